@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door to Pacemaker: flags, remote nodes, and where a resource runs.
+
+Each call runs one of Pacemaker's own programs with a clean environment and a time limit. Nothing is
+remembered between calls.
+"""
+
+import os
+import subprocess
+from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
+
+from nova_ha import flag
+
+# Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
+# them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+# Exit codes of Pacemaker's tools (crm_error --list --exit).
+_NO_SUCH_OBJECT = 105
+
+# The CIB on disk, of which only the time of last change is looked at: it tells when a query is worth while.
+CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
+
+
+class ClusterError(Exception):
+    """Pacemaker did not answer, or refused; the text says what was asked and what it said."""
+
+
+def run(command, timeout):
+    """Run one of Pacemaker's programs; return (exit code, standard output, standard error).
+
+    :param timeout: seconds
+    :raises ClusterError: it is not installed, or did not end in time
+    """
+    try:
+        done = subprocess.run(
+            command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+        )
+    except FileNotFoundError as error:
+        raise ClusterError(f"{command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(f"{command[0]} did not answer within {timeout} s") from error
+    return done.returncode, done.stdout, done.stderr
+
+
+class Cluster:
+    """What nova-ha reads from and writes to the cluster.
+
+    :param attribute: the node attribute that serves as the flag
+    :param timeout: seconds that one of Pacemaker's programs may take
+    :param runner: called as ``runner(command, timeout)``; see ``run``
+    """
+
+    def __init__(self, attribute=flag.ATTRIBUTE, timeout=20, runner=run):
+        self._attribute = attribute
+        self._timeout = timeout
+        self._run = runner
+
+    def flags(self):
+        """The flags of all hosts that have one, as ``{host: value}``.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
+        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={quoteattr(self._attribute)}]]")
+        return {node.get("uname"): self._value(node) for node in found}
+
+    def flag(self, host):
+        """One host's flag, or None.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return self.flags().get(host)
+
+    def set_flag(self, host, value):
+        """Write a host's flag, whatever it was.
+
+        :raises ClusterError: it is not known to be written
+        """
+        command = ["crm_attribute", "--node", host, "--name", self._attribute, "--lifetime", "forever"]
+        self._demand(command + ["--update", value], f"flag of {host} not set to {value!r}")
+
+    def swap_flag(self, host, old, new):
+        """Change a host's flag from ``old`` to ``new`` (None deletes it), unless somebody else changed it first.
+
+        The comparison is made by the CIB manager itself, in one step with the change: a host that is fenced
+        anew while the engine closes its recovery keeps the new flag.
+
+        :return: whether it was changed
+        :raises ClusterError: Pacemaker does not answer, so that nothing is known
+        """
+        node = self._query(f"//nodes/node[@uname={quoteattr(host)}]")
+        pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
+        if pair is None:
+            return False
+        guarded = f"//nodes/node[@uname={quoteattr(host)}]//nvpair[@id={quoteattr(pair.get('id'))}]"
+        guarded += f"[@value={quoteattr(old)}]"
+        if new is None:
+            command = ["cibadmin", "--delete", "--xpath", guarded]
+        else:
+            pair.set("value", new)
+            text = ElementTree.tostring(pair, encoding="unicode").strip()
+            command = ["cibadmin", "--replace", "--xpath", guarded, "--xml-text", text]
+        code, _out, err = self._run(command, self._timeout)
+        if code not in (0, _NO_SUCH_OBJECT):
+            raise ClusterError(f"flag of {host} not changed from {old!r} to {new!r}: {_last_line(err)}")
+        # Deleting what does not match counts as success, so only a look tells whether it was ours to change.
+        return self.flag(host) == new
+
+    def remote_nodes(self):
+        """Names of all remote nodes that the configuration knows, running or not.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return sorted(node.get("uname") for node in self._query('//nodes/node[@type="remote"]'))
+
+    def active_on(self, resource):
+        """Names of the nodes on which the cluster holds a resource to be active.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        command = ["crm_mon", "--one-shot", "--output-as=xml", "--include=none,resources"]
+        root = _parse(self._demand(command, "state of the cluster not known"))
+        return {
+            node.get("name")
+            for found in root.iter("resource")
+            if found.get("id") == resource and found.get("active") == "true"
+            for node in found.findall("node")
+        }
+
+    def local_node(self):
+        """The name by which the cluster knows this node.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return self._demand(["crm_node", "--name"], "name of this node not known").strip()
+
+    def _query(self, xpath):
+        """The elements that match, as a list."""
+        command = ["cibadmin", "--query", "--xpath", xpath]
+        code, out, err = self._run(command, self._timeout)
+        if code == _NO_SUCH_OBJECT:
+            return []
+        if code != 0:
+            raise ClusterError(f"the cluster's configuration cannot be read: {_last_line(err)}")
+        root = _parse(out)
+        # A single match comes bare, several come wrapped.
+        return list(root) if root.tag == "xpath-query" else [root]
+
+    def _pairs(self, node):
+        return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]
+
+    def _value(self, node):
+        return self._pairs(node)[0].get("value")
+
+    def _demand(self, command, failure):
+        code, out, err = self._run(command, self._timeout)
+        if code != 0:
+            raise ClusterError(f"{failure}: {command[0]} said: {_last_line(err)}")
+        return out
+
+
+def last_change():
+    """When this node's copy of the configuration last changed, in nanoseconds, or None if it cannot be told.
+
+    A hint that costs next to nothing, so that a flag is seen at once without asking Pacemaker all the time;
+    who relies on it must ask anyway now and then.
+    """
+    try:
+        return os.stat(CIB_FILE).st_mtime_ns
+    except OSError:
+        return None
+
+
+def _parse(text):
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ClusterError(f"Pacemaker answered what is not XML: {error}") from error
+
+
+def _last_line(text):
+    lines = text.strip().splitlines()
+    return lines[-1].strip() if lines else "nothing"

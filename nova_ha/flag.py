@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flag: what a host's node attribute says about its recovery.
+
+=============== ==================================================================== ===============
+value           meaning                                                              written by
+=============== ==================================================================== ===============
+absent          nothing to do                                                        engine
+``yes``         the power was proved off; the instances await recovery               fence_compute
+``NODE@EPOCH``  the engine on control node NODE took the recovery up at EPOCH        engine
+``no``          recovered; the host may be returned to service                       engine
+=============== ==================================================================== ===============
+
+The attribute is permanent, because Pacemaker erases transient ones of a remote node whenever its connection
+is lost or comes back: just when the flag matters.
+"""
+
+ATTRIBUTE = "evacuate"
+
+FLAGGED = "yes"
+RECOVERED = "no"
+
+
+def claim(node, now):
+    """The value by which the engine on ``node`` takes up a host at ``now`` (seconds since the epoch).
+
+    The time is for people and logs: whether a claim is stale never follows from its age.
+    """
+    return f"{node}@{int(now)}"
+
+
+def claimant(value):
+    """The control node that a flag's value names as its claimant, or None if the value is no claim."""
+    if not value or value in (FLAGGED, RECOVERED):
+        return None
+    node, at, _epoch = value.rpartition("@")
+    return node if at else None
+
+
+def stands(value):
+    """Whether a host with this flag must stay out of service.
+
+    A value that nobody writes stands too: what is not understood must not bring a host back.
+    """
+    return bool(value) and value != RECOVERED
