@@ -18,7 +18,7 @@ FAILED = "failed"
 # Seconds after a lost or accepted request in which its record must have shown, or it never took effect. Nova writes the
 # record while it answers, so this bounds how long a request may sit in the API's queue.
 SETTLE = 60
-# The same for requests of an engine that is gone: its connections ended with it, so only what had been read by the API is left.
+# The same for requests of an engine that is gone: its connections ended with it, so only what Nova had read is left.
 INHERITED_SETTLE = 5
 
 # Task states of an instance that is being rebuilt, which an evacuation is.
@@ -102,7 +102,12 @@ class Attempts:
             attempt = self._attempts.get(instance.id)
             if attempt is None:
                 self._observe_stranger(instance, record, now)
-            elif record and not record.in_flight and attempt.outcome in (ACCEPTED, UNCLEAR) and record.id > attempt.newest:
+            elif (
+                record
+                and not record.in_flight
+                and attempt.outcome in (ACCEPTED, UNCLEAR)
+                and record.id > attempt.newest
+            ):
                 # Once counted, the same record must not count again.
                 self._attempts[instance.id] = dataclasses.replace(attempt, newest=record.id)
                 if record.status in FINISHED:

@@ -16,7 +16,7 @@ from nova_ha.nova import Misconfigured
 GROUP = "nova"
 DEFAULT_FILE = "/etc/nova-ha/nova-ha.conf"
 
-# Seconds that one request may take: longer than Nova's slowest honest answer, shorter than what a supervisor calls hung.
+# Seconds that one request may take: longer than Nova's slowest honest answer, shorter than what counts as hung.
 REQUEST_TIMEOUT = 45
 
 RECOVERY = [
@@ -72,7 +72,9 @@ def session(conf):
     try:
         auth = loading.load_auth_from_conf_options(conf, GROUP)
         if auth is None:
-            raise Misconfigured("no credentials: set auth_url, username, password and tenant_name, or auth_type in [nova]")
+            raise Misconfigured(
+                "no credentials: set auth_url, username, password and tenant_name, or auth_type in [nova]"
+            )
         return loading.load_session_from_conf_options(conf, GROUP, auth=auth, user_agent="nova-ha")
     except (keystone.ClientException, cfg.Error) as error:
         raise Misconfigured(str(error)) from error

@@ -133,7 +133,9 @@ def steps(world, attempts, policy, in_flight_limit, now, reported):
     """
     found = []
     for host in world.hosts:
-        if host.flag == flag.RECOVERED:
+        if host.problem is not None:
+            found.append([Wait(host.name, host.problem)])
+        elif host.flag == flag.RECOVERED:
             found.append([_return(host, host.name in reported)])
         else:
             found.append(_recover(host, world.dead, attempts, policy, now))

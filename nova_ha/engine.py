@@ -42,16 +42,15 @@ class Engine:
 
     :param cluster: a ``cluster.Cluster``
     :param cloud: a ``nova.Nova``
-    :param node: this control node's name in the cluster
     :param resource: name of the resource that supervises engines, to tell on which nodes others run
     :param state: a ``runstate.RunState``, told of progress and of what happens
     :param options: the ``recovery`` section of the configuration
     """
 
-    def __init__(self, cluster, cloud, node, resource, state, options):
+    def __init__(self, cluster, cloud, resource, state, options):
         self._cluster = cluster
         self._cloud = cloud
-        self._node = node
+        self._node = None  # this control node's name in the cluster
         self._resource = resource
         self._state = state
         self._options = options
@@ -66,6 +65,7 @@ class Engine:
         self._policy = None
         self._policy_read = 0.0
         self._said = {}
+        self._account = {}
         self._connected = False
 
     def stop(self):
@@ -112,6 +112,7 @@ class Engine:
 
     def _claim(self):
         """Read the flags, and take up the hosts that are free to take."""
+        self._node = self._node or self._cluster.local_node()
         self._flags = self._cluster.flags()
         self._own = {host: value for host, value in self._own.items() if self._flags.get(host) == value}
         foreign = any(flag.claimant(value) not in (None, self._node) for value in self._flags.values())
@@ -144,19 +145,17 @@ class Engine:
     def _read(self, ours, services):
         """The snapshot: of each host first the evacuations, then the instances (see ``snapshot.Host``)."""
         hosts = []
-        dead = set()
         for name, value in sorted(ours.items()):
-            nova_name = hostnames.resolve(name, services, self._options.domain)
-            service = services.get(nova_name)
-            evacuations, instances = (), ()
-            if service is not None:
-                evacuations = self._cloud.evacuations(nova_name)
-                if value != flag.RECOVERED:
-                    instances = self._cloud.instances(nova_name)
-                    if service.forced_down:
-                        dead.add(nova_name)
-            hosts.append(Host(name, value, service, instances, evacuations))
-        return World(tuple(hosts), frozenset(dead))
+            try:
+                service = services.get(hostnames.resolve(name, services, self._options.domain))
+            except hostnames.AmbiguousName as error:
+                hosts.append(Host(name, value, problem=str(error)))
+                continue
+            evacuations = self._cloud.evacuations(service.host) if service else ()
+            wanted = service and value != flag.RECOVERED
+            hosts.append(Host(name, value, service, self._cloud.instances(service.host) if wanted else (), evacuations))
+        fenced = [host.service for host in hosts if host.service and flag.stands(host.flag)]
+        return World(tuple(hosts), frozenset(service.host for service in fenced if service.forced_down))
 
     def _reported(self, host):
         """Whether a recovered host's nova-compute has reported since we first saw the host recovered."""
@@ -271,8 +270,6 @@ class Engine:
         self._say("state", "working")
         self._state.report("working", f"{len(hosts)} hosts flagged" if hosts else "no host is flagged", hosts=hosts)
 
-    _account = {}
-
     def _say(self, subject, text, level=logging.INFO):
         """Log what is new: the same thing about the same subject is said once."""
         if self._said.get(subject) != text:
@@ -309,8 +306,7 @@ def main(arguments=None):
             conf[config.GROUP].region_name,
             before_request=state.progress,
         )
-        cluster = pacemaker.Cluster()
-        engine = Engine(cluster, cloud, cluster.local_node(), name, state, conf.recovery)
+        engine = Engine(pacemaker.Cluster(), cloud, name, state, conf.recovery)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: engine.stop())
         engine.run()

@@ -20,9 +20,7 @@ def resolve(name, known, domain=None):
     short = name.partition(".")[0]
     if domain and f"{short}.{domain}" in known:
         return f"{short}.{domain}"
-    alike = sorted(
-        other for other in known if other.partition(".")[0] == short and not ("." in other and "." in name)
-    )
+    alike = sorted(other for other in known if other.partition(".")[0] == short and not ("." in other and "." in name))
     if len(alike) > 1:
         raise AmbiguousName(f"{name} may mean {' or '.join(alike)}: set the parameter domain")
     return alike[0] if alike else None

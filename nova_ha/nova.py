@@ -21,7 +21,7 @@ from nova_ha.snapshot import Instance, Migration, Service
 OLDEST_MICROVERSION = (2, 59)
 NEWEST_MICROVERSION = (2, 94)
 
-# Statuses that a proxy gives when it does not know what became of the request behind it, or Nova when it broke in the middle.
+# What a proxy answers when it does not know what became of the request behind it, or Nova when it broke midway.
 _UNCLEAR_STATUSES = frozenset({500, 502, 504})
 
 
@@ -75,16 +75,11 @@ class Nova:
 
         :raises CloudError: any of the three
         """
-        found = _translated(self._compute.get_endpoint_data)
-        if found is None:
-            raise Misconfigured(
-                f"the catalog has no compute endpoint (interface {self._compute.interface}, "
-                f"region {self._compute.region_name or 'any'})"
-            )
-        newest = found.max_microversion
-        if newest is None or newest < OLDEST_MICROVERSION:
-            raise Misconfigured(f"Nova at {found.url} speaks microversions up to {newest}; 2.59 is needed")
-        version = min(tuple(newest), NEWEST_MICROVERSION)
+        newest = self._get(self._compute, "/")["version"]["version"]
+        version = tuple(int(part) for part in newest.split(".")) if newest else (2, 1)
+        if version < OLDEST_MICROVERSION:
+            raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
+        version = min(version, NEWEST_MICROVERSION)
         self._compute.default_microversion = f"{version[0]}.{version[1]}"
 
     def services(self):
@@ -92,7 +87,7 @@ class Nova:
 
         :raises CloudError: any of the three
         """
-        found = self._request(self._compute, "GET", "/os-services?binary=nova-compute").json()["services"]
+        found = self._get(self._compute, "/os-services?binary=nova-compute")["services"]
         return {
             service["host"]: Service(
                 id=service["id"],
@@ -192,9 +187,16 @@ class Nova:
         text = "&".join(f"{name}={requests.utils.quote(str(value), safe='')}" for name, value in query.items())
         url = f"{path}?{text}"
         while url:
-            page = self._request(service, "GET", url).json()
+            page = self._get(service, url)
             yield from page[key]
             url = _next_page(page, key, path)
+
+    def _get(self, service, url):
+        done = self._request(service, "GET", url)
+        try:
+            return done.json()
+        except ValueError as error:
+            raise Unreachable(f"{url}: what answered is not OpenStack: {done.text[:60]!r}") from error
 
     def _request(self, service, method, url, **more):
         self._before_request()
@@ -216,7 +218,7 @@ def _translated(call, *args, **kwargs):
         return call(*args, **kwargs)
     except keystone.Unauthorized as error:
         raise Misconfigured(f"the credentials are refused: {error.message}") from error
-    except (keystone.EndpointNotFound, keystone.MissingRequiredOptions, keystone.UnknownConnectionError) as error:
+    except (keystone.EndpointNotFound, keystone.MissingRequiredOptions) as error:
         raise Misconfigured(str(error)) from error
     except keystone.DiscoveryFailure as error:
         # Raised for a wrong address as for a Keystone that is away; only waiting can tell.

@@ -5,7 +5,8 @@ Read once a pass (by ``engine``, through ``cluster`` and ``nova``); never change
 """
 
 import dataclasses
-from typing import Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Optional
 
 # An evacuation whose record says one of these is over. Whatever else a record says is taken to be in flight:
 # a state that we do not know must not lead to a second evacuation.
@@ -84,13 +85,15 @@ class Host:
     :param instances: what Nova says is on it, read *after* ``evacuations``: an evacuation that ends in between
         then shows as in flight on an instance that is gone, never as done on one that seems left behind
     :param evacuations: the records of evacuations away from it, oldest first
+    :param problem: why nothing can be known of it, None if it can
     """
 
     name: str
     flag: str
     service: Optional[Service] = None
-    instances: Tuple[Instance, ...] = ()
-    evacuations: Tuple[Migration, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    evacuations: tuple[Migration, ...] = ()
+    problem: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,5 +104,5 @@ class World:
     :param dead: Nova's names of the hosts that are proved dead: flagged, and forced down in Nova
     """
 
-    hosts: Tuple[Host, ...] = ()
+    hosts: tuple[Host, ...] = ()
     dead: frozenset = frozenset()
