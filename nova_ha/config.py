@@ -52,8 +52,10 @@ def load(parameters):
     conf.set_default("timeout", REQUEST_TIMEOUT, group=GROUP)
     conf.set_default("valid_interfaces", ["internal"], group=GROUP)
     path = parameters.get("config", DEFAULT_FILE)
+    # The parameters alone may do, so only a file that somebody named must be there.
+    files = [path] if "config" in parameters or os.path.exists(path) else []
     try:
-        conf([], project="nova-ha", default_config_files=[path] if os.path.exists(path) else [])
+        conf([], project="nova-ha", default_config_files=files)
         _override(conf, parameters)
         # Read every option once: a bad value is to be found now, not in the middle of a recovery.
         for group in ("recovery", GROUP):

@@ -45,9 +45,11 @@ class Engine:
     :param resource: name of the resource that supervises engines, to tell on which nodes others run
     :param state: a ``runstate.RunState``, told of progress and of what happens
     :param options: the ``recovery`` section of the configuration
+    :param workers: an executor that sends the evacuate requests
+    :param clock: monotonic seconds
     """
 
-    def __init__(self, cluster, cloud, resource, state, options):
+    def __init__(self, cluster, cloud, resource, state, options, workers, clock=time.monotonic):
         self._cluster = cluster
         self._cloud = cloud
         self._node = None  # this control node's name in the cluster
@@ -55,7 +57,8 @@ class Engine:
         self._state = state
         self._options = options
         self._stop = threading.Event()
-        self._workers = concurrent.futures.ThreadPoolExecutor(options.workers, "evacuate")
+        self._workers = workers
+        self._clock = clock
         self._sent = {}  # Future -> the Evacuate step that it carries out
         self._attempts = tried.Attempts()
         self._flags = {}  # as last read; workers look at it before they send
@@ -80,7 +83,7 @@ class Engine:
         while not self._stop.is_set():
             change = pacemaker.last_change()
             try:
-                pause = self._pass()
+                pause = self.one_pass()
             except (nova.CloudError, pacemaker.ClusterError) as error:
                 if isinstance(error, nova.Misconfigured) and not self._connected:
                     raise
@@ -90,8 +93,12 @@ class Engine:
             self._rest(pause, change)
         self._workers.shutdown(wait=False, cancel_futures=True)
 
-    def _pass(self):
-        """One look at the world and what follows from it; returns the seconds to rest."""
+    def one_pass(self):
+        """Look at the world once and do what follows from it; returns the seconds to rest.
+
+        :raises nova.CloudError: the cloud is away; nothing is lost by that
+        :raises cluster.ClusterError: the cluster is away; likewise
+        """
         self._state.progress()
         self._collect()
         self._claim()
@@ -130,7 +137,7 @@ class Engine:
     def _decide(self, ours):
         services = self._cloud.services()
         world = self._read(ours, services)
-        now = time.monotonic()
+        now = self._clock()
         for host in world.hosts:
             if host.name in self._inherited:
                 self._inherited.discard(host.name)
@@ -166,7 +173,7 @@ class Engine:
 
     def _current_policy(self, world):
         """The policy, read anew when it is old and there is something to decide by it."""
-        now = time.monotonic()
+        now = self._clock()
         needed = any(host.instances for host in world.hosts)
         if needed and (self._policy is None or now - self._policy_read > POLICY_AGE):
             self._policy, self._policy_read = self._cloud.policy(), now
@@ -237,7 +244,7 @@ class Engine:
         """Learn how the requests that have been answered were answered."""
         for future in [future for future in self._sent if future.done()]:
             step = self._sent.pop(future)
-            now = time.monotonic()
+            now = self._clock()
             subject = f"{step.host}: instance {step.instance.id}"
             try:
                 request = future.result()
@@ -306,7 +313,8 @@ def main(arguments=None):
             conf[config.GROUP].region_name,
             before_request=state.progress,
         )
-        engine = Engine(pacemaker.Cluster(), cloud, name, state, conf.recovery)
+        workers = concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "evacuate")
+        engine = Engine(pacemaker.Cluster(), cloud, name, state, conf.recovery, workers)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: engine.stop())
         engine.run()

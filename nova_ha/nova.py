@@ -222,7 +222,7 @@ def _translated(call, *args, **kwargs):
         raise Misconfigured(str(error)) from error
     except keystone.DiscoveryFailure as error:
         # Raised for a wrong address as for a Keystone that is away; only waiting can tell.
-        raise Unreachable(str(error), sent=False) from error
+        raise Unreachable(_innermost(error), sent=False) from error
     except keystone.HttpError as error:
         text = f"{error.message} (HTTP {error.http_status}, request {error.request_id or 'unknown'})"
         if error.http_status == 503:
@@ -231,9 +231,17 @@ def _translated(call, *args, **kwargs):
             raise Unreachable(text) from error
         raise Refused(text, error.http_status) from error
     except keystone.ConnectionError as error:
-        raise Unreachable(str(error), sent=not _never_sent(error)) from error
+        raise Unreachable(_innermost(error), sent=not _never_sent(error)) from error
     except keystone.ClientException as error:
         raise Misconfigured(str(error)) from error
+
+
+def _innermost(error):
+    """One line for an operator: what was tried, and the system's own word on why it failed."""
+    tried = str(error).partition(": HTTP")[0]
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return f"{tried}: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
 
 
 def _never_sent(error):
