@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audits, by tables: a sound history passes, and each way to break a rule is seen and named."""
+
+import dataclasses
+
+import pytest
+
+from tests.lab import audits
+from tests.lab.history import (
+    GONE,
+    RUNNING,
+    STOPPED,
+    Expected,
+    FlagChange,
+    GuestChange,
+    History,
+    Instance,
+    Migration,
+    PowerChange,
+    Request,
+    Service,
+    ServiceStart,
+)
+
+SERVICES = (Service("s-a", "a"), Service("s-b", "b"), Service("s-c", "c"))
+
+
+def changed_service(time, host, **service):
+    return Request(time, 0.1, "PUT", action=None, service=service, service_id=f"s-{host}")
+
+
+def evacuate(time, instance="i", duration=0.1, status=200):
+    return Request(time, duration, action="evacuate", instance=instance, status=status)
+
+
+# Host a dies at 100 and is off until 112; its instance i is recovered on b; a is back in service at 135.
+SOUND = History(
+    power=(PowerChange(100, "a", False), PowerChange(112, "a", True)),
+    guests=(GuestChange(50, "a", "i", True), GuestChange(125, "b", "i", True)),
+    flags=(
+        FlagChange(110, "a", "yes"),
+        FlagChange(111, "a", "control-1@111"),
+        FlagChange(130, "a", "no"),
+        FlagChange(135, "a", None),
+    ),
+    requests=(
+        changed_service(115, "a", forced_down=True, status="disabled"),
+        evacuate(120),
+        changed_service(131, "a", forced_down=False, status="enabled"),
+    ),
+    starts=(ServiceStart(40, "a"), ServiceStart(132, "a")),
+    migrations=(Migration(1, "i", "done", "a", "b", 120, 126),),
+    services=SERVICES,
+    instances=(Instance("i", "b", "ACTIVE"),),
+)
+
+
+DONE_AGAIN = (Migration(2, "i", "done", "a", "b", 120, 126),)
+
+
+def but(history=SOUND, **changes):
+    """A history that differs; a list is put in its place in the order of time, a tuple replaces."""
+    for name, value in changes.items():
+        if isinstance(value, list):
+            changes[name] = tuple(sorted((*getattr(history, name), *value), key=lambda moment: moment.time))
+    return dataclasses.replace(history, **changes)
+
+
+def without(name, *moments):
+    return but(**{name: tuple(item for item in getattr(SOUND, name) if item not in moments)})
+
+
+GOOD = {
+    "nothing happened": History(),
+    "a host recovered": SOUND,
+    "the record turns completed when the source is back": but(
+        migrations=(Migration(1, "i", "completed", "a", "b", 120, 133),)
+    ),
+    "a failed evacuation is repeated": but(
+        requests=[evacuate(116)],
+        migrations=(Migration(1, "i", "error", "a", None, 116, 117), *DONE_AGAIN),
+    ),
+    "a refused request is repeated": but(requests=[evacuate(116, status=409)]),
+    "the destination dies under an evacuation, which is repeated": but(
+        requests=[evacuate(116)],
+        power=[PowerChange(118, "c", False)],
+        flags=[FlagChange(118.5, "c", "yes"), FlagChange(140, "c", None)],
+        migrations=(Migration(1, "i", "accepted", "a", "c", 116, 117), *DONE_AGAIN),
+    ),
+    "an evacuated instance's new host dies too": but(
+        requests=[changed_service(215, "b", forced_down=True), evacuate(220)],
+        power=[PowerChange(200, "b", False)],
+        flags=[FlagChange(210, "b", "yes"), FlagChange(230, "b", "no")],
+        guests=[GuestChange(221, "c", "i", True)],
+        migrations=(Migration(1, "i", "completed", "a", "b", 120, 240), Migration(2, "i", "done", "b", "c", 220, 222)),
+        instances=(Instance("i", "c", "ACTIVE"),),
+    ),
+    "the flag is seen a little late": but(
+        flags=(FlagChange(110, "a", "yes"), FlagChange(131.2, "a", "no"), FlagChange(135, "a", None))
+    ),
+    "the power is on again just when the flag is recorded": but(
+        power=(PowerChange(100, "a", False), PowerChange(109.8, "a", True))
+    ),
+    "a stopped instance was moved and is stopped": but(
+        guests=[GuestChange(60, "a", "i", False), GuestChange(127, "b", "i", False)],
+        instances=(Instance("i", "b", "SHUTOFF"),),
+        expected=Expected({"i": STOPPED}),
+    ),
+    "an instance was deleted": but(
+        guests=[GuestChange(140, "b", "i", False)], instances=(), expected=Expected({"i": GONE})
+    ),
+    "a host may stay out": but(
+        flags=SOUND.flags[:2],
+        requests=SOUND.requests[:2],
+        starts=(),
+        services=(Service("s-a", "a", forced_down=True, enabled=False, disabled_reason="nova-ha: being recovered"),),
+        expected=Expected(flagged=frozenset({"a"})),
+    ),
+    "an operator's own reason stays": but(
+        services=(Service("s-a", "a", enabled=False, disabled_reason="new disks"), *SERVICES[1:])
+    ),
+}
+
+BAD = {
+    "flagged with the power on": (but(power=(PowerChange(100, "a", False), PowerChange(105, "a", True))), 1, "power"),
+    "flagged, never powered off": (but(power=()), 1, "was flagged while its power was on"),
+    "evacuated while the guest runs": (but(power=()), 1, "guest still ran"),
+    "evacuated without a flag": (but(flags=()), 1, "without its flag"),
+    "evacuated before the flag": (but(requests=[evacuate(108)]), 1, "without its flag"),
+    "evacuated after the flag was closed": (but(requests=[evacuate(136, status=400)]), 1, "without its flag"),
+    "not forced down": (without("requests", SOUND.requests[0]), 1, "before its service was forced down"),
+    "forced down too late": (but(requests=[evacuate(114, status=400)]), 1, "before its service was forced down"),
+    "forcing down failed": (
+        but(requests=(dataclasses.replace(SOUND.requests[0], status=500), evacuate(120))),
+        1,
+        "before its service was forced down",
+    ),
+    "nothing says where it was": (but(requests=[evacuate(120, "ghost")]), 1, "no record says where it was"),
+    "two requests at once": (but(requests=[evacuate(120.05)]), 2, "was not answered"),
+    "a lost answer, asked again blindly": (
+        but(
+            requests=(SOUND.requests[0], evacuate(116, duration=1, status=None), evacuate(118), SOUND.requests[2]),
+            migrations=(Migration(1, "i", "done", "a", "c", 116, 121), Migration(2, "i", "done", "a", "b", 118, 126)),
+        ),
+        2,
+        "a second evacuation",
+    ),
+    "two records from one request's second": (
+        but(migrations=(Migration(1, "i", "done", "a", "c", 120, 126), Migration(2, "i", "done", "a", "b", 120, 126))),
+        2,
+        "a second evacuation",
+    ),
+    "the first never ended": (
+        but(
+            requests=[evacuate(116)],
+            migrations=(Migration(1, "i", "accepted", "a", "c", 116, 117), *DONE_AGAIN),
+        ),
+        2,
+        "was accepted",
+    ),
+    "a guest on two hosts": (but(guests=[GuestChange(126, "c", "i", True)]), 2, "ran on b and c at once"),
+    "a guest on two hosts for a moment": (
+        but(guests=[GuestChange(124, "c", "i", True), GuestChange(125.001, "c", "i", False)]),
+        2,
+        "ran on c and b at once",
+    ),
+    "Nova's records are missing": (but(migrations=()), 2, "no record"),
+    "un-forced": (but(requests=[changed_service(128, "a", forced_down=False)]), 3, "un-forced"),
+    "enabled": (but(requests=[changed_service(128, "a", status="enabled")]), 3, "enabled"),
+    "nova-compute started": (but(starts=[ServiceStart(118, "a")]), 3, "nova-compute was started"),
+    "closed early": (
+        but(flags=(*SOUND.flags[:2], FlagChange(122, "a", "no"), FlagChange(135, "a", None))),
+        4,
+        "closed before instance i",
+    ),
+    "closed before any request": (
+        but(flags=(*SOUND.flags[:2], FlagChange(119, "a", "no"))),
+        4,
+        "closed before instance i",
+    ),
+    "the flag is left": (but(flags=SOUND.flags[:2]), 4, "still stands"),
+    "the service is left forced down": (but(services=(Service("s-a", "a", forced_down=True),)), 4, "forced down"),
+    "the service is left disabled": (
+        but(services=(Service("s-a", "a", enabled=False, disabled_reason="nova-ha: being recovered"),)),
+        4,
+        "left disabled",
+    ),
+    "the instance is gone": (but(instances=()), 4, "is gone"),
+    "the instance is in ERROR": (but(instances=(Instance("i", "a", "ERROR"),)), 4, "is ERROR on a"),
+    "the instance is still being rebuilt": (
+        but(instances=(Instance("i", "b", "ACTIVE", "rebuilding"),)),
+        4,
+        "(rebuilding)",
+    ),
+    "the guest runs nowhere": (but(guests=SOUND.guests[:1]), 4, "runs nowhere"),
+    "the guest runs elsewhere than Nova says": (but(instances=(Instance("i", "c", "ACTIVE"),)), 4, "runs on b"),
+    "an instance that had to run never did": (but(expected=Expected({"i": RUNNING, "j": RUNNING})), 4, "is gone"),
+    "a stopped instance runs": (but(expected=Expected({"i": STOPPED})), 5, "guest was started on b"),
+    "a stopped instance is ACTIVE": (
+        but(guests=[GuestChange(127, "b", "i", False)], expected=Expected({"i": STOPPED})),
+        5,
+        "is ACTIVE",
+    ),
+    "a stopped instance is gone": (but(guests=(), instances=(), expected=Expected({"i": STOPPED})), 5, "is gone"),
+    "a deleted instance is back": (but(expected=Expected({"i": GONE})), 5, "Nova has it"),
+    "a deleted instance's guest runs": (but(instances=(), expected=Expected({"i": GONE})), 5, "guest was started"),
+}
+
+
+@pytest.mark.parametrize("history", GOOD.values(), ids=GOOD.keys())
+def test_sound_history_passes(history):
+    assert audits.audit(history) == []
+
+
+@pytest.mark.parametrize(("history", "rule", "words"), BAD.values(), ids=BAD.keys())
+def test_breach_is_seen_and_named(history, rule, words):
+    assert [str(breach) for breach in audits.audit(history) if breach.rule == rule and words in breach.text]
+
+
+def test_every_rule_is_shown_to_be_breakable():
+    assert {rule for _history, rule, _words in BAD.values()} == set(audits.RULES)
+
+
+def test_report_gives_one_line_for_each_rule_that_holds():
+    assert audits.report(SOUND) == [
+        "rule 1 (no evacuation without proof of death): holds, 1 evacuation asked for",
+        "rule 2 (never two evacuations of one instance at once): holds, 1 evacuation and 2 guest starts seen",
+        "rule 3 (the source host stays out until it is recovered): holds, kept out: a for 20.0 s",
+        "rule 4 (nothing is forgotten): holds, 1 instance running as they should",
+        "rule 5 (nothing is resurrected that should be dead): holds, 0 dead instances seen",
+    ]
+
+
+def test_report_says_what_broke_and_when():
+    lines = audits.report(but(guests=[GuestChange(126.25, "c", "i", True)]))
+    broken = [line for line in lines if "BROKEN" in line]
+    assert len(lines) == 5
+    assert any(".250: i: ran on b and c at once" in line for line in broken)
