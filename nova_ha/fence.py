@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it means to fence a compute host: its power is proved off, and then it is flagged.
+
+Nothing here talks to the cloud: a fence must not hang because the cloud's API is down.
+"""
+
+from xml.sax.saxutils import quoteattr
+
+from nova_ha import flag, hostnames
+from nova_ha.cluster import Cluster, ClusterError
+from nova_ha.power import PowerError
+
+
+class FenceError(Exception):
+    """A host is not fenced, or its state cannot be told; the text is one line for an operator."""
+
+
+class Hosts(Cluster):
+    """The cluster, as one asks it that knows a host by some name."""
+
+    def resolve(self, name, domain=None):
+        """The cluster's own name of a host; see ``nova_ha.hostnames.resolve``.
+
+        :raises FenceError: no node, or several, could be meant
+        :raises nova_ha.cluster.ClusterError: Pacemaker does not answer
+        """
+        short = name.partition(".")[0]
+        # Only those that can be meant, however many hosts there are.
+        alike = f"@uname={quoteattr(name)} or @uname={quoteattr(short)} or starts-with(@uname,{quoteattr(short + '.')})"
+        known = [node.get("uname") for node in self._query(f"//nodes/node[{alike}]")]
+        try:
+            found = hostnames.resolve(name, known, domain)
+        except hostnames.AmbiguousName as error:
+            raise FenceError(str(error)) from error
+        if found is None:
+            raise FenceError(f"the cluster knows no node {name!r}")
+        return found
+
+
+class Recorder:
+    """The second device of a topology level: the first one powers the host off, this one flags it.
+
+    :param cluster: a ``Hosts``
+    """
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+
+    def off(self, host):
+        """Flag the host, and prove that it is by reading the flag back.
+
+        It is flagged even if it is flagged already: a host that dies while it is recovered must be recovered anew.
+
+        :raises FenceError: it is not proved
+        """
+        try:
+            self._cluster.set_flag(host, flag.FLAGGED)
+            # Between the two the engine may have claimed it.
+            if not flag.stands(self._cluster.flag(host)):
+                raise FenceError(f"{host} is not flagged, though Pacemaker took the flag")
+        except ClusterError as error:
+            raise FenceError(f"{host} is not known to be flagged: {error}") from error
+
+    def on(self, host):
+        """Nothing: the flag stays for as long as the recovery needs it."""
+
+    def status(self, host):
+        """``off`` while the flag stands, else ``on``.
+
+        :raises FenceError: it cannot be told
+        """
+        try:
+            return "off" if flag.stands(self._cluster.flag(host)) else "on"
+        except ClusterError as error:
+            raise FenceError(str(error)) from error
+
+    def hosts(self):
+        """The hosts that this device can fence: all remote nodes, as ``{name: status}``.
+
+        :raises FenceError: Pacemaker does not answer
+        """
+        try:
+            flags = self._cluster.flags()
+            return {host: "off" if flag.stands(flags.get(host)) else "on" for host in self._cluster.remote_nodes()}
+        except ClusterError as error:
+            raise FenceError(str(error)) from error
+
+    def monitor(self):
+        """Look whether Pacemaker's configuration can be read.
+
+        :raises FenceError: it cannot
+        """
+        Recorder.hosts(self)
+
+
+class PowerSwitch(Recorder):
+    """A device on its own: it powers the host off through another fence agent, and then flags it.
+
+    :param cluster: a ``Hosts``
+    :param power: a ``nova_ha.power.PowerAgent``
+    """
+
+    def __init__(self, cluster, power):
+        super().__init__(cluster)
+        self._power = power
+
+    def off(self, host):
+        """Power the host off, prove it, and flag it.
+
+        :raises FenceError: one of these did not succeed
+        """
+        try:
+            self._power.off()
+        except PowerError as error:
+            raise FenceError(f"{host} is not proved to be off, and is not flagged: {error}") from error
+        super().off(host)
+
+    def on(self, host):
+        """Power the host on, and prove it.
+
+        :raises FenceError: it is not proved
+        """
+        try:
+            self._power.on()
+        except PowerError as error:
+            raise FenceError(f"{host} is not proved to be on: {error}") from error
+
+    def status(self, host):
+        """``on`` or ``off``, as the power is.
+
+        :raises FenceError: it cannot be told
+        """
+        try:
+            return self._power.status()
+        except PowerError as error:
+            raise FenceError(f"the power of {host} is not known: {error}") from error
+
+    def hosts(self):
+        """None: with a list of all hosts Pacemaker would have this device power one host off and flag another.
+
+        Which host it is for, the operator says with ``pcmk_host_list``.
+        """
+        return {}
+
+    def monitor(self):
+        """Look whether the BMC and Pacemaker answer.
+
+        :raises FenceError: one of them does not
+        """
+        try:
+            self._power.monitor()
+        except PowerError as error:
+            raise FenceError(str(error)) from error
+        super().monitor()

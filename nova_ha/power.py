@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door to BMCs: another fence agent, which is asked as Pacemaker's fencer would ask it.
+
+Its options, passwords among them, go by standard input, and its environment is clean. What counts is what its
+``status`` says after an order, not whether the order was taken: a host is off when that says so.
+"""
+
+import os
+import re
+import signal
+import subprocess
+
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+# Without the fencer's own variables: the agent then keeps to its own time limits, and can say what it waited for.
+_ENVIRONMENT = {"PATH": _PATH, "LC_ALL": "C"}
+
+# Exit codes of ``status`` by what it says (the FenceAgentAPI of ClusterLabs).
+_STATUS = {"on": 0, "off": 2}
+
+# What the fencing library adds to every wrong use.
+_HINT = "Please use '-h' for usage"
+
+
+class PowerError(Exception):
+    """The power agent failed, or left it open in which state the power is; the text is one line, without passwords."""
+
+
+class PowerAgent:
+    """A fence agent that powers one host.
+
+    :param agent: its name, such as ``fence_ipmilan``, or its path
+    :param options: its options by their names on standard input
+    :param limit: seconds that one call of it may take
+    :raises PowerError: there is no such agent, or an option cannot be handed over
+    """
+
+    def __init__(self, agent, options, limit):
+        self._path = _find(agent)
+        self.name = os.path.basename(agent)
+        for name, value in options.items():
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name in ("action", "option"):
+                raise PowerError(f"{name!r} cannot be an option of {self.name}")
+            if "\n" in value or "\r" in value:
+                raise PowerError(f"the value of {name} for {self.name} has more than one line")
+        self._options = options
+        self._limit = limit
+
+    def off(self):
+        """Power the host off, and prove that it is.
+
+        :raises PowerError: it is not proved
+        """
+        self._order("off")
+
+    def on(self):
+        """Power the host on, and prove that it is.
+
+        :raises PowerError: it is not proved
+        """
+        self._order("on")
+
+    def status(self):
+        """``on`` or ``off``.
+
+        The exit code alone is not believed: 2, which means off, is also what many programs answer to wrong usage.
+
+        :raises PowerError: the agent failed, or its words and its exit code do not agree
+        """
+        code, out, err = self._ask("status")
+        said = re.findall(r"^\s*status:\s*(\w+)\s*$", out, re.IGNORECASE | re.MULTILINE)
+        state = said[-1].lower() if said else None
+        if _STATUS.get(state) == code:
+            return state
+        if code in _STATUS.values():
+            answer = " ".join(out.split())[:80] or "nothing"
+            raise PowerError(f"{self.name} status: not understood: it said {answer!r} with exit code {code}")
+        raise PowerError(self._failure("status", code, err))
+
+    def monitor(self):
+        """Look whether the BMC answers.
+
+        :raises PowerError: it does not
+        """
+        self._succeed("monitor")
+
+    def _order(self, action):
+        self._succeed(action)
+        state = self.status()
+        if state != action:
+            raise PowerError(f"{self.name} {action}: it reported success, but the power is {state}")
+
+    def _succeed(self, action):
+        code, _out, err = self._ask(action)
+        if code != 0:
+            raise PowerError(self._failure(action, code, err))
+
+    def _ask(self, action):
+        """Run the agent; return (exit code, standard output, standard error)."""
+        options = {**self._options, "action": action}
+        request = "".join(f"{name}={_quoted(value)}\n" for name, value in options.items())
+        try:
+            child = subprocess.Popen(
+                [self._path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise PowerError(f"{self.name} cannot be run: {error.strerror}") from error
+        with child:
+            try:
+                out, err = child.communicate(request.encode(errors="surrogateescape"), timeout=self._limit)
+            except subprocess.TimeoutExpired as error:
+                # With what it started: an ipmitool left behind could still switch the power much later.
+                os.killpg(child.pid, signal.SIGKILL)
+                raise PowerError(f"{self.name} {action}: no answer within {self._limit} s") from error
+        return child.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+
+    def _failure(self, action, code, err):
+        lines = [line.strip() for line in err.splitlines() if line.strip() and _HINT not in line]
+        errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
+        said = (errors or lines or [f"exit code {code}"])[-1]
+        for name, value in self._options.items():
+            if "passw" in name and value:
+                said = said.replace(value, "***")
+        return f"{self.name} {action}: {said[:300]}"
+
+
+def _find(agent):
+    """The path of an agent given by name or path."""
+    if os.path.basename(agent) == "fence_compute":
+        raise PowerError("fence_compute cannot be its own power agent")
+    places = [agent] if agent.startswith("/") else [f"{place}/{agent}" for place in _PATH.split(":")]
+    for path in places:
+        if re.search(r"/[A-Za-z0-9_.-]+$", path) and os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise PowerError(f"there is no power agent {agent!r} on this node")
+
+
+def _quoted(value):
+    """A value as the fencing library reads it back: it strips white space and then one pair of quotes."""
+    return f'"{value}"' if value != value.strip() or re.fullmatch('".*"', value) else value
