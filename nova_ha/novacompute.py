@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent NovaCompute does: nova-compute as a systemd unit that does not start while its host is being recovered.
+"""What the agent NovaCompute does: nova-compute, a systemd unit, does not start while its host is being recovered.
 
 Monitors of a healthy service end before this module is imported: see ``ocf/NovaCompute`` and ``nova_ha.process``.
 """
