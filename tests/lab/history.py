@@ -6,9 +6,11 @@ all of them take the time from the same kernel's clock, in seconds since the epo
 is handed in, so that nothing here talks to the cloud.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import json
+import os
 from collections.abc import Mapping
 from typing import Optional
 
@@ -226,6 +228,15 @@ def read(services=(), instances=(), migrations=(), expected=None):
         instances=tuple(_instance(entry) for entry in instances),
         expected=expected or Expected(),
     )
+
+
+def forget():
+    """Empty the records; no instance may exist and no host be off then, for that would be forgotten too."""
+    records = [settings.POWER_LOG, settings.REQUEST_LOG, settings.FAULT_LOG, FLAG_LOG, FENCING_LOG]
+    for file in [*records, *settings.GUEST_JOURNAL.glob("*.jsonl")]:
+        # In place: those who write hold their files open, for appending.
+        with contextlib.suppress(FileNotFoundError):
+            os.truncate(file, 0)
 
 
 def _lines(file):

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scenario: what is recorded from its first moment to its last, and what it says of how it has to end."""
+
+import contextlib
+
+from tests.lab import history, recorder, workload
+
+
+class Scenario:
+    """One scenario that is going on, or over."""
+
+    def __init__(self, settings):
+        self._settings = settings
+        self._instances = {}
+        self._flagged = set()
+
+    def expect(self, state, *instances):
+        """Say what is to become of instances by the end.
+
+        :param state: ``history.RUNNING``, ``STOPPED`` or ``GONE``
+        :param instances: their ids
+        """
+        self._instances.update(dict.fromkeys(instances, state))
+
+    def may_stay_out(self, *hosts):
+        """Excuse hosts that keep their flag, and are out of service, at the end."""
+        self._flagged.update(hosts)
+
+    def history(self):
+        """All that happened so far, with what Nova says now.
+
+        :raises LabError: Nova does not answer
+        """
+        return history.read(
+            services=workload.services(self._settings),
+            instances=workload.instances(self._settings),
+            migrations=workload.migrations(self._settings),
+            expected=history.Expected(dict(self._instances), frozenset(self._flagged)),
+        )
+
+
+@contextlib.contextmanager
+def recorded(settings):
+    """Empty the records and record for as long as the block lasts; gives the ``Scenario``.
+
+    No instance may exist when it begins, and all hosts must be up.
+    """
+    history.forget()
+    with recorder.recording(settings):
+        yield Scenario(settings)
