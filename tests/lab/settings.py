@@ -16,8 +16,9 @@ CLUSTER_NAME = "nova-ha-lab"
 NETWORK = "nova-ha-lab"
 BRIDGE = "nova-ha-lab0"
 PREFIX = "172.30.77"
+# A port that never leaves the bridge: the bridge goes with its last one.
+ANCHOR = "nova-ha-anchor"
 CLOUD = "cloud"
-ANCHOR = "anchor"
 
 
 @dataclasses.dataclass(frozen=True)
