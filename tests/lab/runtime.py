@@ -17,6 +17,8 @@ from tests.lab import settings
 from tests.lab.shell import LabError, run
 
 CONTAINERS_CONF = settings.HOME / "containers.conf"
+# What makes podman read it, and it alone.
+ENVIRONMENT = {"CONTAINERS_CONF": str(CONTAINERS_CONF)}
 NETWORKS = settings.HOME / "networks"
 BRIDGE_MAC = "02:6e:6f:76:61:01"
 GATEWAY = f"{settings.PREFIX}.1"
@@ -115,7 +117,7 @@ def podman(*arguments, timeout=60, stdin=None, check=True):
         timeout=timeout,
         stdin=stdin,
         check=check,
-        env={**os.environ, "CONTAINERS_CONF": str(CONTAINERS_CONF)},
+        env={**os.environ, **ENVIRONMENT},
     )
 
 
