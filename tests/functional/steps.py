@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words that the functional tests are told with: what is given, what happens, what must come of it.
+
+Everything that is awaited has a limit, in seconds from the moment it is awaited.
+"""
+
+import time
+
+from tests.lab import cluster, facts, history, nodes, workload
+from tests.lab.waiting import wait_for
+
+ENGINE = "nova-evacuate"
+# Detection of a silent death takes 20 s, fencing a few, the recovery of 20 instances 10 on two cores; with room.
+RECOVERY_LIMIT = 150
+# The host boots, its connection is retried each 15 s, nova-compute starts and cleans up, and reports.
+RETURN_LIMIT = 150
+
+
+class Story:
+    """One test's scenario on the lab.
+
+    :param settings: of the lab
+    :param recorded: the ``Scenario`` that is going on
+    """
+
+    def __init__(self, settings, recorded):
+        self.settings = settings
+        self.recorded = recorded
+
+    # Given ...
+
+    def instances_on(self, host, count):
+        """Boot instances on a host; they are expected to run at the end. Returns their ids."""
+        ids = workload.boot(self.settings, count, host)
+        self.recorded.expect(history.RUNNING, *ids)
+        return ids
+
+    def stop(self, instance):
+        """Stop an instance as its owner does; it is expected to be stopped at the end."""
+        workload.client(self.settings).servers.stop(instance)
+        wait_for(f"instance {instance} to stop", lambda: self._instance(instance)["status"] == "SHUTOFF", 60)
+        self.recorded.expect(history.STOPPED, instance)
+
+    def disable(self, host, reason):
+        """Disable a host's service as an operator does."""
+        workload.client(self.settings).services.disable_log_reason(self.service(host)["id"], reason)
+
+    # Then ...
+
+    def recovered(self, host, ids, limit=RECOVERY_LIMIT):
+        """Wait until all instances are somewhere else than on the host, each done with and in its former state."""
+
+        def all_elsewhere():
+            found = [entry for entry in workload.instances(self.settings) if entry["id"] in ids]
+            return len(found) == len(ids) and all(_settled(entry) and entry["host"] != host for entry in found)
+
+        wait_for(f"{len(ids)} instances of {host} to be recovered", all_elsewhere, limit, 0.5, "./lab collect")
+
+    def back_in_service(self, host, limit=RETURN_LIMIT):
+        """Wait until the host has no flag, and Nova has its service up again and not forced down."""
+
+        def returned():
+            service = self.service(host)
+            return host not in self.flags() and service["state"] == "up" and not service["forced_down"]
+
+        wait_for(f"{host} to be back in service", returned, limit, 0.5, "./lab collect")
+
+    def flagged(self, host, limit=60):
+        """Wait until the host has a flag that stands."""
+        wait_for(f"{host} to be flagged", lambda: self.flags().get(host) not in (None, "no"), limit)
+
+    def evacuating(self, limit=90):
+        """Wait for the first request to evacuate."""
+        wait_for("the first evacuate request", lambda: facts.evacuate_requests(history.read()), limit, 0.05)
+
+    # What is.
+
+    def flags(self):
+        """The flags of all hosts that have one."""
+        return cluster.flags(self.settings)
+
+    def service(self, host):
+        """The host's compute service, as Nova reports it."""
+        return next(entry for entry in workload.services(self.settings) if entry["host"] == host)
+
+    def engine_node(self):
+        """The control node on which the recovery engine runs."""
+        return wait_for("the engine to run somewhere", lambda: cluster.active_on(self.settings, ENGINE), 60)
+
+    def _instance(self, ident):
+        return next(entry for entry in workload.instances(self.settings) if entry["id"] == ident)
+
+
+def after(seconds, since, what):
+    """Wait until so many seconds have passed since a moment: where time itself is what a story is about."""
+    wait_for(what, lambda: time.time() >= since + seconds, seconds + 1)
+
+
+def on_control(settings, script, timeout=60):
+    """Run a shell script on a control node that is up; returns what it printed and its exit code, as ``run`` does."""
+    return nodes.execute(settings.control_nodes[0], "sh", "-c", script, timeout=timeout, check=False)
+
+
+def _settled(entry):
+    return entry["status"] in ("ACTIVE", "SHUTOFF") and not entry["task_state"]

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes and broken parts as an operator meets them: one clear line each, and no harm done."""
+
+import re
+
+import pytest
+
+from tests.functional.steps import ENGINE, on_control
+from tests.lab import bmc, cluster, facts, faults
+from tests.lab.waiting import wait_for
+
+HOST = "compute-1"
+
+
+def test_unreachable_bmc_is_a_failed_fence(story):
+    # Given instances on a host whose BMC does not answer,
+    ids = story.instances_on(HOST, 2)
+    bmc.stop(story.settings, HOST)
+    # when the host dies, and Pacemaker has tried in vain to fence it,
+    faults.power_cut(HOST)
+    wait_for("a fencing that failed", lambda: "failed" in _fencing_history(story.settings), 120, interval=1)
+    # then it is not flagged and nothing is evacuated,
+    assert HOST not in story.flags()
+    assert not facts.evacuate_requests(story.recorded.history())
+    # until the BMC answers again.
+    bmc.start(story.settings, HOST)
+    story.recovered(HOST, ids)
+    story.back_in_service(HOST)
+
+
+def test_wrong_password_is_named_in_the_status_of_the_cluster(story):
+    # Given a healthy cluster, when an operator gives the engine a wrong password,
+    on_control(story.settings, f"pcs cluster cib /root/right.xml && pcs resource update {ENGINE} password=mistyped")
+    # then the cluster's status says so in words that lead to the mistake, and not what was given.
+    try:
+        reason = wait_for("a reason in the cluster's status", lambda: _reason(story.settings), 60, interval=1)
+    finally:
+        on_control(story.settings, f"pcs cluster cib-push /root/right.xml --config; pcs resource cleanup {ENGINE}")
+    assert "mistyped" not in reason
+    assert "password" in reason
+    # Once it is right again the engine runs.
+    story.engine_node()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("fence_compute --record-only=1 --action=off --plug=nobody", 1, "nobody"),
+        ("fence_compute --record-only=1 --action=dance --plug=compute-1", 1, "dance"),
+        ("fence_compute --record-only=perhaps --action=off --plug=compute-1", 1, "record_only"),
+        ("fence_compute --action=off --plug=compute-1", 1, "power agent"),
+        ("OCF_RESKEY_auth_url=nonsense OCF_RESKEY_username=u OCF_RESKEY_password=p OCF_RESKEY_tenant_name=t"
+         " /usr/lib/ocf/resource.d/openstack/NovaEvacuate validate-all", 6, "auth_url"),
+        ("OCF_RESKEY_colour=red /usr/lib/ocf/resource.d/openstack/NovaEvacuate validate-all", 6, "colour"),
+        ("OCF_RESKEY_colour=red /usr/lib/ocf/resource.d/openstack/NovaCompute validate-all", 6, "colour"),
+    ],
+)  # fmt: skip
+def test_mistake_is_named_in_one_line(settings, command, code, words):
+    done = on_control(settings, f"export OCF_ROOT=/usr/lib/ocf; {command}")
+    said = [line for line in done.stderr.splitlines() if words in line]
+    assert done.returncode == code
+    assert len(said) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not cluster.flags(settings)
+
+
+def _fencing_history(settings):
+    return on_control(settings, f"stonith_admin --history {HOST} --verbose").stdout
+
+
+def _reason(settings):
+    """What the cluster's status gives as the reason for the engine's failure."""
+    found = re.findall(rf"{ENGINE}.*exitreason='([^']+)'", on_control(settings, "pcs status --full").stdout)
+    return found[0] if found else None

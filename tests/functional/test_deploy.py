@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the README tells an operator to type works as it stands there, with pcs and with crm.
+
+The commands run on a control node, against a copy of the cluster's configuration that has kept nothing but the nodes.
+"""
+
+import re
+
+import pytest
+
+from tests.functional.steps import on_control
+from tests.lab import nodes
+from tests.lab.settings import SOURCE_TREE
+
+SCRATCH = "/root/scratch.xml"
+PRELUDE = """set -e
+cibadmin --query > {scratch}
+export CIB_file={scratch}
+for section in resources constraints fencing-topology crm_config; do
+    cibadmin --delete-all --force --xpath "//configuration/$section/*"
+done
+pcs() {{ command pcs -f {scratch} "$@"; }}
+"""
+AGENTS = {"fence-nova": "fence_compute", "nova-evacuate": "NovaEvacuate", "nova-compute": "NovaCompute"}
+
+
+@pytest.mark.parametrize("shell", ["pcs", "crm"])
+def test_deployment_as_the_readme_prints_it(settings, shell):
+    configuration = _deploy(settings, f"deploy-{shell}")
+    for resource, agent in AGENTS.items():
+        assert re.search(rf'<primitive [^>]*id="{resource}"[^>]*>', configuration), resource
+        assert f'type="{agent}"' in configuration
+    # Power first, then the flag, in one level.
+    assert re.search(r'<fencing-level [^>]*devices="ipmi-compute-1,fence-nova"', configuration)
+    # nova-compute is held back while a flag stands.
+    assert re.search(r'<rule [^>]*score="-INFINITY"[^>]*>\s*<expression [^>]*attribute="evacuate"', configuration)
+
+
+def test_fence_compute_as_the_only_device_as_the_readme_prints_it(settings):
+    assert 'type="fence_compute"' in _deploy(settings, "deploy-standalone")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pcs resource describe ocf:openstack:NovaEvacuate",
+        "pcs resource describe ocf:openstack:NovaCompute",
+        "pcs stonith describe fence_compute",
+        "crm ra info ocf:openstack:NovaEvacuate",
+        "crm ra info ocf:openstack:NovaCompute",
+        "crm ra info stonith:fence_compute",
+    ],
+)
+def test_agents_describe_themselves(settings, command):
+    done = on_control(settings, command)
+    assert done.returncode == 0, done.stderr
+    assert "auth_url" in done.stdout
+
+
+def _deploy(settings, marker):
+    """Run a block of the README against an empty configuration; return what became of it."""
+    script = PRELUDE.format(scratch=SCRATCH) + _block(marker) + f"\nunset CIB_file\ncrm_verify --xml-file {SCRATCH}\n"
+    done = nodes.execute(settings.control_nodes[0], "sh", stdin=script, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return nodes.execute(settings.control_nodes[0], "cat", SCRATCH).stdout
+
+
+def _block(marker):
+    """The shell commands that follow a marker in the README."""
+    text = (SOURCE_TREE / "README.md").read_text()
+    found = re.search(rf"<!-- test: {marker} -->\s*```sh\n(.*?)```", text, re.DOTALL)
+    assert found, f"README.md has no block marked {marker}"
+    return found.group(1)

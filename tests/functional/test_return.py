@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host comes back: not too early, and as it was."""
+
+from tests.lab import bmc, faults
+from tests.lab.cloud import impair
+
+HOST = "compute-1"
+
+
+def test_nova_compute_does_not_start_before_the_instances_are_recovered(story):
+    # Given instances that take five seconds to spawn, one after another on few hosts,
+    ids = story.instances_on(HOST, 8)
+    impair.set_guests(spawn_seconds=5)
+    # when their host dies and its power is on again at once,
+    faults.power_cut(HOST)
+    bmc.power_on(HOST)
+    # then all are recovered, and only after that nova-compute started.
+    story.recovered(HOST, ids)
+    story.back_in_service(HOST)
+    past = story.recorded.history()
+    back = [guest.time for guest in past.guests if guest.started and guest.host != HOST and guest.instance in ids]
+    died = next(change.time for change in past.power if change.host == HOST and not change.on)
+    started = [start.time for start in past.starts if start.host == HOST and start.time > died]
+    assert started and min(started) > max(back)
+
+
+def test_what_an_owner_or_an_operator_had_stopped_stays_so(story):
+    # Given a running and a stopped instance on a host that an operator has disabled,
+    running, stopped = story.instances_on(HOST, 2)
+    story.stop(stopped)
+    story.disable(HOST, "new disks on Monday")
+    # when it dies,
+    faults.power_cut(HOST)
+    # then both are recovered in the state that they had (the audits see to that), and the host returns as it was.
+    story.recovered(HOST, [running, stopped])
+    story.back_in_service(HOST)
+    service = story.service(HOST)
+    assert (service["status"], service["disabled_reason"]) == ("disabled", "new disks on Monday")
