@@ -133,9 +133,9 @@ def _find(agent):
     """The path of an agent given by name or path."""
     if os.path.basename(agent) == "fence_compute":
         raise PowerError("fence_compute cannot be its own power agent")
-    places = [agent] if agent.startswith("/") else [f"{place}/{agent}" for place in _PATH.split(":")]
-    for path in places:
-        if re.search(r"/[A-Za-z0-9_.-]+$", path) and os.path.isfile(path) and os.access(path, os.X_OK):
+    paths = [f"{place}/{agent}" for place in _PATH.split(":")] if "/" not in agent else [agent]
+    for path in paths:
+        if path.startswith("/") and os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     raise PowerError(f"there is no power agent {agent!r} on this node")
 

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running the agents' own files as Pacemaker runs them: with a clean environment, and what it sets in it."""
+
+import pathlib
+import subprocess
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+NOVA_COMPUTE = TREE / "ocf/NovaCompute"
+NOVA_EVACUATE = TREE / "ocf/NovaEvacuate"
+FENCE_COMPUTE = TREE / "fence/fence_compute"
+
+_PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+def ocf(agent, action, parameters=(), instance="nova-ha-unit-test", interval=None):
+    """Run an OCF agent as the executor does.
+
+    :param interval: of the operation, in seconds; None for what is no recurring one
+    """
+    environment = {**_PATH, "OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": instance}
+    environment |= {"OCF_RESKEY_CRM_meta_timeout": "8000", "OCF_RESKEY_crm_feature_set": "3.16.2"}
+    environment |= {"OCF_RESKEY_CRM_meta_interval": str(interval * 1000)} if interval else {}
+    environment |= {f"OCF_RESKEY_{name}": value for name, value in dict(parameters).items()}
+    return _run([agent, action] if action else [agent], environment)
+
+
+def fence(*lines, arguments=()):
+    """Run fence_compute as the fencer does, with its options on standard input (or, if given, as arguments)."""
+    return _run([FENCE_COMPUTE, *arguments], _PATH, "".join(f"{line}\n" for line in lines))
+
+
+def _run(command, environment, text=""):
+    done = subprocess.run(
+        command, env=environment, input=text, capture_output=True, text=True, errors="surrogateescape", timeout=30
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def reasons(done):
+    """The exit reasons that an OCF agent gave."""
+    prefix = "ocf-exit-reason:"
+    lines = done.stderr.splitlines()
+    assert all(line.startswith(prefix) for line in lines), done.stderr
+    return [line[len(prefix) :] for line in lines]
+
+
+def validates(document, *schema):
+    """Whether xmllint finds an XML document valid, and has nothing to say about it."""
+    done = subprocess.run(
+        ["xmllint", "--noout", "--nonet", *schema, "-"], input=document, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    return True

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fence_compute's own file, run as the fencer runs it; and its actions in this process on a scripted Pacemaker."""
+
+import importlib.machinery
+import importlib.util
+import logging
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from nova_ha.fence import Hosts
+from tests.unit.agents import FENCE_COMPUTE, fence, validates
+from tests.unit.test_fence import Pacemaker
+from tests.unit.test_power import OFF, ON, Stand
+
+TODAY = ("auth_url=http://k:5000/v3", "login=admin", "passwd=sEcret", "tenant_name=admin", "domain=cloud.example")
+TODAY += ("user-domain=Default", "project-domain=Default", "region_name=R", "endpoint_type=publicURL")
+TODAY += ("no-shared-storage=True", "insecure=1", "instance_filtering=1", "nodename=compute-1")
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    done = fence("action=metadata")
+    assert done.returncode == 0
+    return {parameter.get("name"): parameter for parameter in ElementTree.fromstring(done.stdout).iter("parameter")}
+
+
+def test_the_metadata_is_valid():
+    done = fence("action=metadata")
+    assert done.stderr == ""
+    assert validates(done.stdout, "--relaxng", "/usr/share/cluster/relaxng/metadata.rng")
+
+
+def test_actions_that_it_offers():
+    actions = {action.get("name") for action in ElementTree.fromstring(fence("action=metadata").stdout).iter("action")}
+    assert actions >= {"on", "off", "reboot", "status", "monitor", "list", "list-status", "validate-all", "metadata"}
+
+
+@pytest.mark.parametrize(
+    ("name", "getopt"),
+    [
+        ("auth_url", "-k, --auth-url=[value]"),
+        ("login", "-l, --username=[name]"),
+        ("passwd", "-p, --password=[password]"),
+        ("tenant_name", "-t, --tenant-name=[value]"),
+        ("user-domain", "-u, --user-domain=[value]"),
+        ("project-domain", "-P, --project-domain=[value]"),
+        ("endpoint_type", "-e, --endpoint-type=[value]"),
+        ("domain", "-d, --domain=[value]"),
+        ("record_only", "-r, --record-only=[value]"),
+        ("region_name", "--region-name=[value]"),
+        ("compute-domain", "--compute-domain=[value]"),
+        ("insecure", "--insecure"),
+        ("no_shared_storage", "--no-shared-storage"),
+        ("instance_filtering", "--instance-filtering"),
+        ("ip", "-a, --ip=[value]"),
+        ("ipport", "--ipport=[value]"),
+        ("power_agent", "--power-agent=[value]"),
+        ("power_username", "--power-username=[value]"),
+        ("power_password", "--power-password=[value]"),
+        ("power_options", "--power-options=[value]"),
+    ],
+)
+def test_a_parameter_is_spelt_as_operators_spell_it(parameters, name, getopt):
+    assert parameters[name].find("getopt").get("mixed") == getopt
+    assert parameters[name].get("required") == "0"
+    assert len(parameters[name].findtext("shortdesc")) > 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (("action=off", "record_only=1"), "You have to enter plug number"),
+        (("action=off", "plug=compute-1", "record_only=maybe"), "record_only: 'maybe' will not do: one of 1, true"),
+        (("action=off", "plug=compute-1", "record_only=1"), "cibadmin is not installed"),
+        (("action=off", "plug=compute-1"), "no options for the power agent fence_ipmilan: give its ip"),
+        (("action=off", "plug=compute-1", "ip=::1", "power_agent=fence_x"), "there is no power agent 'fence_x'"),
+        (("action=off", "plug=x", "ip=::1", "power_agent_timeout=soon"), "power_agent_timeout: 'soon' will not do"),
+        (("action=off", "plug=x", "ip=::1", "power_options='x"), "power_options: No closing quotation"),
+        (("action=off", "plug=x", "power_options=action=on"), "'action' cannot be an option of fence_ipmilan"),
+        (("action=explode", "plug=compute-1"), "Unrecognised action 'explode'"),
+        (("action=monitor", "record_only=1"), "cibadmin is not installed"),
+        (("action=validate-all",), "no options for the power agent"),
+    ],
+)
+def test_bad_input_is_one_clear_line(lines, text):
+    done = fence(*lines)
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if "ERROR" in line and "Please use '-h'" not in line]
+    assert len(said) == 1
+    assert text in said[0]
+
+
+def test_an_unknown_parameter_is_said_and_ignored():
+    done = fence("action=validate-all", "record_only=1", "colour=blue")
+    assert done.returncode == 0
+    assert "Ignoring unknown option 'colour=blue'" in done.stderr
+
+
+def test_an_unknown_option_on_the_command_line_is_refused():
+    done = fence(arguments=["--colour", "blue"])
+    assert done.returncode == 1
+    assert "option --colour not recognized" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["1", "True", "yes", "true", "on"])
+def test_todays_configurations_are_valid(value):
+    done = fence("action=validate-all", f"record_only={value}", *TODAY)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("value", ["2", "disabled", "Disabled"])
+def test_disabled_does_nothing_and_succeeds(value):
+    assert fence("action=off", "plug=compute-1", f"record_only={value}").returncode == 0
+
+
+def test_the_cloud_s_password_script_is_not_run(tmp_path):
+    fence("action=validate-all", "record_only=1", f"passwd_script=touch {tmp_path}/ran")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("plug", ["$(touch /tmp/x)", "a&b<c>", "x" * 10000, "\udcff"])
+def test_a_host_name_is_data(plug):
+    done = fence("action=status", "record_only=1", f"plug={plug}")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+# In this process, because Pacemaker is scripted.
+
+
+@pytest.fixture
+def agent(monkeypatch):
+    """Call as ``agent(pacemaker, *lines)``: runs the agent's main; returns its exit code."""
+
+    def run(pacemaker, *lines):
+        loader = importlib.machinery.SourceFileLoader("fence_compute_under_test", str(FENCE_COMPUTE))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(module)
+        monkeypatch.setattr(module, "Hosts", lambda: Hosts(runner=pacemaker))
+        monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
+        monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
+        monkeypatch.setattr(sys, "argv", ["fence_compute"])
+        monkeypatch.setattr(sys, "stdin", Lines(lines))
+        with pytest.raises(SystemExit) as ended:
+            module.main()
+        return ended.value.code or 0
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.syspath_prepend("/usr/share/fence")
+    return run
+
+
+class Lines:
+    """A standard input."""
+
+    def __init__(self, lines):
+        self._lines = lines
+
+    def readlines(self):
+        return [f"{line}\n" for line in self._lines]
+
+    def reconfigure(self, errors):
+        assert errors == "surrogateescape"
+
+
+@pytest.mark.parametrize("action", ["off", "reboot"])
+def test_record_only_flags(agent, action):
+    pacemaker = Pacemaker({"compute-1": None})
+    assert agent(pacemaker, f"action={action}", "plug=compute-1.cloud.example", "record_only=1", *TODAY) == 0
+    assert pacemaker.flags == {"compute-1": "yes"}
+
+
+def test_record_only_on_leaves_the_flag(agent):
+    pacemaker = Pacemaker({"compute-1": "yes"})
+    assert agent(pacemaker, "action=on", "plug=compute-1", "record_only=1") == 0
+    assert pacemaker.written == []
+
+
+@pytest.mark.parametrize(("flag", "code", "word"), [("yes", 2, "OFF"), ("no", 0, "ON"), (None, 0, "ON")])
+def test_record_only_status(agent, capsys, flag, code, word):
+    assert agent(Pacemaker({"compute-1": flag}), "action=status", "plug=compute-1", "record_only=1") == code
+    assert capsys.readouterr().out == f"Status: {word}\n"
+
+
+def test_list_gives_the_remote_nodes(agent, capsys):
+    pacemaker = Pacemaker({"compute-1": "yes", "compute-2": None})
+    assert agent(pacemaker, "action=list", "record_only=1") == 0
+    assert capsys.readouterr().out == "compute-1,\ncompute-2,\n"
+    assert agent(pacemaker, "action=list-status", "record_only=1") == 0
+    assert capsys.readouterr().out == "compute-1,,off\ncompute-2,,on\n"
+
+
+def test_monitor(agent):
+    assert agent(Pacemaker({"compute-1": None}), "action=monitor", "record_only=1") == 0
+    assert agent(Pacemaker({}, deaf="cibadmin"), "action=monitor", "record_only=1") == 1
+
+
+def test_an_unknown_host_is_one_clear_line(agent, capsys):
+    assert agent(Pacemaker({"compute-1": None}), "action=off", "plug=compute-9", "record_only=1") == 1
+    assert "Failed: the cluster knows no node 'compute-9'" in capsys.readouterr().err
+
+
+# By turns on and off, as it is told.
+HONEST = """
+import pathlib
+power = pathlib.Path(__file__ + ".power")
+if action == "status":
+    status(*(("OFF", 2) if power.exists() and power.read_text() == "off" else ("ON", 0)))
+if action in ("on", "off"):
+    power.write_text(action)
+"""
+
+
+def test_standalone_hands_on_what_was_given_and_nothing_else(agent, tmp_path):
+    stand, pacemaker = Stand(tmp_path).lives(HONEST), Pacemaker({"compute-1": None})
+    lines = ("ip=192.0.2.1", "ipport=6230", "lanplus=1", "cipher=3", "privlvl=operator", "power_wait=4")
+    lines += ("power_username=bmc", "power_password=bMc", "power_options=systems_uri=/x 'a=b c'")
+    assert agent(pacemaker, "action=off", "plug=compute-1", f"power_agent={stand.path}", *lines, *TODAY) == 0
+    assert pacemaker.flags == {"compute-1": "yes"}
+    assert stand.notes[0]["options"] == {
+        "action": "off", "ip": "192.0.2.1", "ipport": "6230", "lanplus": "1", "cipher": "3", "privlvl": "operator",
+        "power_wait": "4", "username": "bmc", "password": "bMc", "systems_uri": "/x", "a": "b c",
+    }  # fmt: skip
+
+
+def test_standalone_reboot_is_off_flag_on(agent, tmp_path):
+    stand, pacemaker = Stand(tmp_path).lives(HONEST), Pacemaker({"compute-1": None})
+    assert agent(pacemaker, "action=reboot", "plug=compute-1", f"power_agent={stand.path}", "ip=192.0.2.1") == 0
+    assert [note["options"]["action"] for note in stand.notes] == ["off", "status", "on", "status"]
+    assert pacemaker.flags == {"compute-1": "yes"}
+
+
+def test_a_host_that_stays_off_after_the_flag_is_fenced(agent, tmp_path, capsys):
+    stand, pacemaker = Stand(tmp_path).lives(OFF), Pacemaker({"compute-1": None})
+    assert agent(pacemaker, "action=reboot", "plug=compute-1", f"power_agent={stand.path}", "ip=192.0.2.1") == 0
+    assert pacemaker.flags == {"compute-1": "yes"}
+    assert "Fenced, but compute-1 is not proved to be on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["off", "reboot"])
+def test_a_bmc_that_lies_is_a_failed_fence(agent, tmp_path, capsys, action):
+    stand, pacemaker = Stand(tmp_path).lives(ON), Pacemaker({"compute-1": None})
+    assert agent(pacemaker, f"action={action}", "plug=compute-1", f"power_agent={stand.path}", "ip=192.0.2.1") == 1
+    assert pacemaker.written == []
+    assert "compute-1 is not proved to be off, and is not flagged" in capsys.readouterr().err
+
+
+def test_an_unknown_host_is_not_powered_off(agent, tmp_path):
+    stand = Stand(tmp_path).lives(HONEST)
+    assert agent(Pacemaker({"a": None}), "action=off", "plug=b", f"power_agent={stand.path}", "ip=192.0.2.1") == 1
+    assert not (tmp_path / "notes").exists()
+
+
+def test_standalone_status_is_the_power(agent, tmp_path, capsys):
+    stand = Stand(tmp_path).lives(HONEST)
+    lines = ("action=status", "plug=compute-1", f"power_agent={stand.path}", "ip=192.0.2.1")
+    assert agent(Pacemaker({"compute-1": "yes"}), *lines) == 0
+    assert capsys.readouterr().out == "Status: ON\n"

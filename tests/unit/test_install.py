@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tools/install below another root."""
+
+import subprocess
+
+import pytest
+
+from tests.unit.agents import TREE
+
+TARGETS = {
+    "usr/sbin/fence_compute",
+    "usr/lib/ocf/resource.d/openstack/NovaCompute",
+    "usr/lib/ocf/resource.d/openstack/NovaEvacuate",
+}
+
+
+def install(*arguments):
+    return subprocess.run([TREE / "tools/install", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_files_are_where_a_package_would_put_them(tmp_path):
+    for _again in range(2):
+        done = install("--root", tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    installed = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    (package,) = [path.rpartition("/")[0] for path in installed if path.endswith("/nova_ha/__init__.py")]
+    assert {path for path in installed if not path.startswith(package)} == TARGETS
+    for target in TARGETS:
+        text = (tmp_path / target).read_text()
+        assert f'PACKAGES = "/{package.rpartition("/")[0]}"\n' in text
+        assert "__file__" not in text
+        assert (tmp_path / target).stat().st_mode & 0o777 == 0o755
+    sources = {path.name for path in (TREE / "nova_ha").glob("*.py")}
+    assert {path.name for path in (tmp_path / package).glob("*.py")} == sources
+    assert len(list((tmp_path / package / "__pycache__").glob("*.pyc"))) == len(sources)
+
+
+def test_nothing_of_a_former_version_is_left(tmp_path):
+    install("--root", tmp_path)
+    (package,) = tmp_path.rglob("nova_ha")
+    (package / "former.py").write_text("")
+    (package / "flag.py").write_text("former = True\n")
+    install("--root", tmp_path)
+    assert not (package / "former.py").exists()
+    assert (package / "flag.py").read_text() == (TREE / "nova_ha/flag.py").read_text()
+
+
+def test_the_agent_of_debian_s_package_is_diverted(tmp_path):
+    for directory in ("var/lib/dpkg/updates", "var/lib/dpkg/info", "usr/sbin"):
+        (tmp_path / directory).mkdir(parents=True)
+    for file in ("status", "diversions"):
+        (tmp_path / "var/lib/dpkg" / file).touch()
+    (tmp_path / "usr/sbin/fence_compute").write_text("the package's")
+    for _again in range(2):
+        done = install("--root", tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "usr/lib/nova-ha/fence_compute.fence-agents").read_text() == "the package's"
+    assert "nova_ha" in (tmp_path / "usr/sbin/fence_compute").read_text()
+    assert "/usr/sbin/fence_compute\n" in (tmp_path / "var/lib/dpkg/diversions").read_text()
+
+
+@pytest.mark.parametrize("arguments", [["--root", "/nonexistent"], ["--root"], ["--prefix", "/usr"], ["here"]])
+def test_a_bad_argument_is_one_clear_line(arguments):
+    done = install(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("install: ")
+
+
+def test_help():
+    done = install("--help")
+    assert done.returncode == 0
+    assert "--root DIR" in done.stdout

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OCF agents' own files, run as Pacemaker's executor runs them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from nova_ha.process import Record
+from nova_ha.runstate import ROOT, RunState
+from tests.unit.agents import NOVA_COMPUTE, NOVA_EVACUATE, TREE, ocf, reasons, validates
+
+BOTH = pytest.mark.parametrize("agent", [NOVA_COMPUTE, NOVA_EVACUATE], ids=["NovaCompute", "NovaEvacuate"])
+NAMES = "auth_url username password tenant_name user_domain project_domain domain endpoint_type region_name insecure "
+NAMES += "no_shared_storage verbose"
+CLOUD = {"auth_url": "http://192.0.2.1:5000/v3", "username": "admin", "password": "sEcret", "tenant_name": "admin"}
+CONFIGURED, UNIMPLEMENTED, NOT_RUNNING, GENERIC, ARGS = 6, 3, 7, 1, 2
+
+
+@pytest.fixture
+def instance():
+    """The name of a resource whose state is removed in the end."""
+    name = f"nova-ha-unit-test-{os.getpid()}"
+    yield name
+    Record(name).forget()
+    shutil.rmtree(f"{ROOT}/{name}", ignore_errors=True)
+
+
+@BOTH
+def test_the_metadata_is_valid(agent):
+    done = ocf(agent, "meta-data")
+    assert (done.returncode, done.stderr) == (0, "")
+    # Without the document type, whose file xmllint would look for beside the document.
+    document = re.sub("<!DOCTYPE.*?>", "", done.stdout)
+    assert validates(document, "--dtdvalid", "/usr/share/resource-agents/ra-api-1.dtd")
+
+
+@BOTH
+def test_the_metadata_is_complete(agent):
+    root = ElementTree.fromstring(ocf(agent, "meta-data").stdout)
+    assert root.get("name") == agent.name
+    parameters = {parameter.get("name"): parameter for parameter in root.iter("parameter")}
+    assert set(parameters) >= set(NAMES.split())
+    for parameter in parameters.values():
+        assert len(parameter.findtext("longdesc")) > len(parameter.findtext("shortdesc")) > 3
+    assert "ensitive" in parameters["password"].findtext("longdesc")
+    assert parameters["password"].find("content").get("default") is None
+    actions = {action.get("name"): action for action in root.iter("action")}
+    assert set(actions) == {"start", "stop", "monitor", "validate-all", "meta-data"}
+    assert (actions["monitor"].get("interval"), actions["monitor"].get("timeout")) == ("10s", "20s")
+
+
+@BOTH
+@pytest.mark.parametrize("action", ["promote", "", None, "--verbose"])
+def test_an_action_that_it_does_not_do(agent, action):
+    done = ocf(agent, action)
+    assert done.returncode == UNIMPLEMENTED
+    assert len(reasons(done)) == 1
+    assert "does one of start, stop, monitor, validate-all, meta-data" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("auth_url", "ftp://k/v3", "http://HOST"),
+        ("auth_url", "http://", "http://HOST"),
+        ("auth_url", "http://k:port/v3", "http://HOST"),
+        ("auth_url", "http://[::1/v3", "http://HOST"),
+        ("auth_url", "keystone", "http://HOST"),
+        ("auth_url", "http://k /v3", "http://HOST"),
+        ("endpoint_type", "privateURL", "one of publicURL, internalURL, adminURL, public, internal, admin is needed"),
+        ("insecure", "perhaps", "one of 1, 0, true, false"),
+        ("no_shared_storage", "2", "one of 1, 0, true, false"),
+        ("verbose", "very", "one of 1, 0, true, false"),
+        ("domain", "a b", "without white space"),
+        ("username", "a\nb", "a single line"),
+        ("evacuation_delay", "-1", "a whole number of seconds"),
+        ("evacuation_delay", "1.5", "a whole number of seconds"),
+        ("unit", "--all", "the name of a systemd unit"),
+        ("unit", "x; reboot", "the name of a systemd unit"),
+        ("config", "nova.conf", "an absolute path"),
+        ("config", "/nonexistent", "is not a file on this node"),
+        ("colour", "blue", "there is no such parameter"),
+    ],
+)
+def test_a_bad_value_is_one_clear_line(name, value, wanted):
+    agent = NOVA_COMPUTE if name in ("unit", "evacuation_delay") else NOVA_EVACUATE
+    for action in ("validate-all", "start"):
+        done = ocf(agent, action, {**CLOUD, name: value})
+        assert done.returncode == CONFIGURED
+        (reason,) = reasons(done)
+        assert name in reason
+        assert wanted in reason
+
+
+@BOTH
+def test_all_problems_are_told_at_once(agent):
+    done = ocf(agent, "validate-all", {**CLOUD, "insecure": "x", "endpoint_type": "y"})
+    assert done.returncode == CONFIGURED
+    assert len(reasons(done)) == 2
+
+
+@pytest.mark.parametrize("name", ["auth_url", "username", "password", "tenant_name"])
+def test_what_is_missing_is_named(name):
+    done = ocf(NOVA_EVACUATE, "validate-all", {**CLOUD, name: ""})
+    assert done.returncode == CONFIGURED
+    (reason,) = reasons(done)
+    assert reason.startswith(f"{name}: required, and not set")
+
+
+def test_a_configuration_file_stands_in_for_parameters(tmp_path):
+    (tmp_path / "nova-ha.conf").touch()
+    done = ocf(NOVA_EVACUATE, "validate-all", {"config": f"{tmp_path}/nova-ha.conf"})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@BOTH
+def test_a_good_configuration(agent):
+    more = {"user_domain": "Default", "project_domain": "Default", "domain": "cloud.example", "insecure": "false"}
+    more |= {"endpoint_type": "internalURL", "region_name": "R", "no_shared_storage": "True", "verbose": "yes"}
+    done = ocf(agent, "validate-all", {**CLOUD, **more})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_compute_hosts_need_no_credentials():
+    assert ocf(NOVA_COMPUTE, "validate-all").returncode == 0
+
+
+@BOTH
+@pytest.mark.parametrize("value", ["sEc\nret", "sEc\x01ret"])
+def test_a_password_is_not_repeated(agent, value):
+    done = ocf(agent, "validate-all", {**CLOUD, "password": value})
+    assert done.returncode == CONFIGURED
+    assert "sEc" not in done.stderr + done.stdout
+
+
+def test_a_value_of_10_kb_makes_no_line_of_10_kb():
+    assert len(ocf(NOVA_EVACUATE, "validate-all", {**CLOUD, "endpoint_type": "x" * 10000}).stderr) < 400
+
+
+# NovaEvacuate on an engine that is a process like the real one, as far as the agent can see.
+
+ENGINE = """
+import sys, time
+sys.path.append({tree!r})
+from nova_ha.runstate import RunState
+state = RunState({name!r})
+state.acquire()
+state.report("working", "no host is flagged")
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def engine(instance):
+    text = ENGINE.format(tree=str(TREE), name=instance)
+    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "up\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_monitor_of_an_engine_that_works(instance, engine):
+    assert ocf(NOVA_EVACUATE, "monitor", instance=instance, interval=10).returncode == 0
+
+
+def test_monitor_of_an_engine_that_hangs(instance, engine):
+    with open(f"{ROOT}/{instance}/progress", "w") as progress:
+        progress.write("-500.000\n")
+    done = ocf(NOVA_EVACUATE, "monitor", instance=instance, interval=10)
+    assert done.returncode == GENERIC
+    assert re.fullmatch("engine hung: no progress for [0-9]+ s", *reasons(done))
+
+
+def test_monitor_of_an_engine_that_died(instance, engine):
+    engine.kill()
+    engine.wait()
+    done = ocf(NOVA_EVACUATE, "monitor", instance=instance, interval=10)
+    assert done.returncode == NOT_RUNNING
+    assert reasons(done)[0].startswith("the engine does not run")
+    assert reasons(ocf(NOVA_EVACUATE, "monitor", instance=instance)) == [], "a probe finds nothing wrong"
+
+
+def test_start_finds_it_running_and_stop_ends_it(instance, engine):
+    assert ocf(NOVA_EVACUATE, "start", CLOUD, instance=instance).returncode == 0
+    assert RunState(instance).holder() == engine.pid
+    for _again in range(2):
+        assert ocf(NOVA_EVACUATE, "stop", instance=instance).returncode == 0
+    assert engine.wait(timeout=5) == -15
+
+
+def test_stop_succeeds_whatever_the_configuration_is(instance):
+    assert ocf(NOVA_EVACUATE, "stop", {"insecure": "x"}, instance=instance).returncode == 0
+
+
+def test_without_a_name_nothing_is_started():
+    assert ocf(NOVA_EVACUATE, "start", CLOUD, instance="").returncode == ARGS
+
+
+# NovaCompute's monitor of a process that it remembers.
+
+
+def test_monitor_of_a_remembered_process(instance):
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        Record(instance).remember(process.pid)
+        assert ocf(NOVA_COMPUTE, "monitor", instance=instance, interval=10).returncode == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert ocf(NOVA_COMPUTE, "monitor", instance=instance, interval=10).returncode != 0
+
+
+@BOTH
+def test_a_healthy_monitor_imports_next_to_nothing(agent, instance):
+    # What the interpreter itself loads without site, and os; everything more is a cost on every host, every 10 seconds.
+    Record(instance).remember(os.getpid())
+    RunState(instance).acquire()
+    command = ["/usr/bin/python3", "-IS", "-X", "importtime", agent, "monitor"]
+    done = subprocess.run(command, env={"OCF_RESOURCE_INSTANCE": instance}, capture_output=True, text=True)
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "nova_ha" in imported
+    assert not imported & {"subprocess", "logging", "xml", "inspect", "re", "json", "site", "ocf", "argparse", "typing"}

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door to BMCs, against small stand-ins for fence agents that misbehave as real ones do."""
+
+import json
+import pathlib
+import time
+
+import pytest
+
+from nova_ha.power import PowerAgent, PowerError
+from nova_ha.process import start_time
+
+# Reads its options as a fence agent does, notes what it was given, and then does as it is told.
+AGENT = """#!/usr/bin/python3
+import json, os, sys, time
+options = dict(line.rstrip("\\n").split("=", 1) for line in sys.stdin)
+with open({notes!r}, "a") as notes:
+    note = {{"options": options, "arguments": sys.argv[1:], "environment": dict(os.environ), "pid": os.getpid()}}
+    print(json.dumps(note), file=notes)
+action = options["action"]
+def status(word, code):
+    print("Status: " + word)
+    sys.exit(code)
+{life}
+"""
+OFF = """
+if action == "status":
+    status("OFF", 2)
+"""
+ON = OFF.replace('"OFF", 2', '"ON", 0')
+
+
+class Stand:
+    """A stand-in agent."""
+
+    def __init__(self, directory):
+        self.path = directory / "fence_stand"
+        self._notes = directory / "notes"
+
+    def lives(self, life):
+        self.path.write_text(AGENT.format(notes=str(self._notes), life=life))
+        self.path.chmod(0o755)
+        return self
+
+    def power(self, limit=10, **options):
+        return PowerAgent(str(self.path), {"ip": "192.0.2.1", **options}, limit)
+
+    @property
+    def notes(self):
+        return [json.loads(line) for line in self._notes.read_text().splitlines()]
+
+
+@pytest.fixture
+def stand(tmp_path):
+    return Stand(tmp_path)
+
+
+def refusal(function):
+    with pytest.raises(PowerError) as refused:
+        function()
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_off_is_proved_by_asking(stand):
+    stand.lives(OFF).power().off()
+    assert [note["options"]["action"] for note in stand.notes] == ["off", "status"]
+
+
+def test_an_agent_that_says_off_and_lies_on(stand):
+    assert refusal(stand.lives(ON).power().off) == "fence_stand off: it reported success, but the power is on"
+
+
+def test_an_agent_that_says_on_and_lies_off(stand):
+    assert refusal(stand.lives(OFF).power().on) == "fence_stand on: it reported success, but the power is off"
+
+
+@pytest.mark.parametrize(
+    ("life", "state"), [(OFF, "off"), (ON, "on"), ('print("Warning: x"); print(" status: off "); sys.exit(2)', "off")]
+)
+def test_status(stand, life, state):
+    assert stand.lives(life).power().status() == state
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        "sys.exit(2)",  # as many programs do on wrong usage
+        "sys.exit(0)",
+        'status("ON", 2)',
+        'status("OFF", 0)',
+        'print("Status: UNKNOWN"); sys.exit(2)',
+        'sys.stdout.buffer.write(b"\\xff\\xfe" * 1000); sys.exit(2)',
+    ],
+)
+def test_an_answer_that_is_garbage_proves_nothing(stand, life):
+    assert "fence_stand status: not understood" in refusal(stand.lives(life).power().status)
+
+
+def test_an_agent_that_hangs_is_killed_with_what_it_started(stand):
+    life = """
+import pathlib, subprocess
+child = subprocess.Popen(["sleep", "60"])
+pathlib.Path(__file__ + ".child").write_text(str(child.pid))
+time.sleep(60)
+"""
+    began = time.monotonic()
+    assert refusal(stand.lives(life).power(limit=1).off) == "fence_stand off: no answer within 1 s"
+    assert time.monotonic() - began < 5
+    child = int(pathlib.Path(f"{stand.path}.child").read_text())
+    deadline = time.monotonic() + 5
+    while start_time(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert start_time(child) is None
+
+
+def test_the_reason_of_a_failure_is_the_agent_s_own(stand):
+    life = """
+print("/usr/sbin/fence_stand:5: DeprecationWarning: 'pipes' is deprecated", file=sys.stderr)
+print("2026-01-01 00:00:00,000 ERROR: Unable to connect/login to fencing device\\n", file=sys.stderr)
+print("2026-01-01 00:00:00,000 ERROR: Please use '-h' for usage\\n", file=sys.stderr)
+sys.exit(1)
+"""
+    assert refusal(stand.lives(life).power().off) == "fence_stand off: Unable to connect/login to fencing device"
+
+
+def test_a_failure_without_a_word(stand):
+    assert refusal(stand.lives("sys.exit(7)").power().monitor) == "fence_stand monitor: exit code 7"
+
+
+def test_a_password_is_neither_shown_nor_repeated(stand):
+    life = 'print("ERROR: login failed with " + options["password"], file=sys.stderr); sys.exit(1)'
+    text = refusal(stand.lives(life).power(password="sEcret").off)
+    assert text == "fence_stand off: login failed with ***"
+    (note,) = stand.notes
+    assert note["options"]["password"] == "sEcret"
+    assert note["arguments"] == []
+    assert set(note["environment"]) - {"LC_CTYPE"} == {"PATH", "LC_ALL"}
+
+
+@pytest.mark.parametrize("password", [' s p ', '"quoted"', "a=b", "$(reboot)", "ü"])
+def test_a_value_arrives_as_it_is(stand, password):
+    stand.lives(ON).power(password=password).monitor()
+    sent = stand.notes[0]["options"]["password"]
+    quoted = len(sent) > 1 and sent[0] == sent[-1] == '"'
+    # As the fencing library reads it: white space goes, then one pair of quotes.
+    assert (sent.strip()[1:-1] if quoted else sent.strip()) == password
+
+
+def test_a_value_cannot_become_another_option(stand):
+    text = refusal(lambda: stand.lives(ON).power(password="x\naction=on"))
+    assert text == "the value of password for fence_stand has more than one line"
+    for name in ("action", "a=b", "a b", ""):
+        assert "cannot be an option" in refusal(lambda name=name: stand.power(**{name: "x"}))
+
+
+@pytest.mark.parametrize(
+    ("agent", "text"),
+    [
+        ("fence_nosuch", "there is no power agent 'fence_nosuch' on this node"),
+        ("/etc/passwd", "there is no power agent '/etc/passwd' on this node"),
+        ("../../bin/true", "there is no power agent '../../bin/true' on this node"),
+        ("", "there is no power agent '' on this node"),
+        ("fence_compute", "fence_compute cannot be its own power agent"),
+    ],
+)
+def test_an_agent_that_cannot_be_one(agent, text):
+    assert refusal(lambda: PowerAgent(agent, {}, 1)) == text
+
+
+def test_an_agent_that_cannot_be_run(stand):
+    stand.path.write_text("no program")
+    stand.path.chmod(0o755)
+    assert refusal(stand.power().off) == "fence_stand cannot be run: Exec format error"

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What engine and supervisor know of each other, between real processes."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nova_ha import runstate
+from nova_ha.runstate import AlreadyRunning, RunState
+from tests.unit.agents import TREE
+
+ENGINE = """
+import sys
+from nova_ha.runstate import RunState
+state = RunState("r", sys.argv[1])
+state.acquire()
+state.report("working", "as it should")
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """Another process that holds the lock, until its standard input is closed."""
+    command = [sys.executable, "-c", ENGINE, str(tmp_path)]
+    process = subprocess.Popen(command, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "up\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_nobody_holds_what_was_never_made(tmp_path):
+    state = RunState("r", tmp_path)
+    assert (state.holder(), state.progress_age(), state.read_report(), state.is_well()) == (None, None, {}, False)
+
+
+def test_the_supervisor_sees_the_engine_and_leaves_its_lock_alone(tmp_path, engine):
+    state = RunState("r", tmp_path)
+    assert [state.holder(), state.holder()] == [engine.pid, engine.pid]
+    assert state.is_well()
+    assert 0 <= state.progress_age() < 10
+    assert state.read_report() | {"time": 0} == {
+        "state": "working", "reason": "as it should", "time": 0, "pid": engine.pid
+    }  # fmt: skip
+
+
+def test_a_second_engine_is_refused(tmp_path, engine):
+    with pytest.raises(AlreadyRunning, match=f"process {engine.pid}") as refusal:
+        RunState("r", tmp_path).acquire()
+    assert refusal.value.pid == engine.pid
+    assert RunState("r", tmp_path).holder() == engine.pid
+
+
+def test_the_lock_goes_with_the_process_however_it_ends(tmp_path, engine):
+    engine.kill()
+    engine.wait()
+    assert RunState("r", tmp_path).holder() is None
+
+
+def test_an_engine_that_asks_for_the_holder_keeps_its_lock(tmp_path):
+    look = "import sys; from nova_ha.runstate import RunState; print(RunState('r', sys.argv[1]).holder())"
+    state = RunState("r", tmp_path)
+    state.acquire()
+    assert state.holder() == os.getpid()
+    done = subprocess.run([sys.executable, "-c", look, str(tmp_path)], cwd=TREE, capture_output=True, text=True)
+    assert done.stdout.strip() == str(os.getpid())
+
+
+def test_an_engine_without_progress_is_not_well(tmp_path, engine, monkeypatch):
+    state = RunState("r", tmp_path)
+    monkeypatch.setattr(runstate, "HUNG_AFTER", 0.05)
+    deadline = time.monotonic() + 5
+    while state.is_well() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not state.is_well()
+    assert state.holder() == engine.pid
+
+
+def test_progress_takes_the_age_back(tmp_path):
+    state = RunState("r", tmp_path)
+    state.acquire()
+    time.sleep(0.05)
+    before = state.progress_age()
+    state.progress()
+    assert state.progress_age() < before
+
+
+def test_only_root_can_look_into_it(tmp_path):
+    state = RunState("r", tmp_path)
+    state.acquire()
+    assert stat.S_IMODE(os.stat(state.directory).st_mode) == 0o700
+    assert {stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(state.directory)} == {0o600}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b"])
+def test_a_name_that_leads_elsewhere_is_refused(name):
+    with pytest.raises(ValueError, match="cannot name a resource"):
+        RunState(name)

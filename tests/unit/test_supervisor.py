@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NovaEvacuate's work, on engines that are real processes with a scripted life."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nova_ha import runstate, supervisor
+from nova_ha.agent import Failure, ocf
+from nova_ha.runstate import RunState
+from tests.unit.agents import TREE
+
+BEGIN = """
+import json, os, signal, sys, time
+sys.path.append({tree!r})
+from nova_ha.runstate import RunState
+state = RunState("r", {root!r})
+state.acquire()
+given = json.load(sys.stdin)
+"""
+LIVE = """
+while True:
+    state.progress()
+    time.sleep(0.05)
+"""
+WORK = 'state.report("working", "no host is flagged")' + LIVE
+
+
+@pytest.fixture
+def state(tmp_path):
+    state = RunState("r", str(tmp_path))
+    yield state
+    supervisor.stop(state, lambda: 5)
+
+
+def limit(seconds):
+    end = time.monotonic() + seconds
+    return lambda: max(0, end - time.monotonic())
+
+
+def start(state, life, seconds=10):
+    text = BEGIN.format(tree=str(TREE), root=os.path.dirname(state.directory)) + life
+    given = {"auth_url": "http://k", "password": "sEcret"}
+    supervisor.start(state, given, limit(seconds), [sys.executable, "-c", text])
+
+
+def failure(function, *arguments):
+    with pytest.raises(Failure) as failed:
+        function(*arguments)
+    return failed.value.code, failed.value.reason
+
+
+@pytest.mark.parametrize("word", ["working", "waiting"])
+def test_start_returns_when_the_engine_works_or_waits_for_the_cloud(state, word):
+    start(state, f'time.sleep(0.3); state.report("{word}", "x")' + LIVE)
+    assert state.read_report()["state"] == word
+    supervisor.monitor(state)
+
+
+def test_start_hands_the_parameters_over_where_nobody_else_can_read_them(state):
+    start(state, 'state.report("working", "x", given=given, environment=dict(os.environ))' + LIVE)
+    report = state.read_report()
+    assert report["given"] == {"parameters": {"auth_url": "http://k", "password": "sEcret"}}
+    assert set(report["environment"]) - {"LC_CTYPE"} == {"PATH", "LC_ALL", "PYTHONPATH"}
+    for file in ("cmdline", "environ"):
+        with open(f"/proc/{state.holder()}/{file}", "rb") as shown:
+            assert b"sEcret" not in shown.read()
+
+
+def test_the_engine_is_on_its_own(state):
+    start(state, WORK)
+    pid = state.holder()
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    assert os.readlink(f"/proc/{pid}/fd/1") == "/dev/null"
+
+
+def test_start_of_a_running_engine_changes_nothing(state):
+    start(state, WORK)
+    pid = state.holder()
+    start(state, "raise SystemExit('a second one')")
+    assert state.holder() == pid
+
+
+def test_a_misconfigured_engine_is_an_error_of_configuration_and_ends(state):
+    life = 'state.report("misconfigured", "Keystone refuses the password of admin")' + LIVE
+    assert failure(start, state, life) == (ocf.OCF_ERR_CONFIGURED, "Keystone refuses the password of admin")
+    assert state.holder() is None
+
+
+def test_a_misconfigured_engine_may_end_by_itself(state):
+    life = 'state.report("misconfigured", "no such region"); sys.exit(1)'
+    assert failure(start, state, life) == (ocf.OCF_ERR_CONFIGURED, "no such region")
+
+
+def test_an_engine_that_dies_says_its_last_words(state):
+    code, reason = failure(start, state, 'raise ModuleNotFoundError("No module named novaclient")')
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason == "the engine ended at once (code 1): ModuleNotFoundError: No module named novaclient"
+
+
+def test_the_report_of_a_former_engine_is_not_taken_for_this_one_s(state):
+    start(state, WORK)
+    supervisor.stop(state, lambda: 5)
+    code, reason = failure(start, state, "sys.exit(3)")
+    assert (code, reason.partition(":")[0]) == (ocf.OCF_ERR_GENERIC, "the engine ended at once (code 3)")
+
+
+def test_an_engine_that_does_not_get_to_work_is_stopped(state):
+    code, reason = failure(start, state, LIVE, 1)
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason == "the engine did not get to work in time: the engine is starting"
+    assert state.holder() is None
+
+
+def test_monitor_tells_dead_from_hung(state, monkeypatch):
+    code, reason = failure(supervisor.monitor, state)
+    assert code == ocf.OCF_NOT_RUNNING
+    assert reason == "the engine does not run: it left no message; see the journal"
+    start(state, 'state.report("working", "x"); time.sleep(600)')
+    supervisor.monitor(state)
+    monkeypatch.setattr(supervisor, "HUNG_AFTER", -1)
+    code, reason = failure(supervisor.monitor, state)
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason.startswith("engine hung: no progress for ")
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_stop_ends_the_engine_kindly_or_firmly(state, deaf):
+    start(state, ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else "") + WORK)
+    began = time.monotonic()
+    supervisor.stop(state, lambda: 10)
+    assert state.holder() is None
+    assert (time.monotonic() - began > supervisor._GRACE) == deaf
+    assert time.monotonic() - began < 5
+
+
+def test_stop_of_an_engine_that_is_frozen(state):
+    start(state, WORK)
+    os.kill(state.holder(), 19)
+    supervisor.stop(state, lambda: 10)
+    assert state.holder() is None
+
+
+def test_stop_of_none_is_well(tmp_path):
+    supervisor.stop(RunState("none", str(tmp_path)), lambda: 5)
+
+
+def test_two_engines_started_at_once_leave_one(state):
+    text = BEGIN.format(tree=str(TREE), root=os.path.dirname(state.directory)) + WORK
+    pair = [subprocess.Popen([sys.executable, "-c", text], stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in "12"]
+    for engine in pair:
+        engine.stdin.write(b"{}")
+        engine.stdin.close()
+    deadline = time.monotonic() + 10
+    while all(engine.poll() is None for engine in pair) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    refused, running = sorted(pair, key=lambda engine: engine.poll() is None)
+    assert b"AlreadyRunning" in refused.stderr.read()
+    assert state.holder() == running.pid
+    assert runstate.RunState("r", os.path.dirname(state.directory)).is_well()
+    running.kill()
+    running.wait()
