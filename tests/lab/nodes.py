@@ -108,7 +108,8 @@ def existing():
 
 def state(node):
     """podman's word for the state of a container: "running", "paused", "exited" ...; "absent" if there is none."""
-    done = runtime.podman("container", "inspect", "--format", "{{.State.Status}}", settings.container(node), check=False)
+    form = "{{.State.Status}}"
+    done = runtime.podman("container", "inspect", "--format", form, settings.container(node), check=False)
     return done.stdout.strip() if done.returncode == 0 else "absent"
 
 
