@@ -109,11 +109,15 @@ class FlagChange:
 
 
 @dataclasses.dataclass(frozen=True)
-class FencingRequest:
-    """Pacemaker decided that a host is to be fenced."""
+class FencingStep:
+    """Pacemaker said something about the fencing of a host.
+
+    :param device: the device that has done its part of it; None: it was decided that the host is to be fenced
+    """
 
     time: float
     host: str
+    device: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +190,7 @@ class History:
     requests: tuple[Request, ...] = ()
     faults: tuple[FaultMoment, ...] = ()
     flags: tuple[FlagChange, ...] = ()
-    fencing: tuple[FencingRequest, ...] = ()
+    fencing: tuple[FencingStep, ...] = ()
     starts: tuple[ServiceStart, ...] = ()
     migrations: tuple[Migration, ...] = ()
     services: tuple[Service, ...] = ()
@@ -219,7 +223,7 @@ def read(services=(), instances=(), migrations=(), expected=None):
             for line in _lines(settings.FAULT_LOG)
         ),
         flags=_ordered(FlagChange(line["time"], line["host"], line["value"]) for line in _lines(FLAG_LOG)),
-        fencing=_ordered(FencingRequest(line["time"], line["host"]) for line in _lines(FENCING_LOG)),
+        fencing=_ordered(FencingStep(line["time"], line["host"], line["device"]) for line in _lines(FENCING_LOG)),
         starts=_ordered(
             ServiceStart(line["time"], line["host"]) for line in guest_lines if line["event"] == "service_start"
         ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records what the cluster itself knows while a scenario runs: the flags, and its decisions to fence.
+"""Records what the cluster itself knows while a scenario runs: the flags, and how it fences.
 
 Both are read from the files of the control nodes, through the writable layers of their containers: it costs the nodes
 nothing, and goes on whatever happens to them, for the files outlive a power cut. A flag has the time of its file.
@@ -23,7 +23,10 @@ LOG = "var/log/pacemaker/pacemaker.log"
 # Seconds between two looks; a look at an unchanged file is one system call.
 INTERVAL = 0.05
 
-_FENCING = re.compile(r"Requesting (?:peer )?fencing \(\w+\) (?:of node|targeting node|targeting) (\S+)")
+_FENCING = re.compile(
+    r"Requesting fencing \(\w+\) (?:of|targeting) node (?P<wanted>\S+)"
+    r"|Operation '(?:off|reboot)' \[\d+\] targeting (?P<fenced>\S+) using (?P<device>\S+) returned 0\b"
+)
 
 
 @contextlib.contextmanager
@@ -97,7 +100,7 @@ class FlagWatch:
 
 
 class FencingWatch:
-    """Writes down when Pacemaker asks for a host to be fenced, from one control node's log.
+    """Writes down when Pacemaker wants a host fenced, and which device did its part, from one control node's log.
 
     :param file: Pacemaker's log; what it has when the watch begins is passed over
     :param log: file to append to
@@ -122,8 +125,9 @@ class FencingWatch:
             self._take(whole.decode(errors="replace"))
 
     def _take(self, text):
-        for host in _FENCING.findall(text):
-            _append(self._log, {"time": time.time(), "host": host})
+        for found in _FENCING.finditer(text):
+            host = found["wanted"] or found["fenced"]
+            _append(self._log, {"time": time.time(), "host": host, "device": found["device"]})
 
 
 def _root(node):

@@ -31,13 +31,13 @@ def moments(history, host, since):
     asked = [request for request in facts.evacuate_requests(history) if request.instance in _hit(history, host, since)]
     returns = list(_returns(history, host, since).values())
     flags = [flag for flag in history.flags if flag.host == host]
+    fencing = [step for step in history.fencing if step.host == host]
     closed = [flag for flag in flags if flag.value == "no"]
     found = [
-        _first(since, [fence.time for fence in history.fencing if fence.host == host], "detected",
+        _first(since, [step.time for step in fencing if step.device is None], "detected",
                "Pacemaker decides to fence it"),
-        _first(since, [change.time for change in history.power
-                       if change.host == host and not change.on and change.by == "bmc"], "power off",
-               "its BMC has switched it off"),
+        _first(since, [step.time for step in fencing if step.device], "power off",
+               "its BMC says that the power is off"),
         _first(since, [flag.time for flag in flags if flag.value == "yes"], "flagged",
                "fence_compute has proved the power off and flagged it"),
         _first(since, [flag.time for flag in flags if flag.claimed], "claimed", _claim(flags, since)),

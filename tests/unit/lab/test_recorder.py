@@ -71,9 +71,11 @@ def test_the_log_is_read_line_by_line(tmp_path):
     file.write_text("Requesting fencing (reboot) of node long-ago\n")
     watch = FencingWatch(file, log)
     with file.open("a") as stream:
-        stream.write("notice: Requesting fencing (reboot) of node compute-1 | action=3\nnotice: Requesting peer fen")
+        stream.write("notice: Requesting fencing (reboot) of node compute-1 | x\nnotice: Operation 'off' [77] targ")
     watch.look()
     with file.open("a") as stream:
-        stream.write("cing (off) targeting compute-2 | id=1\n")
+        stream.write("eting compute-1 using ipmi-compute-1 returned 0 (OK)\n")
+        stream.write("notice: Operation 'off' [78] targeting compute-2 using ipmi-compute-2 returned 1 (error)\n")
     watch.look()
-    assert [json.loads(line)["host"] for line in log.read_text().splitlines()] == ["compute-1", "compute-2"]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["host"], line["device"]) for line in lines] == [("compute-1", None), ("compute-1", "ipmi-compute-1")]

@@ -4,13 +4,17 @@
 import dataclasses
 
 from tests.lab import timeline
-from tests.lab.history import FencingRequest, PowerChange
+from tests.lab.history import FencingStep
 from tests.unit.lab.test_audits import SOUND
 
 HISTORY = dataclasses.replace(
     SOUND,
-    power=(PowerChange(100, "a", False, "fault:power-cut"), PowerChange(109, "a", False), SOUND.power[-1]),
-    fencing=(FencingRequest(90, "b"), FencingRequest(107, "a")),
+    fencing=(
+        FencingStep(90, "b"),
+        FencingStep(107, "a"),
+        FencingStep(109, "a", "ipmi-a"),
+        FencingStep(110.1, "a", "fence-nova"),
+    ),
 )
 PHASES = [
     ("detected", 107),
