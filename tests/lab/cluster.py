@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Pacemaker cluster, set up with pcs as an operator would, and what one asks of it.
-
-Setting up comes in two parts: ``form`` makes a cluster of the control nodes and takes the compute hosts in as remote
-nodes, with their BMCs as fencing devices; ``deploy`` installs the agents under test and makes them resources.
-"""
+"""Pacemaker: the cluster as an operator makes it with pcs, the agents under test in it, and what others ask of it."""
 
 import concurrent.futures
 import shlex
@@ -14,103 +10,108 @@ from tests.lab.passwords import password
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
-SOURCE = "/usr/src/nova-ha"
+FLAG = "evacuate"
+FENCE_NOVA = "fence-nova"
 ENGINE = "nova-evacuate"
 COMPUTE = "nova-compute"
-FLAG_DEVICE = "fence-nova"
-FLAG = "evacuate"
+SOURCE_MOUNT = "/usr/src/nova-ha"
+LOOK = "./lab shell control-1, then pcs status --full and /var/log/pacemaker/pacemaker.log"
 
-# Seconds. The remote connections' monitor and its time-out bound how soon a death is seen, reconnect_interval how soon
-# a host comes back.
-MONITOR, MONITOR_TIMEOUT, RECONNECT = 5, 15, 15
-PCS_LIMIT = 120
-START_LIMIT = 120
-# A rebooting host first takes no connection; a start that gives up early would be a failure.
-REMOTE_START = 60
-
-AUTHKEY = "/etc/pacemaker/authkey"
+# How soon a silent death is noticed, and how soon a host that returns is taken back (seconds).
+REMOTE_OPTIONS = ("reconnect_interval=15", "op", "monitor", "interval=5", "timeout=15")
+WORK = "/root/nova-ha-lab.xml"
 
 
-def mounts():
-    """Volumes that control nodes and compute hosts need."""
-    return [f"{settings.SOURCE_TREE}:{SOURCE}:ro"]
+def up(chosen, progress):
+    """Make the cluster of the nodes that run, and fencing through their BMCs; what is there already is left as it is.
 
-
-def form(chosen, progress):
-    """Make the cluster and its fencing, unless that is done; every host and BMC must be up.
-
-    :raises LabError: a step failed
+    :raises LabError: pcs failed, or a node did not come online
     """
-    first = chosen.control_nodes[0]
-    if _is_formed(first):
+    if not _formed(chosen):
+        with progress.step("cluster: pcs host auth, cluster setup"):
+            _form(chosen)
+    with progress.step("cluster: start"):
         start(chosen)
-        return
-    with progress.step("pcs: hosts authenticated, cluster set up"):
-        _everywhere(chosen.powered, _set_password)
-        wait_for("pcsd on every host", lambda: all(_pcsd_listens(node) for node in chosen.powered), 30)
-        nodes.execute(first, "pcs", "host", "auth", *chosen.powered, "-u", "hacluster", stdin=f"{password('hacluster')}\n")
-        pcs(chosen, "cluster", "setup", settings.CLUSTER_NAME, *chosen.control_nodes, node=first)
-        _hand_out_authkey(chosen, first)
-    with progress.step("pcs: cluster started"):
-        start(chosen)
-    with progress.step("pcs: remote nodes and fencing"):
-        _configure(chosen, first, _membership(chosen))
-        wait_for(
-            "every host to be online in the cluster",
-            lambda: online(chosen) == set(chosen.powered),
-            START_LIMIT,
-            interval=0.5,
-            look=f"./lab shell {first}, crm_mon -1",
-        )
+    configured = {entry.get("id") for entry in ElementTree.fromstring(cib(chosen)).iter("primitive")}
+    missing = [host for host in chosen.compute_hosts if host not in configured]
+    if missing:
+        with progress.step(f"cluster: add {', '.join(missing)} as remote nodes"):
+            for host in missing:
+                pcs(chosen, "cluster", "node", "add-remote", host, *REMOTE_OPTIONS)
+    if not all(f"ipmi-{node}" in configured for node in chosen.powered):
+        with progress.step("cluster: fencing"):
+            configure(chosen, _fencing_script(chosen, configured), {"BMC_PASSWORD": password("bmc")})
+    with progress.step("cluster: all nodes online"):
+        wait_online(chosen, chosen.powered)
 
 
-def deploy(chosen, credentials, progress):
-    """Install the tree's agents on every host and make them resources.
+def deploy_agents(chosen, credentials, progress):
+    """Install the tree on every host as a user does, and put its agents to work.
 
-    :param credentials: the cloud's, as ``cloud.agent_credentials`` gives them
-    :raises LabError: a step failed
+    :param credentials: of the cloud: auth_url, username, password, tenant_name, user_domain, project_domain
+    :raises LabError: pcs failed, or the engine did not start
     """
-    with progress.step("agents: installed as a user installs them"):
-        _everywhere(chosen.powered, lambda node: nodes.execute(node, f"{SOURCE}/tools/install"))
-    if FLAG_DEVICE in cib(chosen):
-        return
-    with progress.step("agents: made resources of the cluster"):
-        _configure(chosen, chosen.control_nodes[0], _agents(chosen, credentials))
+    with progress.step("agents: tools/install on every host"):
+        on_each(chosen.powered, lambda node: nodes.execute(node, f"{SOURCE_MOUNT}/tools/install"))
+    root = ElementTree.fromstring(cib(chosen))
+    configured = {entry.get("id") for entry in root.iter("primitive")}
+    levelled = {entry.get("target") for entry in root.iter("fencing-level")}
+    script = [f"stonith level add 1 {host} ipmi-{host} {FENCE_NOVA}" for host in set(chosen.compute_hosts) - levelled]
+    if ENGINE not in configured:
+        script = [*_agents_script({**credentials, "password": "@CLOUD_PASSWORD@"}), *script]
+    if script:
+        with progress.step("agents: pcs resource create, stonith levels"):
+            configure(chosen, script, {"CLOUD_PASSWORD": credentials["password"]})
+    with progress.step("agents: running"):
+        wait_for(f"{ENGINE} to run", lambda: active_on(chosen, ENGINE), limit=90, interval=0.5, look=LOOK)
+        hosts = set(chosen.compute_hosts)
         wait_for(
-            "the engine and every nova-compute to run",
-            lambda: active_on(chosen, ENGINE) and active_on(chosen, COMPUTE) == set(chosen.compute_hosts),
-            START_LIMIT,
-            interval=0.5,
-            look=f"./lab shell {chosen.control_nodes[0]}, pcs status --full",
+            f"{COMPUTE} to run on {', '.join(sorted(hosts))}",
+            lambda: hosts <= set(active_nodes(chosen, COMPUTE)),
+            **{"limit": 180, "interval": 0.5, "look": LOOK},
         )
 
 
 def start(chosen):
-    """Start the cluster on every control node that runs."""
-    running = [node for node in chosen.control_nodes if nodes.running(node)]
-    pcs(chosen, "cluster", "start", *running, f"--wait={START_LIMIT}", node=running[0], timeout=START_LIMIT + 30)
+    """Start the cluster on all control nodes, and wait until it has a quorum."""
+    _pcs_on(chosen.control_nodes[0], "cluster", "start", "--all", timeout=120)
+    wait_online(chosen, chosen.control_nodes)
 
 
 def stop(chosen):
-    """Stop the cluster, in order, on every control node that runs; compute hosts are left as they are."""
-    running = [node for node in chosen.control_nodes if nodes.running(node)]
-    pcs(chosen, "cluster", "stop", *running, "--force", node=running[0])
+    """Stop the cluster on all control nodes in good order: its resources first, nova-compute among them."""
+    _pcs_on(chosen.control_nodes[0], "cluster", "stop", "--all", "--request-timeout=240", timeout=300)
 
 
-def pcs(chosen, *arguments, node=None, timeout=PCS_LIMIT, check=True):
-    """Run pcs on a control node that runs; returns its ``CompletedProcess``."""
-    return nodes.execute(node or any_control(chosen), "pcs", *arguments, timeout=timeout, check=check)
+def configure(chosen, script, passwords):
+    """Make several changes of the configuration with pcs, as one.
+
+    :param script: pcs commands
+    :param passwords: what stands in the commands as ``@NAME@``, by NAME; never seen on a command line
+    """
+    node = any_control(chosen)
+    lines = ["set -e", f"pcs cluster cib {WORK}.old", f"cp {WORK}.old {WORK}"]
+    lines += [f"pcs -f {WORK} {command}" for command in script]
+    nodes.execute(node, "sh", stdin="\n".join(lines) + "\n", timeout=180)
+    text = nodes.execute(node, "cat", WORK).stdout
+    for name, value in passwords.items():
+        text = text.replace(f"@{name}@", value)
+    nodes.execute(node, "sh", "-c", f"umask 077; cat >{WORK}", stdin=text)
+    _pcs_on(node, "cluster", "cib-push", WORK, f"diff-against={WORK}.old")
+    nodes.execute(node, "rm", WORK, f"{WORK}.old")
 
 
 def any_control(chosen):
-    """A control node on which Pacemaker answers.
+    """A control node that is part of the cluster's quorum.
 
     :raises LabError: there is none
     """
-    for node in chosen.control_nodes:
-        if nodes.running(node) and nodes.execute(node, "cibadmin", "--query", "--scope=crm_config", check=False).returncode == 0:
-            return node
-    raise LabError("Pacemaker answers on no control node: see ./lab status")
+    return _monitor(chosen)[0]
+
+
+def pcs(chosen, *words, timeout=120, check=True):
+    """Run pcs on a live control node; see ``shell.run``."""
+    return _pcs_on(any_control(chosen), *words, timeout=timeout, check=check)
 
 
 def cib(chosen):
@@ -119,120 +120,110 @@ def cib(chosen):
 
 
 def flags(chosen):
-    """The flags of all hosts that have one, as ``{host: value}``."""
-    root = ElementTree.fromstring(cib(chosen))
-    return {
-        node.get("uname"): pair.get("value")
-        for node in root.findall("./configuration/nodes/node")
-        for pair in node.iter("nvpair")
-        if pair.get("name") == FLAG
-    }
+    """The flags of the hosts that have one: value by host."""
+    found = {}
+    for node in ElementTree.fromstring(cib(chosen)).findall("./configuration/nodes/node"):
+        for pair in node.findall("./instance_attributes/nvpair"):
+            if pair.get("name") == FLAG:
+                found[node.get("uname")] = pair.get("value")
+    return found
 
 
-def online(chosen):
-    """Names of the nodes, remote ones included, that are online."""
-    return {node.get("name") for node in _monitor(chosen).findall("./nodes/node") if node.get("online") == "true"}
+def online_nodes(chosen):
+    """Names of the nodes that the cluster has online, remote nodes too; one whose connection still starts is not."""
+    status = _monitor(chosen)[1]
+    online = {node.get("name") for node in status.findall("./nodes/node") if node.get("online") == "true"}
+    connections = {r.get("id") for r in status.iter("resource") if r.get("pending") and r.get("id") in online}
+    return sorted(online - connections)
+
+
+def wait_online(chosen, wanted, limit=120):
+    """Wait until nodes are online.
+
+    :param limit: seconds
+    """
+
+    def missing():
+        try:
+            return sorted(set(wanted) - set(online_nodes(chosen)))
+        except LabError:
+            return list(wanted)
+
+    wait_for(f"{', '.join(wanted)} to be online", lambda: not missing(), limit, interval=0.5, look=LOOK)
+
+
+def active_nodes(chosen, resource):
+    """The nodes that a resource, or the instances of a clone, run on."""
+    found = []
+    for entry in _monitor(chosen)[1].iter("resource"):
+        started = entry.get("role") == "Started" and not entry.get("pending") and entry.get("failed") == "false"
+        if entry.get("id") == resource and started:
+            found += [node.get("name") for node in entry.findall("./node")]
+    return sorted(found)
 
 
 def active_on(chosen, resource):
-    """Names of the nodes on which a resource, or an instance of it if it is a clone, is active."""
-    return {
-        node.get("name")
-        for found in _monitor(chosen).iter("resource")
-        if found.get("id") == resource and found.get("role") == "Started" and found.get("failed") == "false"
-        for node in found.findall("node")
-    }
+    """The node that a resource runs on, or None."""
+    return next(iter(active_nodes(chosen, resource)), None)
 
 
-def failures(chosen):
-    """The failed actions that the cluster remembers, as lines of text."""
-    found = _monitor(chosen).findall("./failures/failure")
-    return [f"{f.get('op_key')} on {f.get('node')}: {f.get('exitstatus')} {f.get('exitreason')}".strip() for f in found]
-
-
-def cleanup(chosen):
-    """Have the cluster forget its failed actions, fencing included."""
-    node = any_control(chosen)
-    nodes.execute(node, "crm_resource", "--cleanup")
-    nodes.execute(node, "stonith_admin", "--cleanup", "--history", "*")
+def on_each(names, action):
+    """Call ``action`` with each name, several at a time; the first failure is raised once all have ended."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        return list(pool.map(action, names))
 
 
 def _monitor(chosen):
-    return ElementTree.fromstring(nodes.execute(any_control(chosen), "crm_mon", "--one-shot", "--output-as=xml").stdout)
+    """A control node with a quorum, and the status of the cluster as it sees it."""
+    for node in chosen.control_nodes:
+        done = nodes.execute(node, "crm_mon", "--one-shot", "--output-as=xml", timeout=20, check=False)
+        if done.returncode == 0:
+            status = ElementTree.fromstring(done.stdout)
+            leader = status.find("./summary/current_dc")
+            if leader is not None and leader.get("with_quorum") == "true":
+                return node, status
+    raise LabError(f"no control node has a cluster with a quorum; see {LOOK}")
 
 
-def _is_formed(node):
-    return nodes.execute(node, "test", "-e", "/etc/corosync/corosync.conf", check=False).returncode == 0
+def _formed(chosen):
+    return (
+        nodes.execute(chosen.control_nodes[0], "test", "-e", "/etc/corosync/corosync.conf", check=False).returncode == 0
+    )
 
 
-def _set_password(node):
-    nodes.execute(node, "chpasswd", stdin=f"hacluster:{password('hacluster')}\n")
+def _form(chosen):
+    secret = password("hacluster")
+    on_each(chosen.powered, lambda node: nodes.execute(node, "chpasswd", stdin=f"hacluster:{secret}\n"))
+    first = chosen.control_nodes[0]
+    nodes.execute(first, "pcs", "host", "auth", *chosen.powered, "-u", "hacluster", stdin=f"{secret}\n", timeout=120)
+    _pcs_on(first, "cluster", "setup", settings.CLUSTER_NAME, *chosen.control_nodes, "--enable", timeout=180)
 
 
-def _pcsd_listens(node):
-    return "2224" in nodes.execute(node, "ss", "--tcp", "--listening", "--numeric", "--no-header").stdout
-
-
-def _hand_out_authkey(chosen, first):
-    """The key by which Pacemaker and its remote nodes know each other; remote nodes start with it."""
-    key = nodes.execute(first, "base64", AUTHKEY).stdout
-
-    def hand_out(host):
-        nodes.execute(host, "sh", "-c", f"mkdir -p /etc/pacemaker && base64 -d >{AUTHKEY}", stdin=key)
-        nodes.execute(host, "systemctl", "enable", "--now", "pacemaker_remote")
-
-    _everywhere(chosen.compute_hosts, hand_out)
-
-
-def _membership(chosen):
-    """pcs's words for remote nodes, roles and the fencing of every host."""
-    words = [
-        ["property", "set", "stonith-enabled=true", "concurrent-fencing=true"],
-        *(["node", "attribute", node, "osprole=controller"] for node in chosen.control_nodes),
-    ]
-    for host in chosen.compute_hosts:
-        # What `pcs cluster node add-remote` makes; it would go to each host once more, and take seconds for each.
-        words.append(["resource", "create", host, "ocf:pacemaker:remote", f"server={settings.address(host)}"])
-        words[-1] += [f"reconnect_interval={RECONNECT}", "op", "monitor", f"interval={MONITOR}"]
-        words[-1] += [f"timeout={MONITOR_TIMEOUT}", "op", "start", f"timeout={REMOTE_START}", "--force"]
-        words.append(["node", "attribute", host, "osprole=compute", "--force"])
+def _fencing_script(chosen, configured):
+    script = ["property set stonith-enabled=true concurrent-fencing=true"]
     for node in chosen.powered:
-        device = ["stonith", "create", f"ipmi-{node}", "fence_ipmilan", f"ip={settings.bmc_address(node)}"]
-        device += [f"username={bmc.USER}", f"password={password('bmc')}", "lanplus=1", "cipher=3"]
-        words.append([*device, f"pcmk_host_list={node}", "op", "monitor", "interval=60s"])
-        # A host that holds the device of its own power cannot be trusted to cut it.
-        words.append(["constraint", "location", f"ipmi-{node}", "avoids", node])
-    return words
+        role = "controller" if node in chosen.control_nodes else "compute"
+        script.append(f"node attribute {node} osprole={role}")
+        if f"ipmi-{node}" not in configured:
+            script.append(
+                f"stonith create ipmi-{node} fence_ipmilan ip={settings.bmc_address(node)} username={bmc.USER}"
+                f" password=@BMC_PASSWORD@ lanplus=1 cipher=3 pcmk_host_list={node} op monitor interval=60s"
+            )
+    return script
 
 
-def _agents(chosen, credentials):
-    """pcs's words for the agents under test: what the README says."""
-    flagging = ["stonith", "create", FLAG_DEVICE, "fence_compute", "record_only=1"]
-    words = [[*flagging, f"pcmk_host_list={' '.join(chosen.compute_hosts)}", "op", "monitor", "interval=60s"]]
-    for host in chosen.compute_hosts:
-        words.append(["stonith", "level", "add", "1", host, f"ipmi-{host}", FLAG_DEVICE])
-    parameters = [f"{name}={value}" for name, value in credentials.items()]
-    words += [
-        ["resource", "create", ENGINE, "ocf:openstack:NovaEvacuate", *parameters, "op", "monitor", "interval=10s"],
-        ["constraint", "location", ENGINE, "rule", "resource-discovery=exclusive", "score=0", "osprole", "eq", "controller"],
-        ["resource", "create", COMPUTE, "ocf:openstack:NovaCompute", "op", "monitor", "interval=10s", "clone", "interleave=true"],
+def _agents_script(credentials):
+    parameters = " ".join(f"{name}={shlex.quote(value)}" for name, value in credentials.items())
+    on_role = "rule resource-discovery=exclusive score=0 osprole eq"
+    return [
+        f"stonith create {FENCE_NOVA} fence_compute record_only=1 pcmk_host_check=none op monitor interval=60s",
+        f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s",
+        f"constraint location {ENGINE} {on_role} controller",
+        f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s clone interleave=true",
+        f"constraint location {COMPUTE}-clone {on_role} compute",
+        f"constraint location {COMPUTE}-clone rule score=-INFINITY defined {FLAG} and {FLAG} ne no",
     ]
-    clone = ["constraint", "location", f"{COMPUTE}-clone", "rule"]
-    words.append([*clone, "resource-discovery=exclusive", "score=0", "osprole", "eq", "compute"])
-    words.append([*clone, "score=-INFINITY", "defined", FLAG, "and", FLAG, "ne", "no"])
-    return words
 
 
-def _configure(chosen, node, words):
-    """Make many changes of the configuration in one step: pcs on a file, then one push."""
-    lines = ["set -e", "umask 077", "rm -f /root/lab.cib", "pcs cluster cib /root/lab.cib"]
-    lines += ["cp /root/lab.cib /root/lab.cib.before"]
-    # In one line at the console, a failing pcs is found by its own message.
-    lines += [f"pcs -f /root/lab.cib {shlex.join(line)} >/dev/null" for line in words]
-    lines += ["pcs cluster cib-push /root/lab.cib diff-against=/root/lab.cib.before", "rm /root/lab.cib*"]
-    nodes.execute(node, "sh", stdin="\n".join(lines) + "\n", timeout=PCS_LIMIT)
-
-
-def _everywhere(hosts, deed):
-    with concurrent.futures.ThreadPoolExecutor(len(hosts)) as pool:
-        list(pool.map(deed, hosts))
+def _pcs_on(node, *words, timeout=120, check=True):
+    return nodes.execute(node, "pcs", *words, timeout=timeout, check=check)
