@@ -7,9 +7,9 @@ Everything that is awaited has a limit, in seconds from the moment it is awaited
 import time
 
 from tests.lab import cluster, facts, history, nodes, workload
+from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
-ENGINE = "nova-evacuate"
 # Detection of a silent death takes 20 s, fencing a few, the recovery of 20 instances 10 on two cores; with room.
 RECOVERY_LIMIT = 150
 # The host boots, its connection is retried each 15 s, nova-compute starts and cleans up, and reports.
@@ -38,7 +38,7 @@ class Story:
     def stop(self, instance):
         """Stop an instance as its owner does; it is expected to be stopped at the end."""
         workload.client(self.settings).servers.stop(instance)
-        wait_for(f"instance {instance} to stop", lambda: self._instance(instance)["status"] == "SHUTOFF", 60)
+        eventually(f"instance {instance} to stop", lambda: self._instance(instance)["status"] == "SHUTOFF", 60)
         self.recorded.expect(history.STOPPED, instance)
 
     def disable(self, host, reason):
@@ -54,7 +54,7 @@ class Story:
             found = [entry for entry in workload.instances(self.settings) if entry["id"] in ids]
             return len(found) == len(ids) and all(_settled(entry) and entry["host"] != host for entry in found)
 
-        wait_for(f"{len(ids)} instances of {host} to be recovered", all_elsewhere, limit, 0.5, "./lab collect")
+        eventually(f"{len(ids)} instances of {host} to be recovered", all_elsewhere, limit)
 
     def back_in_service(self, host, limit=RETURN_LIMIT):
         """Wait until the host has no flag, and Nova has its service up again and not forced down."""
@@ -63,11 +63,11 @@ class Story:
             service = self.service(host)
             return host not in self.flags() and service["state"] == "up" and not service["forced_down"]
 
-        wait_for(f"{host} to be back in service", returned, limit, 0.5, "./lab collect")
+        eventually(f"{host} to be back in service", returned, limit)
 
     def flagged(self, host, limit=60):
         """Wait until the host has a flag that stands."""
-        wait_for(f"{host} to be flagged", lambda: self.flags().get(host) not in (None, "no"), limit)
+        eventually(f"{host} to be flagged", lambda: self.flags().get(host) not in (None, "no"), limit)
 
     def evacuating(self, limit=90):
         """Wait for the first request to evacuate."""
@@ -85,10 +85,26 @@ class Story:
 
     def engine_node(self):
         """The control node on which the recovery engine runs."""
-        return wait_for("the engine to run somewhere", lambda: cluster.active_on(self.settings, ENGINE), 60)
+        return eventually("the engine to run somewhere", lambda: cluster.active_on(self.settings, cluster.ENGINE), 60)
 
     def _instance(self, ident):
         return next(entry for entry in workload.instances(self.settings) if entry["id"] == ident)
+
+
+def eventually(what, condition, limit):
+    """Wait until a condition is true, and return its value; a cluster or cloud that gives no answer is not there yet.
+
+    :param limit: seconds
+    :raises LabError: the limit passed
+    """
+
+    def true_by_now():
+        try:
+            return condition()
+        except LabError:
+            return None
+
+    return wait_for(what, true_by_now, limit, interval=0.5, look="what ./lab collect packs")
 
 
 def after(seconds, since, what):
@@ -98,7 +114,7 @@ def after(seconds, since, what):
 
 def on_control(settings, script, timeout=60):
     """Run a shell script on a control node that is up; returns what it printed and its exit code, as ``run`` does."""
-    return nodes.execute(settings.control_nodes[0], "sh", "-c", script, timeout=timeout, check=False)
+    return nodes.execute(cluster.any_control(settings), "sh", "-c", script, timeout=timeout, check=False)
 
 
 def _settled(entry):

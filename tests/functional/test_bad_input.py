@@ -2,12 +2,12 @@
 """Mistakes and broken parts as an operator meets them: one clear line each, and no harm done."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.functional.steps import ENGINE, on_control
-from tests.lab import bmc, cluster, facts, faults
-from tests.lab.waiting import wait_for
+from tests.functional.steps import eventually, on_control
+from tests.lab import bmc, cluster, facts, faults, nodes
 
 HOST = "compute-1"
 
@@ -18,7 +18,7 @@ def test_unreachable_bmc_is_a_failed_fence(story):
     bmc.stop(story.settings, HOST)
     # when the host dies, and Pacemaker has tried in vain to fence it,
     faults.power_cut(HOST)
-    wait_for("a fencing that failed", lambda: "failed" in _fencing_history(story.settings), 120, interval=1)
+    eventually("a fencing that failed", lambda: "failed" in _fencing_history(story.settings), 120)
     # then it is not flagged and nothing is evacuated,
     assert HOST not in story.flags()
     assert not facts.evacuate_requests(story.recorded.history())
@@ -30,12 +30,15 @@ def test_unreachable_bmc_is_a_failed_fence(story):
 
 def test_wrong_password_is_named_in_the_status_of_the_cluster(story):
     # Given a healthy cluster, when an operator gives the engine a wrong password,
-    on_control(story.settings, f"pcs cluster cib /root/right.xml && pcs resource update {ENGINE} password=mistyped")
+    right = cluster.cib(story.settings)
+    cluster.pcs(story.settings, "resource", "update", cluster.ENGINE, "password=mistyped")
     # then the cluster's status says so in words that lead to the mistake, and not what was given.
     try:
-        reason = wait_for("a reason in the cluster's status", lambda: _reason(story.settings), 60, interval=1)
+        reason = eventually("a reason in the cluster's status", lambda: _reason(story.settings), 60)
     finally:
-        on_control(story.settings, f"pcs cluster cib-push /root/right.xml --config; pcs resource cleanup {ENGINE}")
+        node = cluster.any_control(story.settings)
+        nodes.execute(node, "cibadmin", "--replace", "--scope", "resources", "--xml-pipe", stdin=_resources(right))
+        cluster.pcs(story.settings, "resource", "cleanup", cluster.ENGINE)
     assert "mistyped" not in reason
     assert "password" in reason
     # Once it is right again the engine runs.
@@ -68,7 +71,11 @@ def _fencing_history(settings):
     return on_control(settings, f"stonith_admin --history {HOST} --verbose").stdout
 
 
+def _resources(cib):
+    return ElementTree.tostring(ElementTree.fromstring(cib).find("./configuration/resources"), encoding="unicode")
+
+
 def _reason(settings):
     """What the cluster's status gives as the reason for the engine's failure."""
-    found = re.findall(rf"{ENGINE}.*exitreason='([^']+)'", on_control(settings, "pcs status --full").stdout)
+    found = re.findall(rf"{cluster.ENGINE}.*exitreason='([^']+)'", on_control(settings, "pcs status --full").stdout)
     return found[0] if found else None

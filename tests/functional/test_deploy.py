@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.functional.steps import on_control
-from tests.lab import nodes
+from tests.lab import cluster, nodes
 from tests.lab.settings import SOURCE_TREE
 
 SCRATCH = "/root/scratch.xml"
@@ -59,7 +59,7 @@ def test_agents_describe_themselves(settings, command):
 
 def _deploy(settings, marker):
     """Run a block of the README against an empty configuration; return what became of it."""
-    node = settings.control_nodes[0]
+    node = cluster.any_control(settings)
     script = PRELUDE.format(scratch=SCRATCH) + _block(marker)
     done = nodes.execute(node, "sh", stdin=script, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Healing: from whatever a scenario left behind back to a healthy lab without instances, without building it anew."""
+
+import io
+
+from tests.lab import cluster, faults, lab, workload
+from tests.lab.cloud import impair
+from tests.lab.progress import Progress
+from tests.lab.shell import LabError
+from tests.lab.waiting import wait_for
+
+# Seconds for a host to come back and be recovered, its connection being tried each 15 s.
+LIMIT = 180
+
+
+def heal(settings):
+    """End all faults, and wait until all nodes are online, no instance and no flag is left, and all services are up.
+
+    Nothing is forced: flags are deleted by the engine, services un-forced by it, as after any recovery.
+
+    :raises LabError: something does not come back
+    """
+    faults.end_all(settings)
+    impair.clear()
+    impair.set_guests()
+    # It starts what does not run, and leaves the rest.
+    lab.up(settings, Progress(io.StringIO()))
+    cluster.pcs(settings, "resource", "cleanup")
+    cluster.pcs(settings, "stonith", "cleanup")
+    workload.delete_all(settings)
+    wait_for("all flags to be gone", lambda: _no_flags(settings), LIMIT, 0.5, cluster.LOOK)
+    _enable_services(settings)
+    wait_for("all compute services to be up", lambda: _all_usable(settings), LIMIT, 0.5, "./lab status")
+
+
+def _no_flags(settings):
+    try:
+        return not cluster.flags(settings)
+    except LabError:
+        # While the cluster elects a leader.
+        return False
+
+
+def _enable_services(settings):
+    """What a scenario's operator has disabled."""
+    services = workload.client(settings).services
+    for service in workload.services(settings):
+        if service["status"] != "enabled":
+            services.enable(service["id"])
+
+
+def _all_usable(settings):
+    return all(
+        service["state"] == "up" and service["status"] == "enabled" and not service["forced_down"]
+        for service in workload.services(settings)
+    )
