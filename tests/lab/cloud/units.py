@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The systemd units of the cloud, one for each service, so that each can be killed or stopped alone."""
+
+import dataclasses
+import typing
+
+from tests.lab.cloud import layout
+
+
+@dataclasses.dataclass(frozen=True)
+class Gunicorn:
+    """How one API is served.
+
+    :param application: its WSGI entry point
+    :param environment: variables that lead it to its configuration
+    """
+
+    application: str
+    port: int
+    workers: int
+    threads: int
+    environment: typing.Mapping[str, str]
+
+
+APIS = {
+    "keystone": Gunicorn(
+        "keystone.wsgi.api:application", layout.KEYSTONE_PORT, layout.KEYSTONE_WORKERS, layout.KEYSTONE_THREADS,
+        {"OS_KEYSTONE_CONFIG_DIR": "/etc/keystone"},
+    ),
+    "glance": Gunicorn(
+        "glance.wsgi.api:application", layout.GLANCE_PORT, layout.GLANCE_WORKERS, layout.GLANCE_THREADS,
+        {"OS_GLANCE_CONFIG_DIR": "/etc/glance"},
+    ),
+    "placement": Gunicorn(
+        "placement.wsgi.api:application", layout.PLACEMENT_PORT, layout.PLACEMENT_WORKERS, layout.PLACEMENT_THREADS,
+        {"OS_PLACEMENT_CONFIG_DIR": "/etc/placement"},
+    ),
+    "nova-api": Gunicorn(
+        "nova.wsgi.osapi_compute:application", layout.NOVA_DIRECT_PORT, layout.NOVA_API_WORKERS,
+        layout.NOVA_API_THREADS,
+        {"OS_NOVA_CONFIG_DIR": "/etc/nova", "OS_NOVA_CONFIG_FILES": f"{layout.VENV}/etc/nova/api-paste.ini;nova.conf"},
+    ),
+}  # fmt: skip
+
+SERVICES = ("keystone", "placement", "nova-conductor", "nova-scheduler", "nova-api", "glance", "neutron", "nova-proxy")
+
+
+def gunicorn_files():
+    """gunicorn's configuration of each API, by name."""
+    return {name: _gunicorn_file(api) for name, api in APIS.items()}
+
+
+def _gunicorn_file(api):
+    return f"""\
+import sys
+
+bind = "0.0.0.0:{api.port}"
+workers = {api.workers}
+threads = {api.threads}
+worker_class = "gthread"
+worker_tmp_dir = "/dev/shm"
+timeout = 120
+graceful_timeout = 10
+keepalive = 75
+# No limit: a list of instances by id is one long line.
+limit_request_line = 0
+limit_request_field_size = 16380
+control_socket_disable = True
+
+
+def post_fork(server, worker):
+    # The services parse sys.argv as their own command line.
+    del sys.argv[1:]
+"""
+
+
+def cloud_units():
+    """Text of each unit file of the cloud container, by file name."""
+    commands = {name: f"{layout.VENV}/bin/gunicorn -c {layout.ETC_MOUNT}/gunicorn/{name}.py {api.application}"
+                for name, api in APIS.items()}  # fmt: skip
+    commands |= {name: f"{layout.VENV}/bin/{name} --config-file /etc/nova/nova.conf"
+                 for name in ("nova-conductor", "nova-scheduler")}  # fmt: skip
+    commands["neutron"] = f"/usr/bin/python3 {layout.TOOLS}/neutron.py {layout.NEUTRON_PORT}"
+    commands["nova-proxy"] = (
+        f"/usr/bin/python3 {layout.TOOLS}/proxy.py --port {layout.NOVA_PORT} --control-port {layout.PROXY_CONTROL_PORT}"
+        f" --upstream-port {layout.NOVA_DIRECT_PORT} --log {layout.REQUESTS_MOUNT}/requests.jsonl"
+    )
+    return {
+        f"{name}.service": _unit(name, command, APIS[name].environment if name in APIS else {}, log=name)
+        for name, command in commands.items()
+    }
+
+
+def nova_compute_unit():
+    """The unit of nova-compute: never enabled, since Pacemaker starts and stops it."""
+    command = (
+        f"{layout.VENV}/bin/nova-compute --config-file /etc/nova/nova.conf --config-file /var/lib/nova/nova-compute.conf"
+    )
+    journal = f"{layout.GUESTS_MOUNT}/%H.jsonl"
+    record = f"/usr/bin/python3 -I -S {layout.TOOLS}/guests.py {journal} service_start %H"
+    return _unit("nova-compute", command, {}, log="nova-compute-%H", before=record, enable=False)
+
+
+def _unit(name, command, environment, log, before=None, enable=True):
+    after = ["network.target"]
+    if enable:
+        after += ["mariadb.service", "rabbitmq-server.service"]
+    if enable and name != "keystone":
+        # Conductor and scheduler give up when Keystone does not answer while they start.
+        after.append("keystone.service")
+    lines = [
+        "[Unit]",
+        f"Description=OpenStack {name}",
+        f"After={' '.join(after)}",
+        "",
+        "[Service]",
+        # gunicorn says when it listens.
+        f"Type={'notify' if name in APIS else 'simple'}",
+        *(f'Environment="{key}={value}"' for key, value in environment.items()),
+        *([f"ExecStartPre={before}"] if before else []),
+        f"ExecStart={command}",
+        # A service that a fault has killed stays dead until the fault is over.
+        "Restart=no",
+        "TimeoutStopSec=40",
+        # The main process decides what its workers still finish; systemd kills what remains.
+        "KillMode=mixed",
+        f"StandardOutput=append:{layout.LOGS_MOUNT}/{log}.log",
+        f"StandardError=append:{layout.LOGS_MOUNT}/{log}.log",
+        "LimitNOFILE=16384",
+        "",
+    ]
+    if enable:
+        lines += ["[Install]", "WantedBy=multi-user.target", ""]
+    return "\n".join(lines)
