@@ -76,6 +76,11 @@ def running(node):
     return str(DIRECTORY / node) in command
 
 
+def logs():
+    """The log files of all BMCs."""
+    return sorted(DIRECTORY.glob("*/log"))
+
+
 def power_on(node):
     """Press the power button of a host."""
     power.power_on(node, by="bmc")

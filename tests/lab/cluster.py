@@ -73,14 +73,16 @@ def deploy_agents(chosen, credentials, progress):
 
 
 def start(chosen):
-    """Start the cluster on all control nodes, and wait until it has a quorum."""
-    _pcs_on(chosen.control_nodes[0], "cluster", "start", "--all", timeout=120)
-    wait_online(chosen, chosen.control_nodes)
+    """Start the cluster on all control nodes that have power, and wait until they are online."""
+    running = [node for node in chosen.control_nodes if nodes.running(node)]
+    _pcs_on(running[0], "cluster", "start", *running, timeout=120)
+    wait_online(chosen, running)
 
 
 def stop(chosen):
-    """Stop the cluster on all control nodes in good order: its resources first, nova-compute among them."""
-    _pcs_on(chosen.control_nodes[0], "cluster", "stop", "--all", "--request-timeout=240", timeout=300)
+    """Stop the cluster on all control nodes that have power, in good order: first its resources, nova-compute too."""
+    running = [node for node in chosen.control_nodes if nodes.running(node)]
+    _pcs_on(running[0], "cluster", "stop", *running, "--force", "--request-timeout=240", timeout=300)
 
 
 def configure(chosen, script, passwords):
@@ -165,6 +167,16 @@ def active_nodes(chosen, resource):
 def active_on(chosen, resource):
     """The node that a resource runs on, or None."""
     return next(iter(active_nodes(chosen, resource)), None)
+
+
+def resources(chosen):
+    """A line about each resource: its name, and where it runs or why not."""
+    lines = []
+    for entry in _monitor(chosen)[1].iter("resource"):
+        where = ", ".join(node.get("name") for node in entry.findall("./node")) or "-"
+        trouble = " FAILED" if entry.get("failed") == "true" else ""
+        lines.append(f"{entry.get('id'):<20}{entry.get('pending') or entry.get('role'):<12}{where}{trouble}")
+    return lines
 
 
 def on_each(names, action):

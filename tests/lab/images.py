@@ -71,6 +71,11 @@ def remove_all():
     _remove(_all())
 
 
+def logs():
+    """The log files of the last builds."""
+    return sorted(settings.CACHE.glob("image-*.log"))
+
+
 def archive(index_targets, release):
     """The sources of a Debian release in the archive that a machine is configured for.
 

@@ -9,6 +9,14 @@ import secrets
 from tests.lab import settings
 
 
+def redact(text):
+    """The text without any of the lab's passwords."""
+    known = json.loads(settings.SECRETS_FILE.read_text()) if settings.SECRETS_FILE.exists() else {}
+    for secret in known.values():
+        text = text.replace(secret, "******")
+    return text
+
+
 def password(name):
     """The password called ``name``, the same for as long as the lab lives. Letters and digits only.
 

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be broken, each as a function that says in the faults' record when it began and when it ended.
+
+A fault that is over at once has both moments in one call; one that lasts (a hang, a cut network, a stopped service or
+cluster) stands until its opposite is called, or ``end_all``.
+"""
+
+import contextlib
+import time
+
+from tests.lab import cluster, nodes, power, settings
+
+# One file for each fault that stands; its name says which.
+STANDING = settings.RUN / "faults"
+
+
+def power_cut(node):
+    """Cut a host's power: nobody hears a word from it, no connection is closed."""
+    with _brief("power-cut", node):
+        power.power_off(node, by="fault:power-cut")
+
+
+def kill(node):
+    """Kill a host's container: all its processes die at once, but its kernel still closes their connections."""
+    with _brief("kill", node):
+        power.power_off(node, by="fault:kill", goodbye=True)
+
+
+def hang(node):
+    """Freeze a host: it keeps its power, its address and its connections, and answers nothing."""
+    _begin("hang", node)
+    nodes.pause(node)
+
+
+def unhang(node):
+    """Let a frozen host go on, if nobody has switched it off meanwhile."""
+    if nodes.state(node) == "paused":
+        nodes.unpause(node)
+    _end("hang", node)
+
+
+def cut_network(node):
+    """Cut a host off the network while it runs on."""
+    _begin("network", node)
+    nodes.unplug(node)
+
+
+def restore_network(node):
+    """Give a host its network back; one that was switched off has it already when it starts."""
+    if nodes.powered(node):
+        nodes.plug(node)
+    _end("network", node)
+
+
+def stop_service(unit, node=settings.CLOUD):
+    """Stop a systemd unit."""
+    _begin("stop", f"{node}/{unit}")
+    nodes.execute(node, "systemctl", "stop", unit, timeout=120)
+
+
+def start_service(unit, node=settings.CLOUD):
+    """Start a systemd unit that was stopped or killed."""
+    nodes.execute(node, "systemctl", "start", unit, timeout=120)
+    _end("stop", f"{node}/{unit}")
+
+
+def kill_service(unit, node=settings.CLOUD):
+    """Kill every process of a systemd unit; systemd may start it again, as the unit says."""
+    with _brief("kill-service", f"{node}/{unit}"):
+        nodes.execute(node, "systemctl", "kill", "--signal=KILL", unit)
+
+
+def stop_cluster(chosen):
+    """Stop the whole cluster in good order, as for maintenance."""
+    _begin("stop-cluster", settings.CLUSTER_NAME)
+    cluster.stop(chosen)
+
+
+def start_cluster(chosen):
+    """Start the whole cluster again."""
+    cluster.start(chosen)
+    _end("stop-cluster", settings.CLUSTER_NAME)
+
+
+def end_all(chosen):
+    """End every fault that stands. A host without power is left to its fencing, or to ``lab.up``.
+
+    :raises LabError: something does not come back
+    """
+    ends = {
+        "hang": unhang,
+        "network": restore_network,
+        "stop": lambda target: start_service(*reversed(target.split("/"))),
+        "stop-cluster": lambda _name: start_cluster(chosen),
+    }
+    for marker in sorted(STANDING.glob("*")):
+        fault, target = marker.read_text().split()
+        ends[fault](target)
+
+
+@contextlib.contextmanager
+def _brief(fault, target):
+    _record(fault, target, "begin")
+    yield
+    _record(fault, target, "end")
+
+
+def _begin(fault, target):
+    STANDING.mkdir(parents=True, exist_ok=True)
+    _marker(fault, target).write_text(f"{fault} {target}\n")
+    _record(fault, target, "begin")
+
+
+def _end(fault, target):
+    if _marker(fault, target).exists():
+        _record(fault, target, "end")
+        _marker(fault, target).unlink()
+
+
+def _marker(fault, target):
+    return STANDING / f"{fault}:{target.replace('/', ':')}"
+
+
+def _record(fault, target, phase):
+    power.append(settings.FAULT_LOG, {"time": time.time(), "fault": fault, "target": target, "phase": phase})

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole lab: up, down, wipe, status, and the logs of all parts."""
+
+import concurrent.futures
+import datetime
+import io
+import pathlib
+import shutil
+import tarfile
+import tempfile
+
+from tests.lab import bmc, cloud, cluster, images, nodes, passwords, power, runtime, settings
+from tests.lab.shell import LabError
+
+BOOTED_AT_ONCE = 3
+
+
+def up(chosen, progress):
+    """Bring the lab up. What is up already stays as it is; what is off or was stopped is started.
+
+    :raises LabError: a part did not come up, or another lab is up
+    """
+    _refuse_another(chosen)
+    runtime.prepare()
+    chosen.save()
+    images.build(chosen, progress)
+    cloud.prepare(chosen, progress)
+    with progress.step("hosts: containers and BMCs"):
+        _create_nodes(chosen)
+    with concurrent.futures.ThreadPoolExecutor(2) as side_by_side:
+        parts = [side_by_side.submit(part, chosen, progress) for part in (cloud.up, cluster.up)]
+        for part in parts:
+            part.result()
+    cluster.on_each(chosen.compute_hosts, lambda host: cloud.install_compute(chosen, host))
+    cluster.deploy_agents(chosen, cloud.agent_credentials(chosen), progress)
+    with progress.step("cloud: compute hosts known to Nova"):
+        cloud.discover_hosts(chosen)
+    progress.say("the lab is up")
+
+
+def down(chosen, progress):
+    """Take the lab down and put the machine back as it was; images and the cloud's environment are kept.
+
+    All that there is goes, also hosts that these settings do not know.
+    """
+    with progress.step("down: containers, BMCs, network, sysctls"):
+        runtime.require()
+        bmc.stop_all()
+        nodes.remove_all()
+        runtime.restore()
+        shutil.rmtree(settings.RUN, ignore_errors=True)
+
+
+def wipe(chosen, progress):
+    """Take the lab down and remove all that it keeps."""
+    down(chosen, progress)
+    with progress.step("wipe: images and caches"):
+        images.remove_all()
+        shutil.rmtree(settings.HOME, ignore_errors=True)
+
+
+def status(chosen):
+    """One screen about the lab, as text."""
+    if not nodes.existing():
+        return "The lab is down: ./lab up brings it up."
+    try:
+        online, flags, resources = cluster.online_nodes(chosen), cluster.flags(chosen), cluster.resources(chosen)
+    except LabError as error:
+        online, flags, resources = [], {}, [str(error)]
+    lines = [f"{'node':<12}{'power':<10}{'BMC':<8}{'cluster':<10}flag"]
+    for node in chosen.powered:
+        present = "online" if node in online else "OFFLINE"
+        reachable = "up" if bmc.running(node) else "DOWN"
+        lines.append(f"{node:<12}{_power(node):<10}{reachable:<8}{present:<10}{flags.get(node, '-')}")
+    lines += ["", "resources", *(f"  {line}" for line in resources)]
+    services = cloud.status(chosen)
+    lines += ["", "cloud", *(f"  {name:<20}{state}" for name, state in services.items())]
+    return "\n".join(lines)
+
+
+def collect(chosen, file=None):
+    """Pack the logs and records of all parts, without the lab's passwords.
+
+    :param file: where to; by default a file in the current directory that is named for the time
+    :returns: its path
+    """
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    file = pathlib.Path(file or f"nova-ha-lab-{stamp}.tar.gz").absolute()
+    with tarfile.open(file, "w:gz") as archive:
+
+        def add(name, text):
+            data = passwords.redact(text).encode()
+            entry = tarfile.TarInfo(f"{file.name.partition('.')[0]}/{name}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+        add("status.txt", status(chosen))
+        for source in sorted([*settings.RECORDS.rglob("*.jsonl"), *cloud.logs(chosen), *bmc.logs(), *images.logs()]):
+            add(str(source.relative_to(settings.HOME)), source.read_text(errors="replace"))
+        for node in nodes.existing():
+            for name, text in _node_logs(node):
+                add(f"{node}/{name}", text)
+    return file
+
+
+def _refuse_another(chosen):
+    present = settings.Settings.load()
+    if nodes.existing() and (present.release != chosen.release or present.computes > chosen.computes):
+        raise LabError(
+            f"a lab of {present.computes} compute hosts on {present.release} is up: ./lab down first, to have another"
+        )
+
+
+def _create_nodes(chosen):
+    source = [f"{settings.SOURCE_TREE}:{cluster.SOURCE_MOUNT}:ro"]
+    kinds = {
+        settings.CLOUD: ("cloud", cloud.mounts(chosen, "cloud")),
+        **dict.fromkeys(chosen.control_nodes, ("control", source)),
+        **dict.fromkeys(chosen.compute_hosts, ("compute", source + cloud.mounts(chosen, "compute"))),
+    }
+
+    def bring(node):
+        kind, mounts = kinds[node]
+        nodes.create(chosen, node, kind, mounts)
+        if node == settings.CLOUD:
+            if not nodes.running(node):
+                nodes.start(node)
+        else:
+            power.power_on(node, by="lab")
+            bmc.start(chosen, node)
+        nodes.wait_booted(node)
+
+    with concurrent.futures.ThreadPoolExecutor(BOOTED_AT_ONCE) as pool:
+        list(pool.map(bring, kinds))
+
+
+def _power(node):
+    words = {"running": "on", "paused": "on, HUNG", "absent": "ABSENT"}
+    return words.get(nodes.state(node), "OFF")
+
+
+def _node_logs(node):
+    """Name and text of each log of a node; the journal needs a node that runs."""
+    if nodes.running(node):
+        journal = nodes.execute(node, "journalctl", "--no-pager", "--output=short-precise", check=False)
+        yield "journal.log", journal.stdout
+    if node == settings.CLOUD:
+        return
+    if node.startswith("control") and nodes.running(node):
+        yield "status.txt", nodes.execute(node, "pcs", "status", "--full", check=False).stdout
+        yield "cib.xml", nodes.execute(node, "cibadmin", "--query", check=False).stdout
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = pathlib.Path(scratch, "pacemaker.log")
+        source = f"{settings.container(node)}:/var/log/pacemaker/pacemaker.log"
+        # Works for a node that is off, too; a node that never was in a cluster has none.
+        if runtime.podman("cp", source, copy, check=False).returncode == 0:
+            yield copy.name, copy.read_text(errors="replace")
