@@ -11,6 +11,7 @@ from keystoneauth1 import exceptions as keystone
 from keystoneauth1 import loading
 from oslo_config import cfg
 
+from nova_ha import flag
 from nova_ha.nova import Misconfigured
 
 GROUP = "nova"
@@ -22,6 +23,7 @@ REQUEST_TIMEOUT = 45
 RECOVERY = [
     cfg.IntOpt("workers", default=8, min=1, max=64, help="Evacuate requests sent side by side."),
     cfg.IntOpt("in_flight", default=40, min=1, help="Evacuations in flight at once, over all hosts."),
+    cfg.StrOpt("attribute", default=flag.ATTRIBUTE, help="The node attribute that is the flag."),
     cfg.StrOpt("domain", help="DNS domain of Nova's host names, where the cluster's names are short."),
 ]
 
@@ -103,5 +105,6 @@ def _override(conf, parameters):
         conf.set_override("region_name", parameters["region_name"], group=GROUP)
     if "insecure" in parameters:
         conf.set_override("insecure", is_true(parameters["insecure"]), group=GROUP)
-    if parameters.get("domain"):
-        conf.set_override("domain", parameters["domain"], group="recovery")
+    for name in ("attribute", "domain"):
+        if parameters.get(name):
+            conf.set_override(name, parameters[name], group="recovery")

@@ -314,7 +314,7 @@ def main(arguments=None):
             before_request=state.progress,
         )
         workers = concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "evacuate")
-        engine = Engine(pacemaker.Cluster(), cloud, name, state, conf.recovery, workers)
+        engine = Engine(pacemaker.Cluster(conf.recovery.attribute), cloud, name, state, conf.recovery, workers)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: engine.stop())
         engine.run()
