@@ -8,7 +8,7 @@ from tests.lab import facts, faults
 HOST = "compute-1"
 
 
-@pytest.mark.parametrize("death", [faults.kill_container, faults.power_cut])
+@pytest.mark.parametrize("death", [faults.kill, faults.power_cut])
 def test_instances_of_a_dead_host_run_elsewhere_and_the_host_returns(story, death):
     # Given twenty instances on a host,
     ids = story.instances_on(HOST, 20)

@@ -5,7 +5,7 @@ import argparse
 import os
 import sys
 
-from tests.lab import faults, lab, nodes, runtime, settings
+from tests.lab import demo, faults, lab, nodes, runtime, settings
 from tests.lab.progress import Progress
 from tests.lab.shell import LabError
 
@@ -47,6 +47,9 @@ def _parser():
     shell.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
     shell.set_defaults(run=_shell)
 
+    show = commands.add_parser("demo", help="a host of 20 instances loses its power, and the cloud heals itself")
+    show.set_defaults(run=_demo)
+
     kill = commands.add_parser("kill", help="let a host die")
     kill.add_argument("host")
     kill.add_argument("--how", choices=sorted(DEATHS), default="power-cut")
@@ -68,6 +71,12 @@ def _up(given):
     present = settings.Settings.load()
     chosen = settings.Settings(given.release or present.release, given.computes or present.computes)
     lab.up(chosen, Progress())
+
+
+def _demo(_given):
+    chosen = settings.Settings.load()
+    lab.up(chosen, Progress())
+    return demo.demo(chosen)
 
 
 def _shell(given):
