@@ -122,7 +122,7 @@ class PowerAgent:
     def _failure(self, action, code, err):
         lines = [line.strip() for line in err.splitlines() if line.strip() and _HINT not in line]
         errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
-        said = (errors or lines or [f"exit code {code}"])[-1]
+        said = (errors or lines or [f"exit code {code}"])[-1].removeprefix("Failed: ")
         for name, value in self._options.items():
             if "passw" in name and value:
                 said = said.replace(value, "***")

@@ -117,7 +117,7 @@ time.sleep(60)
 def test_the_reason_of_a_failure_is_the_agent_s_own(stand):
     life = """
 print("/usr/sbin/fence_stand:5: DeprecationWarning: 'pipes' is deprecated", file=sys.stderr)
-print("2026-01-01 00:00:00,000 ERROR: Unable to connect/login to fencing device\\n", file=sys.stderr)
+print("2026-01-01 00:00:00,000 ERROR: Failed: Unable to connect/login to fencing device\\n", file=sys.stderr)
 print("2026-01-01 00:00:00,000 ERROR: Please use '-h' for usage\\n", file=sys.stderr)
 sys.exit(1)
 """
