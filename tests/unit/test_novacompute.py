@@ -9,7 +9,7 @@ from nova_ha import novacompute
 from nova_ha.agent import Failure, ocf
 from nova_ha.cluster import Cluster
 from nova_ha.process import Record
-from nova_ha.systemd import NotInTime, Systemd, SystemdError
+from nova_ha.systemd import NotInTime, Systemd, SystemdError, Unit
 from tests.unit.test_fence import Pacemaker
 
 UNIT = "nova-compute.service"
@@ -254,3 +254,10 @@ def test_monitor_says_what_became_of_a_service_that_should_run(record, clock):
 def test_an_answer_that_is_not_understood(answer):
     with pytest.raises(SystemdError):
         Systemd(lambda command, timeout: (0, answer, "")).unit(UNIT)
+
+
+@pytest.mark.parametrize(
+    ("active", "pid", "over"), [("failed", 0, True), ("failed", 12, False), ("inactive", 12, False), ("active", 0, False)]
+)
+def test_a_unit_with_a_process_is_not_over(active, pid, over):
+    assert Unit(UNIT, "loaded", active, "dead", pid, "success").is_over == over
