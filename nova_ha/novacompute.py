@@ -23,6 +23,7 @@ PARAMETERS = (
         )
         for parameter in parameters.CLOUD
     ),
+    parameters.ATTRIBUTE,
     Parameter(
         "unit",
         "string",
@@ -76,7 +77,7 @@ def _start():
     unit = find(systemd, given.get("unit"))
     if unit is None:
         raise Failure(ocf.OCF_ERR_INSTALLED, f"no such systemd unit: {given.get('unit') or ' or '.join(UNITS)}")
-    cluster = Cluster()
+    cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
     try:
         host = agent.meta("on_node") or cluster.local_node()
     except ClusterError as error:

@@ -8,6 +8,8 @@ import re
 from typing import NamedTuple, Optional
 from urllib.parse import urlsplit
 
+from nova_ha import flag
+
 DEFAULT_CONFIG = "/etc/nova-ha/nova-ha.conf"
 
 ENDPOINT_TYPES = ("publicURL", "internalURL", "adminURL", "public", "internal", "admin")
@@ -104,6 +106,21 @@ def unit_name(value):
     wanted = "the name of a systemd unit, like nova-compute.service, is needed"
     return None if re.fullmatch(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}", value) else wanted
 
+
+def attribute_name(value):
+    """A check: the name of a node attribute."""
+    return None if re.fullmatch(r"[A-Za-z0-9_.#-]{1,80}", value) else "the name of a node attribute is needed"
+
+
+ATTRIBUTE = Parameter(
+    "attribute",
+    "string",
+    "Node attribute that is the flag",
+    "The node attribute that flags a host; another where the name is taken. The same for fence_compute, "
+    "NovaEvacuate, NovaCompute and the location rule.",
+    flag.ATTRIBUTE,
+    check=attribute_name,
+)
 
 CLOUD = (
     Parameter(

@@ -13,11 +13,12 @@ import time
 
 from nova_ha import agent, parameters
 from nova_ha.agent import Action, Deadline, Failure, ocf
-from nova_ha.parameters import CLOUD, DEFAULT_CONFIG, Parameter
+from nova_ha.parameters import ATTRIBUTE, CLOUD, DEFAULT_CONFIG, Parameter
 from nova_ha.runstate import HUNG_AFTER, MISCONFIGURED, WAITING, WORKING, RunState
 
 PARAMETERS = (
     *CLOUD,
+    ATTRIBUTE,
     Parameter(
         "config",
         "string",

@@ -54,6 +54,7 @@ def test_actions_that_it_offers():
         ("insecure", "--insecure"),
         ("no_shared_storage", "--no-shared-storage"),
         ("instance_filtering", "--instance-filtering"),
+        ("attribute", "--attribute=[value]"),
         ("ip", "-a, --ip=[value]"),
         ("ipport", "--ipport=[value]"),
         ("power_agent", "--power-agent=[value]"),
@@ -76,6 +77,7 @@ def test_a_parameter_is_spelt_as_operators_spell_it(parameters, name, getopt):
         (("action=off", "plug=compute-1", "record_only=1"), "cibadmin is not installed"),
         (("action=off", "plug=compute-1"), "no options for the power agent fence_ipmilan: give its ip"),
         (("action=off", "plug=compute-1", "ip=::1", "power_agent=fence_x"), "there is no power agent 'fence_x'"),
+        (("action=off", "plug=x", "record_only=1", "attribute=a b"), "attribute: 'a b' will not do"),
         (("action=off", "plug=x", "ip=::1", "power_agent_timeout=soon"), "power_agent_timeout: 'soon' will not do"),
         (("action=off", "plug=x", "ip=::1", "power_options='x"), "power_options: No closing quotation"),
         (("action=off", "plug=x", "power_options=action=on"), "'action' cannot be an option of fence_ipmilan"),
@@ -137,7 +139,7 @@ def agent(monkeypatch):
         loader = importlib.machinery.SourceFileLoader("fence_compute_under_test", str(FENCE_COMPUTE))
         module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(module)
-        monkeypatch.setattr(module, "Hosts", lambda: Hosts(runner=pacemaker))
+        monkeypatch.setattr(module, "Hosts", lambda attribute: Hosts(attribute, runner=pacemaker))
         monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
         monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
         monkeypatch.setattr(sys, "argv", ["fence_compute"])
@@ -169,6 +171,18 @@ def test_record_only_flags(agent, action):
     pacemaker = Pacemaker({"compute-1": None})
     assert agent(pacemaker, f"action={action}", "plug=compute-1.cloud.example", "record_only=1", *TODAY) == 0
     assert pacemaker.flags == {"compute-1": "yes"}
+
+
+def test_the_flag_can_be_another_attribute(agent):
+    written = []
+
+    def pacemaker(command, timeout):
+        written.extend(command[command.index("--name") + 1 :][:1] if command[0] == "crm_attribute" else [])
+        node = '<instance_attributes><nvpair name="ours" value="yes"/></instance_attributes>'
+        return 0, f'<node uname="compute-1">{node}</node>', ""
+
+    assert agent(pacemaker, "action=off", "plug=compute-1", "record_only=1", "attribute=ours") == 0
+    assert written == ["ours"]
 
 
 def test_record_only_on_leaves_the_flag(agent):

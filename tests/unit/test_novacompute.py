@@ -257,7 +257,8 @@ def test_an_answer_that_is_not_understood(answer):
 
 
 @pytest.mark.parametrize(
-    ("active", "pid", "over"), [("failed", 0, True), ("failed", 12, False), ("inactive", 12, False), ("active", 0, False)]
+    ("active", "pid", "over"),
+    [("failed", 0, True), ("failed", 12, False), ("inactive", 1, False), ("active", 0, False)],
 )
 def test_a_unit_with_a_process_is_not_over(active, pid, over):
     assert Unit(UNIT, "loaded", active, "dead", pid, "success").is_over == over

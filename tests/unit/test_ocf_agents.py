@@ -16,7 +16,7 @@ from tests.unit.agents import NOVA_COMPUTE, NOVA_EVACUATE, TREE, ocf, reasons, v
 
 BOTH = pytest.mark.parametrize("agent", [NOVA_COMPUTE, NOVA_EVACUATE], ids=["NovaCompute", "NovaEvacuate"])
 NAMES = "auth_url username password tenant_name user_domain project_domain domain endpoint_type region_name insecure "
-NAMES += "no_shared_storage verbose"
+NAMES += "no_shared_storage verbose attribute"
 CLOUD = {"auth_url": "http://192.0.2.1:5000/v3", "username": "admin", "password": "sEcret", "tenant_name": "admin"}
 CONFIGURED, UNIMPLEMENTED, NOT_RUNNING, GENERIC, ARGS = 6, 3, 7, 1, 2
 
@@ -80,6 +80,7 @@ def test_an_action_that_it_does_not_do(agent, action):
         ("username", "a\nb", "a single line"),
         ("evacuation_delay", "-1", "a whole number of seconds"),
         ("evacuation_delay", "1.5", "a whole number of seconds"),
+        ("attribute", "a b", "the name of a node attribute"),
         ("unit", "--all", "the name of a systemd unit"),
         ("unit", "x; reboot", "the name of a systemd unit"),
         ("config", "nova.conf", "an absolute path"),
