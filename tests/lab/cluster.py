@@ -212,7 +212,8 @@ def _form(chosen):
 
 
 def _fencing_script(chosen, configured):
-    script = ["property set stonith-enabled=true concurrent-fencing=true"]
+    # Every node here sees the load of the whole machine, and would hold its own actions back for it.
+    script = ["property set stonith-enabled=true concurrent-fencing=true load-threshold=1000%"]
     for node in chosen.powered:
         role = "controller" if node in chosen.control_nodes else "compute"
         script.append(f"node attribute {node} osprole={role}")
