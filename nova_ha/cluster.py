@@ -8,9 +8,8 @@ remembered between calls.
 import os
 import subprocess
 from xml.etree import ElementTree
-from xml.sax.saxutils import quoteattr
 
-from nova_ha import flag
+from nova_ha import flag, hostnames
 
 # Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
 # them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
@@ -27,18 +26,27 @@ class ClusterError(Exception):
     """Pacemaker did not answer, or refused; the text says what was asked and what it said."""
 
 
+class NotInstalled(ClusterError):
+    """Pacemaker's programs are not on this node: waiting is of no use."""
+
+
+class UnknownNode(ClusterError):
+    """No node of the cluster, or more than one, goes by a name."""
+
+
 def run(command, timeout):
     """Run one of Pacemaker's programs; return (exit code, standard output, standard error).
 
     :param timeout: seconds
-    :raises ClusterError: it is not installed, or did not end in time
+    :raises NotInstalled: there is no such program
+    :raises ClusterError: it did not end in time
     """
     try:
         done = subprocess.run(
             command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
         )
     except FileNotFoundError as error:
-        raise ClusterError(f"{command[0]} is not installed") from error
+        raise NotInstalled(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"{command[0]} did not answer within {timeout} s") from error
     return done.returncode, done.stdout, done.stderr
@@ -63,7 +71,7 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
-        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={quoteattr(self._attribute)}]]")
+        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={_literal(self._attribute)}]]")
         return {node.get("uname"): self._value(node) for node in found}
 
     def flag(self, host):
@@ -90,12 +98,12 @@ class Cluster:
         :return: whether it was changed
         :raises ClusterError: Pacemaker does not answer, so that nothing is known
         """
-        node = self._query(f"//nodes/node[@uname={quoteattr(host)}]")
+        which = f"//nodes/node[@uname={_literal(host)}]"
+        node = self._query(which)
         pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
         if pair is None:
             return False
-        guarded = f"//nodes/node[@uname={quoteattr(host)}]//nvpair[@id={quoteattr(pair.get('id'))}]"
-        guarded += f"[@value={quoteattr(old)}]"
+        guarded = f"{which}//nvpair[@id={_literal(pair.get('id'))}][@value={_literal(old)}]"
         if new is None:
             command = ["cibadmin", "--delete", "--xpath", guarded]
         else:
@@ -114,6 +122,24 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         return sorted(node.get("uname") for node in self._query('//nodes/node[@type="remote"]'))
+
+    def resolve(self, name, domain=None):
+        """The cluster's own name of a host; see ``hostnames.resolve``.
+
+        :raises UnknownNode: no node, or several, could be meant
+        :raises ClusterError: Pacemaker does not answer
+        """
+        short = name.partition(".")[0]
+        # Only those that can be meant, however many hosts there are.
+        alike = f"@uname={_literal(name)} or @uname={_literal(short)} or starts-with(@uname,{_literal(short + '.')})"
+        known = [node.get("uname") for node in self._query(f"//nodes/node[{alike}]")]
+        try:
+            found = hostnames.resolve(name, known, domain)
+        except hostnames.AmbiguousName as error:
+            raise UnknownNode(str(error)) from error
+        if found is None:
+            raise UnknownNode(f"the cluster knows no node {name!r}")
+        return found
 
     def active_on(self, resource):
         """Names of the nodes on which the cluster holds a resource to be active.
@@ -171,6 +197,17 @@ def last_change():
         return os.stat(CIB_FILE).st_mtime_ns
     except OSError:
         return None
+
+
+def _literal(text):
+    """A string as XPath writes it, which knows no way to escape a quote.
+
+    :raises UnknownNode: it holds both kinds of quotes, as no name in a cluster does
+    """
+    quote = next((quote for quote in "\"'" if quote not in text), None)
+    if quote is None:
+        raise UnknownNode(f"{text!r} cannot be the name of anything in a cluster")
+    return f"{quote}{text}{quote}"
 
 
 def _parse(text):

@@ -326,6 +326,8 @@ def main(arguments=None):
 
 
 def _log_to_journal(name, parameters):
+    # Where nobody listens the log is lost, which must not fill the supervisor's file with tracebacks.
+    logging.raiseExceptions = False
     handler = logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
     handler.ident = f"NovaEvacuate({name}): "
     log.addHandler(handler)

@@ -4,10 +4,8 @@
 Nothing here talks to the cloud: a fence must not hang because the cloud's API is down.
 """
 
-from xml.sax.saxutils import quoteattr
-
-from nova_ha import flag, hostnames
-from nova_ha.cluster import Cluster, ClusterError
+from nova_ha import flag
+from nova_ha.cluster import ClusterError
 from nova_ha.power import PowerError
 
 
@@ -15,32 +13,10 @@ class FenceError(Exception):
     """A host is not fenced, or its state cannot be told; the text is one line for an operator."""
 
 
-class Hosts(Cluster):
-    """The cluster, as one asks it that knows a host by some name."""
-
-    def resolve(self, name, domain=None):
-        """The cluster's own name of a host; see ``nova_ha.hostnames.resolve``.
-
-        :raises FenceError: no node, or several, could be meant
-        :raises nova_ha.cluster.ClusterError: Pacemaker does not answer
-        """
-        short = name.partition(".")[0]
-        # Only those that can be meant, however many hosts there are.
-        alike = f"@uname={quoteattr(name)} or @uname={quoteattr(short)} or starts-with(@uname,{quoteattr(short + '.')})"
-        known = [node.get("uname") for node in self._query(f"//nodes/node[{alike}]")]
-        try:
-            found = hostnames.resolve(name, known, domain)
-        except hostnames.AmbiguousName as error:
-            raise FenceError(str(error)) from error
-        if found is None:
-            raise FenceError(f"the cluster knows no node {name!r}")
-        return found
-
-
 class Recorder:
     """The second device of a topology level: the first one powers the host off, this one flags it.
 
-    :param cluster: a ``Hosts``
+    :param cluster: a ``cluster.Cluster``
     """
 
     def __init__(self, cluster):
@@ -96,7 +72,7 @@ class Recorder:
 class PowerSwitch(Recorder):
     """A device on its own: it powers the host off through another fence agent, and then flags it.
 
-    :param cluster: a ``Hosts``
+    :param cluster: a ``cluster.Cluster``
     :param power: a ``nova_ha.power.PowerAgent``
     """
 

@@ -8,7 +8,7 @@ import time
 
 from nova_ha import agent, flag, parameters
 from nova_ha.agent import Action, Deadline, Failure, ocf
-from nova_ha.cluster import Cluster, ClusterError
+from nova_ha.cluster import Cluster, ClusterError, NotInstalled
 from nova_ha.parameters import Parameter
 from nova_ha.process import Record
 from nova_ha.systemd import NotInTime, Systemd, SystemdError
@@ -80,9 +80,11 @@ def _start():
     cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
     try:
         host = agent.meta("on_node") or cluster.local_node()
+        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), deadline.left)
+    except NotInstalled as error:
+        raise Failure(ocf.OCF_ERR_INSTALLED, f"{error}: nova-compute is not started") from error
     except ClusterError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"{error}: nova-compute is not started") from error
-    await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), deadline.left)
     start(systemd, unit, _record(), deadline.left)
 
 
@@ -121,6 +123,7 @@ def await_recovery(cluster, host, delay, left):
     :param delay: seconds to pause if it has just been recovered
     :param left: says how many seconds the operation has still
     :raises Failure: it is in recovery, or it cannot be known, and no time is left
+    :raises nova_ha.cluster.NotInstalled: it cannot be known at all
     """
     was_flagged = False
     while True:
@@ -128,6 +131,8 @@ def await_recovery(cluster, host, delay, left):
             value = cluster.flag(host)
             obstacle = f"{host} is being recovered (flag {value})" if flag.stands(value) else None
             was_flagged = was_flagged or value is not None
+        except NotInstalled:
+            raise
         except ClusterError as error:
             obstacle = f"whether {host} is being recovered is not known ({error})"
         if obstacle is None:

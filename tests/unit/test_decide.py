@@ -2,10 +2,10 @@
 """What is decided, as tables: a snapshot in, steps out."""
 
 import pytest
+
 from nova_ha import decide
 from nova_ha.attempts import INHERITED_SETTLE, SETTLE, Attempts
 from nova_ha.policy import Policy
-
 from tests.unit.worlds import OURS, host, instance, record, service, world
 
 NOW = 1000.0

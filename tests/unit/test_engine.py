@@ -4,9 +4,9 @@
 import itertools
 
 import pytest
+
 from nova_ha import nova
 from nova_ha.engine import Engine
-
 from tests.unit.simulation import OPTIONS, Clock, Inline, Killed, SimulatedCluster, SimulatedNova, State, Tripwire
 
 

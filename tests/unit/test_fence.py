@@ -3,7 +3,8 @@
 
 import pytest
 
-from nova_ha.fence import FenceError, Hosts, PowerSwitch, Recorder
+from nova_ha.cluster import Cluster, ClusterError
+from nova_ha.fence import FenceError, PowerSwitch, Recorder
 from nova_ha.power import PowerError
 
 
@@ -68,7 +69,7 @@ class Power:
 
 
 def failure(function, *arguments):
-    with pytest.raises(FenceError) as failed:
+    with pytest.raises((FenceError, ClusterError)) as failed:
         function(*arguments)
     return str(failed.value)
 
@@ -76,13 +77,13 @@ def failure(function, *arguments):
 def test_power_goes_off_before_the_flag_is_written():
     pacemaker, power = Pacemaker({"compute-1": None}), Power()
     power.off = lambda: pacemaker.written.append("power off")
-    PowerSwitch(Hosts(runner=pacemaker), power).off("compute-1")
+    PowerSwitch(Cluster(runner=pacemaker), power).off("compute-1")
     assert pacemaker.written == ["power off", ("compute-1", "yes")]
 
 
 def test_what_is_not_proved_off_is_not_flagged():
     pacemaker = Pacemaker({"compute-1": None})
-    text = failure(PowerSwitch(Hosts(runner=pacemaker), Power(broken="off")).off, "compute-1")
+    text = failure(PowerSwitch(Cluster(runner=pacemaker), Power(broken="off")).off, "compute-1")
     assert text == "compute-1 is not proved to be off, and is not flagged: fence_x off: no answer within 1 s"
     assert pacemaker.written == []
 
@@ -90,49 +91,49 @@ def test_what_is_not_proved_off_is_not_flagged():
 @pytest.mark.parametrize("former", [None, "no", "yes", "control-1@1"])
 def test_a_host_is_flagged_whatever_its_flag_was(former):
     pacemaker = Pacemaker({"compute-1": former})
-    Recorder(Hosts(runner=pacemaker)).off("compute-1")
+    Recorder(Cluster(runner=pacemaker)).off("compute-1")
     assert pacemaker.flags == {"compute-1": "yes"}
 
 
 def test_a_flag_that_pacemaker_took_and_lost_is_a_failure():
-    recorder = Recorder(Hosts(runner=Pacemaker({"compute-1": None}, forgetful=True)))
+    recorder = Recorder(Cluster(runner=Pacemaker({"compute-1": None}, forgetful=True)))
     assert failure(recorder.off, "compute-1") == "compute-1 is not flagged, though Pacemaker took the flag"
 
 
 @pytest.mark.parametrize("deaf", ["crm_attribute", "cibadmin"])
 def test_a_flag_that_is_not_known_to_be_written_is_a_failure(deaf):
-    recorder = Recorder(Hosts(runner=Pacemaker({"compute-1": None}, deaf=deaf)))
+    recorder = Recorder(Cluster(runner=Pacemaker({"compute-1": None}, deaf=deaf)))
     assert failure(recorder.off, "compute-1").startswith("compute-1 is not known to be flagged: ")
 
 
 def test_unfencing_leaves_the_flag_alone():
     pacemaker = Pacemaker({"compute-1": "yes"})
-    Recorder(Hosts(runner=pacemaker)).on("compute-1")
-    PowerSwitch(Hosts(runner=pacemaker), Power("off")).on("compute-1")
+    Recorder(Cluster(runner=pacemaker)).on("compute-1")
+    PowerSwitch(Cluster(runner=pacemaker), Power("off")).on("compute-1")
     assert pacemaker.written == []
 
 
 @pytest.mark.parametrize(("value", "state"), [(None, "on"), ("no", "on"), ("yes", "off"), ("c@1", "off"), ("?", "off")])
 def test_the_recorder_s_status_is_the_flag(value, state):
-    assert Recorder(Hosts(runner=Pacemaker({"compute-1": value}))).status("compute-1") == state
+    assert Recorder(Cluster(runner=Pacemaker({"compute-1": value}))).status("compute-1") == state
 
 
 def test_the_switch_s_status_is_the_power():
-    assert PowerSwitch(Hosts(runner=Pacemaker({"compute-1": "yes"})), Power("on")).status("compute-1") == "on"
+    assert PowerSwitch(Cluster(runner=Pacemaker({"compute-1": "yes"})), Power("on")).status("compute-1") == "on"
 
 
 def test_the_recorder_lists_remote_nodes_and_the_switch_none():
-    hosts = Hosts(runner=Pacemaker({"compute-1": "yes", "compute-2": None}))
+    hosts = Cluster(runner=Pacemaker({"compute-1": "yes", "compute-2": None}))
     assert Recorder(hosts).hosts() == {"compute-1": "off", "compute-2": "on"}
     assert PowerSwitch(hosts, Power()).hosts() == {}
 
 
 def test_monitor_looks_at_what_off_will_need():
-    assert Recorder(Hosts(runner=Pacemaker({"compute-1": None}))).monitor() is None
-    assert "cannot be read" in failure(Recorder(Hosts(runner=Pacemaker({}, deaf="cibadmin"))).monitor)
-    hosts = Hosts(runner=Pacemaker({"compute-1": None}))
+    assert Recorder(Cluster(runner=Pacemaker({"compute-1": None}))).monitor() is None
+    assert "cannot be read" in failure(Recorder(Cluster(runner=Pacemaker({}, deaf="cibadmin"))).monitor)
+    hosts = Cluster(runner=Pacemaker({"compute-1": None}))
     assert failure(PowerSwitch(hosts, Power(broken="monitor")).monitor) == "fence_x monitor: no answer within 1 s"
-    assert "cannot be read" in failure(PowerSwitch(Hosts(runner=Pacemaker({}, deaf="cibadmin")), Power()).monitor)
+    assert "cannot be read" in failure(PowerSwitch(Cluster(runner=Pacemaker({}, deaf="cibadmin")), Power()).monitor)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +147,11 @@ def test_monitor_looks_at_what_off_will_need():
 )
 def test_a_host_is_found_by_the_cluster_s_own_name(name, domain, found):
     known = ["compute-1", "compute-2.cloud.example", "compute-3.a.example", "compute-3.b.example"]
-    assert Hosts(runner=Pacemaker(dict.fromkeys(known))).resolve(name, domain) == found
+    assert Cluster(runner=Pacemaker(dict.fromkeys(known))).resolve(name, domain) == found
 
 
 def test_a_host_that_is_unknown_or_ambiguous():
-    hosts = Hosts(runner=Pacemaker(dict.fromkeys(["compute-3.a.example", "compute-3.b.example"])))
+    hosts = Cluster(runner=Pacemaker(dict.fromkeys(["compute-3.a.example", "compute-3.b.example"])))
     assert failure(hosts.resolve, "compute-9") == "the cluster knows no node 'compute-9'"
     assert "compute-3.a.example or compute-3.b.example" in failure(hosts.resolve, "compute-3")
 
@@ -162,6 +163,7 @@ def test_a_name_is_data():
         asked.append(command[3])
         return 105, "", ""
 
-    failure(Hosts(runner=runner).resolve, "x\"] | //* ['")
-    assert asked == ["//nodes/node[@uname=\"x&quot;] | //* ['\" or @uname=\"x&quot;] | //* ['\" or "
-                     "starts-with(@uname,\"x&quot;] | //* ['.\")]"]  # fmt: skip
+    failure(Cluster(runner=runner).resolve, "x\"] | //* ['")
+    assert asked == []
+    failure(Cluster(runner=runner).resolve, "x\"] | //*")
+    assert asked == ["//nodes/node[@uname='x\"] | //*' or @uname='x\"] | //*' or starts-with(@uname,'x\"] | //*.')]"]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nova_ha.fence import Hosts
+from nova_ha.cluster import Cluster
 from tests.unit.agents import FENCE_COMPUTE, fence, validates
 from tests.unit.test_fence import Pacemaker
 from tests.unit.test_power import OFF, ON, Stand
@@ -139,7 +139,7 @@ def agent(monkeypatch):
         loader = importlib.machinery.SourceFileLoader("fence_compute_under_test", str(FENCE_COMPUTE))
         module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(module)
-        monkeypatch.setattr(module, "Hosts", lambda attribute: Hosts(attribute, runner=pacemaker))
+        monkeypatch.setattr(module, "Cluster", lambda attribute: Cluster(attribute, runner=pacemaker))
         monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
         monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
         monkeypatch.setattr(sys, "argv", ["fence_compute"])

@@ -2,9 +2,9 @@
 """Small pure rules: the flag's values, host names, the mark in Nova."""
 
 import pytest
+
 from nova_ha import flag, mark
 from nova_ha.hostnames import AmbiguousName, resolve
-
 from tests.unit.worlds import service
 
 

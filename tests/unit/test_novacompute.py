@@ -7,7 +7,7 @@ import pytest
 
 from nova_ha import novacompute
 from nova_ha.agent import Failure, ocf
-from nova_ha.cluster import Cluster
+from nova_ha.cluster import Cluster, NotInstalled
 from nova_ha.process import Record
 from nova_ha.systemd import NotInTime, Systemd, SystemdError, Unit
 from tests.unit.test_fence import Pacemaker
@@ -262,3 +262,11 @@ def test_an_answer_that_is_not_understood(answer):
 )
 def test_a_unit_with_a_process_is_not_over(active, pid, over):
     assert Unit(UNIT, "loaded", active, "dead", pid, "success").is_over == over
+
+
+def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
+    def runner(command, timeout):
+        raise NotInstalled(f"{command[0]} is not installed")
+
+    with pytest.raises(NotInstalled):
+        novacompute.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100)
