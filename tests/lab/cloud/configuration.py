@@ -67,8 +67,8 @@ def keystone_url(version="/v3"):
 
 def database_url(user, name):
     """SQLAlchemy's address of a database."""
-    address = lab.address(lab.CLOUD)
-    return f"mysql+pymysql://{user}:{password('mariadb-' + user)}@{address}:{layout.MARIADB_PORT}/{name}?charset=utf8mb4"
+    server = f"{lab.address(lab.CLOUD)}:{layout.MARIADB_PORT}"
+    return f"mysql+pymysql://{user}:{password('mariadb-' + user)}@{server}/{name}?charset=utf8mb4"
 
 
 def transport_url():
@@ -158,6 +158,8 @@ def _nova():
             "state_path": "/var/lib/nova",
             "report_interval": layout.REPORT_INTERVAL,
             "service_down_time": layout.SERVICE_DOWN_TIME,
+            "graceful_shutdown_timeout": layout.STOP_LIMIT - 5,
+            "manager_shutdown_timeout": layout.STOP_LIMIT - 10,
         },
         "oslo_concurrency": {"lock_path": "/var/lib/nova/locks"},
         "placement": _credentials("nova", region_name=layout.REGION, valid_interfaces="internal"),

@@ -36,17 +36,20 @@ site=$(/opt/openstack/bin/python3 -c 'import sysconfig; print(sysconfig.get_path
 
 def venv(settings):
     """Directory of the virtual environment; it works only where it is mounted at ``layout.VENV``."""
-    recipe = [REQUIREMENTS, _constraints(settings)]
+    recipe = [REQUIREMENTS, *_constraints(settings)]
     return lab.CACHE / f"venv-{settings.release}-{_digest(BUILD_SCRIPT, str(DRIVER_LINKS), *recipe)}"
 
 
 def snapshot(settings):
     """Directory of the databases' snapshot, ``databases.tar``."""
-    return lab.CACHE / f"databases-{settings.release}-{_digest(venv(settings).name, configuration.MARIADB, SCHEMA_SCRIPT)}"
+    digest = _digest(venv(settings).name, configuration.MARIADB, SCHEMA_SCRIPT)
+    return lab.CACHE / f"databases-{settings.release}-{digest}"
 
 
 def _constraints(settings):
-    return HERE / f"constraints-{settings.release}.txt"
+    """The file of exact versions seen to work on a release, as a list: a new release begins without one."""
+    path = HERE / f"constraints-{settings.release}.txt"
+    return [path] if path.exists() else []
 
 
 def _digest(*parts):
@@ -72,7 +75,9 @@ def _build_venv(settings):
     draft = _fresh(target.with_suffix(".new"))
     volumes = [f"{draft}:{layout.VENV}", f"{HERE}:{layout.TOOLS}:ro"]
     variables, files = _pip_configuration()
-    arguments = ["-r", f"{layout.TOOLS}/{REQUIREMENTS.name}", "-c", f"{layout.TOOLS}/{_constraints(settings).name}"]
+    arguments = ["-r", f"{layout.TOOLS}/{REQUIREMENTS.name}"]
+    for path in _constraints(settings):
+        arguments += ["-c", f"{layout.TOOLS}/{path.name}"]
     runtime.podman(
         "run", "--rm", "--network", "host",
         *(word for volume in volumes + [f"{path}:{path}:ro" for path in files] for word in ("--volume", volume)),
@@ -116,8 +121,9 @@ def _fresh(directory):
 
 def _pip_configuration():
     """How the machine's pip reaches its index: variables to set and paths to show inside the container."""
-    names = ("PIP_", "SSL_CERT", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy")
-    variables = [name for name in os.environ if name.startswith(names)]
+    prefixes = ("PIP_", "SSL_CERT", "REQUESTS_CA_BUNDLE")
+    proxies = ("http_proxy", "https_proxy", "no_proxy")
+    variables = [name for name in os.environ if name.startswith(prefixes) or name.lower() in proxies]
     paths = {"/etc/pip.conf", "/root/.config/pip", "/root/.pip", "/etc/ssl/certs"}
     words = [os.environ[name] for name in variables]
     for path in ("/etc/pip.conf", "/root/.config/pip/pip.conf", "/root/.pip/pip.conf"):

@@ -8,7 +8,7 @@ It runs inside nova-compute (``driver`` uses it), hence the standard library onl
 - while it runs, a *state file* under ``/run``: gone with the host's power, untouched by a restart of nova-compute.
 
 Each start and stop is one JSON line in the host's journal outside the container: ``time`` (seconds since the epoch),
-``event`` (start, stop), ``instance``, ``host``, ``why``. Each start of nova-compute is one too, event ``service_start``:
+``event`` (start, stop), ``instance``, ``host``, ``why``. A start of nova-compute is one too, event ``service_start``:
 its unit writes it by running this file as ``guests.py JOURNAL EVENT HOST``.
 """
 

@@ -42,6 +42,8 @@ DISKS_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/disks")
 # older than the second.
 REPORT_INTERVAL = 10
 SERVICE_DOWN_TIME = 60
+# Seconds that a stop of a service may take before systemd kills it; Nova ends its own work in order before that.
+STOP_LIMIT = 40
 
 # Enough for 16 evacuations at once, each of which may hold a thread of nova-api for a minute when RabbitMQ is away.
 NOVA_API_WORKERS, NOVA_API_THREADS = 2, 24

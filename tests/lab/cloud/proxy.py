@@ -5,10 +5,10 @@
 It runs in the cloud container from its own file alone, hence the standard library only and no import of the lab.
 Requests are passed on unchanged, ``Host`` included, so that Nova's ``next`` links lead back through here.
 
-Each request is one JSON line: ``time`` of arrival (seconds since the epoch) and ``duration`` (seconds), ``method``,
+Each request is one JSON line: ``time`` of arrival (seconds since the epoch), ``duration`` (seconds), ``method``,
 ``path`` with the query, ``action`` and ``instance`` of a server action, ``service`` (the body of a change to a compute
-service), ``microversion``, ``status`` (null when the client got no answer), ``request_id``, ``client``, and ``injected``
-(the name of the rule that interfered, or null).
+service), ``microversion``, ``status`` (null when the client got no answer), ``request_id``, ``client``, and
+``injected`` (the name of the rule that interfered, or null).
 
 Rules come as a JSON list to ``PUT /rules`` of the control port (``impair`` is the client). The first rule that matches
 a request, and whose ``share`` and ``count`` allow it, is applied.
@@ -124,7 +124,7 @@ class Rules:
 
 
 def describe(method, path, body):
-    """What the log says of a request: ``action`` and ``instance`` of a server action, ``service`` of a service change."""
+    """What the log says of a request: ``action`` and ``instance``, or ``service`` when it changes a service."""
     bare_path = path.partition("?")[0]
     action = instance = service = None
     found = ACTION_PATH.search(bare_path)
@@ -202,7 +202,7 @@ class ProxyHandler(_Handler):
             "method": self.command,
             "path": self.path,
             **told,
-            "microversion": self.headers.get("OpenStack-API-Version") or self.headers.get("X-OpenStack-Nova-API-Version"),
+            "microversion": self.headers.get("OpenStack-API-Version"),
             "status": status,
             "request_id": request_id,
             "client": self.headers.get("User-Agent"),

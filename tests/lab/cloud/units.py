@@ -93,9 +93,8 @@ def cloud_units():
 
 def nova_compute_unit():
     """The unit of nova-compute: never enabled, since Pacemaker starts and stops it."""
-    command = (
-        f"{layout.VENV}/bin/nova-compute --config-file /etc/nova/nova.conf --config-file /var/lib/nova/nova-compute.conf"
-    )
+    files = ("/etc/nova/nova.conf", "/var/lib/nova/nova-compute.conf")
+    command = " ".join((f"{layout.VENV}/bin/nova-compute", *(f"--config-file {file}" for file in files)))
     journal = f"{layout.GUESTS_MOUNT}/%H.jsonl"
     record = f"/usr/bin/python3 -I -S {layout.TOOLS}/guests.py {journal} service_start %H"
     return _unit("nova-compute", command, {}, log="nova-compute-%H", before=record, enable=False)
@@ -121,7 +120,7 @@ def _unit(name, command, environment, log, before=None, enable=True):
         f"ExecStart={command}",
         # A service that a fault has killed stays dead until the fault is over.
         "Restart=no",
-        "TimeoutStopSec=40",
+        f"TimeoutStopSec={layout.STOP_LIMIT}",
         # The main process decides what its workers still finish; systemd kills what remains.
         "KillMode=mixed",
         f"StandardOutput=append:{layout.LOGS_MOUNT}/{log}.log",
