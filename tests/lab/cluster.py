@@ -170,13 +170,18 @@ def active_on(chosen, resource):
 
 
 def resources(chosen):
-    """A line about each resource: its name, and where it runs or why not."""
-    lines = []
+    """A line about each resource: its name, and for each state that it is in, where."""
+    found = {}
     for entry in _monitor(chosen)[1].iter("resource"):
-        where = ", ".join(node.get("name") for node in entry.findall("./node")) or "-"
-        trouble = " FAILED" if entry.get("failed") == "true" else ""
-        lines.append(f"{entry.get('id'):<20}{entry.get('pending') or entry.get('role'):<12}{where}{trouble}")
-    return lines
+        state = "FAILED" if entry.get("failed") == "true" else entry.get("pending") or entry.get("role")
+        where = [node.get("name") for node in entry.findall("./node")]
+        found.setdefault(entry.get("id"), {}).setdefault(state, []).extend(where)
+    # A clone has an instance for each node, and those without a node are just spare.
+    shown = {name: {s: w for s, w in states.items() if w} or {"Stopped": []} for name, states in found.items()}
+    return [
+        f"{name:<20}" + "; ".join(f"{state} {', '.join(sorted(where))}".strip() for state, where in states.items())
+        for name, states in shown.items()
+    ]
 
 
 def on_each(names, action):
