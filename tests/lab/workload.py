@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a tenant and an auditor do: boot instances, look at them, at Nova's services and at its migrations.
 
-All of it goes by the internal endpoint straight to nova-api, as a user of its own, so that the recording proxy sees the
+All of it goes by the admin endpoint straight to nova-api, as a user of its own, so that the recording proxy sees the
 agents and nobody else. Needs Debian's python3-novaclient.
 """
 
@@ -33,7 +33,7 @@ POWER_STATES = {0: "none", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed
 def client(settings):
     """A novaclient of the workload's own administrator."""
     return novaclient.client.Client(
-        MICROVERSION, session=_session(_secret()), endpoint_type="internal", region_name=layout.REGION
+        MICROVERSION, session=_session(_secret()), endpoint_type="admin", region_name=layout.REGION
     )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def _flavor(nova, name):
 
 def glance(settings):
     """An adapter that speaks to Glance, for images with properties and tags."""
-    return adapter.Adapter(_session(_secret()), service_type="image", interface="internal", region_name=layout.REGION)
+    return adapter.Adapter(_session(_secret()), service_type="image", interface="admin", region_name=layout.REGION)
 
 
 def _image(settings, name):

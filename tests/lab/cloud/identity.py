@@ -77,11 +77,12 @@ def populate(api):
     :param api: ``Api`` with a token of the administrator
     :raises LabError: Keystone refused something
     """
-    for service_type, name, url, internal_url in _catalog():
+    for service_type, name, url, direct_url in _catalog():
         service = _ensure(api, "services", {"type": service_type, "name": name}, {"type": service_type})
         for interface in ("public", "internal", "admin"):
             key = {"service_id": service, "interface": interface, "region_id": layout.REGION}
-            _ensure(api, "endpoints", {**key, "url": internal_url if interface == "internal" else url}, key)
+            # The agents' default is the internal one, which is therefore recorded.
+            _ensure(api, "endpoints", {**key, "url": direct_url if interface == "admin" else url}, key)
     roles = {role["name"]: role["id"] for role in api.keystone("GET", "/roles")["roles"]}
     projects = {name: _ensure(api, "projects", {"name": name, "domain_id": "default"}, {"name": name})
                 for name in ("service", WORKLOAD_PROJECT)}  # fmt: skip
