@@ -8,6 +8,9 @@ from nova_ha import flag
 from nova_ha.cluster import ClusterError
 from nova_ha.power import PowerError
 
+# By this name the cluster's configuration knows the devices that only flag.
+AGENT = "fence_compute"
+
 
 class FenceError(Exception):
     """A host is not fenced, or its state cannot be told; the text is one line for an operator."""
@@ -23,19 +26,36 @@ class Recorder:
         self._cluster = cluster
 
     def off(self, host):
-        """Flag the host, and prove that it is by reading the flag back.
+        """Flag the host once its power is proved off, and prove that it is flagged by reading the flag back.
 
         It is flagged even if it is flagged already: a host that dies while it is recovered must be recovered anew.
 
-        :raises FenceError: it is not proved
+        :raises FenceError: one of the two is not proved
         """
         try:
+            self._prove_off(host)
             self._cluster.set_flag(host, flag.FLAGGED)
             # Between the two the engine may have claimed it.
             if not flag.stands(self._cluster.flag(host)):
                 raise FenceError(f"{host} is not flagged, though Pacemaker took the flag")
         except ClusterError as error:
             raise FenceError(f"{host} is not known to be flagged: {error}") from error
+
+    def _prove_off(self, host):
+        """Demand that the host's fencing topology has cut its power before it came to this device.
+
+        Pacemaker asks the devices of a level one after the other, and the next only when the one before succeeded. A
+        device that only flags, alone or first in a level, would flag a host that lives.
+        """
+        levels = self._cluster.fencing_levels(host)
+        agents = self._cluster.fence_agents({device for level in levels for device in level}) if levels else {}
+        in_agents = [[agents.get(device) for device in level] for level in levels]
+        places = [level.index(AGENT) for level in in_agents if AGENT in level]
+        if not places or 0 in places:
+            raise FenceError(
+                f"{host} is not flagged: record_only proves nothing by itself, it must come after a device that cuts "
+                f"the power, in one fencing level of {host} (and come first in none)"
+            )
 
     def on(self, host):
         """Nothing: the flag stays for as long as the recovery needs it."""
@@ -80,16 +100,12 @@ class PowerSwitch(Recorder):
         super().__init__(cluster)
         self._power = power
 
-    def off(self, host):
-        """Power the host off, prove it, and flag it.
-
-        :raises FenceError: one of these did not succeed
-        """
+    def _prove_off(self, host):
+        """Power the host off, and prove it."""
         try:
             self._power.off()
         except PowerError as error:
             raise FenceError(f"{host} is not proved to be off, and is not flagged: {error}") from error
-        super().off(host)
 
     def on(self, host):
         """Power the host on, and prove it.

@@ -234,7 +234,7 @@ def _agents_script(credentials):
     parameters = " ".join(f"{name}={shlex.quote(value)}" for name, value in credentials.items())
     on_role = "rule resource-discovery=exclusive score=0 osprole eq"
     return [
-        f"stonith create {FENCE_NOVA} fence_compute record_only=1 pcmk_host_check=none op monitor interval=60s",
+        f"stonith create {FENCE_NOVA} fence_compute record_only=1 op monitor interval=60s",
         f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s",
         f"constraint location {ENGINE} {on_role} controller",
         f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s clone interleave=true",

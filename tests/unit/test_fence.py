@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fencing on a scripted Pacemaker: what is flagged, when, and what is not."""
 
+import re
+
 import pytest
 
 from nova_ha.cluster import Cluster, ClusterError
 from nova_ha.fence import FenceError, PowerSwitch, Recorder
 from nova_ha.power import PowerError
+
+LEVEL = '<fencing-level target="compute-1" index="1" devices="fence_ipmilan-1,fence_compute"/>'
 
 
 class Pacemaker:
@@ -14,10 +18,11 @@ class Pacemaker:
     :param flags: ``{host: flag or None}``
     :param deaf: a word of the command that is refused
     :param forgetful: writes are answered with success, and lost
+    :param levels: the fencing topology's levels, as XML; devices are named after their agents
     """
 
-    def __init__(self, flags, deaf=None, forgetful=False):
-        self.flags, self.deaf, self.forgetful = flags, deaf, forgetful
+    def __init__(self, flags, deaf=None, forgetful=False, levels=LEVEL):
+        self.flags, self.deaf, self.forgetful, self.levels = flags, deaf, forgetful, levels
         self.written = []
 
     def __call__(self, command, timeout):
@@ -31,9 +36,18 @@ class Pacemaker:
                 self.flags[host] = value
             return 0, "", ""
         assert command[:3] == ["cibadmin", "--query", "--xpath"]
+        if "fencing-level" in command[3]:
+            return self._answer([self.levels] if self.levels else [])
+        if "primitive" in command[3]:
+            devices = re.findall('@id="((fence_[a-z]+)[^"]*)"', command[3])
+            return self._answer([f'<primitive id="{device}" type="{agent}"/>' for device, agent in devices])
         only_flagged = "nvpair" in command[3]
         nodes = [self._node(host, value) for host, value in self.flags.items() if value or not only_flagged]
-        return (0, f"<xpath-query>{''.join(nodes)}</xpath-query>", "") if nodes else (105, "", "No such device")
+        return self._answer(nodes)
+
+    @staticmethod
+    def _answer(found):
+        return (0, f"<xpath-query>{''.join(found)}</xpath-query>", "") if found else (105, "", "No such device")
 
     @staticmethod
     def _node(host, value):
@@ -167,3 +181,29 @@ def test_a_name_is_data():
     assert asked == []
     failure(Cluster(runner=runner).resolve, "x\"] | //*")
     assert asked == ["//nodes/node[@uname='x\"] | //*' or @uname='x\"] | //*' or starts-with(@uname,'x\"] | //*.')]"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "flagged"),
+    [
+        (LEVEL, True),
+        ('<fencing-level target-pattern="compute-.*" devices="fence_ipmilan-1,fence_compute"/>', True),
+        ('<fencing-level target-attribute="evacuate" target-value="no" devices="fence_redfish,fence_compute"/>', True),
+        (LEVEL + '<fencing-level target="compute-1" devices="fence_ipmilan-2,fence_ipmilan-3,fence_compute"/>', True),
+        (LEVEL + '<fencing-level target="compute-1" devices="fence_sbd"/>', True),
+        ("", False),
+        ('<fencing-level target="compute-2" devices="fence_ipmilan-1,fence_compute"/>', False),
+        ('<fencing-level target="compute-1" devices="fence_compute"/>', False),
+        ('<fencing-level target="compute-1" devices="fence_compute,fence_ipmilan-1"/>', False),
+        ('<fencing-level target="compute-1" devices="fence_ipmilan-1"/>', False),
+        (LEVEL + '<fencing-level target="compute-1" index="2" devices="fence_compute"/>', False),
+    ],
+)
+def test_a_device_that_only_flags_demands_one_that_cuts_the_power_before_it(levels, flagged):
+    pacemaker = Pacemaker({"compute-1": "no"}, levels=levels)
+    recorder = Recorder(Cluster(runner=pacemaker))
+    if flagged:
+        recorder.off("compute-1")
+    else:
+        assert "record_only proves nothing by itself" in failure(recorder.off, "compute-1")
+    assert pacemaker.flags == {"compute-1": "yes" if flagged else "no"}

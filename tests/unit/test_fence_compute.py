@@ -177,6 +177,8 @@ def test_the_flag_can_be_another_attribute(agent):
     written = []
 
     def pacemaker(command, timeout):
+        if "fencing-level" in command[-1] or "primitive" in command[-1]:
+            return Pacemaker({})(command, timeout)
         written.extend(command[command.index("--name") + 1 :][:1] if command[0] == "crm_attribute" else [])
         node = '<instance_attributes><nvpair name="ours" value="yes"/></instance_attributes>'
         return 0, f'<node uname="compute-1">{node}</node>', ""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults and the power of hosts: what is done, in which order, and what the records say."""
+
+import json
+
+import pytest
+
+from tests.lab import faults, nodes, power, settings
+
+
+class Hosts:
+    """Containers that are but states; remembers what was done to them."""
+
+    def __init__(self, **states):
+        self.states = states
+        self.done = []
+
+    def act(self, name, becomes=None):
+        def deed(node):
+            self.done.append(name)
+            self.states[node] = becomes or self.states[node]
+
+        return deed
+
+
+@pytest.fixture
+def hosts(tmp_path, monkeypatch):
+    there = Hosts(a="running", b="exited", c="paused")
+    deeds = {"kill": "exited", "start": "running", "pause": "paused", "unpause": "running", "plug": "", "unplug": ""}
+    for name, becomes in deeds.items():
+        monkeypatch.setattr(nodes, name, there.act(name, becomes))
+    monkeypatch.setattr(nodes, "state", there.states.get)
+    monkeypatch.setattr(settings, "RUN", tmp_path)
+    monkeypatch.setattr(settings, "POWER_LOG", tmp_path / "records" / "power")
+    monkeypatch.setattr(settings, "FAULT_LOG", tmp_path / "records" / "faults")
+    monkeypatch.setattr(faults, "STANDING", tmp_path / "faults")
+    return there
+
+
+def records(file, *keys):
+    lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return [tuple(line[key] for key in keys) for line in lines]
+
+
+def test_a_power_cut_is_silent_and_a_kill_is_not(hosts):
+    faults.power_cut("a")
+    assert hosts.done == ["unplug", "kill"]
+    power.power_on("a", by="bmc")
+    faults.kill("a")
+    assert hosts.done == ["unplug", "kill", "start", "kill"]
+
+
+def test_a_frozen_host_draws_power(hosts):
+    power.power_off("c", by="bmc")
+    assert hosts.states["c"] == "exited"
+
+
+def test_only_changes_of_power_are_recorded(hosts):
+    power.power_off("b", by="bmc")
+    power.power_on("a", by="bmc")
+    assert records(settings.POWER_LOG, "host") == []
+    power.power_on("b", by="bmc")
+    power.power_off("b", by="fault:kill")
+    assert records(settings.POWER_LOG, "host", "event", "by") == [("b", "on", "bmc"), ("b", "off", "fault:kill")]
+
+
+def test_end_all_ends_what_stands_and_nothing_else(hosts):
+    faults.hang("a")
+    faults.cut_network("c")
+    faults.power_cut("b")
+    faults.end_all(None)
+    faults.end_all(None)
+    assert hosts.states == {"a": "running", "b": "exited", "c": "paused"}
+    assert hosts.done == ["pause", "unplug", "unpause", "plug"]
+    ended = [record for record in records(settings.FAULT_LOG, "fault", "target", "phase") if record[2] == "end"]
+    assert ended == [("power-cut", "b", "end"), ("hang", "a", "end"), ("network", "c", "end")]
