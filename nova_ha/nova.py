@@ -75,7 +75,10 @@ class Nova:
 
         :raises CloudError: any of the three
         """
-        newest = self._get(self._compute, "/")["version"]["version"]
+        try:
+            newest = self._get(self._compute, "/")["version"]["version"]
+        except Refused as error:
+            raise Misconfigured(f"Nova is not where Keystone says: {error}") from error
         version = tuple(int(part) for part in newest.split(".")) if newest else (2, 1)
         if version < OLDEST_MICROVERSION:
             raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
@@ -221,8 +224,12 @@ def _translated(call, *args, **kwargs):
     except (keystone.EndpointNotFound, keystone.MissingRequiredOptions) as error:
         raise Misconfigured(str(error)) from error
     except keystone.DiscoveryFailure as error:
-        # Raised for a wrong address as for a Keystone that is away; only waiting can tell.
+        # Raised for a wrong address as for a Keystone that is away.
+        if isinstance(error.__context__, keystone.HttpError) and error.__context__.http_status < 500:
+            raise Misconfigured(str(error)) from error
         raise Unreachable(_innermost(error), sent=False) from error
+    except keystone.SSLError as error:
+        raise Misconfigured(_innermost(error)) from error
     except keystone.HttpError as error:
         text = f"{error.message} (HTTP {error.http_status}, request {error.request_id or 'unknown'})"
         if error.http_status == 503:

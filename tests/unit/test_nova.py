@@ -28,7 +28,9 @@ class Cloud(http.server.ThreadingHTTPServer):
         self.asked = []
 
     def nova(self, **more):
-        conf = config.load({"auth_url": f"{self.url}/v3", **PARAMETERS, **more})
+        given = {"auth_url": f"{self.url}/v3", **PARAMETERS, **more}
+        given["auth_url"] = given["auth_url"].format(url=self.url, port=self.server_port)
+        conf = config.load(given)
         found = Nova(config.session(conf), conf.nova.valid_interfaces, conf.nova.region_name)
         found.connect()
         return found
@@ -37,6 +39,8 @@ class Cloud(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def _any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.startswith("/elsewhere"):
+            return self._answer(404, {})
         if self.path.endswith("/v3/auth/tokens"):
             return self._answer(*self._token(body))
         self.server.asked.append((self.command, self.path, self.headers.get("OpenStack-API-Version"), body))
@@ -166,6 +170,9 @@ def test_the_request_id_is_what_an_operator_can_search_for(cloud):
     [
         ({"password": "wrong-one"}, "credentials are refused"),
         ({"region_name": "Atlantis"}, "Atlantis"),
+        ({"auth_url": "{url}/elsewhere"}, "auth_url is correct"),
+        ({"auth_url": "{url}/elsewhere/v3"}, "auth_url is correct"),
+        ({"auth_url": "https://127.0.0.1:{port}/v3"}, "SSL"),
         ({"endpoint_type": "adminURL"}, "admin"),
     ],
 )
@@ -173,6 +180,12 @@ def test_what_only_an_operator_can_mend_is_said_without_the_password(cloud, more
     with pytest.raises(Misconfigured, match=text) as caught:
         cloud.nova(**more)
     assert "wrong-one" not in str(caught.value)
+
+
+def test_a_catalog_that_leads_elsewhere_is_an_operators_to_mend(cloud):
+    cloud.answers[("GET", "/v2.1/")] = 404
+    with pytest.raises(Misconfigured, match="Nova is not where Keystone says"):
+        cloud.nova()
 
 
 def test_what_is_not_openstack_is_waited_out(cloud):
