@@ -83,6 +83,11 @@ class Clear(Step):
     """The host is in service again: its flag goes."""
 
 
+def is_action(step):
+    """Whether there is something to do about it now."""
+    return not isinstance(step, (Wait, Leave))
+
+
 # What Nova's evacuate accepts (any task state with them). The rest it refuses with 409.
 EVACUABLE_STATES = frozenset({"active", "stopped", "error"})
 

@@ -18,23 +18,21 @@ import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import config, decide, flag, hostnames, mark, nova, runstate
-from nova_ha.snapshot import Host, World
+from nova_ha import config, decide, flag, mark, nova, runstate
+from nova_ha.observer import Observer
 
 log = logging.getLogger("nova-ha")
 
-# Seconds between two passes: while instances are being recovered; while recovered hosts are awaited; when there is no
-# flag at all (a change of the cluster's configuration ends any pause at once); when the cloud or the cluster is away.
-FOLLOW = 1.0
+# Seconds between two passes: while instances are being recovered (at least, for each of them, at most); while recovered
+# hosts are awaited; when there is no flag (a change of the cluster's configuration ends any pause at once); when the
+# cloud or the cluster is away.
+FOLLOW, FOLLOW_EACH, FOLLOW_MOST = 1.0, 0.1, 3.0
 AWAIT_RETURN = 3.0
 IDLE = 10.0
 AWAY = 2.0
 
 # Seconds between two looks, within a pause, at what would end it.
 TICK = 0.1
-
-# Seconds for which what flavors and images carry is held to be known.
-POLICY_AGE = 60
 
 
 class Engine:
@@ -58,6 +56,7 @@ class Engine:
         self._options = options
         self._stop = threading.Event()
         self._workers = workers
+        self._observer = Observer(cloud, options.domain, clock)
         self._clock = clock
         self._sent = {}  # Future -> the Evacuate step that it carries out
         self._attempts = tried.Attempts()
@@ -65,8 +64,6 @@ class Engine:
         self._own = {}  # host -> the claim that this engine made
         self._inherited = set()  # hosts whose former engine may have requests under way
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
-        self._policy = None
-        self._policy_read = 0.0
         self._said = {}
         self._account = {}
         self._connected = False
@@ -112,7 +109,8 @@ class Engine:
         if any(acted):
             return 0
         if any(value != flag.RECOVERED for value in self._flags.values()):
-            return FOLLOW
+            # The more there is to wait for, the less does one look more or less matter.
+            return min(max(FOLLOW, len(steps) * FOLLOW_EACH), FOLLOW_MOST)
         return AWAIT_RETURN if self._flags else IDLE
 
     # Reading
@@ -135,34 +133,33 @@ class Engine:
                         self._inherited.add(step.host)
 
     def _decide(self, ours):
-        services = self._cloud.services()
-        world = self._read(ours, services)
+        """What to do about the hosts that are ours; a glance may be enough to see that it is nothing."""
+        glimpsed = self._observer.glance(ours)
+        if glimpsed is not None:
+            steps = self._steps(glimpsed)
+            if not any(map(decide.is_action, steps)):
+                return steps
+        world = self._observer.look(ours)
+        for host in world.hosts:
+            self._inherit(host)
+        self._attempts.forget({instance.id for host in world.hosts for instance in host.instances})
+        return self._steps(world)
+
+    def _steps(self, world):
         now = self._clock()
         for host in world.hosts:
-            if host.name in self._inherited:
-                self._inherited.discard(host.name)
-                newest = {record.instance: record.id for record in host.evacuations}
-                for instance in host.instances:
-                    self._attempts.inherited(instance.id, newest.get(instance.id, 0), now)
             self._attempts.observe(host, now)
-        self._attempts.forget({instance.id for host in world.hosts for instance in host.instances})
+        policy = self._observer.policy() if any(host.instances for host in world.hosts) else None
         reported = {host.name for host in world.hosts if self._reported(host)}
-        return decide.steps(world, self._attempts, self._current_policy(world), self._options.in_flight, now, reported)
+        return decide.steps(world, self._attempts, policy, self._options.in_flight, now, reported)
 
-    def _read(self, ours, services):
-        """The snapshot: of each host first the evacuations, then the instances (see ``snapshot.Host``)."""
-        hosts = []
-        for name, value in sorted(ours.items()):
-            try:
-                service = services.get(hostnames.resolve(name, services, self._options.domain))
-            except hostnames.AmbiguousName as error:
-                hosts.append(Host(name, value, problem=str(error)))
-                continue
-            evacuations = self._cloud.evacuations(service.host) if service else ()
-            wanted = service and value != flag.RECOVERED
-            hosts.append(Host(name, value, service, self._cloud.instances(service.host) if wanted else (), evacuations))
-        fenced = [host.service for host in hosts if host.service and flag.stands(host.flag)]
-        return World(tuple(hosts), frozenset(service.host for service in fenced if service.forced_down))
+    def _inherit(self, host):
+        """Reckon with requests of a former engine that have not shown yet, once the host's instances are known."""
+        if host.name in self._inherited and host.service and host.service.forced_down:
+            self._inherited.discard(host.name)
+            newest = {record.instance: record.id for record in host.evacuations}
+            for instance in host.instances:
+                self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())
 
     def _reported(self, host):
         """Whether a recovered host's nova-compute has reported since we first saw the host recovered."""
@@ -171,19 +168,11 @@ class Engine:
             return False
         return host.service.last_report != self._first_report.setdefault(host.name, host.service.last_report)
 
-    def _current_policy(self, world):
-        """The policy, read anew when it is old and there is something to decide by it."""
-        now = self._clock()
-        needed = any(host.instances for host in world.hosts)
-        if needed and (self._policy is None or now - self._policy_read > POLICY_AGE):
-            self._policy, self._policy_read = self._cloud.policy(), now
-        return self._policy
-
     # Doing
 
     def _do(self, step):
         """Carry a step out; returns whether the world may be different now, so that looking again is worth while."""
-        if isinstance(step, (decide.Wait, decide.Leave)):
+        if not decide.is_action(step):
             return False
         try:
             return self._DEEDS[type(step)](self, step)
@@ -268,7 +257,7 @@ class Engine:
         for step in steps:
             instance = getattr(step, "instance", None)
             subject = f"{step.host}: instance {instance.id}" if instance else step.host
-            if isinstance(step, (decide.Wait, decide.Leave)):
+            if not decide.is_action(step):
                 self._say(subject, f"{type(step).__name__.lower()}: {step.reason}")
             hosts[step.host]["steps"].append(
                 {"step": type(step).__name__, "instance": instance and instance.id, "reason": step.reason}

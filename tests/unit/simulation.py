@@ -106,7 +106,7 @@ class SimulatedNova:
     :param clock: a ``Clock``
     """
 
-    def __init__(self, clock, count=3, spawn_seconds=3):
+    def __init__(self, clock, count=3, spawn_seconds=1):
         self._clock = clock
         self._spawn_seconds = spawn_seconds
         self.tripwire = Tripwire()
@@ -119,6 +119,7 @@ class SimulatedNova:
         self.due = {}  # record id -> when its spawn ends
         self.spawned = []  # (instance, host), each time a guest starts
         self.breaches = []
+        self.requests = 0  # all but the evacuations themselves
         self.next_answers = []  # "lost", "refused", "dropped": what becomes of the next evacuate requests
 
     # What the engine calls
@@ -127,15 +128,19 @@ class SimulatedNova:
         pass
 
     def services(self):
+        self.requests += 1
         return dict(self.host_services)
 
     def evacuations(self, host):
+        self.requests += 1
         return tuple(record for record in self.records if record.source == host)
 
     def instances(self, host):
+        self.requests += 1
         return tuple(server for server in self.servers.values() if server.host == host)
 
     def policy(self):
+        self.requests += 3
         return Policy()
 
     def force_down(self, service, forced):
@@ -172,6 +177,7 @@ class SimulatedNova:
             self._change(host, up=True)
 
     def _change(self, host, **values):
+        self.requests += 1
         service = dataclasses.replace(self.host_services[host], **values)
         if values.get("forced_down") is False:
             if any(record.source == host and record.status == "done" for record in self.records):
@@ -194,7 +200,11 @@ class SimulatedNova:
             self.breaches.append(f"second evacuation of {instance}")
         number = len(self.records) + 1
         self.records.append(Migration(number, instance, "accepted", source, f"compute-{2 + number % 2}"))
-        self.due[number] = self._clock.now + self._spawn_seconds
+        # A destination starts one guest after the other.
+        before = [
+            self.due[record.id] for record in self.records[:-1] if record.destination == self.records[-1].destination
+        ]
+        self.due[number] = max([self._clock.now, *before]) + self._spawn_seconds
         self.servers[instance] = dataclasses.replace(self.servers[instance], task_state="rebuilding")
         if answer == "dropped":
             raise Unreachable("connection dropped", sent=True)

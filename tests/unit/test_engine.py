@@ -25,15 +25,17 @@ class Scene:
 
     def run(self, seconds):
         """Pass after pass for some simulated time; the host comes back as soon as its flag lets it."""
-        for _ in range(seconds):
+        end = self.clock.now + seconds
+        while self.clock.now < end:
+            pause = 1
             try:
-                self.engine.one_pass()
+                pause = self.engine.one_pass()
             except nova.CloudError:
                 pass
             except Killed:
                 self.arm(Tripwire())
                 self.engine = self.new_engine("control-2")
-            self.clock.now += 1
+            self.clock.now += max(pause, 0.1)
             self.nova.work()
             if self.cluster.values.get("compute-1", "no") == "no":
                 self.nova.host_returns("compute-1")
@@ -59,6 +61,17 @@ def test_a_dead_host_is_recovered_and_put_back():
     values = [value for _, value in scene.cluster.history]
     assert values[0].startswith("control-1@")
     assert values[1:] == ["no", None]
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_following_costs_few_requests(count):
+    scene = Scene(count=count, spawn_seconds=0.6)
+    while scene.cluster.values["compute-1"] != "no":
+        scene.run(0.1)
+    # Once in service again, what remains is to wait for its nova-compute, at a constant cost.
+    assert scene.nova.requests <= 10 + 0.5 * count
+    scene.run(40)
+    scene.check()
 
 
 def _changes_of_a_whole_recovery():
