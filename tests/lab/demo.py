@@ -93,15 +93,15 @@ def _follow(settings, host, since, show):
     def over():
         nonlocal before
         past = history.read(services=services)
+        done, total = timeline.instances_back(past, host, since)
+        if done != before:
+            show.bar(time.time() - since, done, total)
+            before = done
         for moment in timeline.moments(past, host, since):
             if moment.phase not in seen:
                 seen.add(moment.phase)
                 shown.append(moment)
                 show.moment(moment, since)
-        done, total = timeline.instances_back(past, host, since)
-        if done != before:
-            show.bar(time.time() - since, done, total)
-            before = done
         return timeline.BACK_IN_SERVICE in seen
 
     wait_for(f"{host} to be recovered and back in service", over, LIMIT, look="./lab collect")
