@@ -10,6 +10,7 @@ from tests.functional.steps import eventually, on_control
 from tests.lab import bmc, cluster, facts, faults, nodes
 
 HOST = "compute-1"
+OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
 
 
 def test_unreachable_bmc_is_a_failed_fence(story):
@@ -40,7 +41,7 @@ def test_wrong_password_is_named_in_the_status_of_the_cluster(story):
         nodes.execute(node, "cibadmin", "--replace", "--scope", "resources", "--xml-pipe", stdin=_resources(right))
         cluster.pcs(story.settings, "resource", "cleanup", cluster.ENGINE)
     assert "mistyped" not in reason
-    assert "password" in reason
+    assert "credentials" in reason
     # Once it is right again the engine runs.
     story.engine_node()
 
@@ -52,11 +53,12 @@ def test_wrong_password_is_named_in_the_status_of_the_cluster(story):
         ("fence_compute --record-only=1 --action=dance --plug=compute-1", 1, "dance"),
         ("fence_compute --record-only=perhaps --action=off --plug=compute-1", 1, "record_only"),
         ("fence_compute --action=off --plug=compute-1", 1, "power agent"),
-        ("OCF_RESKEY_auth_url=nonsense OCF_RESKEY_username=u OCF_RESKEY_password=p OCF_RESKEY_tenant_name=t"
-         " /usr/lib/ocf/resource.d/openstack/NovaEvacuate validate-all", 6, "auth_url"),
-        ("OCF_RESKEY_colour=red /usr/lib/ocf/resource.d/openstack/NovaEvacuate validate-all", 6, "colour"),
-        ("OCF_RESKEY_colour=red /usr/lib/ocf/resource.d/openstack/NovaCompute validate-all", 6, "colour"),
+        (f"OCF_RESKEY_auth_url=nonsense {OPENSTACK}/NovaEvacuate validate-all", 6, "auth_url"),
+        (f"OCF_RESKEY_colour=red {OPENSTACK}/NovaEvacuate validate-all", 6, "colour"),
+        (f"OCF_RESKEY_colour=red {OPENSTACK}/NovaCompute validate-all", 6, "colour"),
     ],
+    ids=["unknown-host", "unknown-action", "wrong-value", "no-power-agent", "wrong-url", "unknown-parameter",
+         "unknown-parameter-of-compute"],
 )  # fmt: skip
 def test_mistake_is_named_in_one_line(settings, command, code, words):
     done = on_control(settings, f"export OCF_ROOT=/usr/lib/ocf; {command}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the README tells an operator to type works as it stands there, with pcs and with crm.
 
-The commands run on a control node, against a copy of the cluster's configuration that has kept nothing but the nodes.
+The commands run on a control node, against a configuration that has nothing but the cluster's nodes.
 """
 
 import re
@@ -14,11 +14,10 @@ from tests.lab.settings import SOURCE_TREE
 
 SCRATCH = "/root/scratch.xml"
 PRELUDE = """set -e
-cibadmin --query > {scratch}
+nodes=$(cibadmin --query --scope nodes)
+cibadmin --empty > {scratch}
 export CIB_file={scratch}
-for section in resources constraints fencing-topology crm_config; do
-    cibadmin --delete-all --force --xpath "//configuration/$section/*"
-done
+cibadmin --replace --scope nodes --xml-text "$nodes"
 pcs() {{ command pcs -f {scratch} "$@"; }}
 """
 AGENTS = {"fence-nova": "fence_compute", "nova-evacuate": "NovaEvacuate", "nova-compute": "NovaCompute"}
