@@ -67,6 +67,7 @@ class Engine:
         self._said = {}
         self._account = {}
         self._connected = False
+        self._waits = None  # for what, while the cloud or the cluster does not answer
 
     def stop(self):
         """End ``run`` after the step at hand; what has been sent is left to Nova."""
@@ -84,9 +85,15 @@ class Engine:
             except (nova.CloudError, pacemaker.ClusterError) as error:
                 if isinstance(error, nova.Misconfigured) and not self._connected:
                     raise
-                self._say("state", f"waiting: {error}", logging.WARNING)
+                if self._waits != str(error):
+                    self._waits = str(error)
+                    log.warning("waiting: %s", error)
                 self._state.report("waiting", str(error), hosts=self._account)
                 pause = AWAY
+            else:
+                if self._waits is not None:
+                    self._waits = None
+                    log.info("working again")
             self._rest(pause, change)
         self._workers.shutdown(wait=False, cancel_futures=True)
 
@@ -102,12 +109,15 @@ class Engine:
         if not self._connected:
             self._cloud.connect()
             self._connected = True
+            log.info("connected to Nova")
         ours = {host: value for host, value in self._flags.items() if value in (flag.RECOVERED, self._own.get(host))}
         steps = self._decide(ours) if ours else []
         acted = [self._do(step) for step in steps]
         self._report(steps)
+        if not self._flags:
+            self._said.clear()  # else it would grow with every instance that was ever recovered
         if any(acted):
-            return 0
+            return TICK
         if any(value != flag.RECOVERED for value in self._flags.values()):
             # The more there is to wait for, the less does one look more or less matter.
             return min(max(FOLLOW, len(steps) * FOLLOW_EACH), FOLLOW_MOST)
@@ -263,7 +273,6 @@ class Engine:
                 {"step": type(step).__name__, "instance": instance and instance.id, "reason": step.reason}
             )
         self._account = hosts
-        self._say("state", "working")
         self._state.report("working", f"{len(hosts)} hosts flagged" if hosts else "no host is flagged", hosts=hosts)
 
     def _say(self, subject, text, level=logging.INFO):

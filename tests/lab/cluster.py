@@ -235,9 +235,11 @@ def _agents_script(credentials):
     on_role = "rule resource-discovery=exclusive score=0 osprole eq"
     return [
         f"stonith create {FENCE_NOVA} fence_compute record_only=1 op monitor interval=60s",
-        f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s",
+        f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s"
+        " meta failure-timeout=120s",
         f"constraint location {ENGINE} {on_role} controller",
-        f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s clone interleave=true",
+        f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s meta failure-timeout=300s"
+        " clone interleave=true",
         f"constraint location {COMPUTE}-clone {on_role} compute",
         f"constraint location {COMPUTE}-clone rule score=-INFINITY defined {FLAG} and {FLAG} ne no",
     ]
