@@ -38,13 +38,9 @@ class Leave(Step):
 
 @dataclasses.dataclass(frozen=True)
 class Claim(Step):
-    """Take the host up: its flag, now ``old``, becomes this engine's claim.
-
-    :param inherited: another engine had it, which may have requests under way
-    """
+    """Take the host up: its flag, now ``old``, becomes this engine's claim."""
 
     old: str = flag.FLAGGED
-    inherited: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +118,7 @@ def claims(flags, own, others):
         elif claimant in others:
             steps.append(Wait(host, f"the engine on {claimant} has it, and runs"))
         else:
-            steps.append(Claim(host, f"taken over from the engine on {claimant}", value, inherited=True))
+            steps.append(Claim(host, f"taken over from the engine on {claimant}", value))
     return steps
 
 

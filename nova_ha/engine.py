@@ -62,7 +62,7 @@ class Engine:
         self._attempts = tried.Attempts()
         self._flags = {}  # as last read; workers look at it before they send
         self._own = {}  # host -> the claim that this engine made
-        self._inherited = set()  # hosts whose former engine may have requests under way
+        self._taken_up = set()  # hosts claimed since they were last looked at
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
         self._said = {}
         self._account = {}
@@ -139,8 +139,7 @@ class Engine:
                 if self._cluster.swap_flag(step.host, step.old, mine):
                     self._own[step.host] = mine
                     self._flags = {**self._flags, step.host: mine}
-                    if step.inherited:
-                        self._inherited.add(step.host)
+                    self._taken_up.add(step.host)
 
     def _decide(self, ours):
         """What to do about the hosts that are ours; a glance may be enough to see that it is nothing."""
@@ -164,9 +163,15 @@ class Engine:
         return decide.steps(world, self._attempts, policy, self._options.in_flight, now, reported)
 
     def _inherit(self, host):
-        """Reckon with requests of a former engine that have not shown yet, once the host's instances are known."""
-        if host.name in self._inherited and host.service and host.service.forced_down:
-            self._inherited.discard(host.name)
+        """Reckon with requests of a former engine that have not shown yet.
+
+        Whether there was one, the flag does not tell: a host that is fenced again loses its claim. But no engine asks
+        for anything before it has forced the host down.
+        """
+        if host.name not in self._taken_up or host.service is None:
+            return
+        self._taken_up.discard(host.name)
+        if host.service.forced_down:
             newest = {record.instance: record.id for record in host.evacuations}
             for instance in host.instances:
                 self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())

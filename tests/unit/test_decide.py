@@ -21,23 +21,23 @@ def kinds(found):
 
 
 @pytest.mark.parametrize(
-    ("value", "own", "others", "kind", "inherited"),
+    ("value", "own", "others", "kind"),
     [
-        ("yes", {}, set(), "Claim", False),
-        ("yes", {"compute-1": OURS}, set(), "Claim", False),  # fenced again while we recovered it
-        ("control-2@90", {}, set(), "Claim", True),
-        ("control-2@90", {}, {"control-2"}, "Wait", None),
-        ("control-1@90", {}, set(), "Claim", True),  # ours, of a former life
-        (OURS, {"compute-1": OURS}, set(), None, None),
-        ("no", {}, set(), None, None),
-        ("maybe", {}, set(), "Wait", None),
+        ("yes", {}, set(), "Claim"),
+        ("yes", {"compute-1": OURS}, set(), "Claim"),  # fenced again while we recovered it
+        ("control-2@90", {}, set(), "Claim"),
+        ("control-2@90", {}, {"control-2"}, "Wait"),
+        ("control-1@90", {}, set(), "Claim"),  # ours, of a former life
+        (OURS, {"compute-1": OURS}, set(), None),
+        ("no", {}, set(), None),
+        ("maybe", {}, set(), "Wait"),
     ],
 )
-def test_which_hosts_are_taken_up(value, own, others, kind, inherited):
+def test_which_hosts_are_taken_up(value, own, others, kind):
     found = decide.claims({"compute-1": value}, own, others)
     assert kinds(found) == ([kind] if kind else [])
     if kind == "Claim":
-        assert (found[0].old, found[0].inherited) == (value, inherited)
+        assert found[0].old == value
 
 
 @pytest.mark.parametrize(
