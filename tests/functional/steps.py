@@ -41,6 +41,11 @@ class Story:
         eventually(f"instance {instance} to stop", lambda: self._instance(instance)["status"] == "SHUTOFF", 60)
         self.recorded.expect(history.STOPPED, instance)
 
+    def delete(self, instance):
+        """Delete an instance as its owner does; it is expected to be gone at the end."""
+        workload.client(self.settings).servers.delete(instance)
+        self.recorded.expect(history.GONE, instance)
+
     def disable(self, host, reason):
         """Disable a host's service as an operator does."""
         workload.client(self.settings).services.disable_log_reason(self.service(host)["id"], reason)
@@ -55,6 +60,10 @@ class Story:
             return len(found) == len(ids) and all(_settled(entry) and entry["host"] != host for entry in found)
 
         eventually(f"{len(ids)} instances of {host} to be recovered", all_elsewhere, limit)
+
+    def gone(self, instance, limit=60):
+        """Wait until Nova has the instance no more."""
+        eventually(f"instance {instance} to be gone", lambda: instance not in self._instances(), limit)
 
     def back_in_service(self, host, limit=RETURN_LIMIT):
         """Wait until the host has no flag, and Nova has its service up again and not forced down."""
@@ -88,7 +97,10 @@ class Story:
         return eventually("the engine to run somewhere", lambda: cluster.active_on(self.settings, cluster.ENGINE), 60)
 
     def _instance(self, ident):
-        return next(entry for entry in workload.instances(self.settings) if entry["id"] == ident)
+        return self._instances()[ident]
+
+    def _instances(self):
+        return {entry["id"]: entry for entry in workload.instances(self.settings)}
 
 
 def eventually(what, condition, limit):
