@@ -61,6 +61,10 @@ class Story:
 
         eventually(f"{len(ids)} instances of {host} to be recovered", all_elsewhere, limit)
 
+    def online(self, host, limit=60):
+        """Wait until the cluster has the host online again."""
+        eventually(f"{host} to be online", lambda: host in cluster.online_nodes(self.settings), limit)
+
     def gone(self, instance, limit=60):
         """Wait until Nova has the instance no more."""
         eventually(f"instance {instance} to be gone", lambda: instance not in self._instances(), limit)
