@@ -215,6 +215,8 @@ class Engine:
         return closed
 
     def _put_back(self, step):
+        if self._cluster.flag(step.host) != flag.RECOVERED:
+            return True  # fenced again since this pass read the flags
         before = mark.reason_before(step.service)
         self._cloud.force_down(step.service, False)
         if before is not None:

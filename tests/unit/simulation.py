@@ -84,6 +84,9 @@ class SimulatedCluster:
     def flags(self):
         return dict(self.values)
 
+    def flag(self, host):
+        return self.values.get(host)
+
     def active_on(self, _resource):
         return set(self.active)
 

@@ -149,6 +149,30 @@ def test_a_host_fenced_again_while_it_is_put_back_keeps_its_flag():
     scene.check()
 
 
+def test_a_host_fenced_again_just_before_it_is_put_back_stays_out():
+    scene = Scene().dies("compute-1")
+    services, force_down = scene.nova.services, scene.nova.force_down
+    fenced, unforced = [], []
+
+    def fenced_meanwhile():
+        reported = scene.engine._first_report.get("compute-1")
+        if not fenced and reported not in (None, scene.nova.host_services["compute-1"].last_report):
+            fenced.append(scene.clock.now)
+            scene.dies("compute-1")
+        return services()
+
+    def watched(service, forced):
+        if not forced:
+            unforced.append(scene.cluster.values[service.host])
+        force_down(service, forced)
+
+    scene.nova.services, scene.nova.force_down = fenced_meanwhile, watched
+    scene.run(60)
+    assert fenced
+    assert unforced == ["no"]
+    scene.check()
+
+
 def test_another_engine_that_runs_is_respected():
     scene = Scene().dies("compute-1")
     scene.cluster.values["compute-1"] = "control-3@5"
