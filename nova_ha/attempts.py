@@ -7,8 +7,10 @@ lost, and when to try again.
 
 import dataclasses
 import random
+from typing import NamedTuple
 
 from nova_ha.snapshot import FINISHED
+from nova_ha.states import REBUILDING
 
 SENDING = "sending"
 ACCEPTED = "accepted"
@@ -21,11 +23,31 @@ SETTLE = 60
 # The same for requests of an engine that is gone: its connections ended with it, so only what Nova had read is left.
 INHERITED_SETTLE = 5
 
-# Task states of an instance that is being rebuilt, which an evacuation is.
-REBUILDING = frozenset({"rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"})
+# Why an attempt failed.
+NO_ROOM = "no room"  # no host could take it
+SPAWN = "spawn"  # the destination tried and failed
+CONFLICT = "conflict"  # something else is done with the instance just now
+FORBIDDEN = "forbidden"  # a quota or a policy of the cloud is against it
+AWAY = "away"  # the cloud did not take requests
+UNKNOWN = "unknown"
 
-FIRST_RETRY = 5
-LONGEST_RETRY = 300
+
+class Backoff(NamedTuple):
+    """Seconds before the first retry, doubled for each further one up to the longest."""
+
+    first: float
+    longest: float
+
+
+# No room is also looked at again at once when a host comes back: see ``room``.
+BACKOFFS = {
+    NO_ROOM: Backoff(10, 120),
+    SPAWN: Backoff(5, 300),
+    CONFLICT: Backoff(5, 60),
+    FORBIDDEN: Backoff(60, 600),
+    AWAY: Backoff(2, 30),
+    UNKNOWN: Backoff(5, 300),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +59,8 @@ class Attempt:
     :param until: seconds (monotonic) until which nothing else is asked
     :param failures: how often it failed in a row
     :param reason: what there is to say about it
+    :param cause: why it failed the last time, one of ``BACKOFFS``
+    :param since: seconds (monotonic) since when it has been failing for this cause
     """
 
     outcome: str
@@ -44,6 +68,8 @@ class Attempt:
     until: float = 0.0
     failures: int = 0
     reason: str = ""
+    cause: str = UNKNOWN
+    since: float = 0.0
 
 
 class Attempts:
@@ -55,6 +81,15 @@ class Attempts:
     def __init__(self, jitter=lambda: random.uniform(0.75, 1.25)):
         self._attempts = {}
         self._jitter = jitter
+        self._candidates = None  # the hosts that could take instances, as last seen
+        self._without_room = None  # since when there has been none
+        self._records = {}  # id of a record -> ((status, destination), since when)
+        self._starts = {}  # host -> (how often its nova-compute was made to start once more, when the last time)
+        self._seen = {}  # id of a record -> when it was first seen
+        self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
+        self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
+        self._pending = {}  # instance id -> since when it is to be recovered
+        self._idle = {}  # instance id -> since when it is in error with nothing being done to it
 
     def get(self, instance):
         """The attempt for an instance id, or None."""
@@ -66,8 +101,11 @@ class Attempts:
 
     def sending(self, instance, newest):
         """A request is about to be sent; ``newest`` is the newest evacuation record known before it."""
-        before = self._attempts.get(instance)
-        self._attempts[instance] = Attempt(SENDING, newest, failures=before.failures if before else 0)
+        # The new evacuation may take over an old record: none of them is a stray now.
+        self._strays.pop(instance, None)
+        self._idle.pop(instance, None)
+        before = self._attempts.get(instance) or Attempt(SENDING)
+        self._attempts[instance] = dataclasses.replace(before, outcome=SENDING, newest=newest, until=0.0)
 
     def accepted(self, instance, now):
         """Nova took the request."""
@@ -83,21 +121,105 @@ class Attempts:
             instance, Attempt(UNCLEAR, newest, now + INHERITED_SETTLE, reason="a former engine may just have asked")
         )
 
-    def failed(self, instance, now, reason):
-        """It surely did not happen, or ended badly: wait longer each time."""
+    def failed(self, instance, now, reason, cause=UNKNOWN):
+        """It surely did not happen, or ended badly: wait longer each time.
+
+        :param cause: why; how long is waited depends on it
+        """
         before = self._attempts.get(instance) or Attempt(FAILED)
-        pause = min(FIRST_RETRY * 2**before.failures, LONGEST_RETRY) * self._jitter()
+        again = before.failures > 0 and before.cause == cause
+        backoff = BACKOFFS[cause]
+        # The exponent is bounded so that years of retries do not overflow.
+        pause = min(backoff.first * 2 ** min(before.failures, 16), backoff.longest) * self._jitter()
         self._attempts[instance] = dataclasses.replace(
-            before, outcome=FAILED, until=now + pause, failures=before.failures + 1, reason=reason
+            before,
+            outcome=FAILED,
+            until=now + pause,
+            failures=before.failures + 1,
+            reason=reason,
+            cause=cause,
+            since=before.since if again else now,
         )
+
+    def later(self, instance, now, pause, reason):
+        """Nova asked to be left alone for ``pause`` seconds, which says nothing about the instance: no failure."""
+        before = self._attempts.get(instance) or Attempt(FAILED)
+        self._attempts[instance] = dataclasses.replace(before, outcome=FAILED, until=now + pause, reason=reason)
+
+    def room(self, candidates, now):
+        """Learn which hosts could take instances; where one is new, what found no room is tried again at once.
+
+        :param candidates: frozenset of Nova's host names
+        """
+        if self._candidates is not None and candidates - self._candidates:
+            for instance, attempt in self._attempts.items():
+                if attempt.outcome == FAILED and attempt.cause == NO_ROOM:
+                    self._attempts[instance] = dataclasses.replace(attempt, until=now)
+        self._candidates = candidates
+        if candidates:
+            self._without_room = None
+        elif self._without_room is None:
+            self._without_room = now
+
+    def roomless(self, instance, now):
+        """For how many seconds there has been no room for an instance id, as far as we know."""
+        attempt = self._attempts.get(instance)
+        since = [self._without_room]
+        if attempt is not None and attempt.cause == NO_ROOM and attempt.failures:
+            since.append(attempt.since)
+        return max((now - moment for moment in since if moment is not None), default=0.0)
+
+    def longest_roomless(self, now):
+        """The longest that ``roomless`` would say of any instance."""
+        return max((self.roomless(instance, now) for instance in [None, *self._attempts]), default=0.0)
+
+    def starting_again(self, host, now):
+        """A host's nova-compute is to be stopped, and to start once more."""
+        self._starts[host] = (self.starts(host) + 1, now)
+
+    def starts(self, host):
+        """How often a host's nova-compute was made to start once more."""
+        return self._starts.get(host, (0, None))[0]
+
+    def since_start(self, host, now):
+        """Seconds since ``starting_again``; infinite if that was not asked for."""
+        since = self._starts.get(host, (0, None))[1]
+        return now - since if since is not None else float("inf")
+
+    def age(self, record, now):
+        """For how many seconds, as far as we have seen, an evacuation has been in its present status."""
+        state, since = self._records.get(record.id, (None, now))
+        return now - since if state == (record.status, record.destination) else 0.0
+
+    def is_stray(self, record):
+        """Whether a record that says that an evacuation is in flight, and not begun, belongs to none.
+
+        Nova's API marks the instance as being rebuilt before it answers. An evacuation that fails takes the mark away
+        and sets the instance to error, but may leave a record behind (see ``snapshot.Migration``). So does an operator
+        who resets the instance's state to error: that is the word that nothing of it is left.
+        """
+        return (record.id, record.status, record.destination) in self._strays.get(record.instance, ())
+
+    def was_passed(self, record):
+        """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
+        _, since = self._records.get(record.id, (None, float("inf")))
+        return self._begun.get(record.destination, float("-inf")) > since
+
+    def pending(self, instance, now):
+        """For how many seconds an instance id has been known to await recovery."""
+        return now - self._pending.get(instance, now)
 
     def observe(self, host, now):
         """Learn from what Nova says of a host what became of the requests, this engine's and others'.
 
         :param host: a ``snapshot.Host``
         """
+        for record in host.evacuations:
+            self._observe_record(record, now)
         newest = {record.instance: record for record in host.evacuations}
         for instance in host.instances:
+            self._pending.setdefault(instance.id, now)
+            self._observe_strays(host, instance, now)
             record = newest.get(instance.id)
             attempt = self._attempts.get(instance.id)
             if attempt is None:
@@ -113,7 +235,28 @@ class Attempts:
                 if record.status in FINISHED:
                     self._settle(instance.id, ACCEPTED, now + SETTLE, f"evacuation {record.id} is {record.status}")
                 else:
-                    self.failed(instance.id, now, f"evacuation {record.id} ended in {record.status}")
+                    self.failed(instance.id, now, *_explained(record))
+
+    def _observe_record(self, record, now):
+        """Remember since when a record says what it says, and how far its destination has come with its requests."""
+        seen = self._seen.setdefault(record.id, now)
+        state = (record.status, record.destination)
+        if self._records.get(record.id, (None, now))[0] != state:
+            self._records[record.id] = (state, now)
+        if record.status != "accepted":
+            self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
+
+    def _observe_strays(self, host, instance, now):
+        """Recognize the records that an evacuation that failed has left."""
+        if instance.vm_state != "error" or instance.task_state is not None:
+            self._idle.pop(instance.id, None)
+            return
+        since = self._idle.setdefault(instance.id, now)
+        for record in host.evacuations:
+            settled = min(now - since, self.age(record, now)) >= SETTLE
+            if record.instance == instance.id and record.status == "accepted" and settled:
+                known = self._strays.setdefault(instance.id, set())
+                known.add((record.id, record.status, record.destination))
 
     def _observe_stranger(self, instance, record, now):
         """Be slow to touch an instance that somebody else seems to have under way."""
@@ -131,8 +274,26 @@ class Attempts:
     def forget(self, keep):
         """Drop every attempt but those for the instance ids in ``keep`` and those still being sent."""
         self._attempts = {i: a for i, a in self._attempts.items() if i in keep or a.outcome == SENDING}
+        self._strays = {i: known for i, known in self._strays.items() if i in keep}
+        self._pending = {i: since for i, since in self._pending.items() if i in keep}
+        self._idle = {i: since for i, since in self._idle.items() if i in keep}
+
+    def forget_all(self):
+        """Nothing is flagged any more: drop everything but what is still being sent."""
+        self.forget(frozenset())
+        for memory in (self._records, self._seen, self._begun, self._starts):
+            memory.clear()
 
     def _settle(self, instance, outcome, until, reason):
         self._attempts[instance] = dataclasses.replace(
             self._attempts[instance], outcome=outcome, until=until, reason=reason
         )
+
+
+def _explained(record):
+    """What there is to say of a failed evacuation, and its cause."""
+    if record.status == "error":
+        return f"evacuation {record.id} found no host with room (no valid host)", NO_ROOM
+    if record.status == "failed":
+        return f"evacuation {record.id}: the instance could not be started on {record.destination}", SPAWN
+    return f"evacuation {record.id} to {record.destination} ended in {record.status}", UNKNOWN

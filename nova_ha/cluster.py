@@ -163,13 +163,40 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        command = ["crm_mon", "--one-shot", "--output-as=xml", "--include=none,resources"]
-        root = _parse(self._demand(command, "state of the cluster not known"))
         return {
             node.get("name")
-            for found in root.iter("resource")
+            for found in self._status("resources").iter("resource")
             if found.get("id") == resource and found.get("active") == "true"
             for node in found.findall("node")
+        }
+
+    def online(self):
+        """Names of the nodes that the cluster has online and does not hold for lost, control nodes and remote nodes.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        status = self._status("nodes,resources")
+        # A remote node that died shows as online while its connection is being started anew.
+        connected = {found.get("id") for found in status.iter("resource") if found.get("role") == "Started"}
+        return {
+            node.get("name")
+            for node in status.findall("nodes/node")
+            if node.get("online") == "true" and node.get("unclean") != "true"
+            if node.get("type") != "remote" or node.get("name") in connected
+        }
+
+    def resource_parameters(self, agent):
+        """The parameters of every resource of one of our agents, as ``{resource: {name: value}}``.
+
+        :param agent: ``NovaEvacuate`` or ``NovaCompute``
+        :raises ClusterError: Pacemaker does not answer
+        """
+        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={_literal(agent)}]'
+        return {
+            found.get("id"): {
+                pair.get("name"): pair.get("value", "") for pair in found.findall("instance_attributes/nvpair")
+            }
+            for found in self._query(which)
         }
 
     def local_node(self):
@@ -190,6 +217,11 @@ class Cluster:
         root = _parse(out)
         # A single match comes bare, several come wrapped.
         return list(root) if root.tag == "xpath-query" else [root]
+
+    def _status(self, parts):
+        """What crm_mon says of these parts of the cluster's status, as XML."""
+        command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
+        return _parse(self._demand(command, "state of the cluster not known"))
 
     def _is_target(self, level, host):
         """Whether a fencing level is for a host, be it by name, by pattern or by node attribute."""

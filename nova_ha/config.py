@@ -2,30 +2,29 @@
 """The engine's configuration: ``/etc/nova-ha/nova-ha.conf`` (oslo.config), with the agent's parameters over it.
 
 Section ``[nova]`` takes whatever keystoneauth takes in any OpenStack service's configuration, so credentials can be of
-any of its kinds; the parameters that NovaEvacuate inherited from the existing agents are names for some of them.
+any of its kinds, or the name of a cloud in clouds.yaml; the parameters that NovaEvacuate inherited from the existing
+agents are names for some of them. The other sections' options stand in ``options``.
 """
 
+import logging
 import os
+import re
 
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1 import loading
 from oslo_config import cfg
 
-from nova_ha import flag
-from nova_ha.nova import Misconfigured
+from nova_ha.answers import Misconfigured
+from nova_ha.nova import Nova
+from nova_ha.options import GROUP, OPTIONS
 
-GROUP = "nova"
 DEFAULT_FILE = "/etc/nova-ha/nova-ha.conf"
 
 # Seconds that one request may take: longer than Nova's slowest honest answer, shorter than what counts as hung.
 REQUEST_TIMEOUT = 45
 
-RECOVERY = [
-    cfg.IntOpt("workers", default=8, min=1, max=64, help="Evacuate requests sent side by side."),
-    cfg.IntOpt("in_flight", default=40, min=1, help="Evacuations in flight at once, over all hosts."),
-    cfg.StrOpt("attribute", default=flag.ATTRIBUTE, help="The node attribute that is the flag."),
-    cfg.StrOpt("domain", help="DNS domain of Nova's host names, where the cluster's names are short."),
-]
+# What an adapter of keystoneauth could be told beside these, we do not ask for.
+_ADAPTER_OPTIONS = ("valid-interfaces", "region-name")
 
 # Parameter of the agent -> option of keystoneauth.
 _AUTH = {
@@ -46,42 +45,58 @@ def load(parameters):
     :return: an ``oslo_config.cfg.ConfigOpts``
     :raises Misconfigured: the file cannot be read, or a value is none that its option takes
     """
-    conf = cfg.ConfigOpts()
-    conf.register_opts(RECOVERY, group="recovery")
-    loading.register_auth_conf_options(conf, GROUP)
-    loading.register_session_conf_options(conf, GROUP)
-    loading.register_adapter_conf_options(conf, GROUP, include_deprecated=False)
-    conf.set_default("timeout", REQUEST_TIMEOUT, group=GROUP)
-    conf.set_default("valid_interfaces", ["internal"], group=GROUP)
+    conf = _registered()
     path = parameters.get("config", DEFAULT_FILE)
     # The parameters alone may do, so only a file that somebody named must be there.
     files = [path] if "config" in parameters or os.path.exists(path) else []
     try:
         conf([], project="nova-ha", default_config_files=files)
-        _override(conf, parameters)
-        # Read every option once: a bad value is to be found now, not in the middle of a recovery.
-        for group in ("recovery", GROUP):
-            for option in conf[group]:
-                conf[group][option]
+        _override(conf, parameters, path)
+    except cfg.ConfigFileParseError as error:
+        # oslo.config shows the line, which may be one with a password.
+        line = re.search(r":(\d+), ", error.msg)
+        where = f"{error.config_file}, line {line[1]}" if line else error.config_file
+        raise Misconfigured(f"{where}: neither [section] nor name = value") from None
     except (cfg.Error, ValueError) as error:
         raise Misconfigured(f"{path}: {error}") from error
+    _read_all(conf, path)
+    if conf[GROUP].cloud:
+        _take_defaults(conf, _cloud(conf[GROUP].cloud))
     return conf
 
 
 def session(conf):
-    """A keystoneauth1 session with the configured credentials.
+    """A keystoneauth1 session with the configured credentials and time limit.
 
     :raises Misconfigured: something that the kind of credentials needs is missing
     """
+    # At its level DEBUG, keystoneauth logs what some kinds of credentials send.
+    logging.getLogger("keystoneauth").setLevel(logging.WARNING)
+    options = conf[GROUP]
     try:
-        auth = loading.load_auth_from_conf_options(conf, GROUP)
+        cloud = _cloud(options.cloud) if options.cloud else None
+        auth = cloud.get_auth() if cloud else loading.load_auth_from_conf_options(conf, GROUP)
         if auth is None:
             raise Misconfigured(
-                "no credentials: set auth_url, username, password and tenant_name, or auth_type in [nova]"
+                "no credentials: set auth_url, username, password and tenant_name, or auth_type or cloud in [nova]"
             )
-        return loading.load_session_from_conf_options(conf, GROUP, auth=auth, user_agent="nova-ha")
+        made = loading.load_session_from_conf_options(conf, GROUP, auth=auth, user_agent="nova-ha")
     except (keystone.ClientException, cfg.Error) as error:
         raise Misconfigured(str(error)) from error
+    if cloud and not options.insecure and not options.cafile:
+        made.verify, made.cert = cloud.get_requests_verify_args()
+    return made
+
+
+def cloud(conf, before_request=lambda: None):
+    """The cloud that a configuration names, not connected yet.
+
+    :param before_request: called before each request
+    :return: a ``nova.Nova``
+    :raises Misconfigured: as ``session``
+    """
+    options = conf[GROUP]
+    return Nova(session(conf), options.valid_interfaces, options.region_name, before_request, conf.policy.tag)
 
 
 def is_true(text):
@@ -89,22 +104,93 @@ def is_true(text):
     return text.strip().lower() in _TRUE
 
 
-def _override(conf, parameters):
+def _registered():
+    """All options, with their defaults."""
+    conf = cfg.ConfigOpts()
+    for group, options in OPTIONS.items():
+        conf.register_opts(options, group=group)
+    loading.register_auth_conf_options(conf, GROUP)
+    loading.register_session_conf_options(conf, GROUP)
+    adapter = loading.get_adapter_conf_options(include_deprecated=False)
+    conf.register_opts([option for option in adapter if option.name in _ADAPTER_OPTIONS], group=GROUP)
+    conf.set_default("timeout", REQUEST_TIMEOUT, group=GROUP)
+    conf.set_default("valid_interfaces", ["internal"], group=GROUP)
+    return conf
+
+
+def _override(conf, parameters, path):
     """Put the agent's parameters over the file's options."""
+    options = conf[GROUP]
     if "auth_url" in parameters:
-        conf.set_override("auth_type", "password", group=GROUP)
-    if conf[GROUP].auth_type:
-        conf.register_opts(loading.get_auth_plugin_conf_options(conf[GROUP].auth_type), group=GROUP)
+        _set(conf, "auth_type", "password")
+        _set(conf, "cloud", None)
+    if options.cloud and options.auth_type:
+        raise Misconfigured(f"{path}: [nova] cloud and auth_type are two kinds of credentials: leave one out")
+    if options.auth_type:
+        try:
+            conf.register_opts(loading.get_auth_plugin_conf_options(options.auth_type), group=GROUP)
+        except keystone.NoMatchingPlugin as error:
+            raise Misconfigured(f"{path}: [nova] auth_type = {options.auth_type}: there is no such kind") from error
     for parameter, option in _AUTH.items():
         if parameter in parameters:
-            conf.set_override(option, parameters[parameter], group=GROUP)
+            if not options.auth_type:
+                raise Misconfigured(f"parameter {parameter} is of no use without auth_url, or auth_type in {path}")
+            _set(conf, option, parameters[parameter])
     if "endpoint_type" in parameters:
-        interface = parameters["endpoint_type"].replace("URL", "")
-        conf.set_override("valid_interfaces", [interface], group=GROUP)
+        _set(conf, "valid_interfaces", [parameters["endpoint_type"].replace("URL", "")])
     if parameters.get("region_name"):
-        conf.set_override("region_name", parameters["region_name"], group=GROUP)
+        _set(conf, "region_name", parameters["region_name"])
     if "insecure" in parameters:
-        conf.set_override("insecure", is_true(parameters["insecure"]), group=GROUP)
+        _set(conf, "insecure", is_true(parameters["insecure"]))
     for name in ("attribute", "domain"):
         if parameters.get(name):
-            conf.set_override(name, parameters[name], group="recovery")
+            _set(conf, name, parameters[name], "recovery")
+
+
+def _set(conf, option, value, group=GROUP):
+    """Override an option; a ``$`` in a parameter is just that, while in the file it begins another option's name."""
+    conf.set_override(option, value.replace("$", "$$") if isinstance(value, str) else value, group=group)
+
+
+def _read_all(conf, path):
+    """Read every option once: a bad value is to be found now, not in the middle of a recovery."""
+    for group in OPTIONS:
+        for option in conf[group]:
+            try:
+                conf[group][option]
+            except (cfg.NoSuchOptError, cfg.NoSuchGroupError, cfg.TemplateSubstitutionError):
+                # The text would show what follows the $, which may be half a password.
+                raise Misconfigured(f"{path}: [{group}] {option}: $ begins an option's name; write $$ for $") from None
+            except (cfg.Error, ValueError) as error:
+                reason = str(error).rpartition("is not valid: ")[2]
+                reason = reason.replace("invalid literal for int() with base 10:", "a whole number is needed, not")
+                raise Misconfigured(f"{path}: [{group}] {option}: {reason}") from error
+    if conf[GROUP].timeout < 1:
+        raise Misconfigured(f"{path}: [nova] timeout = {conf[GROUP].timeout}: at least 1 second is needed")
+
+
+def _cloud(name):
+    """An ``openstack.config.cloud_region.CloudRegion`` from clouds.yaml, whatever ``OS_...`` an environment says.
+
+    :raises Misconfigured: it is not there, or not understood
+    """
+    try:
+        from openstack import config as clouds
+        from openstack import exceptions as openstack
+    except ImportError as error:
+        raise Misconfigured(f"[nova] cloud = {name} needs openstacksdk: install python3-openstacksdk") from error
+    try:
+        return clouds.OpenStackConfig(load_envvars=False).get_one(name)
+    except (openstack.SDKException, keystone.ClientException) as error:
+        raise Misconfigured(f"[nova] cloud = {name}: {error}") from error
+    except Exception as error:
+        # A malformed file shows as any of yaml's and Python's errors; their texts may quote it.
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise Misconfigured(f"[nova] cloud = {name}: a clouds.yaml or secure.yaml is malformed{where}") from None
+
+
+def _take_defaults(conf, cloud):
+    """What clouds.yaml says of region and interface holds where nothing else is configured."""
+    conf.set_default("valid_interfaces", [cloud.get_interface()], group=GROUP)
+    conf.set_default("region_name", cloud.region_name, group=GROUP)

@@ -1,25 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recovery engine: reads the world, asks ``decide`` what to do, does it, and begins again.
 
-One process, supervised by the NovaEvacuate agent. The main thread reads, decides and does everything but the evacuate
-requests, which a few workers send side by side. Whatever it knows by itself (``attempts``) may be lost at any line: the
-flags and Nova's own records are enough to go on from.
+The main thread reads, decides and does everything (``deeds``) but the evacuate requests, which a few workers send side
+by side. Whatever it knows by itself (``attempts``) may be lost at any line: the flags and Nova's own records are enough
+to go on from.
 """
 
-import argparse
-import concurrent.futures
-import json
 import logging
-import logging.handlers
-import signal
-import sys
 import threading
 import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import config, decide, flag, mark, nova, runstate
+from nova_ha import decide, deeds, flag, nova
+from nova_ha.claims import Claims
 from nova_ha.observer import Observer
+from nova_ha.pace import Pace
+from nova_ha.rules import RESTART_IN_PLACE
+from nova_ha.steps import Claim, Evacuate, is_action
 
 log = logging.getLogger("nova-ha")
 
@@ -34,6 +32,10 @@ AWAY = 2.0
 # Seconds between two looks, within a pause, at what would end it.
 TICK = 0.1
 
+# Seconds for which what was seen of an instance is good enough to send a request: longer in the queue, and it is
+# looked at again.
+FRESH = 15.0
+
 
 class Engine:
     """Recovers every flagged host, for ever.
@@ -41,31 +43,32 @@ class Engine:
     :param cluster: a ``cluster.Cluster``
     :param cloud: a ``nova.Nova``
     :param resource: name of the resource that supervises engines, to tell on which nodes others run
-    :param state: a ``runstate.RunState``, told of progress and of what happens
+    :param state: a ``runstate.RunState``, told of progress and given the account
+    :param account: an ``account.Account``, told of what happens
+    :param rules: ``rules.Rules``
     :param options: the ``recovery`` section of the configuration
     :param workers: an executor that sends the evacuate requests
     :param clock: monotonic seconds
     """
 
-    def __init__(self, cluster, cloud, resource, state, options, workers, clock=time.monotonic):
+    def __init__(self, cluster, cloud, resource, state, account, rules, options, workers, clock=time.monotonic):
         self._cluster = cluster
         self._cloud = cloud
-        self._node = None  # this control node's name in the cluster
         self._resource = resource
         self._state = state
-        self._options = options
-        self._stop = threading.Event()
+        self._rules = rules
         self._workers = workers
-        self._observer = Observer(cloud, options.domain, clock)
         self._clock = clock
-        self._sent = {}  # Future -> the Evacuate step that it carries out
+        self._stop = threading.Event()
+        self._account = account
         self._attempts = tried.Attempts()
-        self._flags = {}  # as last read; workers look at it before they send
-        self._own = {}  # host -> the claim that this engine made
+        self._claims = Claims(cluster)
+        self._deeds = deeds.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)
+        self._observer = Observer(cloud, options.domain, clock)
+        self._pace = Pace(options.in_flight)
+        self._sent = {}  # Future -> the Evacuate step that it carries out
         self._taken_up = set()  # hosts claimed since they were last looked at
-        self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
-        self._said = {}
-        self._account = {}
+        self._steps = []  # of the last pass
         self._connected = False
         self._waits = None  # for what, while the cloud or the cluster does not answer
 
@@ -85,10 +88,7 @@ class Engine:
             except (nova.CloudError, pacemaker.ClusterError) as error:
                 if isinstance(error, nova.Misconfigured) and not self._connected:
                     raise
-                if self._waits != str(error):
-                    self._waits = str(error)
-                    log.warning("waiting: %s", error)
-                self._state.report("waiting", str(error), hosts=self._account)
+                self._wait_for(error)
                 pause = AWAY
             else:
                 if self._waits is not None:
@@ -105,62 +105,77 @@ class Engine:
         """
         self._state.progress()
         self._collect()
-        self._claim()
+        self._claims.read()
         if not self._connected:
             self._cloud.connect()
             self._connected = True
             log.info("connected to Nova")
-        ours = {host: value for host, value in self._flags.items() if value in (flag.RECOVERED, self._own.get(host))}
-        steps = self._decide(ours) if ours else []
-        acted = [self._do(step) for step in steps]
-        self._report(steps)
-        if not self._flags:
-            self._said.clear()  # else it would grow with every instance that was ever recovered
+        self._steps, services = self._claim() if self._claims.are_free() else ([], None)
+        ours = self._claims.ours()
+        self._steps += self._decide(ours, services) if ours else []
+        acted = [self._do(step) for step in self._steps]
+        self._report()
+        if not self._claims.flags:
+            self._observer.forget()
+            self._attempts.forget_all()
         if any(acted):
             return TICK
-        if any(value != flag.RECOVERED for value in self._flags.values()):
+        if any(value != flag.RECOVERED for value in self._claims.flags.values()):
             # The more there is to wait for, the less does one look more or less matter.
-            return min(max(FOLLOW, len(steps) * FOLLOW_EACH), FOLLOW_MOST)
-        return AWAIT_RETURN if self._flags else IDLE
+            return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)
+        return AWAIT_RETURN if self._claims.flags else IDLE
 
-    # Reading
+    # Reading and deciding
 
     def _claim(self):
-        """Read the flags, and take up the hosts that are free to take."""
-        self._node = self._node or self._cluster.local_node()
-        self._flags = self._cluster.flags()
-        self._own = {host: value for host, value in self._own.items() if self._flags.get(host) == value}
-        foreign = any(flag.claimant(value) not in (None, self._node) for value in self._flags.values())
-        others = self._cluster.active_on(self._resource) - {self._node} if foreign else set()
-        for step in decide.claims(self._flags, self._own, others):
-            self._say(step.host, step.reason)
-            if isinstance(step, decide.Claim):
-                mine = flag.claim(self._node, time.time())
-                if self._cluster.swap_flag(step.host, step.old, mine):
-                    self._own[step.host] = mine
-                    self._flags = {**self._flags, step.host: mine}
-                    self._taken_up.add(step.host)
+        """Take up the hosts that are free to take; returns the steps that are left, and Nova's services."""
+        flags = self._claims.flags
+        services = self._observer.services()
+        names = self._observer.nova_names(flags, services)
+        standing = {names[host]: flags[host] for host in names if flag.stands(flags[host])}
+        held = self._rules.guard.held(standing, frozenset(services), self._observer.aggregates())
+        steps = decide.claims(
+            flags,
+            self._claims.own,
+            self._claims.rivals(self._resource),
+            {host: held[name] for host, name in names.items() if name in held},
+        )
+        for step in steps:
+            if isinstance(step, Claim) and self._claims.take(step.host, step.old):
+                self._taken_up.add(step.host)
+                self._account.event("claimed", step.host, reason=step.reason)
+        return [step for step in steps if not isinstance(step, Claim)], services
 
-    def _decide(self, ours):
+    def _decide(self, ours, services):
         """What to do about the hosts that are ours; a glance may be enough to see that it is nothing."""
         glimpsed = self._observer.glance(ours)
         if glimpsed is not None:
-            steps = self._steps(glimpsed)
-            if not any(map(decide.is_action, steps)):
+            steps = self._steps_of(glimpsed)
+            if not any(map(is_action, steps)):
                 return steps
-        world = self._observer.look(ours)
+        world = self._observer.look(ours, services, self._online())
+        self._attempts.room(world.candidates, self._clock())
         for host in world.hosts:
             self._inherit(host)
-        self._attempts.forget({instance.id for host in world.hosts for instance in host.instances})
-        return self._steps(world)
+        touched = {instance.id for host in world.hosts for instance in host.instances}
+        touched |= {instance.id for instance in world.restoring}
+        self._attempts.forget(touched | {instance.id for host in world.hosts for instance, _ in host.broken})
+        return self._steps_of(world)
 
-    def _steps(self, world):
+    def _steps_of(self, world):
         now = self._clock()
         for host in world.hosts:
             self._attempts.observe(host, now)
-        policy = self._observer.policy() if any(host.instances for host in world.hosts) else None
-        reported = {host.name for host in world.hosts if self._reported(host)}
-        return decide.steps(world, self._attempts, policy, self._options.in_flight, now, reported)
+        window = 0 if self._pace.paused(now) else self._pace.window
+        return decide.steps(world, self._attempts, self._rules, window, now)
+
+    def _online(self):
+        """The nodes that the cluster reaches, if that may matter; else None."""
+        if self._rules.no_room != RESTART_IN_PLACE:
+            return None
+        if self._attempts.longest_roomless(self._clock()) < self._rules.no_room_patience:
+            return None
+        return self._cluster.online()
 
     def _inherit(self, host):
         """Reckon with requests of a former engine that have not shown yet.
@@ -176,117 +191,79 @@ class Engine:
             for instance in host.instances:
                 self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())
 
-    def _reported(self, host):
-        """Whether a recovered host's nova-compute has reported since we first saw the host recovered."""
-        if host.flag != flag.RECOVERED or host.service is None:
-            self._first_report.pop(host.name, None)
-            return False
-        return host.service.last_report != self._first_report.setdefault(host.name, host.service.last_report)
-
     # Doing
 
     def _do(self, step):
         """Carry a step out; returns whether the world may be different now, so that looking again is worth while."""
-        if not decide.is_action(step):
+        if not is_action(step):
             return False
-        try:
-            return self._DEEDS[type(step)](self, step)
-        except nova.CloudError as error:
-            self._say(step.host, f"{step.reason}; but {error}", logging.WARNING)
-            return False
-
-    def _take_out(self, step):
-        if not step.service.forced_down:
-            self._cloud.force_down(step.service, True)
-        if step.mark is not None:
-            self._cloud.disable(step.service, step.mark)
-        self._say(step.host, "forced down and disabled in Nova")
-        return True
-
-    def _evacuate(self, step):
+        self._state.progress()
+        if not isinstance(step, Evacuate):
+            return self._deeds.do(step)
         self._attempts.sending(step.instance.id, step.newest)
-        self._sent[self._workers.submit(self._send, step)] = step
+        self._sent[self._workers.submit(self._send, step, self._clock())] = step
         return False
 
-    def _close(self, step):
-        closed = self._cluster.swap_flag(step.host, self._own[step.host], flag.RECOVERED)
-        if closed:
-            self._say(step.host, f"recovered: {step.reason}")
-        return closed
+    def _send(self, step, decided):
+        """In a worker: one evacuate request; returns Nova's request id and the seconds that it took.
 
-    def _put_back(self, step):
-        if self._cluster.flag(step.host) != flag.RECOVERED:
-            return True  # fenced again since this pass read the flags
-        before = mark.reason_before(step.service)
-        self._cloud.force_down(step.service, False)
-        if before is not None:
-            self._cloud.disable(step.service, before)
-        elif mark.is_marked(step.service):
-            self._cloud.enable(step.service)
-        self._say(step.host, "service put back" + (f", disabled as before: {before}" if before is not None else ""))
-        return True
-
-    def _clear(self, step):
-        cleared = self._cluster.swap_flag(step.host, flag.RECOVERED, None)
-        if cleared:
-            self._say(step.host, f"flag cleared: {step.reason}")
-        return cleared
-
-    _DEEDS = {
-        decide.TakeOut: _take_out,
-        decide.Evacuate: _evacuate,
-        decide.Close: _close,
-        decide.PutBack: _put_back,
-        decide.Clear: _clear,
-    }
-
-    def _send(self, step):
-        """In a worker: one evacuate request, unless the host ceased to be ours while it was queued."""
-        if self._stop.is_set() or self._flags.get(step.host) != self._own.get(step.host, ""):
-            raise nova.Refused("not sent: the host is not this engine's any more", status=0)
-        return self._cloud.evacuate(step.instance)
+        :param decided: when it was decided (monotonic seconds)
+        :raises NotSent: meanwhile it may have become wrong
+        """
+        if self._stop.is_set() or not self._claims.is_ours(step.host):
+            raise NotSent("not sent: the host is not this engine's any more")
+        begun = self._clock()
+        if begun - decided > FRESH:
+            raise NotSent("not sent: it had to wait so long that it must be looked at anew")
+        return self._cloud.evacuate(step.instance, step.destination), self._clock() - begun
 
     def _collect(self):
         """Learn how the requests that have been answered were answered."""
         for future in [future for future in self._sent if future.done()]:
             step = self._sent.pop(future)
-            now = self._clock()
-            subject = f"{step.host}: instance {step.instance.id}"
+            instance, now = step.instance.id, self._clock()
             try:
-                request = future.result()
+                request, took = future.result()
+            except NotSent as error:
+                self._attempts.later(instance, now, 0.0, str(error))
+                continue
+            except nova.Busy as error:
+                self._pace.busy(now, error.retry_after)
+                self._attempts.later(instance, now, self._pace.paused(now), f"Nova asks to slow down: {error}")
+                problem = error
             except nova.Unreachable as error:
                 if error.sent:
-                    self._attempts.unclear(step.instance.id, now, f"no clear answer: {error}")
+                    self._attempts.unclear(instance, now, f"no clear answer: {error}")
                 else:
-                    self._attempts.failed(step.instance.id, now, str(error))
-                self._say(subject, f"evacuate: {error}", logging.WARNING)
+                    self._attempts.failed(instance, now, str(error), tried.AWAY)
+                problem = error
             except nova.CloudError as error:
-                self._attempts.failed(step.instance.id, now, str(error))
-                self._say(subject, f"evacuate: {error}", logging.WARNING)
+                self._attempts.failed(instance, now, str(error), deeds.cause(error))
+                problem = error
             else:
-                self._attempts.accepted(step.instance.id, now)
-                self._say(subject, f"evacuation accepted ({request})")
+                self._pace.accepted(now, took)
+                self._attempts.accepted(instance, now)
+                self._account.event("evacuation accepted", step.host, instance, request, step.reason)
+                continue
+            self._account.event("evacuation not accepted", step.host, instance, None, str(problem), logging.WARNING)
 
     # Telling, resting
 
-    def _report(self, steps):
-        hosts = {host: {"flag": value, "steps": []} for host, value in self._flags.items()}
-        for step in steps:
-            instance = getattr(step, "instance", None)
-            subject = f"{step.host}: instance {instance.id}" if instance else step.host
-            if not decide.is_action(step):
-                self._say(subject, f"{type(step).__name__.lower()}: {step.reason}")
-            hosts[step.host]["steps"].append(
-                {"step": type(step).__name__, "instance": instance and instance.id, "reason": step.reason}
-            )
-        self._account = hosts
-        self._state.report("working", f"{len(hosts)} hosts flagged" if hosts else "no host is flagged", hosts=hosts)
+    def _report(self):
+        flags = self._claims.flags
+        self._account.hosts(flags, self._steps, self._attempts.get)
+        summary = f"{len(flags)} hosts flagged" if flags else "no host is flagged"
+        self._state.report("working", summary, **self._account.as_dict())
 
-    def _say(self, subject, text, level=logging.INFO):
-        """Log what is new: the same thing about the same subject is said once."""
-        if self._said.get(subject) != text:
-            self._said[subject] = text
-            log.log(level, "%s: %s", subject, text)
+    def _wait_for(self, error):
+        """The cloud or the cluster is away: say so, once."""
+        if self._waits != str(error):
+            self._waits = str(error)
+            log.warning("waiting: %s", error)
+        flags = self._claims.flags
+        steps = [step for step in self._steps if step.host in flags]
+        self._account.hosts(flags, steps, self._attempts.get)
+        self._state.report("waiting", str(error), **self._account.as_dict())
 
     def _rest(self, seconds, change):
         """Wait, but no longer than until the cluster's configuration changes or we are told to stop."""
@@ -297,47 +274,5 @@ class Engine:
                 return
 
 
-def main(arguments=None):
-    """Run the engine; parameters come as JSON on standard input, so that no password shows in ``ps``."""
-    parser = argparse.ArgumentParser(prog="nova_ha.engine", description="nova-ha's recovery engine")
-    parser.add_argument("--name", required=True, help="the resource that supervises this engine")
-    name = parser.parse_args(arguments).name
-    state = runstate.RunState(name)
-    try:
-        state.acquire()
-    except runstate.AlreadyRunning as error:
-        return str(error)
-    parameters = json.load(sys.stdin)["parameters"]
-    _log_to_journal(name, parameters)
-    state.report("starting", "reading the configuration")
-    try:
-        conf = config.load(parameters)
-        cloud = nova.Nova(
-            config.session(conf),
-            conf[config.GROUP].valid_interfaces,
-            conf[config.GROUP].region_name,
-            before_request=state.progress,
-        )
-        workers = concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "evacuate")
-        engine = Engine(pacemaker.Cluster(conf.recovery.attribute), cloud, name, state, conf.recovery, workers)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: engine.stop())
-        engine.run()
-    except nova.Misconfigured as error:
-        log.error("%s", error)
-        state.report("misconfigured", str(error))
-        return 1
-    return 0
-
-
-def _log_to_journal(name, parameters):
-    # Where nobody listens the log is lost, which must not fill the supervisor's file with tracebacks.
-    logging.raiseExceptions = False
-    handler = logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
-    handler.ident = f"NovaEvacuate({name}): "
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG if config.is_true(parameters.get("verbose", "")) else logging.INFO)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+class NotSent(Exception):
+    """A request was not sent after all."""

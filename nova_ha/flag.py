@@ -6,6 +6,7 @@ value           meaning                                                         
 =============== ==================================================================== ===============
 absent          nothing to do                                                        engine
 ``yes``         the power was proved off; the instances await recovery               fence_compute
+``go``          as ``yes``, and an operator said go: the mass failure guard passes  operator
 ``NODE@EPOCH``  the engine on control node NODE took the recovery up at EPOCH        engine
 ``no``          recovered; the host may be returned to service                       engine
 =============== ==================================================================== ===============
@@ -17,6 +18,7 @@ is lost or comes back: just when the flag matters.
 ATTRIBUTE = "evacuate"
 
 FLAGGED = "yes"
+GO = "go"
 RECOVERED = "no"
 
 
@@ -30,7 +32,7 @@ def claim(node, now):
 
 def claimant(value):
     """The control node that a flag's value names as its claimant, or None if the value is no claim."""
-    if not value or value in (FLAGGED, RECOVERED):
+    if not value or value in (FLAGGED, GO, RECOVERED):
         return None
     node, at, _epoch = value.rpartition("@")
     return node if at else None

@@ -1,209 +1,254 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to the cloud: Nova's services, instances and evacuations, and what selects instances.
+"""The one door to the cloud: what the engine reads of Nova and asks of it, and what selects instances.
 
-keystoneauth's adapter is used directly rather than through novaclient: lists are read to the end by Nova's own
-``next`` links (novaclient's need one more, empty page each), nothing is cached under ``$HOME``, and no
-request is ever repeated by a layer below: a repeated evacuate runs twice.
-
-Every failure is one of three: the cloud is away (``Unreachable``: wait), it refuses (``Refused``: it surely did not
-happen), or we were told wrongly how to reach it (``Misconfigured``: only an operator can help).
+keystoneauth is used directly rather than through novaclient: lists are read to the end by Nova's own ``next`` links
+(novaclient's need one more, empty page each), nothing is cached under ``$HOME``, and no request is ever
+repeated by a layer below (``access``). What failures mean stands in ``answers``, what Nova's JSON means in ``views``.
 """
 
-import requests
-import urllib3
-from keystoneauth1 import adapter
-from keystoneauth1 import exceptions as keystone
+import datetime
+import itertools
+import urllib.parse
 
-from nova_ha import policy
-from nova_ha.snapshot import Instance, Migration, Service
+from nova_ha import policy, restore, views
+from nova_ha.access import Access
+from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable
+
+__all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable"]
 
 # 2.59 pages os-migrations (and 2.53 names services by UUID); from 2.95 on Nova leaves evacuated instances stopped.
 OLDEST_MICROVERSION = (2, 59)
 NEWEST_MICROVERSION = (2, 94)
 
-# What a proxy answers when it does not know what became of the request behind it, or Nova when it broke midway.
-_UNCLEAR_STATUSES = frozenset({500, 502, 504})
-
-
-class CloudError(Exception):
-    """The cloud did not do what was asked; the text says why, without secrets."""
-
-
-class Unreachable(CloudError):
-    """No usable answer.
-
-    :ivar sent: whether the request may have reached Nova, so that it may still be carried out
-    """
-
-    def __init__(self, text, sent=True):
-        super().__init__(text)
-        self.sent = sent
-
-
-class Refused(CloudError):
-    """An answer that says no: the request has had no effect.
-
-    :ivar status: the HTTP status
-    """
-
-    def __init__(self, text, status):
-        super().__init__(text)
-        self.status = status
-
-
-class Misconfigured(CloudError):
-    """Credentials, address or region are wrong."""
+# What the record of a live migration says when it is over.
+_LIVE_MIGRATION_OVER = frozenset({"completed", "error", "failed", "cancelled", "reverted", "done"})
+# One that began so long ago, or has not changed for so long, is not going on, whatever its record says: Nova notes its
+# progress every few seconds.
+_LONGEST_LIVE_MIGRATION = datetime.timedelta(days=7)
+_SILENT_LIVE_MIGRATION = datetime.timedelta(days=1)
 
 
 class Nova:
     """What the engine reads from and writes to the cloud; safe to share between threads.
 
+    Every method raises ``CloudError``, which is any of the others. Every change returns Nova's request id, by which an
+    operator finds it in Nova's logs.
+
     :param session: a keystoneauth1 session that carries the credentials and the time limit of a request
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
+    :param tag: extra spec of flavors, property or tag of images, by which operators select instances
     :param before_request: called before each request of a list, so that a long list shows as progress
     """
 
-    def __init__(self, session, interface, region=None, before_request=lambda: None):
-        common = {"interface": interface, "region_name": region, "connect_retries": 0, "status_code_retries": 0}
-        self._compute = adapter.Adapter(session, service_type="compute", **common)
-        self._image = adapter.Adapter(session, service_type="image", **common)
+    def __init__(self, session, interface, region=None, before_request=lambda: None, tag=policy.TAG):
+        self._access = Access(session, interface, region)
         self._before_request = before_request
+        self._tag = tag
+        self._microversion = None  # Nova's oldest, until connected
 
     def connect(self):
         """Authenticate, find Nova, and agree on a microversion.
 
-        :raises CloudError: any of the three
+        :raises Misconfigured: also if Nova is too old
+        :raises Unreachable: it is away; try again
         """
         try:
-            newest = self._get(self._compute, "/")["version"]["version"]
+            newest = self._get("compute", "/", "version")["version"]
         except Refused as error:
             raise Misconfigured(f"Nova is not where Keystone says: {error}") from error
         version = tuple(int(part) for part in newest.split(".")) if newest else (2, 1)
         if version < OLDEST_MICROVERSION:
             raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
         version = min(version, NEWEST_MICROVERSION)
-        self._compute.default_microversion = f"{version[0]}.{version[1]}"
+        self._microversion = f"{version[0]}.{version[1]}"
+
+    # Reading
 
     def services(self):
-        """All nova-compute services, as ``{Nova's host name: Service}``.
+        """All nova-compute services, as ``{Nova's host name: Service}``."""
+        found = self._get("compute", "/os-services?binary=nova-compute", "services")
+        return {service.host: service for service in map(views.service, found)}
 
-        :raises CloudError: any of the three
-        """
-        found = self._get(self._compute, "/os-services?binary=nova-compute")["services"]
-        return {
-            service["host"]: Service(
-                id=service["id"],
-                host=service["host"],
-                up=service["state"] == "up",
-                enabled=service["status"] == "enabled",
-                forced_down=service["forced_down"],
-                disabled_reason=service.get("disabled_reason"),
-                last_report=service.get("updated_at"),
-            )
-            for service in found
-        }
+    def aggregates(self):
+        """All host aggregates, as ``{name: frozenset of Nova's host names}``."""
+        found = self._get("compute", "/os-aggregates", "aggregates")
+        return {aggregate["name"]: frozenset(aggregate["hosts"]) for aggregate in found}
 
     def instances(self, host):
-        """Every instance that Nova has on a host, of all projects.
+        """Every instance that Nova has on a host, of all projects."""
+        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", host=host)
+        return self._believed(host, tuple(map(views.instance, found)))
 
-        :raises CloudError: any of the three
-        """
-        return tuple(
-            Instance(
-                id=server["id"],
-                name=server["name"],
-                host=server["OS-EXT-SRV-ATTR:host"],
-                vm_state=server["OS-EXT-STS:vm_state"],
-                task_state=server["OS-EXT-STS:task_state"],
-                image=(server.get("image") or {}).get("id"),
-                extra_specs=server["flavor"].get("extra_specs", {}),
-            )
-            for server in self._list(self._compute, "/servers/detail", "servers", all_tenants="True", host=host)
-        )
+    def instance(self, id):
+        """One instance, or None if Nova has none of that id (any more)."""
+        try:
+            return views.instance(self._get("compute", f"/servers/{id}", "server"))
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
 
-    def evacuations(self, host):
-        """The records of all evacuations away from a host, oldest first.
+    def restoring(self):
+        """Every instance, of all projects, that carries one of the tags of ``restore``."""
+        tagged = {"tags-any": ",".join(restore.TAGS.values())}
+        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", **tagged)
+        return tuple(map(views.instance, found))
 
-        :raises CloudError: any of the three
-        """
+    def in_error(self):
+        """Every instance, of all projects, that is in error."""
+        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", status="ERROR")
+        return tuple(map(views.instance, found))
+
+    def migrations(self, host):
+        """The records of all evacuations away from a host or to it, oldest first."""
+        return self._believed(host, self._migrations(migration_type="evacuation", host=host))
+
+    def live_migrations(self, host):
+        """The records of live migrations away from a host or to it that are not over, oldest first."""
+        # Not by Nova's filter changes-since: that leaves out records that have not changed since they were made.
         found = self._list(
-            self._compute, "/os-migrations", "migrations", migration_type="evacuation", source_compute=host
+            "compute", "/os-migrations", "migrations", migration_type="live-migration", host=host, limit="100"
         )
-        records = (
-            Migration(
-                id=record["id"],
-                instance=record["instance_uuid"],
-                status=record["status"],
-                source=record["source_compute"],
-                destination=record["dest_compute"],
-            )
-            for record in found
+        begun, changed = _time_ago(_LONGEST_LIVE_MIGRATION), _time_ago(_SILENT_LIVE_MIGRATION)
+        newest_first = itertools.takewhile(lambda record: record["created_at"] >= begun, found)
+        going_on = (
+            views.migration(record)
+            for record in newest_first
+            if record["status"] not in _LIVE_MIGRATION_OVER
+            and (record["updated_at"] or record["created_at"]) >= changed
         )
-        return tuple(sorted(records, key=lambda record: record.id))
+        return _oldest_first(going_on)
 
-    def policy(self):
-        """Which flavors and images the operators have marked: three lists, however many instances there are.
-
-        :raises CloudError: any of the three
-        """
-        flavors = self._list(self._compute, "/flavors/detail", "flavors", is_public="None")
-        tagged = any(policy.is_tagged(flavor.get("extra_specs", {})) for flavor in flavors)
+    def selection(self):
+        """Which flavors and images the operators have marked: three lists, however many instances there are."""
+        flavors = self._list("compute", "/flavors/detail", "flavors", is_public="None")
+        tagged = any(policy.is_tagged(flavor.get("extra_specs", {}), self._tag) for flavor in flavors)
         images = set()
-        for chosen in ({policy.TAG: "true"}, {"tag": policy.TAG}):
-            images.update(image["id"] for image in self._list(self._image, "/v2/images", "images", **chosen))
-        return policy.Policy(tagged, frozenset(images))
+        for chosen in ({self._tag: "true"}, {"tag": self._tag}):
+            images.update(image["id"] for image in self._list("image", "/v2/images", "images", **chosen))
+        return policy.Selection(tagged, frozenset(images))
+
+    # Changing a service
 
     def force_down(self, service, forced):
-        """Declare a service dead, or no longer so.
-
-        :raises CloudError: any of the three
-        """
-        self._request(self._compute, "PUT", f"/os-services/{service.id}", json={"forced_down": forced})
+        """Declare a service dead, or no longer so."""
+        return self._change("PUT", f"/os-services/{service.id}", {"forced_down": forced})
 
     def disable(self, service, reason):
-        """Keep the scheduler off a host.
-
-        :raises CloudError: any of the three
-        """
-        body = {"status": "disabled", "disabled_reason": reason}
-        self._request(self._compute, "PUT", f"/os-services/{service.id}", json=body)
+        """Keep the scheduler off a host."""
+        return self._change("PUT", f"/os-services/{service.id}", {"status": "disabled", "disabled_reason": reason})
 
     def enable(self, service):
-        """Let the scheduler use a host.
+        """Let the scheduler use a host."""
+        return self._change("PUT", f"/os-services/{service.id}", {"status": "enabled"})
 
-        :raises CloudError: any of the three
-        """
-        self._request(self._compute, "PUT", f"/os-services/{service.id}", json={"status": "enabled"})
+    # Changing an instance
 
-    def evacuate(self, instance):
-        """Have an instance resurrected elsewhere; returns Nova's request id once Nova has accepted that.
+    def evacuate(self, instance, destination=None):
+        """Have an instance resurrected elsewhere; returns as soon as Nova has accepted that.
 
+        :param destination: Nova's name of the host to do it on, None to let the scheduler choose
         :raises Unreachable: with ``sent`` true Nova may do it nevertheless, now or later
-        :raises CloudError: Refused or Misconfigured
         """
-        done = self._request(self._compute, "POST", f"/servers/{instance.id}/action", json={"evacuate": {}})
-        return done.headers.get("x-openstack-request-id")
+        return self._act(instance, "evacuate", {} if destination is None else {"host": destination})
+
+    def reset_state(self, instance, state):
+        """Have Nova take an instance for one in that state, ``active`` or ``error``, with nothing going on."""
+        return self._act(instance, "os-resetState", {"state": state})
+
+    def stop(self, instance):
+        """Stop an instance."""
+        return self._act(instance, "os-stop")
+
+    def pause(self, instance):
+        """Pause an instance."""
+        return self._act(instance, "pause")
+
+    def reboot(self, instance):
+        """Switch an instance off and on again."""
+        return self._act(instance, "reboot", {"type": "HARD"})
+
+    def delete(self, instance):
+        """Delete an instance."""
+        return self._change("DELETE", f"/servers/{instance.id}")
+
+    def tag(self, instance, tag):
+        """Put a tag on an instance; Nova lets only active, stopped, paused and suspended ones (409)."""
+        return self._change("PUT", f"/servers/{instance.id}/tags/{_quoted(tag)}")
+
+    def untag(self, instance, tag):
+        """Take a tag off an instance, of which the same holds; 404 if it does not carry it."""
+        return self._change("DELETE", f"/servers/{instance.id}/tags/{_quoted(tag)}")
+
+    # How
+
+    def _act(self, instance, action, details=None):
+        return self._change("POST", f"/servers/{instance.id}/action", {action: details})
+
+    def _change(self, method, path, body=None):
+        """Ask for a change; returns Nova's request id, without which it was not Nova that answered."""
+        done = self._request("compute", method, path, body)
+        request = done.headers.get("x-openstack-request-id") or done.headers.get("x-compute-request-id")
+        if request is None:
+            raise Unreachable(f"{path}: what answered is not Nova (HTTP {done.status_code} without a request id)")
+        return request
+
+    def _migrations(self, **filters):
+        return _oldest_first(map(views.migration, self._list("compute", "/os-migrations", "migrations", **filters)))
+
+    def _believed(self, host, found):
+        """What a list says of a host, once it is sure that it comes from the host's cell.
+
+        Nova's lists leave out, without a word, the cells whose database does not answer. Nothing of a host is
+        believed only if Nova can read the host's service.
+        """
+        if not found:
+            services = self._get("compute", f"/os-services?binary=nova-compute&host={_quoted(host)}", "services")
+            if not [views.service(service) for service in services]:
+                raise Unreachable(f"Nova can read nothing of host {host}: its cell does not answer, or it was removed")
+        return found
 
     def _list(self, service, path, key, **query):
         """Yield the members of a list, page after page."""
-        text = "&".join(f"{name}={requests.utils.quote(str(value), safe='')}" for name, value in query.items())
-        url = f"{path}?{text}"
+        url = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
         while url:
             page = self._get(service, url)
-            yield from page[key]
+            yield from _member(page, key, url)
             url = _next_page(page, key, path)
 
-    def _get(self, service, url):
+    def _get(self, service, url, key=None):
         done = self._request(service, "GET", url)
         try:
-            return done.json()
+            body = done.json()
         except ValueError as error:
             raise Unreachable(f"{url}: what answered is not OpenStack: {done.text[:60]!r}") from error
+        return body if key is None else _member(body, key, url)
 
-    def _request(self, service, method, url, **more):
+    def _request(self, service, method, url, body=None):
         self._before_request()
-        return _translated(service.request, url, method, **more)
+        microversion = self._microversion if service == "compute" else None
+        return self._access.request(service, method, url, body, microversion)
+
+
+def _oldest_first(records):
+    return tuple(sorted(records, key=lambda record: record.id))
+
+
+def _time_ago(age):
+    """That time as Nova writes it (UTC), to be compared with its texts."""
+    return f"{datetime.datetime.now(datetime.timezone.utc) - age:%Y-%m-%dT%H:%M:%S}"
+
+
+def _quoted(text):
+    return urllib.parse.quote(text, safe="")
+
+
+def _member(body, key, url):
+    try:
+        return body[key]
+    except (KeyError, TypeError) as error:
+        raise Unreachable(f"{url}: what answered is not OpenStack: no {key} in {str(body)[:60]!r}") from error
 
 
 def _next_page(page, key, path):
@@ -213,48 +258,3 @@ def _next_page(page, key, path):
     """
     link = next((link["href"] for link in page.get(f"{key}_links", ()) if link["rel"] == "next"), page.get("next"))
     return f"{path}?{link.partition('?')[2]}" if link else None
-
-
-def _translated(call, *args, **kwargs):
-    """Call keystoneauth and turn its many exceptions into our three."""
-    try:
-        return call(*args, **kwargs)
-    except keystone.Unauthorized as error:
-        raise Misconfigured(f"the credentials are refused: {error.message}") from error
-    except (keystone.EndpointNotFound, keystone.MissingRequiredOptions) as error:
-        raise Misconfigured(str(error)) from error
-    except keystone.DiscoveryFailure as error:
-        # Raised for a wrong address as for a Keystone that is away.
-        if isinstance(error.__context__, keystone.HttpError) and error.__context__.http_status < 500:
-            raise Misconfigured(str(error)) from error
-        raise Unreachable(_innermost(error), sent=False) from error
-    except keystone.SSLError as error:
-        raise Misconfigured(_innermost(error)) from error
-    except keystone.HttpError as error:
-        text = f"{error.message} (HTTP {error.http_status}, request {error.request_id or 'unknown'})"
-        if error.http_status == 503:
-            raise Unreachable(text, sent=False) from error
-        if error.http_status in _UNCLEAR_STATUSES:
-            raise Unreachable(text) from error
-        raise Refused(text, error.http_status) from error
-    except keystone.ConnectionError as error:
-        raise Unreachable(_innermost(error), sent=not _never_sent(error)) from error
-    except keystone.ClientException as error:
-        raise Misconfigured(str(error)) from error
-
-
-def _innermost(error):
-    """One line for an operator: what was tried, and the system's own word on why it failed."""
-    tried = str(error).partition(": HTTP")[0]
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
-    return f"{tried}: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
-
-
-def _never_sent(error):
-    """Whether the connection was not even made, so that the request cannot have been carried out."""
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, requests.exceptions.ConnectTimeout):
-        return True
-    reason = getattr(cause.args[0], "reason", None) if cause is not None and cause.args else None
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)

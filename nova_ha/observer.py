@@ -3,14 +3,19 @@
 
 import dataclasses
 
-from nova_ha import flag, hostnames
-from nova_ha.snapshot import FINISHED, Host, World
+from nova_ha import flag, hostnames, restore, states
+from nova_ha.snapshot import FAILED, FINISHED, Host, World
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
 
-# Seconds for which what flavors and images carry is held to be known.
-POLICY_AGE = 60.0
+# Seconds for which what flavors, images and aggregates say is held to be known.
+SETTINGS_AGE = 60.0
+
+# Seconds that an instance may be gone from its host while its evacuation is in flight, before we ask where it is: most
+# arrive within that time. And seconds after which the answer is asked for again.
+ABSENCE = 5.0
+WHEREABOUTS_AGE = 10.0
 
 
 class Observer:
@@ -27,20 +32,61 @@ class Observer:
         self._clock = clock
         self._world = None
         self._read_at = 0.0
-        self._policy = None
-        self._policy_read_at = 0.0
+        self._settings = {}  # what is kept for SETTINGS_AGE: name -> (value, when it was read)
+        self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
+        self._tagged = True  # whether there may be instances whose state is to be restored
+        self._first_broken = {}  # (instance id, task state) -> since when it is in error so
+        self._absent = {}  # id of a record in flight -> since when its instance is gone from the host
+        self._whereabouts = {}  # instance id -> (Instance or None, when it was read)
 
-    def look(self, flags):
+    def services(self):
+        """All nova-compute services, by Nova's host name.
+
+        :raises nova.CloudError: they cannot be read
+        """
+        return self._cloud.services()
+
+    def aggregates(self):
+        """The hosts of each aggregate, by its name; read anew when that is old.
+
+        :raises nova.CloudError: they cannot be read
+        """
+        return self._kept("aggregates", self._cloud.aggregates)
+
+    def nova_names(self, hosts, services):
+        """Nova's names of some of the cluster's hosts, as ``{cluster's name: Nova's name}``; without unknown ones."""
+        found = {}
+        for host in hosts:
+            try:
+                name = hostnames.resolve(host, services, self._domain)
+            except hostnames.AmbiguousName:
+                continue
+            if name is not None:
+                found[host] = name
+        return found
+
+    def look(self, flags, services=None, online=None):
         """The world as it is now.
 
         :param flags: ``{host: flag value}`` of the hosts to look at
+        :param services: what ``services`` has just answered, if it has been asked
+        :param online: the nodes that the cluster reaches, where that matters; None: it does not
         :return: a ``snapshot.World``
         :raises nova.CloudError: it cannot be read
         """
-        services = self._cloud.services()
-        hosts = tuple(self._host(name, value, services) for name, value in sorted(flags.items()))
+        services = services if services is not None else self._cloud.services()
+        self._first_report = {name: first for name, first in self._first_report.items() if name in flags}
+        hosts = tuple(self._host(name, value, services, online) for name, value in sorted(flags.items()))
         fenced = [host.service for host in hosts if host.service and flag.stands(host.flag)]
-        self._world = World(hosts, frozenset(service.host for service in fenced if service.forced_down))
+        instances = [instance for host in hosts for instance in host.instances]
+        self._world = World(
+            hosts,
+            services,
+            aggregates=self.aggregates(),
+            restoring=self._restoring(instances),
+            selection=self._kept("selection", self._cloud.selection) if instances else None,
+            dead=frozenset(service.host for service in fenced if service.forced_down),
+        )
         self._read_at = self._clock()
         return self._world
 
@@ -52,7 +98,7 @@ class Observer:
 
         :raises nova.CloudError: it cannot be read
         """
-        if self._world is None or self._clock() - self._read_at > GLANCE_AGE:
+        if self._world is None or self._clock() - self._read_at > GLANCE_AGE or self._tagged:
             return None
         if {host.name: host.flag for host in self._world.hosts} != flags or flag.RECOVERED in flags.values():
             return None
@@ -60,30 +106,108 @@ class Observer:
             return None
         return dataclasses.replace(self._world, hosts=tuple(self._with_new_records(host) for host in self._world.hosts))
 
-    def policy(self):
-        """Which instances operators selected; read anew when that is old.
+    def _kept(self, name, read):
+        value, read_at = self._settings.get(name, (None, None))
+        if read_at is None or self._clock() - read_at > SETTINGS_AGE:
+            value = read()
+            self._settings[name] = (value, self._clock())
+        return value
 
-        :raises nova.CloudError: it cannot be read
-        """
-        if self._policy is None or self._clock() - self._policy_read_at > POLICY_AGE:
-            self._policy, self._policy_read_at = self._cloud.policy(), self._clock()
-        return self._policy
-
-    def _host(self, name, value, services):
+    def _host(self, name, value, services, online):
         try:
             service = services.get(hostnames.resolve(name, services, self._domain))
         except hostnames.AmbiguousName as error:
             return Host(name, value, problem=str(error))
-        if service is None or (flag.stands(value) and not service.forced_down):
+        if service is None:
+            return Host(name, value)
+        found = Host(name, value, service, online=online is not None and name in online)
+        if value == flag.RECOVERED:
+            return self._returning(found)
+        if not service.forced_down:
             # The first thing to do is to force it down: nothing else need be known for that.
-            return Host(name, value, service)
-        evacuations = self._cloud.evacuations(service.host)
-        instances = self._cloud.instances(service.host) if flag.stands(value) else ()
-        return Host(name, value, service, instances, evacuations)
+            return found
+        evacuations, arrivals = self._records(service.host)
+        instances = self._cloud.instances(service.host)
+        moving = any(instance.task_state in states.MIGRATING for instance in instances)
+        found = dataclasses.replace(
+            found,
+            evacuations=evacuations,
+            arrivals=arrivals,
+            instances=instances,
+            live_migrations=self._cloud.live_migrations(service.host) if moving else (),
+        )
+        present = {instance.id for instance in instances}
+        return self._with_whereabouts(found, [r for r in _open(evacuations) if r.instance not in present])
+
+    def _returning(self, host):
+        """A recovered host; as long as it does not report, nothing else is of interest."""
+        report = host.service.last_report
+        reported = report != self._first_report.setdefault(host.name, report)
+        if not reported and not host.service.up:
+            return host
+        evacuations, arrivals = self._records(host.service.host)
+        touched = {record.instance for record in evacuations + arrivals}
+        return dataclasses.replace(
+            host, reported=reported, evacuations=evacuations, arrivals=arrivals, broken=self._broken(touched)
+        )
+
+    def _broken(self, touched):
+        """Those of some instances that are in error with a task; each with for how long it has been seen so."""
+        if not touched:
+            return ()
+        now = self._clock()
+        found = [i for i in self._cloud.in_error() if i.id in touched and i.task_state is not None]
+        self._first_broken = {
+            (i.id, i.task_state): self._first_broken.get((i.id, i.task_state), now) for i in found
+        }
+        return tuple((i, now - self._first_broken[i.id, i.task_state]) for i in found)
+
+    def _records(self, host):
+        """The records of the evacuations away from a host, and of those to it."""
+        records = self._cloud.migrations(host)
+        return (
+            tuple(record for record in records if record.source == host),
+            tuple(record for record in records if record.destination == host),
+        )
+
+    def _with_whereabouts(self, host, records):
+        """The host with where the instances of some records are, if they have been away for a while."""
+        now = self._clock()
+        found = {}
+        for record in records:
+            if now - self._absent.setdefault(record.id, now) >= ABSENCE:
+                found[record.instance] = self._where(record.instance)
+        return dataclasses.replace(host, whereabouts=found)
+
+    def _where(self, instance):
+        known, read_at = self._whereabouts.get(instance, (None, None))
+        if read_at is None or self._clock() - read_at > WHEREABOUTS_AGE:
+            known = self._cloud.instance(instance)
+            self._whereabouts[instance] = (known, self._clock())
+        return known
+
+    def _restoring(self, instances):
+        """Every instance whose former state is to be restored; asked for only as long as there may be any."""
+        self._tagged = self._tagged or any(restore.wanted(instance) for instance in instances)
+        found = self._cloud.restoring() if self._tagged else ()
+        self._tagged = bool(found)
+        return found
+
+    def forget(self):
+        """There is no flag any more: nothing that was seen is of use for the next one."""
+        self._absent.clear()
+        self._whereabouts.clear()
+        self._tagged = True
 
     def _with_new_records(self, host):
         """The host with the records as they are now, less the instances that these say have left it."""
-        evacuations = self._cloud.evacuations(host.service.host)
+        evacuations, arrivals = self._records(host.service.host)
         newest = {record.instance: record.status for record in evacuations}
         staying = tuple(instance for instance in host.instances if newest.get(instance.id) not in FINISHED)
-        return dataclasses.replace(host, instances=staying, evacuations=evacuations)
+        return dataclasses.replace(host, instances=staying, evacuations=evacuations, arrivals=arrivals)
+
+
+def _open(records):
+    """The records in flight of instances that no later record says to have arrived."""
+    done = {record.instance: record.id for record in records if record.status in FINISHED}
+    return [r for r in records if r.status not in FINISHED | FAILED and r.id > done.get(r.instance, 0)]

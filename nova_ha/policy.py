@@ -2,23 +2,32 @@
 """Which instances are recovered: the one place that decides, and says why.
 
 As in existing deployments: flavors (by extra spec) and images (by property or tag) that carry ``evacuable=true``
-select; where no flavor and no image of the cloud carries it, every instance is recovered.
+select; where no flavor and no image of the cloud carries it, every instance is recovered. Operators narrow that down by
+name, project, availability zone and host aggregate; an owner opts in or out by metadata. What wins over what is the
+order of ``Policy.verdict``; docs/policy.md tells it to operators.
 """
 
 import dataclasses
-from typing import Optional
+import fnmatch
 
 TAG = "evacuable"
+METADATA_KEY = "evacuable"
+
+_YES = frozenset({"true", "yes", "1", "on"})
+_NO = frozenset({"false", "no", "0", "off"})
+
+# Letters of a bad metadata value that a reason repeats: its owner may have written 255.
+_SHOWN = 40
 
 
-def is_tagged(properties):
+def is_tagged(properties, tag=TAG):
     """Whether a flavor's extra specs (a mapping) select the instances made from it."""
-    return str(properties.get(TAG, "")).lower() == "true"
+    return str(properties.get(tag, "")).lower() == "true"
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
-    """What the cloud's operators selected.
+class Selection:
+    """What the cloud's flavors and images carry.
 
     :param flavors_tagged: whether any flavor carries the tag
     :param images: ids of the images that carry it
@@ -27,10 +36,122 @@ class Policy:
     flavors_tagged: bool = False
     images: frozenset = frozenset()
 
-    def excluded(self, instance) -> Optional[str]:
-        """Why an instance is not to be recovered, or None if it is."""
-        if not self.flavors_tagged and not self.images:
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether an instance is recovered; ``reason`` is for people, in both cases."""
+
+    recover: bool
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What the operators configured: section ``[policy]``, whose options are named as the fields here.
+
+    :param tag: extra spec of flavors, property or tag of images, that selects
+    :param metadata_key: metadata by which an owner opts in or out; empty: owners are not asked
+    :param skip_names: shell patterns of instances' names; case matters
+    :param projects: ids; if given, only their instances are recovered
+    :param skip_projects: ids
+    :param availability_zones: names; if given, only instances in these
+    :param skip_availability_zones: names
+    :param aggregates: names; if given, only instances whose host is in one of them
+    :param skip_aggregates: names
+    :param error_instances: whether instances that were in error before their host died are recovered
+    """
+
+    tag: str = TAG
+    metadata_key: str = METADATA_KEY
+    skip_names: tuple = ()
+    projects: tuple = ()
+    skip_projects: tuple = ()
+    availability_zones: tuple = ()
+    skip_availability_zones: tuple = ()
+    aggregates: tuple = ()
+    skip_aggregates: tuple = ()
+    error_instances: bool = True
+
+    @classmethod
+    def from_options(cls, options):
+        """The policy that section ``[policy]`` of the configuration amounts to."""
+        values = {field.name: getattr(options, field.name) for field in dataclasses.fields(cls)}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def verdict(self, instance, selection, aggregates_of_host=frozenset(), attempted=False):
+        """Whether an instance of a dead host is recovered: the first rule that has something to say decides.
+
+        :param instance: ``snapshot.Instance``
+        :param selection: ``Selection``
+        :param aggregates_of_host: names of the host aggregates that its host is in
+        :param attempted: an evacuation of ours failed, so that its being in error is our doing
+        :return: ``Verdict``
+        """
+        written = instance.metadata.get(self.metadata_key)
+        wish = _wish(written)
+        if wish is False:
+            return Verdict(False, f"its owner opted out: its metadata has {self.metadata_key}={written.strip()}")
+        against = (
+            self._skipped(instance, aggregates_of_host)
+            or self._outside(instance, aggregates_of_host)
+            or self._in_error(instance, attempted)
+        )
+        if against:
+            found = Verdict(False, against)
+        elif wish:
+            found = Verdict(True, f"its owner opted in: its metadata has {self.metadata_key}={written.strip()}")
+        else:
+            found = self._selected(instance, selection)
+        if written is None or wish is not None:
+            return found
+        shown = written if len(written) <= _SHOWN else written[:_SHOWN] + "..."
+        remark = f"its metadata {self.metadata_key}={shown!r} is neither true nor false: ignored"
+        return Verdict(found.recover, f"{found.reason} ({remark})")
+
+    def _skipped(self, instance, aggregates):
+        """Which of the skip lists names the instance, or None."""
+        for pattern in self.skip_names:
+            if fnmatch.fnmatchcase(instance.name, pattern):
+                return f"its name matches {pattern} of skip_names"
+        if instance.project in self.skip_projects:
+            return f"its project {instance.project} is in skip_projects"
+        if instance.zone in self.skip_availability_zones:
+            return f"its availability zone {instance.zone} is in skip_availability_zones"
+        for aggregate in self.skip_aggregates:
+            if aggregate in aggregates:
+                return f"its host's aggregate {aggregate} is in skip_aggregates"
+        return None
+
+    def _outside(self, instance, aggregates):
+        """Which of the lists that were given lacks the instance, or None."""
+        if self.projects and instance.project not in self.projects:
+            return f"its project {instance.project} is not in projects"
+        if self.availability_zones and instance.zone not in self.availability_zones:
+            return f"its availability zone {instance.zone} is not in availability_zones"
+        if self.aggregates and aggregates.isdisjoint(self.aggregates):
+            return "none of its host's aggregates is in aggregates"
+        return None
+
+    def _in_error(self, instance, attempted):
+        """That it was in error without our doing, and that such are left; or None."""
+        if instance.vm_state != "error" or self.error_instances or attempted:
             return None
-        if is_tagged(instance.extra_specs) or instance.image in self.images:
-            return None
-        return f"neither its flavor nor its image carries {TAG}=true"
+        return "it was in error before its host died, and error_instances is off"
+
+    def _selected(self, instance, selection):
+        """What the tags of flavors and images say of it."""
+        if not selection.flavors_tagged and not selection.images:
+            return Verdict(True, f"no flavor and no image carries {self.tag}, so every instance is recovered")
+        if is_tagged(instance.extra_specs, self.tag):
+            return Verdict(True, f"its flavor carries {self.tag}=true")
+        if instance.image in selection.images:
+            return Verdict(True, f"its image carries {self.tag}")
+        return Verdict(False, f"neither its flavor nor its image carries {self.tag}=true")
+
+
+def _wish(written):
+    """What an owner wrote, as True or False; None if it is neither, or nothing was written."""
+    word = (written or "").strip().lower()
+    if word in _YES:
+        return True
+    return False if word in _NO else None

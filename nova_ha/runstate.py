@@ -69,9 +69,10 @@ class RunState:
 
     # The engine's side.
 
-    def acquire(self):
+    def acquire(self, **account):
         """Become the one engine of this resource, until the process ends.
 
+        :param account: what the report is to carry on, see ``report``
         :raises AlreadyRunning: there is one
         :raises OSError: the directory cannot be used
         """
@@ -86,7 +87,7 @@ class RunState:
         self._lock = lock
         self._progress = os.open(self._progress_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self.progress()
-        self.report(STARTING, "the engine is starting")
+        self.report(STARTING, "the engine is starting", **account)
 
     def progress(self):
         """Say that the main loop goes on. One write; call it at every step."""

@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Optional
 
+from nova_ha.policy import Selection
+
 # An evacuation whose record says one of these is over. Whatever else a record says is taken to be in flight:
 # a state that we do not know must not lead to a second evacuation.
 FINISHED = frozenset({"done", "completed"})
@@ -25,6 +27,7 @@ class Service:
     :param forced_down: somebody declared it dead
     :param disabled_reason: why it is disabled, if it is
     :param last_report: when it last reported (Nova's text, only compared for change)
+    :param zone: its availability zone
     """
 
     id: str
@@ -34,6 +37,7 @@ class Service:
     forced_down: bool
     disabled_reason: Optional[str] = None
     last_report: Optional[str] = None
+    zone: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,12 @@ class Instance:
     :param task_state: Nova's ``OS-EXT-STS:task_state``, None when nothing is going on
     :param image: id of the image that it was made from, None when it boots from a volume
     :param extra_specs: the extra specs of its flavor as they were when it was made
+    :param power_state: what its guest did when nova-compute last looked: running, paused, shutdown, none, ...
+    :param metadata: what its owner wrote to it
+    :param project: id of the project that owns it
+    :param zone: the availability zone that it is in
+    :param tags: its tags
+    :param fault: what Nova says of why it is in error, None if it is not, or Nova says nothing
     """
 
     id: str
@@ -54,11 +64,20 @@ class Instance:
     task_state: Optional[str] = None
     image: Optional[str] = None
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    power_state: str = "running"
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    project: Optional[str] = None
+    zone: Optional[str] = None
+    tags: frozenset = frozenset()
+    fault: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Migration:
-    """Nova's record of one evacuation; ids grow with time.
+    """Nova's record of one evacuation (or, where that is said, of one live migration); ids grow with time.
+
+    Which request a record belongs to cannot be told: a repeated evacuation takes over the oldest record that is still
+    ``accepted``, and leaves its own so for ever (measured).
 
     :param destination: the host that was chosen, None as long as none is
     """
@@ -85,6 +104,15 @@ class Host:
     :param instances: what Nova says is on it, read *after* ``evacuations``: an evacuation that ends in between
         then shows as in flight on an instance that is gone, never as done on one that seems left behind
     :param evacuations: the records of evacuations away from it, oldest first
+    :param arrivals: the records of evacuations to it, oldest first
+    :param live_migrations: the records of unfinished live migrations away from it; read only where an instance says
+        that it was being migrated
+    :param whereabouts: ``{instance id: Instance, or None for one that is gone}`` of instances that have been gone from
+        the host for a while though their evacuation is in flight
+    :param broken: instances on other hosts, once evacuated from or to this one, that are in error with a task that
+        nobody works on; each with the seconds that it has been seen so. Read only of a recovered host that reports
+    :param online: whether the cluster reaches it; read only where it matters
+    :param reported: whether its nova-compute has reported since its recovery was closed
     :param problem: why nothing can be known of it, None if it can
     """
 
@@ -93,6 +121,12 @@ class Host:
     service: Optional[Service] = None
     instances: tuple[Instance, ...] = ()
     evacuations: tuple[Migration, ...] = ()
+    arrivals: tuple[Migration, ...] = ()
+    live_migrations: tuple[Migration, ...] = ()
+    whereabouts: Mapping[str, Optional[Instance]] = dataclasses.field(default_factory=dict)
+    broken: tuple[tuple[Instance, float], ...] = ()
+    online: bool = False
+    reported: bool = False
     problem: Optional[str] = None
 
 
@@ -101,8 +135,21 @@ class World:
     """Everything that one pass decides on.
 
     :param hosts: every flagged host
+    :param services: every nova-compute service, by Nova's host name
+    :param aggregates: the hosts of each aggregate, by its name
+    :param restoring: every instance, wherever it is, whose former state is still to be restored
+    :param selection: what flavors and images select instances, a ``policy.Selection``
     :param dead: Nova's names of the hosts that are proved dead: flagged, and forced down in Nova
     """
 
     hosts: tuple[Host, ...] = ()
+    services: Mapping[str, Service] = dataclasses.field(default_factory=dict)
+    aggregates: Mapping[str, frozenset] = dataclasses.field(default_factory=dict)
+    restoring: tuple[Instance, ...] = ()
+    selection: Optional[Selection] = None
     dead: frozenset = frozenset()
+
+    @property
+    def candidates(self):
+        """Nova's names of the hosts that could take an instance, as far as their services tell."""
+        return frozenset(name for name, service in self.services.items() if service.up and service.enabled)

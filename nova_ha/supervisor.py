@@ -103,7 +103,7 @@ def start(state, given, left, command=None):
     pid = state.holder()
     engine = None
     if pid is None:
-        engine = _spawn(state, given, command or ["/usr/bin/python3", "-m", "nova_ha.engine", "--name", state.name])
+        engine = _spawn(state, given, command or ["/usr/bin/python3", "-m", "nova_ha.daemon", "--name", state.name])
         pid = engine.pid
     while left() > _LOOK:
         # Looked at before its report, so that the last report of an engine that ended is seen.

@@ -98,6 +98,57 @@ def test_where_a_resource_runs():
     assert cluster((asked, (0, text, ""))).active_on("e") == {"control-2"}
 
 
+def status(nodes, resources):
+    """crm_mon's answer: nodes as (name, type, online, unclean), resources as (name, role)."""
+    node = '<node name="{}" type="{}" online="{}" unclean="{}"/>'
+    resource = '<resource id="{}" role="{}" active="true"><node name="control-1"/></resource>'
+    return (
+        f"<pacemaker-result><nodes>{''.join(node.format(*each) for each in nodes)}</nodes>"
+        f"<resources>{''.join(resource.format(*each) for each in resources)}</resources></pacemaker-result>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "role", "is_online"),
+    [
+        (("n", "remote", "true", "false"), "Started", True),
+        (("n", "remote", "false", "false"), "Stopped", False),
+        # As crm_mon has a dead remote node while its connection is started anew.
+        (("n", "remote", "true", "false"), "Starting", False),
+        (("n", "remote", "true", "false"), None, False),
+        (("n", "remote", "true", "true"), "Started", False),
+        (("n", "member", "true", "false"), None, True),
+        (("n", "member", "false", "true"), None, False),
+        (("n", "member", "true", "true"), None, False),
+    ],
+)
+def test_which_nodes_are_online(node, role, is_online):
+    asked = ["crm_mon", "--one-shot", "--output-as=xml", "--include=none,nodes,resources"]
+    text = status([node, ("control-1", "member", "true", "false")], [("n", role)] if role else [])
+    assert cluster((asked, (0, text, ""))).online() == {"control-1"} | ({"n"} if is_online else set())
+
+
+ENGINE = '//resources//primitive[@class="ocf"][@provider="openstack"][@type="NovaEvacuate"]'
+PRIMITIVE = (
+    '<primitive class="ocf" provider="openstack" type="NovaEvacuate" id="{0}"><instance_attributes id="{0}-ia">'
+    '<nvpair name="auth_url" value="http://{0}"/><nvpair name="domain" value="d"/></instance_attributes>'
+    '<meta_attributes id="{0}-m"><nvpair name="failure-timeout" value="120s"/></meta_attributes></primitive>'
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        ((105, "", "No such device or address"), []),
+        ((0, PRIMITIVE.format("e"), ""), ["e"]),
+        ((0, f"<xpath-query>{PRIMITIVE.format('e')}{PRIMITIVE.format('f')}</xpath-query>", ""), ["e", "f"]),
+    ],
+)
+def test_the_parameters_of_an_agent_s_resources(answer, names):
+    found = cluster((query(ENGINE), answer)).resource_parameters("NovaEvacuate")
+    assert found == {name: {"auth_url": f"http://{name}", "domain": "d"} for name in names}
+
+
 def test_the_environment_of_an_operation_does_not_reach_pacemakers_tools(monkeypatch):
     monkeypatch.setenv("OCF_RESKEY_CRM_meta_on_node", "compute-1")
     monkeypatch.setenv("OCF_RESKEY_password", "secret")

@@ -11,6 +11,7 @@ TARGETS = {
     "usr/sbin/fence_compute",
     "usr/lib/ocf/resource.d/openstack/NovaCompute",
     "usr/lib/ocf/resource.d/openstack/NovaEvacuate",
+    "usr/sbin/nova-ha",
 }
 
 
@@ -65,6 +66,16 @@ def test_a_bad_argument_is_one_clear_line(arguments):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("install: ")
+
+
+def test_the_installed_command_finds_the_package(tmp_path):
+    install("--root", tmp_path)
+    command = tmp_path / "usr/sbin/nova-ha"
+    # On the installed system the root is /.
+    command.write_text(command.read_text().replace('PACKAGES = "', f'PACKAGES = "{tmp_path}'))
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "status" in done.stdout
 
 
 def test_help():

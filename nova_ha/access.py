@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How requests get to the cloud's services: with a token, to the address in Keystone's catalog, each at most once.
+
+keystoneauth keeps token and catalog for as long as the token lives. Here they are dropped when they prove wrong: when
+the token was revoked, or a service is not at its address any more, or not in the catalog. And threads that all need a
+new token do not wait one after the other for a Keystone that does not answer.
+
+Only a request that was answered with 401, and so was not carried out, is sent again. A repeated evacuate runs twice.
+"""
+
+import threading
+import time
+
+from keystoneauth1 import exceptions as keystone
+
+from nova_ha import answers
+
+# Seconds between two catalogs asked for because a service was not found where the last one says.
+NEXT_CATALOG = 10.0
+
+
+class Access:
+    """Sends requests with the credentials of a session; safe to share between threads.
+
+    :param session: a keystoneauth1 session that carries the credentials and the time limit of a request
+    :param interface: which endpoints of the catalog to use, in order of preference
+    :param region: the region's name, None for the only one
+    :param clock: monotonic seconds
+    """
+
+    def __init__(self, session, interface, region=None, clock=time.monotonic):
+        self._session = session
+        self._filter = {"interface": interface, "region_name": region}
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lost = set()  # services that were not found where the catalog says
+        self._next_catalog = 0.0  # when the catalog may be dropped again for that
+        self._failure = None  # when Keystone failed us last, and how
+        self._headers = None  # those that carry the token
+
+    def request(self, service, method, path, json=None, microversion=None):
+        """Send one request.
+
+        :param service: type of the service, ``compute``, ``image``
+        :param path: path and query, below the service's address
+        :param json: the request's body
+        :return: a ``requests.Response`` that says that it was done
+        :raises answers.CloudError: any of them
+        """
+        more = {"json": json}
+        if microversion is not None:
+            more.update(microversion=microversion, microversion_service_type=service)
+        headers, address = self._admission(service)
+        try:
+            try:
+                done = self._send(address + path, method, headers, more)
+            except keystone.Unauthorized:
+                headers, address = self._admission(service, refused=headers)
+                done = self._send(address + path, method, headers, more)
+        except keystone.ClientException as error:
+            failure = answers.failure(error)
+            if isinstance(error, keystone.ConnectionError) and not getattr(failure, "sent", True):
+                self._lost.add(service)
+            raise failure from error
+        self._lost.discard(service)
+        return done
+
+    def _send(self, url, method, headers, more):
+        done = self._session.request(
+            url, method, headers=dict(headers), authenticated=False, connect_retries=0, status_code_retries=0, **more
+        )
+        if done.status_code >= 300:
+            raise answers.Unreachable(f"{url}: what answered leads in circles (HTTP {done.status_code})")
+        return done
+
+    def _admission(self, service, refused=None):
+        """Headers that carry a valid token, and the address of a service.
+
+        :param refused: such headers that a service did not accept
+        """
+        since = self._clock()
+        with self._lock:
+            if self._failure is not None and self._failure[0] > since:
+                raise self._failure[1]  # while we waited for the lock; there is no use in waiting for as long again
+            if refused is not None and refused == self._headers:  # else another thread has replaced them already
+                self._session.invalidate()
+            self._drop_wrong_catalog(service)
+            try:
+                return self._ask_keystone(service)
+            except keystone.EndpointNotFound as error:
+                self._lost.add(service)
+                raise answers.failure(error) from error
+            except keystone.ClientException as error:
+                failure = _of_keystone(answers.failure(error))
+                self._failure = (self._clock(), failure)
+                raise failure from error
+
+    def _ask_keystone(self, service):
+        """keystoneauth asks Keystone only when it has no token, or one that is about to expire."""
+        try:
+            self._headers = self._session.get_auth_headers()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # keystoneauth takes for granted that whatever answers 200 is Keystone.
+            raise answers.Unreachable("what answered is not OpenStack's Keystone", sent=False) from error
+        address = self._session.get_endpoint(service_type=service, **self._filter)
+        if self._headers is None or address is None:
+            raise keystone.EndpointNotFound(f"these credentials give no access to {service}")
+        return self._headers, address.rstrip("/")
+
+    def _drop_wrong_catalog(self, service):
+        now = self._clock()
+        if service in self._lost and now >= self._next_catalog:
+            self._next_catalog = now + NEXT_CATALOG
+            self._lost.clear()
+            self._session.invalidate()
+
+
+def _of_keystone(failure):
+    """The same failure, met while Keystone was asked, so that what was to be asked with its token was not sent."""
+    if isinstance(failure, answers.Unreachable):
+        failure.sent = False
+    elif isinstance(failure, answers.Refused):
+        return answers.Misconfigured(f"Keystone refuses a token: {failure}")
+    return failure

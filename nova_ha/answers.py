@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the cloud's answers, and its silence, mean for what was asked.
+
+Every failure is one of three: the cloud is away (``Unreachable``: wait; ``Busy`` where it says so itself), it refuses
+(``Refused``: it surely did not happen), or we were told wrongly how to reach it (``Misconfigured``: only an operator
+can help).
+"""
+
+import datetime
+import email.utils
+
+import requests
+import urllib3
+from keystoneauth1 import exceptions as keystone
+
+# What a proxy answers when it does not know what became of the request behind it, or Nova when it broke midway.
+_UNCLEAR = frozenset({500, 502, 504})
+
+# What is answered before anything is done, because there is too much to do. 413 is one only if it says for how long.
+_BUSY = frozenset({429, 503})
+
+
+class CloudError(Exception):
+    """The cloud did not do what was asked; the text says why, in one line and without secrets."""
+
+    def __init__(self, text):
+        super().__init__(" ".join(text.split()))
+
+
+class Unreachable(CloudError):
+    """No usable answer.
+
+    :ivar sent: whether the request may have reached Nova, so that it may still be carried out
+    """
+
+    def __init__(self, text, sent=True):
+        super().__init__(text)
+        self.sent = sent
+
+
+class Busy(Unreachable):
+    """The cloud has too much to do, and has not begun with what was asked.
+
+    :ivar retry_after: seconds after which it wants to be asked again, None if it does not say
+    """
+
+    def __init__(self, text, retry_after=None):
+        super().__init__(text, sent=False)
+        self.retry_after = retry_after
+
+
+class Refused(CloudError):
+    """An answer that says no: the request has had no effect.
+
+    :ivar status: the HTTP status
+    """
+
+    def __init__(self, text, status):
+        super().__init__(text)
+        self.status = status
+
+
+class Misconfigured(CloudError):
+    """Credentials, address or region are wrong, or the user may not do what is needed."""
+
+
+def failure(error):
+    """The one of our errors that one of keystoneauth's amounts to.
+
+    :param error: a ``keystoneauth1.exceptions.ClientException``
+    :return: a ``CloudError``
+    """
+    if isinstance(error, keystone.DiscoveryFailure):
+        # Raised for a wrong address as for a Keystone that is away.
+        if isinstance(error.__context__, keystone.HttpError) and error.__context__.http_status < 500:
+            return Misconfigured(str(error))
+        return Unreachable(_innermost(error), sent=False)
+    if isinstance(error, keystone.SSLError):
+        return Misconfigured(_innermost(error))
+    if isinstance(error, keystone.HttpError):
+        return _of_status(error)
+    if isinstance(error, keystone.ConnectionError):
+        return Unreachable(_innermost(error), sent=not _never_sent(error))
+    if isinstance(error, keystone.InvalidResponse):
+        return Unreachable(f"what answered is not OpenStack: {error}")
+    return Misconfigured(str(error))
+
+
+def _of_status(error):
+    """What an answer with an HTTP status of 400 and above means."""
+    text = f"{_message(error)} (HTTP {error.http_status}, request {error.request_id or 'unknown'})"
+    if error.http_status == 401:
+        return Misconfigured(f"the credentials are refused: {text}")
+    retry_after = _retry_after(error.response)
+    if error.http_status in _BUSY or (error.http_status == 413 and retry_after is not None):
+        return Busy(text, retry_after)
+    if error.http_status in _UNCLEAR:
+        return Unreachable(text)
+    return Refused(text, error.http_status)
+
+
+def _message(error):
+    """The service's own words, which Nova puts into ``{"conflictingRequest": {"message": ..., "code": 409}}``."""
+    try:
+        parts = error.response.json().values()
+        said = [part["message"] for part in parts if isinstance(part, dict) and "message" in part]
+    except (ValueError, AttributeError):
+        said = []
+    return str(said[0]) if said else type(error).message
+
+
+def _retry_after(response):
+    """Seconds from the header Retry-After, which gives them or a date; None if it is not there or says neither."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+        return max(0.0, (date - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _innermost(error):
+    """One line for an operator: what was tried, and the system's own word on why it failed."""
+    tried = str(error).partition(": HTTP")[0]
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return f"{tried}: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
+
+
+def _never_sent(error):
+    """Whether the connection was not even made, so that the request cannot have been carried out."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(cause.args[0], "reason", None) if cause is not None and cause.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)

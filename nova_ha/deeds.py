@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries out what ``decide`` decided, one step at a time; all but the sending of evacuations, which is the engine's.
+
+Each deed is idempotent: an engine that dies in the middle of one leaves a world from which the same step follows again.
+"""
+
+import logging
+
+from nova_ha import attempts as tried
+from nova_ha import flag, mark, nova, restore, restoring, states
+from nova_ha import steps as step_types
+
+# Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
+LOOK_AGAIN = 30.0
+
+
+# Why Nova refuses, by HTTP status. 400: it holds the host to be alive, or the destination not to be; 409: it does
+# something else with the instance just now.
+_BY_STATUS = {400: tried.CONFLICT, 409: tried.CONFLICT, 403: tried.FORBIDDEN, 413: tried.FORBIDDEN}
+
+
+class Deeds:
+    """The steps' deeds.
+
+    :param cluster: a ``cluster.Cluster``
+    :param cloud: a ``nova.Nova``
+    :param attempts: ``attempts.Attempts``, told when an instance is to be left alone for a while
+    :param account: ``account.Account``, told what was done
+    :param claims: the engine's ``Claims``
+    :param clock: monotonic seconds
+    """
+
+    def __init__(self, cluster, cloud, attempts, account, claims, clock):
+        self._cluster = cluster
+        self._cloud = cloud
+        self._attempts = attempts
+        self._account = account
+        self._claims = claims
+        self._clock = clock
+
+    def do(self, step):
+        """Carry a step out; returns whether the world may be different now, so that looking again is worth while.
+
+        :raises cluster.ClusterError: the cluster is away
+        """
+        try:
+            return self._DEEDS[type(step)](self, step)
+        except nova.CloudError as error:
+            instance = getattr(step, "instance", None)
+            if instance is not None:
+                self._attempts.failed(instance.id, self._clock(), str(error), cause(error))
+            self._event("failed", step, reason=f"{step.reason}; but {error}", level=logging.WARNING)
+            return False
+
+    def _take_out(self, step):
+        request = None
+        if not step.service.forced_down:
+            request = self._cloud.force_down(step.service, True)
+        if step.mark is not None:
+            request = self._cloud.disable(step.service, step.mark)
+        self._event("forced down and disabled", step, request)
+        return True
+
+    def _enlist(self, step):
+        self._event("reserved host enabled", step, self._cloud.enable(step.service))
+        return True
+
+    def _make_ready(self, step):
+        # The note first, where Nova takes it in this state: the reset makes the instance look as any other.
+        note_first = step.instance.vm_state in states.TAGGABLE
+        if step.restore and note_first:
+            self._cloud.tag(step.instance, restore.TAGS[step.restore])
+        request = None
+        if step.instance.vm_state not in ("active", "stopped") or step.instance.task_state in states.TASK_STATES:
+            request = self._cloud.reset_state(step.instance, "active")
+        if step.restore and not note_first:
+            self._cloud.tag(step.instance, restore.TAGS[step.restore])
+        self._event("made ready", step, request)
+        return True
+
+    def _delete(self, step):
+        request = self._cloud.delete(step.instance)
+        self._attempts.later(step.instance.id, self._clock(), LOOK_AGAIN, "its deletion was asked for")
+        self._event("deletion finished", step, request)
+        return True
+
+    def _restore(self, step):
+        instance = step.instance
+        if step.move == "untag":
+            request = None
+            for tag in restore.TAGS.values():
+                if tag in instance.tags:
+                    request = self._cloud.untag(instance, tag)
+        else:
+            moves = {"stop": self._cloud.stop, "pause": self._cloud.pause, "reboot": self._cloud.reboot}
+            act = moves.get(step.move, lambda subject: self._cloud.reset_state(subject, "active"))
+            request = act(instance)
+        self._attempts.later(instance.id, self._clock(), restoring.PAUSE, step.reason)
+        self._event(f"restoring: {step.move}", step, request)
+        return True
+
+    def _heal(self, step):
+        request = self._cloud.reset_state(step.instance, "active")
+        self._attempts.later(step.instance.id, self._clock(), LOOK_AGAIN, step.reason)
+        self._event("healed", step, request)
+        return True
+
+    def _close(self, step):
+        closed = self._claims.close(step.host)
+        if closed:
+            self._event("recovered", step)
+        return closed
+
+    def _start_again(self, step):
+        retaken = self._claims.take(step.host, flag.RECOVERED)
+        if retaken:
+            self._attempts.starting_again(step.host, self._clock())
+            self._event("held back once more", step)
+        return retaken
+
+    def _put_back(self, step):
+        if self._cluster.flag(step.host) != flag.RECOVERED:
+            return True  # fenced again since this pass read the flags
+        before = mark.reason_before(step.service)
+        request = self._cloud.force_down(step.service, False)
+        if before is not None:
+            request = self._cloud.disable(step.service, before)
+        elif mark.is_marked(step.service):
+            request = self._cloud.enable(step.service)
+        self._event("put back" + (f", disabled as before: {before}" if before is not None else ""), step, request)
+        return True
+
+    def _clear(self, step):
+        cleared = self._cluster.swap_flag(step.host, flag.RECOVERED, None)
+        if cleared:
+            self._event("flag cleared", step)
+        return cleared
+
+    def _event(self, name, step, request=None, reason=None, level=logging.INFO):
+        instance = getattr(step, "instance", None)
+        self._account.event(name, step.host, instance and instance.id, request, reason or step.reason, level)
+
+    _DEEDS = {
+        step_types.TakeOut: _take_out,
+        step_types.Enlist: _enlist,
+        step_types.MakeReady: _make_ready,
+        step_types.Delete: _delete,
+        step_types.Restore: _restore,
+        step_types.Heal: _heal,
+        step_types.Close: _close,
+        step_types.StartAgain: _start_again,
+        step_types.PutBack: _put_back,
+        step_types.Clear: _clear,
+    }
+
+
+def cause(error):
+    """Why a request failed, one of ``attempts.BACKOFFS``, by what the cloud answered."""
+    if isinstance(error, nova.Refused):
+        return _BY_STATUS.get(error.status, tried.UNKNOWN)
+    return tried.AWAY

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many evacuations may be in flight now: as many as configured, fewer while Nova says or shows that it is too much.
+
+As TCP does with the packets of a connection: halve at a sign of overload; then quickly back to half of what was too
+much, and from there one more for each round that goes well.
+"""
+
+# Seconds that nothing is sent after Nova said that it is busy: at first, and at most, however long it goes on or asks
+# for: a proxy's word must not put a recovery off for an hour.
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+
+
+class Pace:
+    """The window of evacuations in flight; not to be shared between threads. ``now`` is always monotonic seconds.
+
+    :param limit: evacuations in flight at most, which is also what it begins with
+    :param slow_after: seconds after which an accepted request counts as slow
+    """
+
+    def __init__(self, limit, slow_after=10.0):
+        self._limit = limit
+        self._slow_after = slow_after
+        self._window = float(limit)
+        self._goal = float(limit)  # up to here the window grows quickly
+        self._pause = FIRST_PAUSE
+        self._paused_until = 0.0
+        self._since_cut = limit  # requests accepted since the window was cut, so that the first slow one counts
+
+    @property
+    def window(self):
+        """Evacuations that may be in flight now, 1 at least."""
+        return int(self._window)
+
+    def paused(self, now):
+        """Seconds from now on in which nothing is to be sent, 0.0 for none."""
+        return max(0.0, self._paused_until - now)
+
+    def accepted(self, now, took):
+        """Nova accepted a request ``took`` seconds after it was sent."""
+        self._since_cut += 1
+        if took > self._slow_after:
+            # The requests that were sent beside it say the same thing.
+            if self._since_cut > self._window:
+                self._cut()
+            return
+        if self.paused(now) == 0.0:
+            self._pause = FIRST_PAUSE
+        growth = 1.0 if self._window < self._goal else 1.0 / self._window
+        self._window = min(self._window + growth, float(self._limit))
+
+    def busy(self, now, retry_after=None):
+        """Nova said that it is busy, and asked to be left alone for ``retry_after`` seconds if that is not None."""
+        wanted = min(retry_after or 0.0, LONGEST_PAUSE)
+        if self.paused(now) > 0.0:
+            # It was sent before the pause: one more word of what is known already.
+            self._paused_until = max(self._paused_until, now + wanted)
+            return
+        self._paused_until = now + max(self._pause, wanted)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._cut()
+
+    def _cut(self):
+        half = max(self._window / 2, 1.0)
+        if self._since_cut:  # else it is the same trouble still, and no news of how much would be too much
+            self._goal = half
+        self._window = half
+        self._since_cut = 0

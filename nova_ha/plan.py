@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``nova-ha plan`` shows: what the engine would do if a host were lost now, for each instance, and why.
+
+The world is read and the steps are decided by the engine's own code (``observer``, ``decide``). The host is taken for
+dead: claimed, and its service out of Nova. Nothing is changed, in the cluster or in Nova.
+
+``--json`` prints:
+
+========= ============================================================================================
+key       value
+========= ============================================================================================
+host      the cluster's name of it
+flag      its flag now, None if it has none
+time      when this was read, seconds since the epoch
+in_flight how many evacuations the engine has under way at once, at most
+counts    how many instances there are of each step: ``{"evacuate": 12, "leave": 1}``
+steps     in the engine's order, each with ``step`` (see ``account.doing``), ``reason``, ``alarm``, and of a step
+          about an instance ``instance`` (its id), ``name``, ``vm_state``, ``task_state``; else None
+========= ============================================================================================
+"""
+
+import collections
+import dataclasses
+import math
+
+from nova_ha import config, decide, flag
+from nova_ha.account import doing
+from nova_ha.attempts import Attempts
+from nova_ha.observer import Observer
+from nova_ha.rules import Rules
+from nova_ha.steps import Enlist, TakeOut
+from nova_ha.table import clipped, explained, table, wrapped
+
+# In the place of a control node's name in the claim that a plan imagines.
+PLANNER = "plan"
+
+# What is done before instances are looked at: a plan goes on as if it were.
+_PREPARATIONS = (TakeOut, Enlist)
+
+_HEADINGS = ("INSTANCE", "NAME", "STATE", "WOULD")
+_NAME = 20  # columns for an instance's name
+
+
+def connect(conf):
+    """The cloud that a configuration names.
+
+    :param conf: from ``config.load``
+    :return: a ``nova.Nova``
+    :raises nova.CloudError: it cannot be reached with these credentials
+    """
+    cloud = config.cloud(conf)
+    cloud.connect()
+    return cloud
+
+
+def look(host, flags, cloud, conf, now, clock):
+    """The plan as plain data, see above.
+
+    :param host: the cluster's name of it
+    :param flags: ``{host: flag value}`` of all flagged hosts
+    :param cloud: a ``nova.Nova``
+    :param conf: from ``config.load``
+    :param now: seconds since the epoch
+    :param clock: monotonic seconds
+    :raises nova.CloudError: the cloud cannot be read
+    """
+    # The other dead hosts are part of the picture: they are no destinations, and they take their share of the limits.
+    standing = {host: flag.FLAGGED, **{other: value for other, value in flags.items() if flag.stands(value)}}
+    claimed = {**standing, host: flag.claim(PLANNER, now)}
+    rules = Rules.from_options(conf)
+    world, steps = _steps(host, claimed, cloud, conf, rules, clock)
+    said = [_plain(step) for step in _held(host, standing, world, rules) + steps]
+    counts = collections.Counter(step["step"] for step in said if step["instance"])
+    return {
+        "host": host,
+        "flag": flags.get(host),
+        "time": now,
+        "in_flight": conf.recovery.in_flight,
+        "counts": dict(counts),
+        "steps": said,
+    }
+
+
+def lines(found, width):
+    """The plan for people.
+
+    :param found: from ``look``
+    """
+    host, steps = found["host"], found["steps"]
+    if flag.stands(found["flag"]):
+        now = f"{host} is in recovery (flag {found['flag']}). What an engine would do that has tried nothing yet:"
+    else:
+        now = f"If {host} were lost now (nothing has been changed):"
+    said = wrapped(now, width)
+    for step in steps:
+        if step["instance"] is None:
+            said += wrapped(f"{step['step']}: {explained(step)}", width, "  ")
+    rows = [(_cells(step), [explained(step)]) for step in steps if step["instance"]]
+    if not rows:
+        return said
+    counts = ", ".join(f"{number} {step}" for step, number in found["counts"].items())
+    said += wrapped(f"then, at most {found['in_flight']} evacuations at once: {counts}", width, "  ")
+    return [*said, "", *table(_HEADINGS, rows, width)]
+
+
+class Reader:
+    """The cloud, of which nothing but reading is possible.
+
+    :param cloud: a ``nova.Nova``
+    :param done: steps, of _PREPARATIONS, that are shown as if they were done
+    """
+
+    _READS = frozenset(
+        {
+            "aggregates",
+            "in_error",
+            "instance",
+            "instances",
+            "live_migrations",
+            "migrations",
+            "restoring",
+            "selection",
+        }
+    )
+
+    def __init__(self, cloud, done=()):
+        self._cloud = cloud
+        self._done = tuple(done)
+
+    def services(self):
+        """As ``nova.Nova.services``, with the steps done."""
+        services = self._cloud.services()
+        for step in self._done:
+            services = {**services, step.service.host: _after(step)}
+        return services
+
+    def __getattr__(self, name):
+        if name not in self._READS:
+            raise AttributeError(f"a plan does not do {name}")
+        return getattr(self._cloud, name)
+
+
+def _after(step):
+    """A service as it would be after a step."""
+    if isinstance(step, Enlist):
+        return dataclasses.replace(step.service, enabled=True, disabled_reason=None)
+    service = dataclasses.replace(step.service, up=False, forced_down=True)
+    return service if step.mark is None else dataclasses.replace(service, enabled=False, disabled_reason=step.mark)
+
+
+def _steps(host, flags, cloud, conf, rules, clock):
+    """The world in which a host is prepared for its recovery, and all steps to do about the host.
+
+    However many evacuations are under way already, each instance is told what it comes to in the end.
+    """
+    done = []
+    while True:
+        world = Observer(Reader(cloud, done), conf.recovery.domain, clock).look(flags)
+        found = decide.steps(world, Attempts(), rules, math.inf, clock())
+        steps = [step for step in found if step.host == host]
+        kinds = {type(step) for step in done}
+        first = [step for step in steps if isinstance(step, _PREPARATIONS) and type(step) not in kinds]
+        if not first:
+            return world, done + steps
+        done += first
+
+
+def _held(host, standing, world, rules):
+    """What the mass failure guard would say if these flags stood, as steps."""
+    names = {other.name: other.service.host for other in world.hosts if other.service}
+    in_nova = {name: standing[other] for other, name in names.items()}
+    held = rules.guard.held(in_nova, frozenset(world.services), world.aggregates)
+    why = held.get(names.get(host))
+    return decide.claims({host: standing[host]}, {}, frozenset(), {host: why}) if why else []
+
+
+def _plain(step):
+    instance = getattr(step, "instance", None)
+    return {
+        "step": doing(step),
+        "reason": step.reason,
+        "alarm": getattr(step, "alarm", False),
+        "instance": instance and instance.id,
+        "name": instance and instance.name,
+        "vm_state": instance and instance.vm_state,
+        "task_state": instance and instance.task_state,
+    }
+
+
+def _cells(step):
+    state = step["vm_state"] + (f", {step['task_state']}" if step["task_state"] else "")
+    return step["instance"], clipped(step["name"], _NAME), state, step["step"]

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a dead host's instances need next: pure."""
+
+import re
+from typing import NamedTuple
+
+from nova_ha import attempts as tried
+from nova_ha import mark, restore, states
+from nova_ha.attempts import Attempts
+from nova_ha.rules import RESTART_IN_PLACE, Rules
+from nova_ha.snapshot import FAILED, FINISHED, Host, World
+from nova_ha.steps import Close, Delete, Evacuate, Leave, MakeReady, Wait
+
+# Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
+MIGRATION_PATIENCE = 120
+
+
+# What Nova says when an instance's guest is already where it was to be made.
+_EXISTS = re.compile(r"Instance \S+ already exists")
+
+
+class Case(NamedTuple):
+    """A host to recover, and all there is to know for it."""
+
+    host: Host
+    world: World
+    attempts: Attempts
+    rules: Rules
+    now: float
+
+    def wait(self, reason, instance=None, alarm=False):
+        """A Wait step."""
+        return Wait(self.host.name, reason, instance, alarm)
+
+    def records(self, instance):
+        """The records of evacuations of an instance away from the host, oldest first."""
+        return [record for record in self.host.evacuations if record.instance == instance.id]
+
+
+def instance_step(case, instance):
+    """The step for one instance that Nova still has on the host."""
+    treatment = states.treatment(instance)
+    if treatment.do == states.LEAVE:
+        return _left(case, instance, treatment.why)
+    busy = _untracked(case, instance) or _in_flight(case, instance) or _held(case, instance)
+    if busy:
+        return busy
+    if treatment.do == states.DELETE:
+        return Delete(case.host.name, treatment.why, instance)
+    if treatment.do == states.HOLD:
+        return case.wait(treatment.why, instance, alarm=True)
+    verdict = _verdict(case, instance)
+    if not verdict.recover:
+        return _left(case, instance, verdict.reason)
+    moving = _being_migrated(case, instance)
+    if moving:
+        return moving
+    noted = restore.wanted(instance)
+    if instance.vm_state not in states.EVACUABLE or (treatment.then and not noted):
+        return MakeReady(case.host.name, treatment.why, instance, None if noted else treatment.then)
+    if not case.world.candidates:
+        return case.wait("no compute host is up and enabled that could take it", instance)
+    return _evacuate(case, instance)
+
+
+def _evacuate(case, instance):
+    attempt = case.attempts.get(instance.id)
+    records = case.records(instance)
+    destination = None
+    if case.rules.reserve_destination and not (attempt and attempt.cause == tried.NO_ROOM and attempt.failures):
+        spare = mark.reserve(case.host.service)
+        destination = spare if spare in case.world.candidates else None
+    reason = attempt.reason if attempt and attempt.reason else "its host is dead"
+    return Evacuate(case.host.name, reason, instance, records[-1].id if records else 0, destination)
+
+
+def _left(case, instance, why):
+    """An instance that stays: for good, unless the host's return would destroy it."""
+    for record in case.records(instance):
+        if record.in_flight or record.status == "done":
+            reason = (
+                f"{why}; but evacuation {record.id} is {record.status}, for which nova-compute would destroy the "
+                f"instance here when it starts: delete it, or have it evacuated"
+            )
+            return case.wait(reason, instance, alarm=True)
+    return Leave(case.host.name, why, instance)
+
+
+def _verdict(case, instance):
+    attempt = case.attempts.get(instance.id)
+    attempted = bool(attempt and attempt.failures) or any(r.status in FAILED for r in case.records(instance))
+    around = frozenset(name for name, hosts in case.world.aggregates.items() if case.host.service.host in hosts)
+    return case.rules.policy.verdict(instance, case.world.selection, around, attempted)
+
+
+def _untracked(case, instance):
+    """A Wait for an instance whose guest is on a destination that Nova does not know it to be on, or None.
+
+    nova-compute died there in the middle of an evacuation, and found the guest when it was asked again (measured). One
+    elsewhere would be a second one.
+    """
+    if instance.vm_state != "error" or not _EXISTS.match(instance.fault or ""):
+        return None
+    failed = [record for record in case.records(instance) if record.status == "failed"]
+    where = failed[-1].destination if failed else None
+    if where is None or where in case.world.dead:
+        return None
+    reason = (
+        f"a guest of it is on {where}, unknown to Nova: fence {where}, or remove the guest there (virsh destroy, virsh "
+        f"undefine) and then openstack server set --state active {instance.id}"
+    )
+    return case.wait(reason, instance, alarm=True)
+
+
+def _in_flight(case, instance):
+    """The step for an evacuation that may still start the guest somewhere, or None if there is none."""
+    for record in case.records(instance):
+        if not record.in_flight or record.destination in case.world.dead or case.attempts.is_stray(record):
+            continue
+        where = record.destination or "a host that is still to be chosen"
+        reason = f"evacuation {record.id} to {where} is {record.status}"
+        age = case.attempts.age(record, case.now)
+        if age < case.rules.stuck_after:
+            return case.wait(reason, instance)
+        return _stuck(case, instance, record, f"stuck: {reason}")
+    return None
+
+
+def _stuck(case, instance, record, reason):
+    """What to do about an evacuation that has not moved for long.
+
+    Tried again is one that its destination has begun (nova-compute has died there since: nothing else stops it for so
+    long), and one whose turn has passed (a host takes its requests one after the other, so it never got this one). Only
+    on that same destination, so that whatever is left of the first cannot start the guest on a second host.
+    """
+    again = record.status != "accepted" or case.attempts.was_passed(record)
+    if again and record.destination in case.world.candidates:
+        held = _held(case, instance)
+        newest = case.records(instance)[-1].id
+        reason += f"; tried again, on {record.destination} only"
+        return held or Evacuate(case.host.name, reason, instance, newest, record.destination)
+    way_out = f"bring nova-compute of {record.destination} back, or fence that host"
+    if not again:
+        way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
+    return case.wait(f"{reason}; {way_out}", instance, alarm=True)
+
+
+def _held(case, instance):
+    """A Wait for what was asked for the instance, or None if something may be asked now."""
+    attempt = case.attempts.get(instance.id)
+    if attempt is None:
+        return None
+    if attempt.outcome == tried.SENDING:
+        return case.wait("the request is being sent", instance)
+    if case.now >= attempt.until:
+        return None
+    again = "tried" if attempt.outcome == tried.FAILED else "looked at"
+    return case.wait(f"{attempt.reason}; {again} again after a pause", instance)
+
+
+def _being_migrated(case, instance):
+    """A Wait for an instance that a living host may have got, or may still get, by live migration; or None.
+
+    One that has not begun is ended by Nova's own time limits (a minute or so). One that has is reported by the host
+    that it leaves: when that dies at the wrong moment, the guest runs on the other, and nobody can tell from here.
+    """
+    if instance.task_state not in states.MIGRATING:
+        return None
+    for record in case.host.live_migrations:
+        if record.instance != instance.id or record.destination in case.world.dead:
+            continue
+        where = record.destination or "a host that is still to be chosen"
+        reason = f"live migration {record.id} to {where} is {record.status}: its guest may run there"
+        if case.attempts.pending(instance.id, case.now) < MIGRATION_PATIENCE:
+            return case.wait(reason, instance)
+        reason += f". Look; if it does not: openstack server set --state error {instance.id}"
+        return case.wait(reason, instance, alarm=True)
+    return None
+
+
+def unsettled(case):
+    """Waits for evacuations of instances that are not on the host any more, and are not proved to be over."""
+    return [
+        case.wait(f"evacuation {record.id} of instance {record.instance} is {record.status}")
+        for record in open_records(case.host, case.world)
+    ]
+
+
+def open_records(host, world):
+    """The records, in flight away from a host, of instances that cannot be told to have arrived somewhere.
+
+    A record is no sure sign: a repeated evacuation leaves one that is ``accepted`` for ever, and a late request of a
+    host that came back takes one that was ``done``. An instance that is on another host, which lives, with no task, is
+    there.
+    """
+    done = {}
+    for record in host.evacuations:
+        if record.status in FINISHED:
+            done[record.instance] = record.id
+    found = []
+    for record in host.evacuations:
+        if record.in_flight and record.id > done.get(record.instance, 0) and not _arrived(record, host, world):
+            found.append(record)
+    return found
+
+
+def _arrived(record, host, world):
+    if record.instance not in host.whereabouts:
+        return False
+    instance = host.whereabouts[record.instance]
+    if instance is None:
+        return True  # deleted
+    elsewhere = instance.host != host.service.host and instance.host not in world.dead
+    return elsewhere and instance.task_state is None and instance.vm_state != "error"
+
+
+def restart_in_place(case, found):
+    """The steps that let the rest of a host's instances start again on it, because no other has room; or None.
+
+    The operator's choice (``no_room``). Only when the host is back, nothing of it is in flight, and no record is left
+    for which nova-compute, once it starts, would destroy one of them.
+    """
+    if case.rules.no_room != RESTART_IN_PLACE or not case.host.online:
+        return None
+    rest = [step.instance for step in found if not isinstance(step, Leave)]
+    if not all(_may_restart(case, instance) for instance in rest):
+        return None
+    unready = [
+        MakeReady(case.host.name, "there is no room elsewhere: restarted in place", instance, _state_in_place(instance))
+        for instance in rest
+        if restore.wanted(instance) is None or instance.vm_state not in states.TAGGABLE
+    ]
+    left = [step for step in found if isinstance(step, Leave)]
+    if unready:
+        return left + unready
+    if unsettled(case):
+        return None
+    return left + [Close(case.host.name, f"no other host has room: {len(rest)} instances are restarted in place")]
+
+
+def _may_restart(case, instance):
+    attempt = case.attempts.get(instance.id)
+    asked = attempt is not None and attempt.outcome != tried.FAILED
+    records = [record for record in case.records(instance) if record.in_flight or record.status == "done"]
+    roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
+    known = states.treatment(instance).do in (states.EVACUATE, states.RESET)
+    return known and roomless and not asked and not records
+
+
+def _state_in_place(instance):
+    """The state that an instance had, as its tag, its state and its guest's last known state tell."""
+    noted = restore.wanted(instance)
+    if noted:
+        return None
+    return states.treatment(instance).then or restore.RUNNING

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a recovered host comes back into service: pure."""
+
+from nova_ha import mark, restoring
+from nova_ha.steps import Clear, Heal, PutBack, StartAgain, Wait
+
+# Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
+# same while it lasts, but moves on.
+CERTAIN = 30.0
+
+# Starts of nova-compute after which we stop to hope that one more ends the records that are left.
+MOST_STARTS = 5
+
+
+def steps(host, world, attempts, now):
+    """The steps for a host whose recovery is closed."""
+    if host.service is None:
+        return [Clear(host.name, "Nova has no nova-compute service of this host any more")]
+    is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
+    if not host.reported and not (is_put_back and host.service.up):
+        return [Wait(host.name, "nova-compute has not reported to Nova since the recovery")]
+    found = _heal(host, world, attempts, now)
+    if is_put_back:
+        return found or [_clear(host, world)]
+    return found + [_put_back(host, attempts)]
+
+
+def _put_back(host, attempts):
+    """Whether Nova's clean-up there has run, so that the service can be put back.
+
+    nova-compute, when it starts, destroys what it has of each instance that has such a record away from it, wherever
+    that instance is by then, and ends one record of each (measured). With one left, a later start would destroy an
+    instance that has been moved back meanwhile.
+    """
+    left = [record for record in host.evacuations if record.status == "done" or record.in_flight]
+    instances = {record.instance for record in left}
+    if not left:
+        return PutBack(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
+    if len(left) == len(instances) and all(record.status == "done" for record in left):
+        return Wait(host.name, f"nova-compute has still to clean up after {len(left)} evacuated instances")
+    shown = ", ".join(f"{record.id} {record.status}" for record in left[:3])
+    reason = f"nova-compute has left {len(left)} evacuation records of {len(instances)} instances ({shown}, ...)"
+    if attempts.starts(host.name) < MOST_STARTS:
+        return StartAgain(host.name, f"{reason}: it must start once more to end them")
+    reason += ", for which it would destroy them if they came back here: see what its log says when it starts"
+    return Wait(host.name, reason, alarm=True)
+
+
+def _clear(host, world):
+    """What is left to wait for once the host takes instances again."""
+    if not host.service.up:
+        return Wait(host.name, "nova-compute does not report to Nova")
+    unrestored = restoring.of_host(host, world)
+    if unrestored:
+        return Wait(host.name, f"{len(unrestored)} instances are still to get their former state back")
+    return Clear(host.name, "the host is in service")
+
+
+def _heal(host, world, attempts, now):
+    """Steps for instances that a late request of this host has set to error while they run elsewhere.
+
+    What a host had been asked for when it died it does when it comes back, before it reports. A request for an
+    instance that is elsewhere by now fails; Nova sets the instance to error and leaves the request's task on it, and
+    its guest runs on (measured for evacuations, rebuilds, migrations and resizes).
+    """
+    found = []
+    for instance, seconds in host.broken:
+        service = world.services.get(instance.host)
+        if service is None or not service.up or instance.host == host.service.host:
+            continue
+        doing = f"a late request of {host.name} left it in error, {instance.task_state}, while its guest runs"
+        attempt = attempts.get(instance.id)
+        if seconds < CERTAIN or (attempt is not None and now < attempt.until):
+            found.append(Wait(host.name, f"it seems that {doing}", instance))
+        else:
+            found.append(Heal(host.name, doing, instance))
+    return found

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which evacuations are sent now: order, groups and limits over all hosts; pure."""
+
+import collections
+import itertools
+
+from nova_ha.steps import Evacuate, Leave, Wait
+
+# Failures in a row after which an instance holds nobody back any more: as far as others are concerned, for good.
+FAILED_FOR_GOOD = 3
+
+
+def limited(found, world, attempts, rules, window, now):
+    """All steps in one list: the evacuations that may be sent now first, the rest of them as Waits at the end.
+
+    :param found: a list of steps for each host
+    """
+    flights = in_flight(world, attempts)
+    by_source = collections.Counter(source for _, source, _ in flights)
+    queues = [[step for step in steps if isinstance(step, Evacuate)] for steps in found]
+    # Those with the least in flight first, so that none starves.
+    queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
+    group = _open_group(found, attempts, rules, now)
+    room = _room(world, rules, window) - len(flights)
+    send, hold = [], []
+    for step in rules.order.arrange(queues):
+        source = step.instance.host
+        if rules.order.group(step.instance) > group:
+            reason = f"it waits for group {rules.order.groups[group]} to be up"
+        elif len(send) >= room:
+            reason = "as many evacuations are in flight as may be now"
+        elif rules.in_flight_per_source and by_source[source] >= rules.in_flight_per_source:
+            reason = f"as many evacuations from {source} are in flight as may be"
+        else:
+            by_source[source] += 1
+            send.append(step)
+            continue
+        hold.append(Wait(step.host, reason, step.instance))
+    others = [step for step in itertools.chain(*found) if not isinstance(step, Evacuate)]
+    return send + others + hold
+
+
+def in_flight(world, attempts):
+    """Every evacuation that may be in flight to a living host, as a set of (instance id, source, destination)."""
+    flights = {
+        (record.instance, record.source, record.destination)
+        for host in world.hosts
+        for record in host.evacuations
+        if record.in_flight and record.destination not in world.dead and record.instance not in host.whereabouts
+    }
+    known = {instance for instance, _, _ in flights}
+    sources = {instance.id: instance.host for host in world.hosts for instance in host.instances}
+    return flights | {(i, sources.get(i), None) for i in attempts.open() if i not in known}
+
+
+def _room(world, rules, window):
+    """How many evacuations may be in flight in all."""
+    if not rules.in_flight_per_destination:
+        return window
+    return min(window, rules.in_flight_per_destination * len(world.candidates))
+
+
+def _open_group(found, attempts, rules, now):
+    """The group whose turn it is: the first that has an instance to wait for."""
+    last = len(rules.order.groups)
+    waited_for = [
+        rules.order.group(step.instance)
+        for step in itertools.chain(*found)
+        if getattr(step, "instance", None) is not None and not isinstance(step, Leave)
+        if not _is_given_up(step, attempts, rules, now)
+    ]
+    return min(waited_for, default=last) if last else last
+
+
+def _is_given_up(step, attempts, rules, now):
+    attempt = attempts.get(step.instance.id)
+    failed = attempt is not None and attempt.failures >= FAILED_FOR_GOOD
+    alarmed = isinstance(step, Wait) and step.alarm
+    return failed or alarmed or attempts.pending(step.instance.id, now) > rules.group_patience

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of an instance of a dead host by the state that it was in: a table.
+
+docs/instance-states.md is checked against it. What Nova's evacuate does with each state was measured on a real Nova: it
+accepts active, stopped and error, whatever the task state; it refuses all else; and it does not know a former state.
+"""
+
+from typing import NamedTuple, Optional
+
+from nova_ha import restore
+
+EVACUATE = "evacuate"
+RESET = "reset, evacuate"  # Nova refuses this state: its state is reset to active first
+DELETE = "delete"
+LEAVE = "leave"
+HOLD = "hold"
+
+
+class Treatment(NamedTuple):
+    """What is done with an instance.
+
+    :param do: EVACUATE, RESET, DELETE, LEAVE or HOLD
+    :param why: for people
+    :param then: the former state, to be restored by us afterwards (see ``restore``); None if Nova sees to it
+    """
+
+    do: str
+    why: str
+    then: Optional[str] = None
+
+
+_SHELVED = Treatment(LEAVE, "it is shelved: no guest of it was running; its owner can unshelve it")
+
+# By Nova's vm_state.
+VM_STATES = {
+    "active": Treatment(EVACUATE, "it was running"),
+    # Nova would stop it again by itself, but not if the first attempt fails: it would then be in error, and be started.
+    "stopped": Treatment(EVACUATE, "it was stopped, and stays so", restore.STOPPED),
+    "error": Treatment(EVACUATE, "it is in error: evacuated, it is made anew"),
+    "paused": Treatment(RESET, "its memory is lost; it is paused again", restore.PAUSED),
+    "suspended": Treatment(RESET, "its saved memory is lost; it is left stopped", restore.STOPPED),
+    "rescued": Treatment(RESET, "it is booted from its own disk, not from the rescue image"),
+    "resized": Treatment(RESET, "it keeps its new flavor; the resize can neither be confirmed nor reverted any more"),
+    "shelved": _SHELVED,
+    "shelved_offloaded": _SHELVED,
+    "building": Treatment(LEAVE, "it was never launched; nova-compute sets it to error when it returns"),
+    "soft-delete": Treatment(LEAVE, "its owner deleted it: not revived"),
+    "deleted": Treatment(LEAVE, "it is deleted"),
+}
+
+# By Nova's task_state, which goes before the vm_state. Any other is what the dead host left of a work that Nova's
+# evacuate overrides.
+TASK_STATES = {
+    "deleting": Treatment(DELETE, "its owner was deleting it: not revived, its deletion is finished"),
+    "soft-deleting": Treatment(DELETE, "its owner was deleting it: not revived, its deletion is finished"),
+    "powering-off": Treatment(RESET, "its owner was stopping it", restore.STOPPED),
+    "pausing": Treatment(RESET, "its owner was pausing it", restore.PAUSED),
+    "suspending": Treatment(RESET, "its owner was suspending it; it is left stopped", restore.STOPPED),
+}
+
+# States in which Nova evacuates.
+EVACUABLE = frozenset(state for state, treatment in VM_STATES.items() if treatment.do == EVACUATE)
+# States in which Nova lets an instance be tagged.
+TAGGABLE = frozenset({"active", "stopped", "paused", "suspended"})
+# Task states of an instance that is being rebuilt, which an evacuation is. Nova's API sets the first of them before it
+# answers, and an evacuation that has ended, well or badly, leaves none.
+REBUILDING = frozenset({"rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"})
+# Task states of a live migration's instance.
+MIGRATING = frozenset({"migrating"})
+
+_SHUT_DOWN = frozenset({"shutdown", "suspended", "crashed"})
+
+
+def treatment(instance):
+    """What to do with an instance of a dead host, as a ``Treatment``."""
+    by_task = TASK_STATES.get(instance.task_state)
+    found = VM_STATES.get(instance.vm_state)
+    if found is None:
+        return Treatment(HOLD, f"{instance.vm_state} is none of Nova's states that nova-ha knows")
+    if found.do == LEAVE and not (by_task and by_task.do == DELETE):
+        return found
+    if by_task is not None:
+        return by_task
+    if instance.vm_state == "active" and instance.power_state == "paused":
+        # Only an engine that died between the reset and the note leaves an instance so.
+        return found._replace(then=restore.PAUSED)
+    if instance.vm_state == "resized" and instance.power_state in _SHUT_DOWN:
+        return found._replace(then=restore.STOPPED)
+    if instance.vm_state == "error" and instance.power_state in _SHUT_DOWN:
+        return Treatment(RESET, "it is in error, and was not running: made anew, and left stopped", restore.STOPPED)
+    return found

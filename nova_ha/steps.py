@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps that ``decide`` answers with: what to do next about a host or one of its instances, and why.
+
+They are plain data. The engine carries them out; ``nova-ha plan`` prints them.
+"""
+
+import dataclasses
+from typing import Optional
+
+from nova_ha import flag
+from nova_ha.snapshot import Instance, Service
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """Something to do about a host; ``reason`` is for people."""
+
+    host: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Wait(Step):
+    """Nothing to do now about the host, or about one of its instances; it is not finished.
+
+    :param alarm: an operator should know of it: it will not end by itself
+    """
+
+    instance: Optional[Instance] = None
+    alarm: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Leave(Step):
+    """This instance is not recovered, for good."""
+
+    instance: Instance = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim(Step):
+    """Take the host up: its flag, now ``old``, becomes this engine's claim."""
+
+    old: str = flag.FLAGGED
+
+
+@dataclasses.dataclass(frozen=True)
+class TakeOut(Step):
+    """Force the service down, and disable it for ``mark`` unless that is None."""
+
+    service: Service = None
+    mark: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Enlist(Step):
+    """Enable a reserved host (``service``) in the place of the lost one."""
+
+    service: Service = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MakeReady(Step):
+    """Reset the instance's state to active, so that Nova evacuates it (or restarts it in place).
+
+    :param restore: the state that it is to have afterwards, noted on the instance first; None if Nova sees to it
+    """
+
+    instance: Instance = None
+    restore: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Evacuate(Step):
+    """Have Nova resurrect the instance elsewhere.
+
+    :param newest: the instance's newest evacuation record, 0 if it has none
+    :param destination: Nova's name of the host to send it to, None to leave the choice to the scheduler
+    """
+
+    instance: Instance = None
+    newest: int = 0
+    destination: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Delete(Step):
+    """Finish the deletion that the instance's owner asked for."""
+
+    instance: Instance = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Restore(Step):
+    """One move towards the state that the instance's tag asks for.
+
+    :param move: ``activate`` (reset its state), ``reboot``, ``stop``, ``pause`` or ``untag``
+    """
+
+    instance: Instance = None
+    move: str = "untag"
+
+
+@dataclasses.dataclass(frozen=True)
+class Heal(Step):
+    """Set an instance to active that a late request of a host that came back had set to error, while it runs."""
+
+    instance: Instance = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Close(Step):
+    """The host is recovered: its flag becomes ``no``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StartAgain(Step):
+    """The host's nova-compute is to be stopped and started once more: its flag becomes a claim again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PutBack(Step):
+    """Un-force the service and put its status back to what it was before us."""
+
+    service: Service = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Clear(Step):
+    """The host is in service again: its flag goes."""
+
+
+def is_action(step):
+    """Whether there is something to do about it now."""
+    return not isinstance(step, (Wait, Leave))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``nova-ha`` prints for people: tables that fit a terminal, and times as people say them."""
+
+import os
+import textwrap
+import time
+
+# Columns that a table may take; a terminal decides in between.
+NARROWEST, WIDEST = 80, 120
+
+# What does not end by itself is to catch the eye.
+ALARM = "NEEDS AN OPERATOR: "
+
+_INDENT = "    "
+
+
+def table(headings, rows, width):
+    """A table's lines.
+
+    :param headings: one for each column
+    :param rows: pairs of a row's cells and its notes; each note begins a line of its own below the row
+    :param width: columns within which the notes are wrapped
+    """
+    rows = [([clean(cell) for cell in cells], notes) for cells, notes in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *(cells for cells, _notes in rows))]  # noqa: B905
+    lines = [_line(headings, widths)]
+    for cells, notes in rows:
+        lines.append(_line(cells, widths))
+        for note in filter(None, notes):
+            lines += wrapped(note, width, _INDENT)
+    return lines
+
+
+def wrapped(text, width, indent=""):
+    """A text's lines, each indented."""
+    return textwrap.wrap(
+        clean(text),
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def clean(text):
+    """A text in which nothing steers the terminal: names of instances are their owners' to choose."""
+    return "".join(character if character.isprintable() else "?" for character in str(text))
+
+
+def clipped(text, longest):
+    """A text cut to a length that a column can take."""
+    return text if len(text) <= longest else f"{text[: longest - 2]}.."
+
+
+def explained(about):
+    """The reason for something (of which ``reason`` and ``alarm`` are known), with a call where one is due."""
+    return f"{ALARM}{about['reason']}" if about["alarm"] else about["reason"]
+
+
+def ago(seconds):
+    """How long something took, or lies back: ``45 s``, ``3 min``, ``5 h``, ``4 d``."""
+    seconds = max(0, int(seconds))  # the clock of another node may be ahead
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def moment(epoch):
+    """A time on this node's clock, with its date."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch))
+
+
+def width():
+    """Columns to use on standard output."""
+    try:
+        return min(max(os.get_terminal_size(1).columns, NARROWEST), WIDEST)
+    except OSError:
+        return WIDEST
+
+
+def _line(cells, widths):
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()  # noqa: B905

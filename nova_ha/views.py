@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's JSON -> our snapshots."""
+
+import functools
+
+from nova_ha.answers import Misconfigured, Unreachable
+from nova_ha.snapshot import Instance, Migration, Service
+
+# Nova's numbers for what a guest does.
+_POWER_STATES = {0: "none", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
+
+
+def _view(make):
+    """A view that says what an answer lacks.
+
+    Nova leaves out what the user may not see, and nearly everything while the database of a cell is away.
+    """
+
+    @functools.wraps(make)
+    def view(body):
+        if not isinstance(body, dict):
+            raise Unreachable("what answered is not OpenStack")
+        if body.get("status") == "UNKNOWN":
+            raise Unreachable(f"the cell of {body.get('host') or body.get('id')} does not answer Nova")
+        try:
+            return make(body)
+        except KeyError as error:
+            raise Misconfigured(f"Nova's answers lack {error}: the user needs Nova's admin role") from error
+
+    return view
+
+
+@_view
+def service(body):
+    """A ``snapshot.Service`` from a member of os-services."""
+    return Service(
+        id=body["id"],
+        host=body["host"],
+        up=body["state"] == "up",
+        enabled=body["status"] == "enabled",
+        forced_down=body["forced_down"],
+        disabled_reason=body["disabled_reason"],
+        last_report=body["updated_at"],
+        zone=body["zone"],
+    )
+
+
+@_view
+def instance(body):
+    """A ``snapshot.Instance`` from a server's details."""
+    return Instance(
+        id=body["id"],
+        name=body["name"],
+        host=body["OS-EXT-SRV-ATTR:host"],
+        vm_state=body["OS-EXT-STS:vm_state"],
+        task_state=body["OS-EXT-STS:task_state"],
+        image=(body["image"] or {}).get("id"),
+        extra_specs=body["flavor"].get("extra_specs", {}),
+        power_state=_POWER_STATES.get(body["OS-EXT-STS:power_state"], "none"),
+        metadata=body["metadata"],
+        project=body["tenant_id"],
+        zone=body["OS-EXT-AZ:availability_zone"] or None,
+        tags=frozenset(body["tags"]),
+        fault=(body.get("fault") or {}).get("message"),
+    )
+
+
+@_view
+def migration(body):
+    """A ``snapshot.Migration`` from a member of os-migrations."""
+    if body["source_compute"] is None:
+        # What Nova shows to a user who may see migrations but not hosts.
+        raise KeyError("source_compute")
+    return Migration(
+        id=body["id"],
+        instance=body["instance_uuid"],
+        status=body["status"],
+        source=body["source_compute"],
+        destination=body["dest_compute"],
+    )

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's account of itself: what is going on since when, and what happened."""
+
+import json
+import logging
+
+import pytest
+
+from nova_ha.account import Account, doing
+from nova_ha.attempts import ACCEPTED, FAILED, SENDING, Attempt
+from nova_ha.steps import Close, Evacuate, Leave, MakeReady, TakeOut, Wait
+from tests.unit.worlds import OURS, instance
+
+FLAGS = {"compute-1": OURS}
+
+
+class Scene:
+    """An account, its clock, and what was logged."""
+
+    def __init__(self, keep=1000):
+        self.now = 1000.0
+        self.lines = []
+        log = logging.Logger("test")
+        log.addHandler(self)
+        self.account = Account(log, lambda: self.now, keep)
+        self.attempts = {}
+
+    level = logging.NOTSET
+
+    def handle(self, record):
+        self.lines.append((record.levelname, record.getMessage()))
+
+    def after_pass(self, *steps, seconds=0, flags=FLAGS):
+        """The hosts' account after a pass that ends so many seconds after the last."""
+        self.now += seconds
+        self.account.hosts(flags, steps, self.attempts.get)
+        return self.account.as_dict()["hosts"]
+
+    @property
+    def events(self):
+        return self.account.as_dict()["events"]
+
+
+@pytest.mark.parametrize(
+    ("about", "line"),
+    [
+        ({"instance": "i1", "request": "req-1"}, "host=compute-1 instance=i1 request=req-1"),
+        ({"reason": "no room"}, 'host=compute-1 reason="no room"'),
+        ({"reason": "short"}, 'host=compute-1 reason="short"'),
+        ({"reason": 'said "no"\nand left'}, r'host=compute-1 reason="said \"no\"\nand left"'),
+        ({"request": "a b=c"}, 'host=compute-1 request="a b=c"'),
+    ],
+)
+def test_an_event_is_one_line_of_text_and_pairs(about, line):
+    scene = Scene()
+    scene.account.event("evacuation accepted", "compute-1", **about)
+    assert scene.lines == [("INFO", f"evacuation accepted: {line}")]
+
+
+def test_an_event_is_kept_as_data():
+    scene = Scene()
+    scene.account.event("evacuation refused", "compute-1", "i1", "req-1", "quota", logging.WARNING)
+    assert scene.events == [
+        {
+            "time": 1000.0,
+            "level": "warning",
+            "event": "evacuation refused",
+            "host": "compute-1",
+            "instance": "i1",
+            "request": "req-1",
+            "reason": "quota",
+        }
+    ]
+
+
+def test_so_many_events_are_kept_and_no_more():
+    scene = Scene(keep=3)
+    for number in range(5):
+        scene.account.event(f"event {number}", "compute-1")
+    assert [event["event"] for event in scene.events] == ["event 2", "event 3", "event 4"]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"), [(Close, "close"), (TakeOut, "take out"), (MakeReady, "make ready"), (Wait, "wait")]
+)
+def test_what_a_step_is_called(step, words):
+    assert doing(step("compute-1", "why")) == words
+
+
+def test_since_is_when_this_began_for_this_reason():
+    scene = Scene()
+    first = Wait("compute-1", "evacuation 1 is running", instance())
+    scene.after_pass(first)
+    hosts = scene.after_pass(first, seconds=5)
+    assert hosts["compute-1"]["since"] == hosts["compute-1"]["instances"]["i1"]["since"] == 1000
+    hosts = scene.after_pass(Wait("compute-1", "evacuation 2 is running", instance()), seconds=5)
+    assert hosts["compute-1"]["since"] == 1000
+    assert hosts["compute-1"]["instances"]["i1"]["since"] == 1010
+    assert scene.after_pass(Close("compute-1", "done"), seconds=5)["compute-1"]["since"] == 1015
+
+
+def test_a_host_says_what_it_does_itself_or_that_its_instances_are_recovered():
+    scene = Scene()
+    own = scene.after_pass(Wait("compute-1", "no service"))["compute-1"]
+    assert (own["doing"], own["reason"], own["flag"], own["instances"]) == ("wait", "no service", OURS, {})
+    assert scene.after_pass(Evacuate("compute-1", "dead", instance()))["compute-1"]["doing"] == "recover"
+    both = scene.after_pass(Leave("compute-1", "deleted", instance()), Close("compute-1", "over"))["compute-1"]
+    assert (both["doing"], both["instances"]["i1"]["doing"]) == ("close", "leave")
+    assert scene.after_pass()["compute-1"]["doing"] == "wait"
+    assert scene.after_pass(flags={}) == {}
+
+
+def test_instances_are_seen_to_even_after_their_host_s_flag_is_gone():
+    scene = Scene()
+    host = scene.after_pass(Wait("compute-2", "to be paused again", instance()), flags={})["compute-2"]
+    assert (host["flag"], host["doing"], host["instances"]["i1"]["doing"]) == (None, "recover", "wait")
+    assert scene.after_pass(flags={}) == {}
+
+
+@pytest.mark.parametrize("about", [None, instance()])
+def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
+    scene = Scene()
+    steps = [Wait("compute-1", "a", about), Wait("compute-1", "b", about, alarm=True), Wait("compute-1", "c", about)]
+    host = scene.after_pass(*steps)["compute-1"]
+    state = host["instances"]["i1"] if about else host
+    assert (state["reason"], state["alarm"]) == ("b", True)
+    host = scene.after_pass(steps[0], steps[2])["compute-1"]
+    assert (host["instances"]["i1"] if about else host)["reason"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        (Wait("compute-1", "no room", instance()), ("INFO", 'wait: host=compute-1 instance=i1 reason="no room"')),
+        (Leave("compute-1", "deleted", instance()), ("INFO", 'leave: host=compute-1 instance=i1 reason="deleted"')),
+        (Wait("compute-1", "held", alarm=True), ("WARNING", 'wait: host=compute-1 reason="held"')),
+        (Evacuate("compute-1", "dead", instance()), None),
+        (Close("compute-1", "over"), None),
+    ],
+)
+def test_what_is_not_done_is_said_once(step, line):
+    scene = Scene()
+    for _pass in range(3):
+        scene.after_pass(step, seconds=1)
+    assert scene.lines == ([line] if line else [])
+    assert len(scene.events) == len(scene.lines)
+
+
+def test_what_waits_again_is_said_again():
+    scene = Scene()
+    wait = Wait("compute-1", "no room", instance())
+    for step in (wait, Evacuate("compute-1", "again", instance()), wait):
+        scene.after_pass(step, seconds=1)
+    assert len(scene.lines) == 2
+
+
+def test_failures_are_counted_and_the_last_is_remembered():
+    scene = Scene()
+    wait = Wait("compute-1", "later", instance())
+
+    def tried(attempt):
+        scene.attempts["i1"] = attempt
+        state = scene.after_pass(wait)["compute-1"]["instances"]["i1"]
+        return state["name"], state["failures"], state["last_failure"]
+
+    assert tried(None) == ("web-1", 0, None)
+    assert tried(Attempt(FAILED, failures=1, reason="no valid host")) == ("web-1", 1, "no valid host")
+    assert tried(Attempt(SENDING, failures=1)) == ("web-1", 1, "no valid host")
+    assert tried(Attempt(ACCEPTED, failures=1, reason="accepted")) == ("web-1", 1, "no valid host")
+    assert tried(Attempt(FAILED, failures=2, reason="spawn failed")) == ("web-1", 2, "spawn failed")
+
+
+def test_an_engine_goes_on_with_the_events_of_the_one_before():
+    scene = Scene()
+    scene.account.event("evacuation accepted", "compute-1", "i1", "req-1")
+    scene.after_pass(Wait("compute-1", "no room", instance()))
+    former = json.loads(json.dumps(scene.account.as_dict()))
+    account = Account.from_dict(former, logging.getLogger("test"), keep=1)
+    assert account.as_dict() == {"hosts": {}, "events": former["events"][1:]}
+    account = Account.from_dict(former, logging.getLogger("test"))
+    assert account.as_dict()["events"] == former["events"]
+
+
+@pytest.mark.parametrize(
+    "former",
+    [{}, {"events": None}, {"events": {}}, {"events": [1, {}, {"time": "x"}, {"time": 1, "event": "of another kind"}]}],
+)
+def test_what_another_version_wrote_is_no_reason_to_fail(former):
+    assert Account.from_dict(former, logging.getLogger("test")).as_dict() == {"hosts": {}, "events": []}
