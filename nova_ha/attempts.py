@@ -9,7 +9,7 @@ import dataclasses
 import random
 from typing import NamedTuple
 
-from nova_ha.snapshot import FINISHED
+from nova_ha.snapshot import FINISHED, by_instance
 from nova_ha.states import REBUILDING
 
 SENDING = "sending"
@@ -86,6 +86,7 @@ class Attempts:
         self._records = {}  # id of a record -> ((status, destination), since when)
         self._starts = {}  # host -> (how often its nova-compute was made to start once more, when the last time)
         self._seen = {}  # id of a record -> when it was first seen
+        self._destinations = {}  # instance id -> hosts that it was seen to be sent to
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._pending = {}  # instance id -> since when it is to be recovered
@@ -200,6 +201,10 @@ class Attempts:
         """
         return (record.id, record.status, record.destination) in self._strays.get(record.instance, ())
 
+    def was_sent_to(self, instance, host):
+        """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
+        return host in self._destinations.get(instance, ())
+
     def was_passed(self, record):
         """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
         _, since = self._records.get(record.id, (None, float("inf")))
@@ -217,9 +222,10 @@ class Attempts:
         for record in host.evacuations:
             self._observe_record(record, now)
         newest = {record.instance: record for record in host.evacuations}
+        records = by_instance(host.evacuations)
         for instance in host.instances:
             self._pending.setdefault(instance.id, now)
-            self._observe_strays(host, instance, now)
+            self._observe_strays(instance, records.get(instance.id, ()), now)
             record = newest.get(instance.id)
             attempt = self._attempts.get(instance.id)
             if attempt is None:
@@ -239,6 +245,8 @@ class Attempts:
 
     def _observe_record(self, record, now):
         """Remember since when a record says what it says, and how far its destination has come with its requests."""
+        if record.in_flight and record.destination is not None:
+            self._destinations.setdefault(record.instance, set()).add(record.destination)
         seen = self._seen.setdefault(record.id, now)
         state = (record.status, record.destination)
         if self._records.get(record.id, (None, now))[0] != state:
@@ -246,15 +254,14 @@ class Attempts:
         if record.status != "accepted":
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
 
-    def _observe_strays(self, host, instance, now):
+    def _observe_strays(self, instance, records, now):
         """Recognize the records that an evacuation that failed has left."""
         if instance.vm_state != "error" or instance.task_state is not None:
             self._idle.pop(instance.id, None)
             return
         since = self._idle.setdefault(instance.id, now)
-        for record in host.evacuations:
-            settled = min(now - since, self.age(record, now)) >= SETTLE
-            if record.instance == instance.id and record.status == "accepted" and settled:
+        for record in records:
+            if record.status == "accepted" and min(now - since, self.age(record, now)) >= SETTLE:
                 known = self._strays.setdefault(instance.id, set())
                 known.add((record.id, record.status, record.destination))
 
@@ -272,16 +279,21 @@ class Attempts:
             )
 
     def forget(self, keep):
-        """Drop every attempt but those for the instance ids in ``keep`` and those still being sent."""
+        """Drop every attempt but those for the instance ids in ``keep`` and those still being sent.
+
+        :return: the ids of the instances that are gone after Nova accepted, or may have accepted, to evacuate them
+        """
+        asked = {i for i, attempt in self._attempts.items() if attempt.outcome in (ACCEPTED, UNCLEAR)}
         self._attempts = {i: a for i, a in self._attempts.items() if i in keep or a.outcome == SENDING}
         self._strays = {i: known for i, known in self._strays.items() if i in keep}
         self._pending = {i: since for i, since in self._pending.items() if i in keep}
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
+        return asked - keep
 
     def forget_all(self):
         """Nothing is flagged any more: drop everything but what is still being sent."""
         self.forget(frozenset())
-        for memory in (self._records, self._seen, self._begun, self._starts):
+        for memory in (self._records, self._seen, self._begun, self._starts, self._destinations):
             memory.clear()
 
     def _settle(self, instance, outcome, until, reason):

@@ -83,7 +83,21 @@ def _recover(case):
     found = [instance_step(case, instance) for instance in host.instances]
     if not all(isinstance(step, Leave) for step in found):
         return restart_in_place(case, found) or found
-    return found + (unsettled(case) or [Close(host.name, "no instance is left to recover")])
+    return found + (unsettled(case) or _queued(case) or [Close(host.name, "no instance is left to recover")])
+
+
+def _queued(case):
+    """Waits for evacuations of other hosts' instances that had first been sent to this one.
+
+    This host's nova-compute, when it starts, takes up what is still queued for it. While the instance is just being
+    started elsewhere, that would leave it with a guest that Nova does not know of (measured).
+    """
+    dead = case.host.service.host
+    return [
+        case.wait(f"instance {instance}, once sent here, is just being evacuated to {destination}")
+        for instance, _, destination in sorted(sending.in_flight(case.world, case.attempts), key=str)
+        if case.attempts.was_sent_to(instance, dead)
+    ]
 
 
 def _reserve(host, world):

@@ -17,6 +17,7 @@ from nova_ha.claims import Claims
 from nova_ha.observer import Observer
 from nova_ha.pace import Pace
 from nova_ha.rules import RESTART_IN_PLACE
+from nova_ha.snapshot import FINISHED
 from nova_ha.steps import Claim, Evacuate, is_action
 
 log = logging.getLogger("nova-ha")
@@ -159,7 +160,8 @@ class Engine:
             self._inherit(host)
         touched = {instance.id for host in world.hosts for instance in host.instances}
         touched |= {instance.id for instance in world.restoring}
-        self._attempts.forget(touched | {instance.id for host in world.hosts for instance, _ in host.broken})
+        touched |= {instance.id for host in world.hosts for instance, _ in host.broken}
+        self._tell_arrivals(world, self._attempts.forget(touched))
         return self._steps_of(world)
 
     def _steps_of(self, world):
@@ -248,6 +250,14 @@ class Engine:
             self._account.event("evacuation not accepted", step.host, instance, None, str(problem), logging.WARNING)
 
     # Telling, resting
+
+    def _tell_arrivals(self, world, gone):
+        """Say where the instances are that have left their host since the last look."""
+        for host in world.hosts:
+            for record in host.evacuations:
+                if record.instance in gone and record.status in FINISHED:
+                    self._account.event("evacuated", host.name, record.instance, reason=f"it is on {record.destination}")
+                    gone = gone - {record.instance}
 
     def _report(self):
         flags = self._claims.flags

@@ -2,39 +2,51 @@
 """What a dead host's instances need next: pure."""
 
 import re
-from typing import NamedTuple
 
 from nova_ha import attempts as tried
-from nova_ha import mark, restore, states
-from nova_ha.attempts import Attempts
-from nova_ha.rules import RESTART_IN_PLACE, Rules
-from nova_ha.snapshot import FAILED, FINISHED, Host, World
+from nova_ha import mark, restore, snapshot, states
+from nova_ha.rules import RESTART_IN_PLACE
+from nova_ha.snapshot import FAILED, FINISHED
 from nova_ha.steps import Close, Delete, Evacuate, Leave, MakeReady, Wait
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
 
 
-# What Nova says when an instance's guest is already where it was to be made.
-_EXISTS = re.compile(r"Instance \S+ already exists")
+# What Nova says when an evacuation failed though its guest is where it was to be made: it was there already; or
+# somebody changed the instance's task while the guest was started.
+_STARTED = re.compile(r"Instance \S+ already exists|Conflict updating instance .*Expected: .*'rebuild_spawning'")
 
 
-class Case(NamedTuple):
-    """A host to recover, and all there is to know for it."""
+class Case:
+    """A host to recover, and all there is to know for it; what every instance asks for is found once.
 
-    host: Host
-    world: World
-    attempts: Attempts
-    rules: Rules
-    now: float
+    :param host: ``snapshot.Host``
+    :param world: ``snapshot.World``
+    :param attempts: ``attempts.Attempts``, only read
+    :param rules: ``rules.Rules``
+    :param now: monotonic seconds
+    """
 
-    def wait(self, reason, instance=None, alarm=False):
+    def __init__(self, host, world, attempts, rules, now):
+        self.host = host
+        self.world = world
+        self.attempts = attempts
+        self.rules = rules
+        self.now = now
+        self.candidates = world.candidates
+        self.aggregates = frozenset(
+            name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
+        )
+        self._records = snapshot.by_instance(host.evacuations)
+
+    def wait(self, reason, instance=None, alarm=False, moving=False):
         """A Wait step."""
-        return Wait(self.host.name, reason, instance, alarm)
+        return Wait(self.host.name, reason, instance, alarm, moving)
 
     def records(self, instance):
         """The records of evacuations of an instance away from the host, oldest first."""
-        return [record for record in self.host.evacuations if record.instance == instance.id]
+        return self._records.get(instance.id, [])
 
 
 def instance_step(case, instance):
@@ -58,7 +70,7 @@ def instance_step(case, instance):
     noted = restore.wanted(instance)
     if instance.vm_state not in states.EVACUABLE or (treatment.then and not noted):
         return MakeReady(case.host.name, treatment.why, instance, None if noted else treatment.then)
-    if not case.world.candidates:
+    if not case.candidates:
         return case.wait("no compute host is up and enabled that could take it", instance)
     return _evacuate(case, instance)
 
@@ -69,7 +81,7 @@ def _evacuate(case, instance):
     destination = None
     if case.rules.reserve_destination and not (attempt and attempt.cause == tried.NO_ROOM and attempt.failures):
         spare = mark.reserve(case.host.service)
-        destination = spare if spare in case.world.candidates else None
+        destination = spare if spare in case.candidates else None
     reason = attempt.reason if attempt and attempt.reason else "its host is dead"
     return Evacuate(case.host.name, reason, instance, records[-1].id if records else 0, destination)
 
@@ -89,25 +101,24 @@ def _left(case, instance, why):
 def _verdict(case, instance):
     attempt = case.attempts.get(instance.id)
     attempted = bool(attempt and attempt.failures) or any(r.status in FAILED for r in case.records(instance))
-    around = frozenset(name for name, hosts in case.world.aggregates.items() if case.host.service.host in hosts)
-    return case.rules.policy.verdict(instance, case.world.selection, around, attempted)
+    return case.rules.policy.verdict(instance, case.world.selection, case.aggregates, attempted)
 
 
 def _untracked(case, instance):
     """A Wait for an instance whose guest is on a destination that Nova does not know it to be on, or None.
 
-    nova-compute died there in the middle of an evacuation, and found the guest when it was asked again (measured). One
-    elsewhere would be a second one.
+    Two requests met there, somebody reset the instance's state in the middle of one, or nova-compute died there late in
+    one (all measured). A guest elsewhere would be a second one, and no API tells where the first is for certain.
     """
-    if instance.vm_state != "error" or not _EXISTS.match(instance.fault or ""):
+    if instance.vm_state != "error" or not _STARTED.match(instance.fault or ""):
         return None
-    failed = [record for record in case.records(instance) if record.status == "failed"]
-    where = failed[-1].destination if failed else None
-    if where is None or where in case.world.dead:
+    tried_on = {record.destination for record in case.records(instance) if record.destination} - case.world.dead
+    if not tried_on:
         return None
+    where = " or ".join(sorted(tried_on))
     reason = (
-        f"a guest of it is on {where}, unknown to Nova: fence {where}, or remove the guest there (virsh destroy, virsh "
-        f"undefine) and then openstack server set --state active {instance.id}"
+        f"a guest of it is on {where}, unknown to Nova: fence that host, or remove the guest there (virsh destroy, "
+        f"virsh undefine) and then openstack server set --state active {instance.id}"
     )
     return case.wait(reason, instance, alarm=True)
 
@@ -121,7 +132,7 @@ def _in_flight(case, instance):
         reason = f"evacuation {record.id} to {where} is {record.status}"
         age = case.attempts.age(record, case.now)
         if age < case.rules.stuck_after:
-            return case.wait(reason, instance)
+            return case.wait(reason, instance, moving=True)
         return _stuck(case, instance, record, f"stuck: {reason}")
     return None
 
@@ -134,7 +145,7 @@ def _stuck(case, instance, record, reason):
     on that same destination, so that whatever is left of the first cannot start the guest on a second host.
     """
     again = record.status != "accepted" or case.attempts.was_passed(record)
-    if again and record.destination in case.world.candidates:
+    if again and record.destination in case.candidates:
         held = _held(case, instance)
         newest = case.records(instance)[-1].id
         reason += f"; tried again, on {record.destination} only"
@@ -151,7 +162,7 @@ def _held(case, instance):
     if attempt is None:
         return None
     if attempt.outcome == tried.SENDING:
-        return case.wait("the request is being sent", instance)
+        return case.wait("the request is being sent", instance, moving=True)
     if case.now >= attempt.until:
         return None
     again = "tried" if attempt.outcome == tried.FAILED else "looked at"

@@ -5,6 +5,7 @@ Which state that is stands on the instance itself, as a tag (see ``restore``).
 """
 
 from nova_ha import restore
+from nova_ha.attempts import SETTLE
 from nova_ha.steps import Restore, Wait
 
 # Seconds between two moves for one instance: Nova's work on the first must have shown by then.
@@ -13,14 +14,24 @@ PAUSE = 5.0
 
 def steps(world, attempts, now):
     """The next move for every tagged instance that is on a living host."""
+    hosts = {host.service.host: host.name for host in world.hosts if host.service}
+    sources = {record.instance: host.name for host in world.hosts for record in host.evacuations}
+    landing = {
+        (record.instance, record.destination)
+        for host in world.hosts
+        for record in host.evacuations
+        if record.in_flight and attempts.age(record, now) < SETTLE
+    }
     found = []
     for instance in world.restoring:
         service = world.services.get(instance.host)
         if service is None or not service.up or instance.host in world.dead:
             continue  # not recovered yet, or its host comes back just now
-        host = _flagged(instance, world) or instance.host
+        host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
         move, reason = _move(instance)
-        if _in_flight(instance, world) or instance.task_state is not None or _tried(attempts, instance, now):
+        # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
+        busy = instance.task_state is not None or (instance.id, instance.host) in landing
+        if busy or _tried(attempts, instance, now):
             found.append(Wait(host, f"{reason}, once nothing else is done with it", instance))
         else:
             found.append(Restore(host, reason, instance, move))
@@ -53,24 +64,6 @@ def _move(instance):
         # Restarted in place, nova-compute has found no guest of it and has set it to stopped.
         return "reboot", f"to be {wanted} again, its guest must be started"
     return "pause", "it was paused when its host died"
-
-
-def _flagged(instance, world):
-    """The cluster's name of the flagged host that the instance was recovered from, or None."""
-    for host in world.hosts:
-        if any(record.instance == instance.id for record in host.evacuations):
-            return host.name
-    return next((host.name for host in world.hosts if host.service and host.service.host == instance.host), None)
-
-
-def _in_flight(instance, world):
-    """Whether an evacuation of it may not be over: ``done`` says so while the instance shows no task any more."""
-    return any(
-        record.in_flight and record.destination == instance.host
-        for host in world.hosts
-        for record in host.evacuations
-        if record.instance == instance.id
-    )
 
 
 def _tried(attempts, instance, now):

@@ -153,3 +153,11 @@ class World:
     def candidates(self):
         """Nova's names of the hosts that could take an instance, as far as their services tell."""
         return frozenset(name for name, service in self.services.items() if service.up and service.enabled)
+
+
+def by_instance(records):
+    """Migrations as ``{instance id: its records, in their order}``."""
+    found = {}
+    for record in records:
+        found.setdefault(record.instance, []).append(record)
+    return found

@@ -24,10 +24,12 @@ class Wait(Step):
     """Nothing to do now about the host, or about one of its instances; it is not finished.
 
     :param alarm: an operator should know of it: it will not end by itself
+    :param moving: Nova is at work on it just now, as it should be
     """
 
     instance: Optional[Instance] = None
     alarm: bool = False
+    moving: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,13 @@ import dataclasses
 import time as clock
 
 from tests.lab import facts
-from tests.lab.history import GONE, RUNNING, STOPPED
+from tests.lab.history import GONE, PAUSED, RUNNING, STOPPED
 
 # A change of the flag is recorded late by no more than this (seconds): the CIB's way to the disk.
 LAG = 0.5
+
+# What is to live at the end, and what Nova calls it then.
+_LIVE = {RUNNING: "ACTIVE", PAUSED: "PAUSED"}
 
 RULES = {
     1: "no evacuation without proof of death",
@@ -135,9 +138,9 @@ def nothing_forgotten(history):
             yield Breach(4, None, service.host, f"its service is left disabled: {service.disabled_reason}")
     live = facts.live_runs(history)
     known = {instance.id: instance for instance in history.instances}
-    for instance in sorted(_to_run(history)):
+    for instance, wanted in sorted(_to_live(history).items()):
         hosts = [run.host for run in live if run.instance == instance]
-        problem = _not_running(known.get(instance), hosts)
+        problem = _not_living(known.get(instance), wanted, hosts)
         if problem:
             yield Breach(4, None, instance, problem)
 
@@ -147,7 +150,7 @@ def dead_stays_dead(history):
     live = facts.live_runs(history)
     known = {instance.id: instance for instance in history.instances}
     for wanted, instance in sorted((wanted, instance) for instance, wanted in history.expected.instances.items()):
-        if wanted == RUNNING:
+        if wanted in _LIVE:
             continue
         for run in live:
             if run.instance == instance:
@@ -160,21 +163,22 @@ def dead_stays_dead(history):
             yield Breach(5, None, instance, f"should be stopped, but {state}")
 
 
-def _to_run(history):
-    """The instances that have to run at the end: those expected, and those that died on a host that was flagged."""
+def _to_live(history):
+    """What the instances have to be at the end that must live: those expected, and those that died with their host."""
     wanted = history.expected.instances
     flagged = {window.host for window in facts.flag_windows(history)}
     died = {run.instance for run in facts.guest_runs(history) if run.died and run.host in flagged}
-    return {i for i in died if i not in wanted} | {i for i, state in wanted.items() if state == RUNNING}
+    unnamed = dict.fromkeys((i for i in died if i not in wanted), RUNNING)
+    return {**unnamed, **{i: state for i, state in wanted.items() if state in _LIVE}}
 
 
-def _not_running(found, hosts):
-    """What is wrong with an instance that should run, or None. ``hosts``: where its guest runs."""
+def _not_living(found, wanted, hosts):
+    """What is wrong with an instance that should run, or be paused, or None. ``hosts``: where its guest runs."""
     if found is None:
         return "is gone"
-    if found.status != "ACTIVE" or found.task_state:
+    if found.status != _LIVE[wanted] or found.task_state:
         doing = f" ({found.task_state})" if found.task_state else ""
-        return f"should run, but is {found.status}{doing} on {found.host}"
+        return f"should be {wanted}, but is {found.status}{doing} on {found.host}"
     if hosts != [found.host]:
         return f"Nova has it on {found.host}, but its guest runs {'on ' + ', '.join(hosts) if hosts else 'nowhere'}"
     return None
@@ -251,11 +255,11 @@ def _seen_windows(history):
 
 
 def _seen_recovered(history):
-    return _count(_to_run(history), "instance") + " running as they should"
+    return _count(_to_live(history), "instance") + " running as they should"
 
 
 def _seen_dead(history):
-    return _count([1 for state in history.expected.instances.values() if state != RUNNING], "dead instance") + " seen"
+    return _count([1 for state in history.expected.instances.values() if state not in _LIVE], "dead instance") + " seen"
 
 
 def _count(things, noun):

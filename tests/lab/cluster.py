@@ -2,6 +2,8 @@
 """Pacemaker: the cluster as an operator makes it with pcs, the agents under test in it, and what others ask of it."""
 
 import concurrent.futures
+import hashlib
+import pathlib
 import shlex
 from xml.etree import ElementTree
 
@@ -62,6 +64,11 @@ def deploy_agents(chosen, credentials, progress):
     if script:
         with progress.step("agents: pcs resource create, stonith levels"):
             configure(chosen, script, {"CLOUD_PASSWORD": credentials["password"]})
+    if _is_changed() and ENGINE in configured:
+        # The engine is the one part that outlives the replacement of its files.
+        with progress.step("agents: the engine is of another tree: restart"):
+            pcs(chosen, "resource", "restart", ENGINE, timeout=180)
+    _digest_file().write_text(_digest())
     with progress.step("agents: running"):
         wait_for(f"{ENGINE} to run", lambda: active_on(chosen, ENGINE), limit=90, interval=0.5, look=LOOK)
         hosts = set(chosen.compute_hosts)
@@ -70,6 +77,20 @@ def deploy_agents(chosen, credentials, progress):
             lambda: hosts <= set(active_nodes(chosen, COMPUTE)),
             **{"limit": 180, "interval": 0.5, "look": LOOK},
         )
+
+
+def _digest_file():
+    return settings.RUN / "agents.sha256"
+
+
+def _digest():
+    """Tells one state of the tree's package from another."""
+    sources = sorted((pathlib.Path(__file__).resolve().parents[2] / "nova_ha").glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+def _is_changed():
+    return not _digest_file().exists() or _digest_file().read_text() != _digest()
 
 
 def start(chosen):

@@ -19,8 +19,12 @@ from tests.lab import settings
 FLAG_LOG = settings.RECORDS / "flags.jsonl"
 FENCING_LOG = settings.RECORDS / "fencing.jsonl"
 
+# What a gateway answers that does not know what became of a request, and Nova when it broke midway.
+_UNCLEAR = frozenset({500, 502, 504})
+
 # What is to become of an instance by the end of a scenario.
 RUNNING = "running"
+PAUSED = "paused"
 STOPPED = "stopped"
 GONE = "gone"
 
@@ -75,8 +79,8 @@ class Request:
 
     @property
     def refused(self):
-        """Whether the client was told that it was not done; a lost answer tells nothing."""
-        return self.status is not None and self.status >= 400
+        """Whether the client was told that it was not done; a lost answer tells nothing, nor do some."""
+        return self.status is not None and self.status >= 400 and self.status not in _UNCLEAR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +176,7 @@ class Instance:
 class Expected:
     """What a scenario says of how it has to end, where that does not follow from the records.
 
-    :param instances: what is to become of instances, ``{id: RUNNING, STOPPED or GONE}``; one that is not named
+    :param instances: what is to become of instances, ``{id: RUNNING, PAUSED, STOPPED or GONE}``; one that is not named
         and ran on a host when it was flagged has to run
     :param flagged: hosts that may keep their flag, and what belongs to it, at the end
     """

@@ -1,21 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """Short ways to write the snapshots that tests decide on."""
 
+from nova_ha import decide, flag
+from nova_ha.attempts import Attempts
+from nova_ha.policy import Selection
+from nova_ha.restore import TAGS
+from nova_ha.rules import Rules
 from nova_ha.snapshot import Host, Instance, Migration, Service, World
 
 OURS = "control-1@100"
+NOW = 10000.0
 
 
 def service(
-    host="compute-1", up=False, enabled=False, forced_down=True, reason="nova-ha: being recovered", report="t0"
+    host="compute-1",
+    up=False,
+    enabled=False,
+    forced_down=True,
+    reason="nova-ha: being recovered",
+    report="t0",
+    zone="nova",
 ):
     """By default a dead host's service as the engine leaves it."""
-    return Service(f"id-{host}", host, up, enabled, forced_down, reason, report)
+    return Service(f"id-{host}", host, up, enabled, forced_down, reason, report, zone)
 
 
-def instance(number=1, vm_state="active", task_state=None, host="compute-1", **more):
-    """Instance ``i1``, ``i2``, ..., by default one that ran."""
-    return Instance(f"i{number}", f"web-{number}", host, vm_state, task_state, **more)
+def living(host="compute-2", **more):
+    """The service of a host that takes instances."""
+    return service(host, **{"up": True, "enabled": True, "forced_down": False, "reason": None, **more})
+
+
+def spare(host="spare-1", **more):
+    """The service of a reserved host."""
+    return living(host, **{"enabled": False, "reason": "nova-ha: reserved", **more})
+
+
+def instance(number=1, vm_state="active", task_state=None, host="compute-1", noted=None, **more):
+    """Instance ``i1``, ``i2``, ..., by default one that ran.
+
+    :param noted: the former state that its tag asks for
+    """
+    tags = frozenset({TAGS[noted]} if noted else ())
+    return Instance(f"i{number}", f"web-{number}", host, vm_state, task_state, **{"tags": tags, **more})
 
 
 def record(number, status, instance="i1", destination="compute-2", source="compute-1"):
@@ -28,6 +54,31 @@ def host(flag=OURS, instances=(), evacuations=(), service_=None, name="compute-1
     return Host(name, flag, service_ or service(name), tuple(instances), tuple(evacuations), **more)
 
 
-def world(*hosts, dead=("compute-1",)):
-    """Those hosts, and Nova's names of the dead ones."""
-    return World(tuple(hosts), frozenset(dead))
+def world(*hosts, services=None, dead=None, **more):
+    """Those hosts, and what else there is in the cloud.
+
+    :param services: of the other hosts; by default compute-2 and compute-3 live
+    :param dead: Nova's names of the dead hosts; by default those that are flagged and forced down
+    """
+    others = (living("compute-2"), living("compute-3")) if services is None else services
+    known = {s.host: s for s in others}
+    known.update({h.service.host: h.service for h in hosts if h.service})
+    if dead is None:
+        dead = {h.service.host for h in hosts if h.service and h.service.forced_down and flag.stands(h.flag)}
+    return World(tuple(hosts), known, dead=frozenset(dead), **more)
+
+
+def nothing_asked():
+    """Attempts of an engine that has asked for nothing yet, whose back-off is exact."""
+    return Attempts(jitter=lambda: 1.0)
+
+
+def decided(*hosts, attempts=None, rules=None, window=40, now=NOW, **more):
+    """The steps that are decided for those hosts; ``more`` is for ``world``."""
+    seen = world(*hosts, **{"selection": Selection(), **more})
+    return decide.steps(seen, attempts or nothing_asked(), rules or Rules(), window, now)
+
+
+def kinds(steps):
+    """The names of the steps' classes."""
+    return [type(step).__name__ for step in steps]

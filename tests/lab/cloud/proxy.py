@@ -30,7 +30,6 @@ from typing import Optional
 
 ACTION_PATH = re.compile(r"/servers/([^/?]+)/action$")
 SERVICE_PATH = re.compile(r"/os-services/[^/?]+$")
-EFFECTS = ("latency", "status", "refuse", "drop_reply")
 HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding",
     "upgrade",
@@ -49,6 +48,8 @@ class Rule:
     :param count: how many requests it still applies to; None is no limit
     :param latency: seconds to wait before the request is passed on (or answered)
     :param status: answer with this HTTP status in Nova's place
+    :param retry_after: with ``status``: seconds after which the client is told to ask again
+    :param late: with ``status``: pass the request on all the same, as a gateway does that gives up too early
     :param refuse: close the connection at once, nothing is passed on
     :param drop_reply: pass the request on, then close the connection without an answer
     :raises ValueError: no effect, or more than one beside latency, or a path that is no regular expression
@@ -62,6 +63,8 @@ class Rule:
     count: Optional[int] = None
     latency: float = 0.0
     status: Optional[int] = None
+    retry_after: Optional[int] = None
+    late: bool = False
     refuse: bool = False
     drop_reply: bool = False
 
@@ -69,6 +72,8 @@ class Rule:
         ends = [effect for effect in ("status", "refuse", "drop_reply") if getattr(self, effect)]
         if len(ends) > 1 or not (ends or self.latency):
             raise ValueError(f"rule {self.name!r}: wants latency, one of status, refuse, drop_reply, or both")
+        if (self.retry_after is not None or self.late) and not self.status:
+            raise ValueError(f"rule {self.name!r}: retry_after and late are nothing without status")
         try:
             re.compile(self.path or "")
         except re.error as error:
@@ -182,9 +187,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def send_json(self, status, content):
+    def send_json(self, status, content, headers=()):
         """Answer with a JSON document."""
-        self.send(status, [("Content-Type", "application/json")], json.dumps(content).encode())
+        self.send(status, [("Content-Type", "application/json"), *headers], json.dumps(content).encode())
 
 
 class ProxyHandler(_Handler):
@@ -220,8 +225,8 @@ class ProxyHandler(_Handler):
             time.sleep(rule.latency)
         if rule and rule.refuse:
             return self._hang_up(), None
-        if rule and rule.status:
-            return self._complain(rule.status, f"injected: {rule.name}"), None
+        if rule and rule.status and not rule.late:
+            return self._interfere(rule), None
         try:
             status, headers, reply = self._forward(body)
         except ConnectionRefusedError:
@@ -231,6 +236,8 @@ class ProxyHandler(_Handler):
         request_id = next((value for name, value in headers if name.lower() == "x-openstack-request-id"), None)
         if rule and rule.drop_reply:
             return self._hang_up(), request_id
+        if rule and rule.late:
+            return self._interfere(rule), request_id
         try:
             self.send(status, headers, reply)
             self.wfile.flush()
@@ -255,9 +262,13 @@ class ProxyHandler(_Handler):
         dropped = HOP_BY_HOP if self.command == "HEAD" else HOP_BY_HOP | {"content-length"}
         return answer.status, [pair for pair in answer.getheaders() if pair[0].lower() not in dropped], reply
 
-    def _complain(self, status, message):
+    def _interfere(self, rule):
+        headers = [("Retry-After", str(rule.retry_after))] if rule.retry_after is not None else []
+        return self._complain(rule.status, f"injected: {rule.name}", headers)
+
+    def _complain(self, status, message, headers=()):
         try:
-            self.send_json(status, {"error": {"code": status, "message": message}})
+            self.send_json(status, {"error": {"code": status, "message": message}}, headers)
             self.wfile.flush()
         except OSError:
             return self._hang_up()

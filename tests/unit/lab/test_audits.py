@@ -8,6 +8,7 @@ import pytest
 from tests.lab import audits
 from tests.lab.history import (
     GONE,
+    PAUSED,
     RUNNING,
     STOPPED,
     Expected,
@@ -106,6 +107,9 @@ GOOD = {
         instances=(Instance("i", "b", "SHUTOFF"),),
         expected=Expected({"i": STOPPED}),
     ),
+    "a paused instance was moved and is paused": but(
+        instances=(Instance("i", "b", "PAUSED"),), expected=Expected({"i": PAUSED})
+    ),
     "an instance was deleted": but(
         guests=[GuestChange(140, "b", "i", False)], instances=(), expected=Expected({"i": GONE})
     ),
@@ -166,6 +170,11 @@ BAD = {
     ),
     "Nova's records are missing": (but(migrations=()), 2, "no record"),
     "un-forced": (but(requests=[changed_service(128, "a", forced_down=False)]), 3, "un-forced"),
+    "un-forced, for all that a gateway knows": (
+        but(requests=[dataclasses.replace(changed_service(128, "a", forced_down=False), status=502)]),
+        3,
+        "un-forced",
+    ),
     "enabled": (but(requests=[changed_service(128, "a", status="enabled")]), 3, "enabled"),
     "nova-compute started": (but(starts=[ServiceStart(118, "a")]), 3, "nova-compute was started"),
     "closed early": (
@@ -195,6 +204,12 @@ BAD = {
     "the guest runs nowhere": (but(guests=SOUND.guests[:1]), 4, "runs nowhere"),
     "the guest runs elsewhere than Nova says": (but(instances=(Instance("i", "c", "ACTIVE"),)), 4, "runs on b"),
     "an instance that had to run never did": (but(expected=Expected({"i": RUNNING, "j": RUNNING})), 4, "is gone"),
+    "a paused instance runs": (but(expected=Expected({"i": PAUSED})), 4, "should be paused, but is ACTIVE"),
+    "a paused instance has no guest": (
+        but(guests=SOUND.guests[:1], instances=(Instance("i", "b", "PAUSED"),), expected=Expected({"i": PAUSED})),
+        4,
+        "runs nowhere",
+    ),
     "a stopped instance runs": (but(expected=Expected({"i": STOPPED})), 5, "guest was started on b"),
     "a stopped instance is ACTIVE": (
         but(guests=[GuestChange(127, "b", "i", False)], expected=Expected({"i": STOPPED})),

@@ -42,6 +42,8 @@ class RuleTest(unittest.TestCase):
             {"status": 500, "refuse": True},
             {"refuse": True, "drop_reply": True},
             {"status": 500, "path": "("},
+            {"drop_reply": True, "late": True},
+            {"refuse": True, "retry_after": 3},
         )
         for fields in table:
             with self.subTest(fields), self.assertRaises(ValueError):
@@ -170,6 +172,20 @@ class PassingOnTest(unittest.TestCase):
         self.assertEqual(self.evacuate()[0], 503)
         self.assertEqual(self.nova.seen, [])
         self.assertEqual((self.line()["status"], self.line()["injected"]), (503, "busy"))
+
+    def test_a_busy_answer_says_when_to_ask_again(self):
+        self.rules.replace([{"name": "busy", "status": 429, "retry_after": 3}])
+        self.connection.request("GET", "/v2.1/servers")
+        answer = self.connection.getresponse()
+        answer.read()
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (429, "3"))
+
+    def test_a_late_status_hides_what_nova_did(self):
+        self.rules.replace([{"name": "gateway", "status": 502, "late": True}])
+        self.assertEqual(self.evacuate()[0], 502)
+        self.assertEqual(len(self.nova.seen), 1)
+        line = self.line()
+        self.assertEqual((line["status"], line["injected"], line["request_id"]), (502, "gateway", "req-1"))
 
     def test_refusal_does_not_reach_nova(self):
         self.rules.replace([{"name": "gone", "refuse": True}])

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long the pure decisions take, and whether that grows faster than the number of instances.
+
+    /usr/bin/python3 -m tests.benchmarks.decisions [--profile MOMENT]
+
+For each moment of a recovery: milliseconds of one pass (what is learned from the snapshot, the steps, the account of
+them) at 1,000 and at 5,000 instances on one host. ``growth`` is what an instance costs at 5,000, against at 1,000: 1 is
+linear. ``--profile`` prints where the time of one moment goes at 5,000.
+"""
+
+import argparse
+import cProfile
+import dataclasses
+import json
+import logging
+import pstats
+import sys
+import time
+
+from nova_ha import decide
+from nova_ha.account import Account
+from nova_ha.attempts import NO_ROOM, Attempts
+from nova_ha.order import GROUP_KEY, PRIORITY_KEY, Order
+from nova_ha.policy import Selection
+from nova_ha.rules import RESTART_IN_PLACE, Rules
+from nova_ha.snapshot import Host, Instance, Migration, Service, World
+from tests.benchmarks.printing import heading, table
+
+FEW, MANY = 1000, 5000
+REPEAT = 5
+WINDOW = 40
+# Monotonic seconds at which a pass is timed, and those at which what it knows was first seen.
+NOW, BEFORE = 1000.0, 100.0
+
+SOURCE = "compute-0"
+OTHERS = [f"compute-{number}" for number in range(1, 21)]
+TAG = "nova-ha:restore=stopped"
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """A moment of a recovery: a world of ``count`` instances, as it was seen for a while, and the rules.
+
+    :param world: called with the number of instances
+    :param failed: whether each instance's last attempt found no room
+    """
+
+    world: object
+    rules: Rules = Rules()
+    failed: bool = False
+
+
+def main(arguments=None):
+    """Print the table; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", choices=MOMENTS, metavar="MOMENT", help=f"one of: {', '.join(MOMENTS)}")
+    chosen = parser.parse_args(arguments)
+    if chosen.profile:
+        profile(MOMENTS[chosen.profile])
+        return 0
+    print(heading("milliseconds of one pass, without any request"))
+    rows = []
+    for name, moment in MOMENTS.items():
+        few, many = (best(moment, count) for count in (FEW, MANY))
+        rows.append((name, few * 1e3, many * 1e3, growth(few, many)))
+    print("\n".join(table(["moment", f"{FEW}", f"{MANY}", "growth"], rows)))
+    return 0
+
+
+def growth(few, many):
+    """What an instance costs with many of them, against with few."""
+    return (many / MANY) / (few / FEW)
+
+
+def best(moment, count):
+    """Seconds of the fastest of several passes."""
+    return min(timed(prepared(moment, count)) for _ in range(REPEAT))
+
+
+def timed(one_pass):
+    """Seconds that a call takes."""
+    begun = time.perf_counter()
+    one_pass()
+    return time.perf_counter() - begun
+
+
+def prepared(moment, count):
+    """One pass that is ready to be called: all that comes before it has happened."""
+    world = moment.world(count)
+    attempts = Attempts(jitter=lambda: 1.0)
+    attempts.room(world.candidates, BEFORE)
+    for host in world.hosts:
+        attempts.observe(host, BEFORE)
+        for instance in host.instances if moment.failed else ():
+            attempts.sending(instance.id, 0)
+            attempts.failed(instance.id, BEFORE, "no valid host", NO_ROOM)
+    account = Account(logging.getLogger("nova-ha.benchmark"))
+    account.hosts({SOURCE: "claimed"}, decide.steps(world, attempts, moment.rules, WINDOW, BEFORE), attempts.get)
+
+    def one_pass():
+        for host in world.hosts:
+            attempts.observe(host, NOW)
+        steps = decide.steps(world, attempts, moment.rules, WINDOW, NOW)
+        account.hosts({SOURCE: "claimed"}, steps, attempts.get)
+        json.dumps(account.as_dict())
+
+    return one_pass
+
+
+def profile(moment):
+    """Print the functions in which a pass with many instances spends its time."""
+    one_pass = prepared(moment, MANY)
+    profiler = cProfile.Profile()
+    profiler.runcall(one_pass)
+    pstats.Stats(profiler, stream=sys.stdout).sort_stats("tottime").print_stats(20)
+
+
+# The worlds
+
+
+def world_of(instances, records=(), **more):
+    """The source host is claimed and out of service, all others live."""
+    host = Host(SOURCE, "control-1@1", _service(SOURCE, dead=True), tuple(instances), tuple(records), **more)
+    services = {name: _service(name) for name in OTHERS}
+    services[SOURCE] = host.service
+    aggregates = {f"rack-{number}": frozenset([SOURCE, *OTHERS]) for number in range(20)}
+    return World((host,), services, aggregates, selection=Selection(), dead=frozenset({SOURCE}))
+
+
+def fresh(count, **more):
+    """Nothing has been asked for."""
+    return world_of(_instance(number, **more) for number in range(count))
+
+
+def half_done(count):
+    """Half of them are elsewhere, and as many as may be are in flight."""
+    half = count // 2
+    instances = [
+        _instance(number, task_state="rebuild_spawning" if number < half + WINDOW else None)
+        for number in range(half, count)
+    ]
+    records = [_record(number, "done" if number < half else "pre-migrating") for number in range(half + WINDOW)]
+    return world_of(instances, records)
+
+
+def failed_twice(count):
+    """Two evacuations of each have failed, and all are in error."""
+    records = [_record(number, "failed") for number in range(count)]
+    records += [dataclasses.replace(record, id=record.id + count) for record in records]
+    return world_of([_instance(number, vm_state="error") for number in range(count)], records)
+
+
+def stray(count):
+    """All are in error, each with a record that will never move again."""
+    records = [_record(number, "accepted") for number in range(count)]
+    return world_of([_instance(number, vm_state="error") for number in range(count)], records)
+
+
+def arriving(count):
+    """All are elsewhere, with records that still say that they are in flight."""
+    records = [_record(number, "pre-migrating") for number in range(count)]
+    elsewhere = {f"i{number}": _instance(number, host=OTHERS[number % 20]) for number in range(count)}
+    return world_of([], records, whereabouts=elsewhere)
+
+
+def restored(count):
+    """All are elsewhere and done; each is still to be stopped."""
+    world = world_of([], [_record(number, "done") for number in range(count)])
+    tagged = {"tags": frozenset({TAG})}
+    return dataclasses.replace(
+        world, restoring=tuple(_instance(number, host=OTHERS[number % 20], **tagged) for number in range(count))
+    )
+
+
+def returning(count):
+    """The host is recovered and reports again; its records are still to be completed."""
+    world = restored(count)
+    arrivals = [_record(number + 2 * count, "completed", source=OTHERS[0], to=SOURCE) for number in range(count)]
+    broken = tuple((_instance(number, vm_state="error", host=OTHERS[0]), 60.0) for number in range(count))
+    host = dataclasses.replace(world.hosts[0], flag="no", reported=True, arrivals=tuple(arrivals), broken=broken)
+    return dataclasses.replace(world, hosts=(host,), dead=frozenset())
+
+
+def _instance(number, vm_state="active", host=SOURCE, **more):
+    return Instance(f"i{number}", f"web-{number}", host, vm_state, **more)
+
+
+def _record(number, status, source=SOURCE, to=None):
+    return Migration(number + 1, f"i{number}", status, source, to or OTHERS[number % 20])
+
+
+def _service(name, dead=False):
+    reason = "nova-ha: being recovered" if dead else None
+    return Service(f"id-{name}", name, not dead, not dead, dead, reason, "t0", "nova")
+
+
+_GROUPED = {"metadata": {GROUP_KEY: "web", PRIORITY_KEY: "7"}}
+MOMENTS = {
+    "nothing asked": Moment(fresh),
+    "half done": Moment(half_done),
+    "failed twice": Moment(failed_twice, failed=True),
+    "strays": Moment(stray),
+    "arriving": Moment(arriving),
+    "to be restored": Moment(restored),
+    "returning": Moment(returning),
+    "all paused": Moment(lambda count: fresh(count, vm_state="paused", power_state="paused")),
+    "all deleting": Moment(lambda count: fresh(count, task_state="deleting")),
+    "groups": Moment(lambda count: fresh(count, **_GROUPED), Rules(order=Order(groups=("db", "web")))),
+    "in place": Moment(failed_twice, Rules(no_room=RESTART_IN_PLACE), failed=True),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster in memory: flags, and which nodes are there."""
+
+from nova_ha import flag
+from tests.unit.simulation.process import Tripwire
+
+
+class SimulatedCluster:
+    """Flags, who runs an engine, and which nodes are online."""
+
+    def __init__(self):
+        self.values = {}
+        self.active = set()  # control nodes on which the cluster holds an engine to be active
+        self.nodes = set()  # remote nodes that are online
+        self.history = []  # (host, new value) of each change by an engine
+        self.tripwire = Tripwire()
+
+    def seen_from(self, node):
+        """The cluster as an engine on one control node knows it: stands in for ``cluster.Cluster``."""
+        return _View(self, node)
+
+    def fence(self, host):
+        """fence_compute has proved a host's power off."""
+        self.values[host] = flag.FLAGGED
+
+    def go(self, host):
+        """An operator lets a held host go."""
+        if self.values.get(host) == flag.FLAGGED:
+            self.values[host] = flag.GO
+
+    def stands(self, host):
+        """Whether a host must stay out of service."""
+        return flag.stands(self.values.get(host))
+
+    def swap(self, host, old, new):
+        """Change a flag if it is what it is thought to be."""
+        if self.values.get(host) != old:
+            return False
+        self.history.append((host, new))
+        if new is None:
+            del self.values[host]
+        else:
+            self.values[host] = new
+        return True
+
+
+class _View:
+    def __init__(self, cluster, node):
+        self._cluster = cluster
+        self._node = node
+
+    def local_node(self):
+        return self._node
+
+    def flags(self):
+        return dict(self._cluster.values)
+
+    def flag(self, host):
+        return self._cluster.values.get(host)
+
+    def active_on(self, _resource):
+        return set(self._cluster.active)
+
+    def online(self):
+        return set(self._cluster.nodes)
+
+    def swap_flag(self, host, old, new):
+        return self._cluster.tripwire.around(lambda: self._cluster.swap(host, old, new))

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One compute host's nova-compute: what it does when it starts, and with what it is asked for."""
+
+import dataclasses
+
+# Seconds from nova-compute's start until it takes up what waits for it, looks at its guests for the first time, and first
+# reports; then between two reports, and between two looks.
+LISTENS, LOOKS, REPORTS = 2.6, 4.9, 7.0
+REPORT_INTERVAL, LOOK_INTERVAL = 10.0, 600.0
+# Seconds for which Nova holds a service to be up after its last report.
+DOWN_AFTER = 60.0
+# Seconds between the moment that an instance is on its new host and the one that its record says so.
+RECORD_LAG = 0.2
+
+_OPEN = ("accepted", "pre-migrating", "done")
+
+
+@dataclasses.dataclass(eq=False)
+class Rebuild:
+    """What nova-compute is asked for to evacuate an instance to its host."""
+
+    instance: str
+    record: object
+
+
+@dataclasses.dataclass(eq=False)
+class Work:
+    """Anything else that nova-compute is asked for: ``do(host)`` is called when it comes to it."""
+
+    instance: str
+    do: object
+
+
+class Compute:
+    """A host's nova-compute.
+
+    What it is asked for waits, however long it is dead; nobody takes it back.
+
+    :param nova: the ``SimulatedNova`` that it belongs to
+    """
+
+    def __init__(self, nova, name):
+        self._nova = nova
+        self._clock = nova.clock
+        self.name = name
+        self.powered = True
+        self.running = False
+        self.waiting = []
+        self.spawning = []
+        self._listens = False
+        self._life = 0
+        self._spawner_free = 0.0
+        self._first_report = None
+        self._last_report = 0.0
+
+    def started_long_ago(self):
+        """Is in service since before the story begins."""
+        self.running = self._listens = True
+        self._first_report = self._clock.now
+        self._in_this_life(LOOK_INTERVAL, self._look_again)
+
+    @property
+    def last_report(self):
+        """When it last reported to Nova."""
+        if self._first_report is not None:
+            whole = (self._clock.now - self._first_report) // REPORT_INTERVAL
+            self._last_report = self._first_report + whole * REPORT_INTERVAL
+        return self._last_report
+
+    # Life and death
+
+    def start(self):
+        self.running = True
+        self._life += 1
+        self._clean_up()
+        self._in_this_life(LISTENS, self._listen)
+        self._in_this_life(LOOKS, self._look_again)
+        self._in_this_life(REPORTS, self._report)
+
+    def stop(self, defined=False):
+        """nova-compute ends, or dies; what it was about to start is lost.
+
+        :param defined: whether it had got as far as having started the guest, which it had not told Nova yet
+        """
+        self.last_report  # noqa: B018 (remembers it)
+        for rebuild in self.spawning if defined else ():
+            self._nova.guests.start(rebuild.instance, self.name)
+        self.spawning = []
+        self.running = self._listens = False
+        self._first_report = None
+        self._life += 1
+
+    def power_cut(self):
+        """The host dies, its guests with it; Nova does not notice."""
+        self.stop()
+        self.powered = False
+        self._nova.guests.power_cut(self.name)
+
+    # What it is asked for
+
+    def ask(self, message):
+        """Put a request into its queue."""
+        self.waiting.append(message)
+        if self._listens:
+            self._listen()
+
+    def may_start(self, instance):
+        """Whether it has been asked to start an instance by an evacuation."""
+        queued = [message for message in self.waiting if isinstance(message, Rebuild)]
+        return any(message.instance == instance for message in queued + self.spawning)
+
+    def _listen(self):
+        self._listens = True
+        while self.waiting:
+            message = self.waiting.pop(0)
+            if isinstance(message, Rebuild):
+                self._begin(message)
+            elif message.instance in self._nova.servers:
+                message.do(self)
+
+    def _begin(self, rebuild):
+        """Take an evacuation up."""
+        nova, record = self._nova, rebuild.record
+        server = nova.servers.get(rebuild.instance)
+        if server is None:
+            return
+        record.status, record.destination = "pre-migrating", self.name
+        if server.task_state != "rebuilding":
+            # Not expected: somebody else has had it since. Its guest, wherever it is, is left alone.
+            record.status = "failed"
+            nova.set(server.id, vm_state="error", task_state="rebuilding", power_state="none")
+        elif (server.id, self.name) in nova.guests.copies:
+            record.status = "failed"
+            fault = f"Instance instance-{server.id} already exists."
+            nova.set(server.id, vm_state="error", task_state=None, fault=fault)
+        else:
+            nova.set(server.id, task_state="rebuild_spawning", power_state="none")
+            self.spawning.append(rebuild)
+            self._spawner_free = max(self._clock.now, self._spawner_free) + nova.spawn_seconds
+            former = "stopped" if server.vm_state == "stopped" else "active"
+            self._in_this_life(self._spawner_free - self._clock.now, lambda: self._end(rebuild, former))
+
+    def _end(self, rebuild, former):
+        """An evacuation's guest has been started, or could not be."""
+        nova, record = self._nova, rebuild.record
+        self.spawning.remove(rebuild)
+        server = nova.servers.get(rebuild.instance)
+        if nova.next_spawn() == "failed":
+            record.status = "failed"
+            if server is not None:
+                nova.set(server.id, vm_state="error", task_state=None, fault="the spawn failed")
+            return
+        nova.guests.start(rebuild.instance, self.name)
+        if server is None:
+            return  # deleted meanwhile: an orphan runs
+        if server.task_state != "rebuild_spawning":
+            record.status = "failed"
+            # To Nova it is where it was; the guest that runs here is unknown to it.
+            fault = f"Conflict updating instance {server.id}. Expected: {{'task_state': ['rebuild_spawning']}}."
+            nova.set(server.id, vm_state="error", task_state=None, power_state="running", fault=fault)
+            return
+        if former == "stopped":
+            nova.guests.stop(server.id, self.name)
+        power_state = "shutdown" if former == "stopped" else "running"
+        nova.set(server.id, host=self.name, vm_state=former, task_state=None, power_state=power_state, fault=None)
+        self._in_this_life(RECORD_LAG, lambda: setattr(record, "status", "done"))
+
+    # What it does by itself
+
+    def _clean_up(self):
+        """Destroy what is here of each instance that was evacuated, wherever it is by now; end one record of each."""
+        nova, ended = self._nova, {}
+        for record in nova.records:
+            if record.kind == "evacuation" and record.source == self.name and record.status in _OPEN:
+                ended[record.instance] = record
+        for instance, record in ended.items():
+            server = nova.servers.get(instance)
+            if server is not None and server.host == self.name and (instance, self.name) in nova.guests.copies:
+                nova.guests.breach(f"{self.name} destroys {instance}, which is its own, for record {record.id}")
+            nova.guests.destroy(instance, self.name)
+            record.status = "completed"
+        for server in nova.on(self.name):
+            if server.vm_state == "building":
+                nova.set(server.id, vm_state="error", task_state=None)
+
+    def _look_again(self):
+        """Tell Nova what its guests do, and stop those that ended by themselves."""
+        nova = self._nova
+        for server in nova.on(self.name):
+            if server.task_state is not None:
+                continue
+            power_state = nova.guests.running.get((server.id, self.name), "shutdown")
+            gone = power_state == "shutdown" and server.vm_state in ("active", "paused")
+            nova.set(server.id, power_state=power_state, vm_state="stopped" if gone else server.vm_state)
+        self._in_this_life(LOOK_INTERVAL, self._look_again)
+
+    def _report(self):
+        self._first_report = self._clock.now
+
+    def _in_this_life(self, seconds, happen):
+        life = self._life
+        self._clock.after(seconds, lambda: happen() if life == self._life else None)
+

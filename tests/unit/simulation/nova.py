@@ -1,0 +1,513 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's API, conductor and scheduler in memory: stands in for ``nova_ha.nova.Nova``."""
+
+import contextlib
+import dataclasses
+from typing import Optional
+
+from nova_ha import policy, restore
+from nova_ha.nova import Busy, Refused, Unreachable
+from nova_ha.snapshot import Instance, Migration, Service
+from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
+from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests
+from tests.unit.simulation.process import Tripwire
+
+# Seconds that a late request waits in the API's queue: less than an engine gives a former engine's request to show.
+LATENESS = 4.0
+# Seconds that a request hangs that the API has noted, and cannot pass on to the conductor.
+HANGS = 20.0
+# Seconds that a slow answer takes.
+SLOWNESS = 15.0
+# Seconds that the conductor takes to hand an evacuation to the host that it chose.
+CONDUCTING = 0.3
+# Seconds after which Nova gives up a live migration whose source does not answer.
+RPC_TIMEOUT = 62.0
+# Members of one page of a list.
+PAGE = 1000
+
+_EVACUABLE = ("active", "stopped", "error")
+_TAGGABLE = ("active", "stopped", "paused", "suspended")
+_OPEN = ("accepted", "pre-migrating")
+
+
+@dataclasses.dataclass(eq=False)
+class Record:
+    """A migration record."""
+
+    id: int
+    instance: str
+    status: str
+    source: str
+    destination: Optional[str] = None
+    kind: str = "evacuation"
+
+    def view(self):
+        return Migration(self.id, self.instance, self.status, self.source, self.destination)
+
+
+@dataclasses.dataclass
+class Status:
+    """What an operator, or the engine, wrote to a service."""
+
+    enabled: bool = True
+    forced_down: bool = False
+    disabled_reason: Optional[str] = None
+    zone: str = "nova"
+
+
+class SimulatedNova:
+    """Some compute hosts, and ``count`` running instances on ``compute-1``.
+
+    :param clock: a ``Clock``
+    :param stands: called with a host; whether its flag keeps it out of service
+    :param spawn_seconds: how long a host takes for one evacuation; it does one after the other
+    :param choose: picks one of a list of hosts, as the scheduler does
+    :param request_seconds: how long an answer takes
+    """
+
+    def __init__(
+        self,
+        clock,
+        stands,
+        count=3,
+        hosts=3,
+        spawn_seconds=1.0,
+        choose=lambda hosts: hosts[0],
+        request_seconds=0.01,
+    ):
+        self.clock = clock
+        self.guests = Guests()
+        self.spawn_seconds = spawn_seconds
+        self.tripwire = Tripwire()
+        self._stands = stands
+        self._choose = choose
+        self._request_seconds = request_seconds
+        names = [f"compute-{number}" for number in range(1, hosts + 1)]
+        self.status = {name: Status() for name in names}
+        self.computes = {name: Compute(self, name) for name in names}
+        for compute in self.computes.values():
+            compute.started_long_ago()
+        self.servers = {}
+        self.records = []
+        self.groups = {}  # aggregates: name -> hosts
+        self.full = set()  # hosts that have no room
+        self.flavors_tagged = False
+        for _ in range(count):
+            self.add()
+        # Faults
+        self.away = False  # the API does not answer
+        self.conductor_away = False
+        self.lost_messages = 0  # how many of the next messages to the conductor get lost
+        # What becomes of the next evacuate requests, and of the next other changes: see _answered.
+        self.next_answers = []
+        self.next_changes = []
+        self.next_spawns = []  # "ok", "failed": what becomes of the next spawns
+        # What was asked for
+        self.requests = 0  # all but the evacuations themselves
+        self.asked = []  # the methods that were called, in order
+        self.posts = []  # (when, instance) of each evacuate request
+        self.evacuations = []  # (instance, destination) of each that Nova took
+        self._conductor = []  # (instance, destination) that wait for the conductor
+
+    # The story's ways to set the scene
+
+    def add(self, vm_state="active", task_state=None, power_state="running", host="compute-1", wanted=RUNNING, **more):
+        """One more instance; returns its id.
+
+        :param wanted: what its owner wants it to be in the end; see ``guests.Guests``
+        """
+        name = f"i{len(self.servers)}"
+        self.servers[name] = Instance(
+            name, f"vm-{name}", host, vm_state, task_state, power_state=power_state, zone="nova", project="p", **more
+        )
+        self.guests.copies.add((name, host))
+        self.guests.wanted[name] = wanted
+        if power_state in (RUNNING, PAUSED):
+            self.guests.running[name, host] = power_state
+        return name
+
+    def record(self, instance, status, source, destination=None, kind="evacuation"):
+        """One more migration record; returns it."""
+        self.records.append(Record(len(self.records) + 1, instance, status, source, destination, kind))
+        return self.records[-1]
+
+    def set(self, instance, **values):
+        """Change what Nova says of an instance."""
+        if instance in self.servers:
+            self.servers[instance] = dataclasses.replace(self.servers[instance], **values)
+
+    def on(self, host):
+        """The instances that Nova has on a host."""
+        return [server for server in self.servers.values() if server.host == host]
+
+    def next_spawn(self):
+        return self.next_spawns.pop(0) if self.next_spawns else "ok"
+
+    def service(self, host):
+        """A host's service as Nova's API shows it."""
+        status, last = self.status[host], self.computes[host].last_report
+        up = not status.forced_down and self.clock.now - last <= DOWN_AFTER
+        enabled, forced, reason = status.enabled, status.forced_down, status.disabled_reason
+        return Service(f"id-{host}", host, up, enabled, forced, reason, f"t{last}", status.zone)
+
+    # Reading
+
+    def connect(self):
+        self._asked("connect")
+
+    def services(self):
+        self._asked("services")
+        return {name: self.service(name) for name in self.status}
+
+    def aggregates(self):
+        self._asked("aggregates")
+        return {name: frozenset(hosts) for name, hosts in self.groups.items()}
+
+    def instances(self, host):
+        return self._listed("instances", self.on(host), True)
+
+    def instance(self, id):
+        self._asked("instance")
+        return self.servers.get(id)
+
+    def restoring(self):
+        tags = set(restore.TAGS.values())
+        return self._listed("restoring", [server for server in self.servers.values() if tags & server.tags])
+
+    def in_error(self):
+        return self._listed("in_error", [server for server in self.servers.values() if server.vm_state == "error"])
+
+    def migrations(self, host):
+        return self._recorded("migrations", lambda record: host in (record.source, record.destination))
+
+    def live_migrations(self, host):
+        self._asked("live_migrations")
+        going_on = [r for r in self.records if r.kind == "live-migration" and r.status in ("accepted", "running")]
+        return tuple(record.view() for record in going_on if host in (record.source, record.destination))
+
+    def selection(self):
+        self._asked("selection", 3)
+        return policy.Selection(self.flavors_tagged)
+
+    # Changing a service
+
+    def force_down(self, service, forced):
+        return self._change("force_down", lambda: self._force_down(service.host, forced))
+
+    def disable(self, service, reason):
+        return self._change("disable", lambda: self._write(service.host, enabled=False, disabled_reason=reason))
+
+    def enable(self, service):
+        return self._change("enable", lambda: self._write(service.host, enabled=True, disabled_reason=None))
+
+    def _force_down(self, host, forced):
+        if not forced:
+            done = [r for r in self.records if r.source == host and r.status == "done" and r.kind == "evacuation"]
+            if done:
+                raise Refused(f"Unable to force up host {host}: done evacuation migration records remain", 400)
+            if self._stands(host):
+                self.guests.breach(f"{host} is un-forced, and flagged")
+        self._write(host, forced_down=forced)
+
+    def _write(self, host, **values):
+        if values.get("enabled") and self._stands(host):
+            self.guests.breach(f"{host} is enabled, and flagged")
+        self.status[host] = dataclasses.replace(self.status[host], **values)
+
+    # Changing an instance
+
+    def evacuate(self, instance, destination=None):
+        if self.away:
+            raise Unreachable("connection refused", sent=False)
+        self.posts.append((self.clock.now, instance.id))
+        answer = self.next_answers.pop(0) if self.next_answers else "ok"
+        take = lambda: self.take(instance.id, destination, HANGS if answer == "hung" else CONDUCTING)  # noqa: E731
+        return self.tripwire.around(lambda: self._answered(answer, take))
+
+    def reset_state(self, instance, state):
+        return self._act("reset_state", instance, lambda server: self.set(server.id, vm_state=state, task_state=None))
+
+    def stop(self, instance):
+        return self._act("stop", instance, lambda server: self._ask(server, "powering-off", _stop, ["active"]))
+
+    def pause(self, instance):
+        return self._act("pause", instance, lambda server: self._ask(server, "pausing", _pause, ["active"]))
+
+    def reboot(self, instance):
+        states = ["active", "stopped", "paused", "suspended", "error"]
+        return self._act("reboot", instance, lambda server: self._ask(server, "rebooting_hard", _start, states))
+
+    def delete(self, instance):
+        return self._act("delete", instance, self._delete)
+
+    def tag(self, instance, tag):
+        return self._act("tag", instance, lambda server: self._tag(server, server.tags | {tag}))
+
+    def untag(self, instance, tag):
+        def untag(server):
+            if tag not in server.tags:
+                raise Refused("no such tag", 404)
+            self._tag(server, server.tags - {tag})
+
+        return self._act("untag", instance, untag)
+
+    def _tag(self, server, tags):
+        if server.vm_state not in _TAGGABLE:
+            raise Refused(f"Cannot 'update tag' instance {server.id} while it is in vm_state {server.vm_state}", 409)
+        self.set(server.id, tags=frozenset(tags))
+
+    def _ask(self, server, task, work, states):
+        """Have the instance's host do something, now or when it can."""
+        if server.vm_state not in states or server.task_state is not None:
+            now = f"vm_state {server.vm_state}, task_state {server.task_state}"
+            raise Refused(f"Cannot do that to instance {server.id} while it is in {now}", 409)
+        self.set(server.id, task_state=task)
+        self.computes[server.host].ask(Work(server.id, lambda host: self._work(server.id, task, work, host)))
+
+    def _work(self, instance, task, work, host):
+        server = self.servers[instance]
+        if server.host == host.name and server.task_state == task:
+            work(self, server)
+
+    def _delete(self, server):
+        if self.guests.wanted.get(server.id) != DELETED:
+            self.guests.breach(f"{server.id} is deleted, which its owner did not ask for")
+        is_up = self.service(server.host).up
+        if is_up and server.task_state == "deleting":
+            return
+        if is_up:
+            self.set(server.id, task_state="deleting")
+            self.computes[server.host].ask(Work(server.id, lambda host: self._removed(server.id, host)))
+        else:
+            self._gone(server.id)
+
+    def _removed(self, instance, host):
+        if self.servers[instance].host == host.name:
+            self.guests.destroy(instance, host.name)
+            self._gone(instance)
+
+    def _gone(self, instance):
+        del self.servers[instance]
+        self.records = [record for record in self.records if record.instance != instance]
+
+    # What an owner does, beside what the engine does too
+
+    def owner_deletes(self, instance):
+        self.guests.wanted[instance] = DELETED
+        self._delete(self.servers[instance])
+
+    def rebuild(self, instance):
+        """The owner has it rebuilt where it is."""
+        self._ask_or_break(instance, "rebuilding", "rebuilding")
+
+    def resize(self, instance):
+        """The owner has it resized, or an operator has it migrated; in this story it stays where it is."""
+        self._ask_or_break(instance, "resize_prep", "resize_migrating")
+
+    def _ask_or_break(self, instance, task, task_if_late):
+        """A work that fails badly if it comes too late: its instance is then left in error."""
+        source = self.servers[instance].host
+
+        def work(host):
+            server = self.servers[instance]
+            if server.host == source and server.task_state == task:
+                self.guests.start(instance, source)
+                self.set(instance, vm_state="active", task_state=None, power_state="running")
+            elif server.host != source:
+                self.set(instance, vm_state="error", task_state=task_if_late, power_state="none")
+
+        self.set(instance, task_state=task)
+        self.computes[source].ask(Work(instance, work))
+
+    def live_migrate(self, instance, destination):
+        """An operator has it moved while it runs."""
+        source = self.computes[self.servers[instance].host]
+        record = self.record(instance, "accepted", source.name, None, "live-migration")
+        self.set(instance, task_state="migrating")
+        source.ask(Work(instance, lambda _: record.status == "accepted" and self._begin_to_move(record, destination)))
+        self.clock.after(RPC_TIMEOUT, lambda: self._give_up_moving(record))
+
+    def _begin_to_move(self, record, destination):
+        source = self.computes[record.source]
+        record.status, record.destination = "running", destination
+        if self.servers[record.instance].host != source.name:
+            # It is elsewhere by now; nobody looks.
+            self.guests.start(record.instance, destination)
+            self.set(record.instance, vm_state="error", host=destination)
+        else:
+            self.clock.after(1.0, lambda: self._switch(record, source))
+
+    def _switch(self, record, source):
+        """Its guest goes from one host to the other; the source says so a little later, if it can."""
+        if (record.instance, source.name) not in self.guests.running or not self.computes[record.destination].running:
+            return
+        self.guests.destroy(record.instance, source.name)
+        self.guests.start(record.instance, record.destination)
+        self.clock.after(0.5, lambda: source.running and self._moved(record))
+
+    def _moved(self, record):
+        record.status = "completed"
+        self.set(record.instance, host=record.destination, task_state=None)
+
+    def _give_up_moving(self, record):
+        if record.status == "accepted" or (record.kind == "live-migration" and record.status == "done"):
+            record.status = "error"
+            server = self.servers.get(record.instance)
+            if server is not None and server.task_state == "migrating":
+                self.set(record.instance, task_state=None)
+
+    # An evacuation: the API, then the conductor
+
+    def take(self, instance, destination=None, conducting=CONDUCTING):
+        """The API takes an evacuate request up.
+
+        :param conducting: seconds until the conductor has it
+        """
+        server = self._server(instance)
+        if destination is not None and destination not in self.status:
+            raise Refused(f"Compute host {destination} not found.", 404)
+        if server.vm_state not in _EVACUABLE:
+            raise Refused(f"Cannot 'evacuate' instance {instance} while it is in vm_state {server.vm_state}", 409)
+        if destination == server.host:
+            raise Refused("The target host can't be the same one.", 400)
+        if self.service(server.host).up:
+            raise Refused(f"Compute service of {server.host} is still in use.", 400)
+        self._judge(server)
+        self.set(instance, task_state="rebuilding")
+        self.record(instance, "accepted", server.host)
+        self.evacuations.append((instance, destination))
+        job = (instance, destination)
+        if self.lost_messages:
+            self.lost_messages -= 1
+            return
+        self._conductor.append(job)
+        self.clock.after(conducting, lambda: self._conduct(job))
+
+    def _judge(self, server):
+        """Whether an evacuate request that Nova takes should have been made at all."""
+        source = self.computes[server.host]
+        if not self.status[source.name].forced_down or not self._stands(source.name) or source.running:
+            self.guests.breach(f"evacuation of {server.id} from {source.name}, which is not proved dead")
+        if self.guests.wanted.get(server.id) == DELETED:
+            self.guests.breach(f"evacuation of {server.id}, which its owner deletes")
+        pending = [f"the conductor has one for {where}" for known, where in self._conductor if known == server.id]
+        pending += [f"{c.name} has one" for c in self.computes.values() if c.may_start(server.id) and not self._dead(c)]
+        if pending:
+            self.guests.breach(f"second evacuation of {server.id}: {pending[0]}")
+
+    def _dead(self, compute):
+        return self._stands(compute.name) and self.status[compute.name].forced_down and not compute.running
+
+    def _conduct(self, job):
+        """The conductor has a host chosen, and asks that for it."""
+        if self.conductor_away:
+            self.clock.after(1.0, lambda: self._conduct(job))
+            return
+        self._conductor.remove(job)
+        instance, destination = job
+        if instance not in self.servers:
+            return
+        # It does not know which record is the request's: it takes the first one that is accepted, of whatever kind.
+        accepted = [record for record in self.records if record.instance == instance and record.status == "accepted"]
+        record = accepted[0] if accepted else Record(0, instance, "accepted", self.servers[instance].host)
+        chosen = self._schedule(self.servers[instance].host, destination)
+        if chosen is None:
+            record.status, record.destination = "error", destination
+            self.set(instance, vm_state="error", task_state=None, fault="No valid host was found. ")
+            return
+        record.destination = chosen
+        self.computes[chosen].ask(Rebuild(instance, record))
+
+    def _schedule(self, source, wanted):
+        services = [self.service(name) for name in self.status]
+        able = [s.host for s in services if s.up and s.enabled and s.host != source and s.host not in self.full]
+        if wanted is not None:
+            able = [host for host in able if host == wanted]
+        return self._choose(able) if able else None
+
+    def is_at_rest(self):
+        """Whether no evacuation is on its way to a host that lives."""
+        return not self._conductor and not any(c.spawning for c in self.computes.values())
+
+    # How requests are answered
+
+    def _asked(self, method, times=1):
+        self.clock.advance(self._request_seconds * times)
+        if self.away:
+            raise Unreachable("connection refused", sent=False)
+        self.asked.append(method)
+        self.requests += times
+
+    def _listed(self, method, found, of_host=False):
+        # An empty list of a host is believed only if its service can be read.
+        self._asked(method, 1 + len(found) // PAGE + (of_host and not found))
+        return tuple(server for server in found if server.id in self.servers)
+
+    def _recorded(self, method, is_wanted):
+        found = [record for record in self.records if record.kind == "evacuation" and is_wanted(record)]
+        self._asked(method, 1 + len(found) // PAGE + (not found))
+        return tuple(record.view() for record in found)
+
+    def _change(self, method, change):
+        self._asked(method)
+        answer = self.next_changes.pop(0) if self.next_changes else "ok"
+        return self.tripwire.around(lambda: self._answered(answer, change))
+
+    def _act(self, method, instance, act):
+        return self._change(method, lambda: act(self._server(instance.id)))
+
+    def _server(self, id):
+        if id not in self.servers:
+            raise Refused(f"Instance {id} could not be found.", 404)
+        return self.servers[id]
+
+    def _answered(self, answer, change):
+        """Make a change, or not, as the answer has it.
+
+        ``ok``; ``refused``, ``lost``, ``busy``, ``forbidden``, ``conflict``: Nova never does it, which is not said in
+        the case of ``lost``; ``dropped``: only the answer is lost; ``hung``: as dropped, and the conductor gets to it
+        only after a while; ``late``: as dropped, and Nova itself gets to it only after a while; ``slow``.
+        """
+        if answer in _REFUSALS:
+            raise _REFUSALS[answer]()
+        if answer == "late":
+            self.clock.after(LATENESS, lambda: self._do_late(change))
+        elif answer != "lost":
+            change()
+        if answer == "slow":
+            self.clock.advance(SLOWNESS)
+        if answer in ("lost", "late", "dropped", "hung"):
+            raise Unreachable("connection dropped", sent=True)
+        return "req-1"
+
+    def _do_late(self, change):
+        with contextlib.suppress(Refused):
+            change()
+
+
+_REFUSALS = {
+    "refused": lambda: Unreachable("connection refused", sent=False),
+    "busy": lambda: Busy("too many requests", retry_after=5.0),
+    "forbidden": lambda: Refused("quota exceeded", 403),
+    "conflict": lambda: Refused("conflict", 409),
+}
+
+
+def _start(nova, server):
+    nova.guests.start(server.id, server.host)
+    nova.set(server.id, vm_state="active", task_state=None, power_state="running", fault=None)
+
+
+def _stop(nova, server):
+    nova.guests.stop(server.id, server.host)
+    nova.set(server.id, vm_state="stopped", task_state=None, power_state="shutdown")
+
+
+def _pause(nova, server):
+    if (server.id, server.host) in nova.guests.running:
+        nova.guests.pause(server.id, server.host)
+        nova.set(server.id, vm_state="paused", power_state="paused")
+    nova.set(server.id, task_state=None)
+
+
+__all__ = ["DELETED", "PAUSED", "RUNNING", "STOPPED", "SimulatedNova"]

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud and a cluster in which hosts die, are fenced, flagged and come back, and engines come and go."""
+
+import dataclasses
+import logging
+import types
+
+from nova_ha import nova as door
+from nova_ha import restore
+from nova_ha.account import Account
+from nova_ha.engine import Engine
+from nova_ha.rules import Rules
+from tests.unit.simulation.clock import Clock
+from tests.unit.simulation.cluster import SimulatedCluster
+from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED
+from tests.unit.simulation.nova import SimulatedNova
+from tests.unit.simulation.process import Killed, State, Tripwire, Workers
+
+# Seconds between two looks of Pacemaker at what should run where, and those that a host takes to boot.
+PACEMAKER, BOOT = 1.0, 5.0
+
+_log = logging.getLogger("nova-ha.simulated")
+_log.propagate = False
+_log.addHandler(logging.NullHandler())
+
+
+class Scene:
+    """All of it.
+
+    :param rules: ``rules.Rules`` of every engine
+    :param prompt: whether evacuate requests are sent as soon as they are decided on, rather than between two passes
+    :param in_flight: evacuations in flight at most
+    :param more: for ``SimulatedNova``
+    """
+
+    def __init__(self, rules=None, prompt=True, in_flight=40, **more):
+        self.clock = Clock()
+        self.cluster = SimulatedCluster()
+        self.nova = SimulatedNova(self.clock, self.cluster.stands, **more)
+        self.cluster.nodes = set(self.nova.computes)
+        self.rules = rules or Rules()
+        self.in_flight = in_flight
+        self.prompt = prompt
+        self.kept_off = set()  # hosts that do not boot by themselves
+        self.engines = {}  # control node -> _Process
+        self.new_engine("control-1")
+        self.clock.every(PACEMAKER, self._pacemaker)
+
+    # Engines
+
+    @property
+    def engine(self):
+        """The only engine."""
+        (process,) = self.engines.values()
+        return process.engine
+
+    def new_engine(self, node, beside=False):
+        """An engine starts on a control node.
+
+        :param beside: by mistake the others run on; else they are killed
+        """
+        if not beside:
+            self.engines.clear()
+        self.engines[node] = _Process(self, node)
+        self.cluster.active = set(self.engines)
+
+    def engine_dies(self, node):
+        """It is killed, and the cluster knows."""
+        self.engines.pop(node, None)
+        self.cluster.active.discard(node)
+
+    def arm(self, tripwire):
+        self.cluster.tripwire = self.nova.tripwire = tripwire
+        return tripwire
+
+    def one_pass(self):
+        """One pass of each engine, and the rest after it."""
+        pauses = [self._one_pass_of(node) for node in list(self.engines)]
+        self.clock.advance(max(min(pauses, default=1.0), 0.1))
+
+    def _one_pass_of(self, node):
+        process = self.engines[node]
+        try:
+            pause = process.engine.one_pass()
+            process.workers.run()
+            return pause
+        except door.CloudError:
+            return 2.0
+        except Killed:
+            self.arm(Tripwire())
+            self.engine_dies(node)
+            self.new_engine("control-2" if node == "control-1" else "control-1", beside=True)
+            return 0.1
+
+    def run(self, seconds):
+        """Pass after pass for some time."""
+        end = self.clock.now + seconds
+        while self.clock.now < end:
+            self.one_pass()
+
+    def run_until(self, condition, seconds=600):
+        """Pass after pass until something is so, for some time at most; returns whether it is."""
+        end = self.clock.now + seconds
+        while not condition():
+            if self.clock.now > end:
+                return False
+            self.one_pass()
+        return True
+
+    # Hosts
+
+    def dies(self, *hosts, off=False):
+        """Hosts lose their power, and are fenced and flagged.
+
+        :param off: they do not boot again until ``boots``
+        """
+        for host in hosts:
+            self.breaks(host)
+            self.fenced(host, off)
+        return self
+
+    def breaks(self, host):
+        """A host loses its power, and nobody has noticed yet."""
+        self.nova.computes[host].power_cut()
+        self.cluster.nodes.discard(host)
+
+    def fenced(self, host, off=False):
+        """A host is fenced and flagged: its power is off, and comes back."""
+        if self.nova.computes[host].powered:
+            self.breaks(host)
+        self.cluster.fence(host)
+        if off:
+            self.kept_off.add(host)
+        self.clock.after(BOOT, lambda: host in self.kept_off or self.boots(host))
+
+    def boots(self, host):
+        """Its power is on, and the cluster reaches it."""
+        self.kept_off.discard(host)
+        self.nova.computes[host].powered = True
+        self.cluster.nodes.add(host)
+
+    def _pacemaker(self):
+        """nova-compute runs where, and only where, the flag lets it."""
+        for name, compute in self.nova.computes.items():
+            allowed = compute.powered and name in self.cluster.nodes and not self.cluster.stands(name)
+            if allowed and not compute.running:
+                compute.start()
+            elif compute.running and not allowed:
+                compute.stop()
+
+    # People
+
+    def alarms(self):
+        """What the engines say that needs an operator, as ``{(host, instance id or None): reason}``."""
+        found = {}
+        for process in self.engines.values():
+            for host, about in process.account.as_dict()["hosts"].items():
+                found.update({(host, None): about["reason"]} if about["alarm"] else {})
+                for instance, state in about["instances"].items():
+                    found.update({(host, instance): state["reason"]} if state["alarm"] else {})
+        return found
+
+    def operator_looks(self):
+        """An operator does what the alarms ask for, after having looked whether it is so."""
+        for (_, instance), reason in self.alarms().items():
+            server = self.nova.servers.get(instance)
+            if server is None or any(c.may_start(instance) and c.running for c in self.nova.computes.values()):
+                continue
+            for state in ("error", "active"):
+                if f"--state {state}" in reason:
+                    for host in self.nova.guests.hosts(instance) | self._copies(instance) - {server.host}:
+                        self.nova.guests.destroy(instance, host)
+                    self.nova.set(instance, vm_state=state, task_state=None)
+
+    def _copies(self, instance):
+        return {host for known, host in self.nova.guests.copies if known == instance}
+
+    # What must be so
+
+    def is_over(self):
+        """Whether there is nothing left to do."""
+        tags = set(restore.TAGS.values())
+        flagged = bool(self.cluster.values)
+        untold = any(server.task_state or tags & server.tags for server in self.nova.servers.values())
+        return not flagged and not untold and self.nova.is_at_rest() and all(map(self._is_in_service, self.nova.status))
+
+    def _is_in_service(self, host):
+        service = self.nova.service(host)
+        return service.up and service.enabled and not service.forced_down
+
+    def wrong(self):
+        """What is not as it should be in the end, as lines."""
+        lines = list(self.nova.guests.breaches)
+        lines += [f"flag of {host} is {value}" for host, value in self.cluster.values.items()]
+        lines += [f"{self.nova.service(host)}" for host in self.nova.status if not self._is_in_service(host)]
+        for server in self.nova.servers.values():
+            wanted = self.nova.guests.wanted[server.id]
+            if wanted is not None and not self._is_as_wanted(server, wanted):
+                really = {host: self.nova.guests.running[server.id, host] for host in self.nova.guests.hosts(server.id)}
+                lines.append(f"wanted {wanted}, is {really}: {server}")
+            elif set(restore.TAGS.values()) & server.tags:
+                lines.append(f"still to be restored: {server}")
+        known = set(self.nova.servers)
+        lines += [f"orphan {guest}" for guest in self.nova.guests.running if guest[0] not in known]
+        return lines
+
+    def _is_as_wanted(self, server, wanted):
+        guests, hosts = self.nova.guests, self.nova.guests.hosts(server.id)
+        if wanted == DELETED or server.task_state is not None:
+            return False
+        if wanted == STOPPED:
+            return not hosts and server.vm_state in ("stopped", "suspended")
+        how = {guests.running[server.id, host] for host in hosts}
+        # A healed one that had been paused is active to Nova until somebody looks; its guest is what counts.
+        said = {RUNNING: ("active",), PAUSED: ("paused", "active")}[wanted]
+        return hosts == {server.host} and how == {wanted} and server.vm_state in said
+
+    def check(self):
+        """No rule was broken, every instance is as its owner wants it, and every host is in service."""
+        assert self.wrong() == []
+
+
+@dataclasses.dataclass
+class _Process:
+    """An engine's process."""
+
+    scene: Scene
+    node: str
+
+    def __post_init__(self):
+        scene = self.scene
+        self.workers = Workers(scene.prompt)
+        self.account = Account(_log, clock=scene.clock, keep=50)
+        options = types.SimpleNamespace(in_flight=scene.in_flight, domain=None)
+        self.engine = Engine(
+            scene.cluster.seen_from(self.node),
+            scene.nova,
+            "nova-evacuate",
+            State(),
+            self.account,
+            scene.rules,
+            options,
+            self.workers,
+            scene.clock,
+        )

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of an instance by its state; and that docs/instance-states.md says so."""
+
+import itertools
+import pathlib
+import re
+
+import pytest
+
+from nova_ha import restore, states
+from tests.unit.worlds import instance
+
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "instance-states.md"
+
+# All that Nova knows (nova/compute/vm_states.py and task_states.py).
+VM_STATES = """active building paused suspended stopped rescued resized soft-delete deleted error shelved
+    shelved_offloaded""".split()
+TASK_STATES = """scheduling block_device_mapping networking spawning image_snapshot image_snapshot_pending
+    image_pending_upload image_uploading image_backup updating_password resize_prep resize_migrating resize_migrated
+    resize_finish resize_reverting resize_confirming rebooting reboot_pending reboot_started rebooting_hard
+    reboot_pending_hard reboot_started_hard pausing unpausing suspending resuming powering-off powering-on rescuing
+    unrescuing rebuilding rebuild_block_device_mapping rebuild_spawning migrating deleting soft-deleting restoring
+    shelving shelving_image_pending_upload shelving_image_uploading shelving_offloading unshelving""".split()
+POWER_STATES = ["none", "running", "paused", "shutdown", "crashed", "suspended"]
+
+AS_ITS_STATE = "as its state"
+# What the guest of an instance in that state does, where that is not running.
+GUESTS = {"stopped": "shutdown", "paused": "paused", "suspended": "shutdown"}
+
+
+def rows(heading):
+    """The rows of the table under a heading of the page, as mappings from column to text; ``-`` and empty are None."""
+    section = PAGE.read_text().split(f"\n## {heading}", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    cells = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+    columns, _, *found = cells
+    assert all(len(row) == len(columns) for row in found), f"{heading}: a row with more or fewer cells"
+    return [{c: None if text in ("", "-") else text for c, text in zip(columns, row)} for row in found]
+
+
+BY_STATE = rows("By its state")
+BY_TASK = rows("By what was going on")
+BY_POWER = rows("By what its guest did")
+
+
+def treated(vm_state, task_state=None, power_state=None):
+    power_state = power_state or GUESTS.get(vm_state, "running")
+    return states.treatment(instance(vm_state=vm_state, task_state=task_state, power_state=power_state))
+
+
+@pytest.mark.parametrize("row", BY_STATE, ids=lambda row: row["vm_state"])
+def test_the_page_says_what_is_done_by_state(row):
+    found = treated(row["vm_state"])
+    assert (found.do, found.then) == (row["what is done"], row["restored"])
+
+
+def test_the_page_has_every_state_and_no_other():
+    assert sorted(row["vm_state"] for row in BY_STATE) == sorted(states.VM_STATES) == sorted(VM_STATES)
+
+
+@pytest.mark.parametrize("row", BY_TASK, ids=lambda row: row["task_state"])
+@pytest.mark.parametrize("vm_state", [row["vm_state"] for row in BY_STATE if row["what is done"] != states.LEAVE])
+def test_the_page_says_what_is_done_by_task(row, vm_state):
+    found = treated(vm_state, row["task_state"])
+    if row["what is done"] == AS_ITS_STATE:
+        assert found == treated(vm_state)
+    else:
+        assert (found.do, found.then) == (row["what is done"], row["restored"])
+
+
+def test_the_page_has_every_task_and_no_other():
+    own = [row["task_state"] for row in BY_TASK if row["what is done"] != AS_ITS_STATE]
+    assert sorted(own) == sorted(states.TASK_STATES)
+    assert sorted(row["task_state"] for row in BY_TASK) == sorted(TASK_STATES)
+
+
+@pytest.mark.parametrize("row", BY_POWER, ids=lambda row: "-".join(filter(None, list(row.values())[:3])))
+def test_the_page_says_what_is_done_by_guest(row):
+    found = treated(row["vm_state"], row["task_state"], row["power_state"])
+    assert (found.do, found.then) == (row["what is done"], row["restored"])
+
+
+def test_the_page_has_every_case_where_the_guest_decides():
+    """For each state, the page has each guest that leads to something else than the state alone."""
+    differing = {
+        (vm_state, power_state)
+        for vm_state, power_state in itertools.product(VM_STATES, POWER_STATES)
+        if treated(vm_state, None, power_state) != treated(vm_state)
+    }
+    told = {(row["vm_state"], row["power_state"]) for row in BY_POWER if row["task_state"] is None}
+    same = {("resized", "shutdown"): {"suspended", "crashed"}}  # cannot be, but would be treated alike
+    told |= {(vm, other) for (vm, _), others in same.items() for other in others}
+    assert differing <= told
+
+
+def test_the_page_explains_every_word_it_uses():
+    legend = set(re.findall(r"^\| ([a-z, ]+) \|", _legend(), re.M))
+    used = {row["what is done"] for row in BY_STATE + BY_TASK + BY_POWER} - {AS_ITS_STATE}
+    assert used <= legend
+    assert {states.EVACUATE, states.RESET, states.DELETE, states.LEAVE, states.HOLD} <= legend
+
+
+def _legend():
+    return PAGE.read_text().split("\n## ", 1)[0]
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [
+        "never scheduled",
+        "because of our attempt",
+        "before its host died",
+        "VERIFY_RESIZE",
+        "**locked**",
+        "live migration **out of**",
+        "**live migration into**",
+        "server group",
+        "**boots from a volume**",
+    ],
+)
+def test_the_page_has_the_cases_that_are_no_state(needed):
+    assert needed in PAGE.read_text()
+
+
+@pytest.mark.parametrize("vm_state", ["active", "stopped", "error", "paused", "suspended", "rescued", "resized"])
+@pytest.mark.parametrize("task_state", ["deleting", "soft-deleting"])
+@pytest.mark.parametrize("power_state", POWER_STATES)
+def test_what_is_being_deleted_is_never_brought_back(vm_state, task_state, power_state):
+    assert treated(vm_state, task_state, power_state).do == states.DELETE
+
+
+@pytest.mark.parametrize("vm_state", ["shelved", "shelved_offloaded", "building", "soft-delete", "deleted"])
+@pytest.mark.parametrize("task_state", [None, *TASK_STATES])
+def test_what_is_left_is_left_whatever_was_going_on_but_a_deletion(vm_state, task_state):
+    expected = states.DELETE if task_state in ("deleting", "soft-deleting") else states.LEAVE
+    assert treated(vm_state, task_state).do == expected
+
+
+@pytest.mark.parametrize("vm_state", ["", "mystery", "ACTIVE", None])
+@pytest.mark.parametrize("task_state", [None, "deleting", "rebooting"])
+def test_a_state_that_nobody_knows_is_held(vm_state, task_state):
+    found = treated(vm_state, task_state)
+    assert found.do == states.HOLD
+    assert str(vm_state) in found.why
+
+
+@pytest.mark.parametrize(
+    ("vm_state", "power_state"),
+    [("stopped", power) for power in POWER_STATES]
+    + [("suspended", power) for power in POWER_STATES]
+    + [("error", power) for power in ("shutdown", "crashed", "suspended")]
+    + [("resized", power) for power in ("shutdown", "crashed", "suspended")],
+)
+def test_what_was_not_running_is_stopped_again(vm_state, power_state):
+    assert treated(vm_state, None, power_state).then == restore.STOPPED
+
+
+@pytest.mark.xfail(strict=True, reason="D9")
+@pytest.mark.parametrize("vm_state", ["resized", "error"])
+def test_what_a_dead_engine_had_reset_but_not_noted_is_stopped_again(vm_state):
+    before = treated(vm_state, None, "shutdown")
+    assert (before.do, before.then) == (states.RESET, restore.STOPPED)
+    assert vm_state not in states.TAGGABLE, "the reset comes first, then the note"
+    # Reset-state keeps the guest's last known state (measured).
+    assert treated("active", None, "shutdown").then == restore.STOPPED
+
+
+def test_every_treatment_says_why():
+    every = [*states.VM_STATES.values(), *states.TASK_STATES.values()]
+    assert all(treatment.why for treatment in every)
+    assert all(treatment.then in (None, *restore.TAGS) for treatment in every)
+    assert all(treatment.then is None for treatment in every if treatment.do in (states.DELETE, states.LEAVE))
+
+
+def test_nova_evacuates_what_is_not_reset():
+    assert states.EVACUABLE == {"active", "stopped", "error"}  # measured: all others are 409
+
+
+@pytest.mark.parametrize(
+    ("tags", "wanted"),
+    [
+        ((), None),
+        (("web",), None),
+        (("nova-ha:restore=",), None),
+        (("nova-ha:restore=flying",), None),
+        (("nova-ha:restore=running",), "running"),
+        (("nova-ha:restore=stopped", "web"), "stopped"),
+        (("nova-ha:restore=paused",), "paused"),
+        (("nova-ha:restore=paused", "nova-ha:restore=running"), "paused"),
+        (("nova-ha:restore=paused", "nova-ha:restore=stopped"), "stopped"),
+        (("nova-ha:restore=running", "nova-ha:restore=stopped"), "stopped"),
+    ],
+)
+def test_the_note_of_a_former_state(tags, wanted):
+    assert restore.wanted(instance(tags=frozenset(tags))) == wanted
+
+
+def test_the_notes_are_tags_that_nova_takes():
+    for state, tag in restore.TAGS.items():
+        assert restore.wanted(instance(noted=state)) == state
+        assert len(tag) <= 60 and not re.search("[/,]", tag)
