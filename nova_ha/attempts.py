@@ -12,6 +12,9 @@ from typing import NamedTuple
 from nova_ha.snapshot import FINISHED, by_instance
 from nova_ha.states import REBUILDING
 
+# What a record says once its destination has begun with it.
+BEGUN = FINISHED | {"pre-migrating", "failed"}
+
 SENDING = "sending"
 ACCEPTED = "accepted"
 UNCLEAR = "unclear"
@@ -57,7 +60,8 @@ class Attempt:
     :param outcome: SENDING, ACCEPTED, UNCLEAR or FAILED
     :param newest: id of the instance's newest evacuation record when we asked, 0 if it had none
     :param until: seconds (monotonic) until which nothing else is asked
-    :param failures: how often it failed in a row
+    :param failures: how often it failed in a row, not counting that the cloud was away
+    :param streak: how often in a row it failed for the present cause
     :param reason: what there is to say about it
     :param cause: why it failed the last time, one of ``BACKOFFS``
     :param since: seconds (monotonic) since when it has been failing for this cause
@@ -70,6 +74,7 @@ class Attempt:
     reason: str = ""
     cause: str = UNKNOWN
     since: float = 0.0
+    streak: int = 0
 
 
 class Attempts:
@@ -84,21 +89,28 @@ class Attempts:
         self._candidates = None  # the hosts that could take instances, as last seen
         self._without_room = None  # since when there has been none
         self._records = {}  # id of a record -> ((status, destination), since when)
-        self._starts = {}  # host -> (how often its nova-compute was made to start once more, when the last time)
+        self._starts = {}  # host -> how often its nova-compute was made to start once more
         self._seen = {}  # id of a record -> when it was first seen
         self._destinations = {}  # instance id -> hosts that it was seen to be sent to
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._pending = {}  # instance id -> since when it is to be recovered
+        self._moves = {}  # instance id -> how many moves towards its former state were asked for
+        self._not_notable = set()  # ids of instances that cannot be tagged
+        self._down = {}  # host -> when it was last seen not to report
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
 
     def get(self, instance):
         """The attempt for an instance id, or None."""
         return self._attempts.get(instance)
 
-    def open(self):
-        """The ids of the instances whose request is under way or unclear."""
-        return {i for i, attempt in self._attempts.items() if attempt.outcome in (SENDING, UNCLEAR)}
+    def open(self, now):
+        """The ids of the instances whose request is under way, or may still show to have been taken."""
+        return {
+            instance
+            for instance, attempt in self._attempts.items()
+            if attempt.outcome == SENDING or (attempt.outcome in (ACCEPTED, UNCLEAR) and now < attempt.until)
+        }
 
     def sending(self, instance, newest):
         """A request is about to be sent; ``newest`` is the newest evacuation record known before it."""
@@ -128,36 +140,60 @@ class Attempts:
         :param cause: why; how long is waited depends on it
         """
         before = self._attempts.get(instance) or Attempt(FAILED)
-        again = before.failures > 0 and before.cause == cause
+        streak = before.streak if before.cause == cause else 0
         backoff = BACKOFFS[cause]
         # The exponent is bounded so that years of retries do not overflow.
-        pause = min(backoff.first * 2 ** min(before.failures, 16), backoff.longest) * self._jitter()
+        pause = min(backoff.first * 2 ** min(streak, 16), backoff.longest) * self._jitter()
         self._attempts[instance] = dataclasses.replace(
             before,
             outcome=FAILED,
             until=now + pause,
-            failures=before.failures + 1,
+            failures=before.failures + (cause != AWAY),
             reason=reason,
             cause=cause,
-            since=before.since if again else now,
+            since=before.since if streak else now,
+            streak=streak + 1,
         )
 
     def later(self, instance, now, pause, reason):
-        """Nova asked to be left alone for ``pause`` seconds, which says nothing about the instance: no failure."""
+        """Leave an instance alone for ``pause`` seconds, though nothing failed."""
         before = self._attempts.get(instance) or Attempt(FAILED)
         self._attempts[instance] = dataclasses.replace(before, outcome=FAILED, until=now + pause, reason=reason)
 
-    def room(self, candidates, now):
-        """Learn which hosts could take instances; where one is new, what found no room is tried again at once.
+    def moved(self, instance, now, reason):
+        """A move towards an instance's former state was asked for: the next one later, and each time later still."""
+        moves = self._moves.get(instance, 0)
+        self._moves[instance] = moves + 1
+        backoff = BACKOFFS[CONFLICT]
+        self.later(instance, now, min(backoff.first * 2 ** min(moves, 16), backoff.longest), reason)
 
-        :param candidates: frozenset of Nova's host names
+    def not_notable(self, instance):
+        """Nova does not let an instance id be tagged."""
+        self._not_notable.add(instance)
+
+    def is_notable(self, instance):
+        """Whether, as far as we know, Nova lets an instance id be tagged."""
+        return instance not in self._not_notable
+
+    def observe_services(self, services, now):
+        """Learn which hosts could take instances, and which do not report.
+
+        Where one is new, what found no room is tried again at once. That there is none counts as no room only if no
+        other host could be expected to report: all of them silent is a fault of the control plane.
+
+        :param services: ``{Nova's host name: snapshot.Service}``
         """
+        candidates = {name for name, service in services.items() if service.up and service.enabled}
+        expected = {name for name, service in services.items() if service.enabled and not service.forced_down}
+        for name, service in services.items():
+            if not service.up:
+                self._down[name] = now
         if self._candidates is not None and candidates - self._candidates:
             for instance, attempt in self._attempts.items():
                 if attempt.outcome == FAILED and attempt.cause == NO_ROOM:
-                    self._attempts[instance] = dataclasses.replace(attempt, until=now)
+                    self._attempts[instance] = dataclasses.replace(attempt, until=now, since=now)
         self._candidates = candidates
-        if candidates:
+        if expected:
             self._without_room = None
         elif self._without_room is None:
             self._without_room = now
@@ -166,7 +202,7 @@ class Attempts:
         """For how many seconds there has been no room for an instance id, as far as we know."""
         attempt = self._attempts.get(instance)
         since = [self._without_room]
-        if attempt is not None and attempt.cause == NO_ROOM and attempt.failures:
+        if attempt is not None and attempt.cause == NO_ROOM and attempt.streak:
             since.append(attempt.since)
         return max((now - moment for moment in since if moment is not None), default=0.0)
 
@@ -174,18 +210,13 @@ class Attempts:
         """The longest that ``roomless`` would say of any instance."""
         return max((self.roomless(instance, now) for instance in [None, *self._attempts]), default=0.0)
 
-    def starting_again(self, host, now):
+    def starting_again(self, host):
         """A host's nova-compute is to be stopped, and to start once more."""
-        self._starts[host] = (self.starts(host) + 1, now)
+        self._starts[host] = self.starts(host) + 1
 
     def starts(self, host):
         """How often a host's nova-compute was made to start once more."""
-        return self._starts.get(host, (0, None))[0]
-
-    def since_start(self, host, now):
-        """Seconds since ``starting_again``; infinite if that was not asked for."""
-        since = self._starts.get(host, (0, None))[1]
-        return now - since if since is not None else float("inf")
+        return self._starts.get(host, 0)
 
     def age(self, record, now):
         """For how many seconds, as far as we have seen, an evacuation has been in its present status."""
@@ -200,6 +231,15 @@ class Attempts:
         who resets the instance's state to error: that is the word that nothing of it is left.
         """
         return (record.id, record.status, record.destination) in self._strays.get(record.instance, ())
+
+    def was_down(self, record):
+        """Whether its destination has been seen not to report since the record says what it says."""
+        _, since = self._records.get(record.id, (None, float("inf")))
+        return self._down.get(record.destination, float("-inf")) >= since
+
+    def idle(self, instance, now):
+        """For how many seconds an instance id on a dead host has been in error with nothing being done to it."""
+        return now - self._idle.get(instance, now)
 
     def was_sent_to(self, instance, host):
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
@@ -230,18 +270,21 @@ class Attempts:
             attempt = self._attempts.get(instance.id)
             if attempt is None:
                 self._observe_stranger(instance, record, now)
-            elif (
-                record
-                and not record.in_flight
-                and attempt.outcome in (ACCEPTED, UNCLEAR)
-                and record.id > attempt.newest
-            ):
-                # Once counted, the same record must not count again.
-                self._attempts[instance.id] = dataclasses.replace(attempt, newest=record.id)
-                if record.status in FINISHED:
-                    self._settle(instance.id, ACCEPTED, now + SETTLE, f"evacuation {record.id} is {record.status}")
-                else:
-                    self.failed(instance.id, now, *_explained(record))
+            elif record and attempt.outcome in (ACCEPTED, UNCLEAR) and record.id > attempt.newest:
+                self._observe_outcome(attempt, record, now)
+
+    def _observe_outcome(self, attempt, record, now):
+        """The record of a request has shown: from now on it tells, not our memory of having asked."""
+        instance = record.instance
+        if record.in_flight:
+            self._attempts[instance] = dataclasses.replace(attempt, until=now)
+            return
+        # Once counted, the same record must not count again.
+        self._attempts[instance] = dataclasses.replace(attempt, newest=record.id)
+        if record.status in FINISHED:
+            self._settle(instance, ACCEPTED, now + SETTLE, f"evacuation {record.id} is {record.status}")
+        else:
+            self.failed(instance, now, *_explained(record))
 
     def _observe_record(self, record, now):
         """Remember since when a record says what it says, and how far its destination has come with its requests."""
@@ -251,7 +294,7 @@ class Attempts:
         state = (record.status, record.destination)
         if self._records.get(record.id, (None, now))[0] != state:
             self._records[record.id] = (state, now)
-        if record.status != "accepted":
+        if record.destination is not None and record.status in BEGUN:
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
 
     def _observe_strays(self, instance, records, now):
@@ -278,8 +321,10 @@ class Attempts:
                 ACCEPTED, record.id, now + SETTLE, reason=f"evacuation {record.id} is done, yet Nova shows it here"
             )
 
-    def forget(self, keep):
+    def forget(self, keep, hosts):
         """Drop every attempt but those for the instance ids in ``keep`` and those still being sent.
+
+        :param hosts: what is known of the starts of other hosts is dropped, too
 
         :return: the ids of the instances that are gone after Nova accepted, or may have accepted, to evacuate them
         """
@@ -288,12 +333,15 @@ class Attempts:
         self._strays = {i: known for i, known in self._strays.items() if i in keep}
         self._pending = {i: since for i, since in self._pending.items() if i in keep}
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
+        self._moves = {i: moves for i, moves in self._moves.items() if i in keep}
+        self._not_notable &= keep
+        self._starts = {host: starts for host, starts in self._starts.items() if host in hosts}
         return asked - keep
 
     def forget_all(self):
         """Nothing is flagged any more: drop everything but what is still being sent."""
-        self.forget(frozenset())
-        for memory in (self._records, self._seen, self._begun, self._starts, self._destinations):
+        self.forget(frozenset(), ())
+        for memory in (self._records, self._seen, self._begun, self._down, self._destinations):
             memory.clear()
 
     def _settle(self, instance, outcome, until, reason):

@@ -42,7 +42,7 @@ class Claims:
 
     def ours(self):
         """The flags of the hosts to see to: claimed by this engine, or recovered by any."""
-        return {h: value for h, value in self._flags.items() if value in (flag.RECOVERED, self._own.get(h))}
+        return {h: value for h, value in self._flags.items() if value in flag.OVER or value == self._own.get(h)}
 
     def are_free(self):
         """Whether any host is neither recovered nor ours."""
@@ -68,11 +68,15 @@ class Claims:
         """Set the flag of a host of ours to recovered; returns whether that was done."""
         return self._swap(host, self._own[host], flag.RECOVERED)
 
+    def change(self, host, old, new):
+        """Change the flag of a recovered host; returns whether that was done."""
+        return self._swap(host, old, new)
+
     def _swap(self, host, old, new):
         changed = self._cluster.swap_flag(host, old, new)
         if changed:
             # Workers read the flags meanwhile: what they see is never half changed.
             self._flags = {**self._flags, host: new}
             own = {**self._own, host: new}
-            self._own = {name: value for name, value in own.items() if value != flag.RECOVERED}
+            self._own = {name: value for name, value in own.items() if value not in flag.OVER}
         return changed

@@ -11,9 +11,6 @@ from nova_ha import flag, mark, reserve, restoring, returning, sending
 from nova_ha.recovering import Case, instance_step, restart_in_place, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Leave, TakeOut, Wait
 
-# Seconds that Pacemaker is given to begin with the stop of a nova-compute whose host is flagged again.
-STOPPING = 10.0
-
 
 def claims(flags, own, others, held):
     """Which hosts to take up.
@@ -26,7 +23,7 @@ def claims(flags, own, others, held):
     """
     steps = []
     for host, value in sorted(flags.items()):
-        if value in (flag.RECOVERED, own.get(host)):
+        if value in flag.OVER or value == own.get(host):
             continue
         claimant = flag.claimant(value)
         if host in held:
@@ -52,56 +49,71 @@ def steps(world, attempts, rules, window, now):
     :param window: how many evacuations may be in flight at once, over all hosts
     :param now: monotonic seconds
     """
-    found = []
+    recovering, others = [], []
+    taken = {host.service.host for host in world.hosts if host.service}
+    taken |= {mark.reserve(host.service) for host in world.hosts if host.service}
     for host in world.hosts:
         if host.problem is not None:
-            found.append([Wait(host.name, host.problem, alarm=True)])
-        elif host.flag == flag.RECOVERED:
-            found.append(returning.steps(host, world, attempts, now))
+            others.append(Wait(host.name, host.problem, alarm=True))
+        elif host.flag in flag.OVER:
+            others += returning.steps(host, world, attempts, now)
         else:
-            found.append(_recover(Case(host, world, attempts, rules, now)))
-    found.append(restoring.steps(world, attempts, now))
-    return sending.limited(found, world, attempts, rules, window, now)
+            recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
+    others += restoring.steps(world, attempts, now)
+    return sending.limited(recovering, others, world, attempts, rules, window, now)
 
 
-def _recover(case):
-    """The steps for a host whose recovery is ours."""
+def _recover(case, taken):
+    """The steps for a host whose recovery is ours.
+
+    :param taken: Nova's names of hosts that cannot take this one's place: flagged, or promised; a choice is added
+    """
     host, world = case.host, case.world
     service = host.service
     if service is None:
         reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
         return [Wait(host.name, reason, alarm=True)]
-    spare = _reserve(host, world)
-    to_mark = mark.mark(service, spare)
-    if not service.forced_down or to_mark is not None:
+    if not service.forced_down or mark.mark(service) is not None:
+        spare = reserve.choose(service, world.services, world.aggregates, taken)
+        taken.add(spare)
+        to_mark = mark.mark(service, spare)
         return [TakeOut(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
-    enlisted = world.services.get(mark.reserve(service))
-    if enlisted is not None and reserve.is_reserved(enlisted):
-        return [Enlist(host.name, f"reserved host {enlisted.host} takes its place", enlisted)]
-    if case.attempts.since_start(host.name, case.now) < STOPPING:
-        return [Wait(host.name, "Pacemaker stops its nova-compute, which is to start once more")]
+    enlist = _enlist(case)
+    if enlist and case.attempts.get(enlist.service.id) is None:
+        return [enlist]
     found = [instance_step(case, instance) for instance in host.instances]
+    if enlist and case.attempts.get(enlist.service.id).until <= case.now:
+        found.append(enlist)
     if not all(isinstance(step, Leave) for step in found):
         return restart_in_place(case, found) or found
     return found + (unsettled(case) or _queued(case) or [Close(host.name, "no instance is left to recover")])
+
+
+def _enlist(case):
+    """The step that enables the reserved host which is to take this one's place, or None."""
+    enlisted = case.world.services.get(mark.reserve(case.host.service))
+    if enlisted is None or not reserve.is_reserved(enlisted):
+        return None
+    return Enlist(case.host.name, f"reserved host {enlisted.host} takes its place", enlisted)
 
 
 def _queued(case):
     """Waits for evacuations of other hosts' instances that had first been sent to this one.
 
     This host's nova-compute, when it starts, takes up what is still queued for it. While the instance is just being
-    started elsewhere, that would leave it with a guest that Nova does not know of (measured).
+    started elsewhere, that would leave it with a guest that Nova does not know of (measured). The instances come first:
+    only one that finds no other place for long waits for this host instead.
     """
     dead = case.host.service.host
-    return [
+    flights = sending.in_flight(case.world, case.attempts, case.rules, case.now)
+    found = [
         case.wait(f"instance {instance}, once sent here, is just being evacuated to {destination}")
-        for instance, _, destination in sorted(sending.in_flight(case.world, case.attempts), key=str)
+        for instance, _, destination in sorted(flights, key=str)
         if case.attempts.was_sent_to(instance, dead)
     ]
-
-
-def _reserve(host, world):
-    """Nova's name of the reserved host that is to take a lost host's place, or None."""
-    promised = {mark.reserve(other.service) for other in world.hosts if other.service}
-    flagged = {other.service.host for other in world.hosts if other.service}
-    return reserve.choose(host.service, world.services, world.aggregates, promised | flagged)
+    waiting = {instance.id for host in case.world.hosts if flag.is_dead(host.flag) for instance in host.instances}
+    for record in case.host.arrivals:
+        fresh = case.attempts.age(record, case.now) < case.rules.stuck_after
+        if record.in_flight and record.instance in waiting and fresh and case.candidates:
+            found.append(case.wait(f"instance {record.instance}, once sent here, is first evacuated elsewhere"))
+    return found

@@ -7,7 +7,7 @@ Each deed is idempotent: an engine that dies in the middle of one leaves a world
 import logging
 
 from nova_ha import attempts as tried
-from nova_ha import flag, mark, nova, restore, restoring, states
+from nova_ha import flag, mark, nova, restore, states
 from nova_ha import steps as step_types
 
 # Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
@@ -62,21 +62,40 @@ class Deeds:
         return True
 
     def _enlist(self, step):
-        self._event("reserved host enabled", step, self._cloud.enable(step.service))
+        try:
+            request = self._cloud.enable(step.service)
+        except nova.CloudError as error:
+            self._attempts.failed(step.service.id, self._clock(), str(error), cause(error))
+            raise
+        self._event("reserved host enabled", step, request)
         return True
 
     def _make_ready(self, step):
+        instance, request = step.instance, None
         # The note first, where Nova takes it in this state: the reset makes the instance look as any other.
-        note_first = step.instance.vm_state in states.TAGGABLE
+        note_first = instance.vm_state in states.TAGGABLE
         if step.restore and note_first:
-            self._cloud.tag(step.instance, restore.TAGS[step.restore])
-        request = None
-        if step.instance.vm_state not in ("active", "stopped") or step.instance.task_state in states.TASK_STATES:
-            request = self._cloud.reset_state(step.instance, "active")
+            self._note(step)
+        awkward = instance.vm_state not in ("active", "stopped") or instance.task_state in states.TASK_STATES
+        if awkward and (step.restore or not step.in_place):
+            request = self._cloud.reset_state(instance, "active")
         if step.restore and not note_first:
-            self._cloud.tag(step.instance, restore.TAGS[step.restore])
+            self._note(step)
+        if step.in_place and instance.vm_state != "stopped":
+            request = self._cloud.reset_state(instance, "error")
         self._event("made ready", step, request)
         return True
+
+    def _note(self, step):
+        """Note the state that the instance is to have again; without a note it is recovered nevertheless."""
+        try:
+            self._cloud.tag(step.instance, restore.TAGS[step.restore])
+        except nova.Refused as error:
+            if error.status == 409:  # it is in another state by now
+                raise
+            self._attempts.not_notable(step.instance.id)
+            reason = f"that it is to be {step.restore} again cannot be noted on it: {error}"
+            self._event("not noted", step, reason=reason, level=logging.WARNING)
 
     def _delete(self, step):
         request = self._cloud.delete(step.instance)
@@ -95,7 +114,7 @@ class Deeds:
             moves = {"stop": self._cloud.stop, "pause": self._cloud.pause, "reboot": self._cloud.reboot}
             act = moves.get(step.move, lambda subject: self._cloud.reset_state(subject, "active"))
             request = act(instance)
-        self._attempts.later(instance.id, self._clock(), restoring.PAUSE, step.reason)
+        self._attempts.moved(instance.id, self._clock(), step.reason)
         self._event(f"restoring: {step.move}", step, request)
         return True
 
@@ -112,11 +131,17 @@ class Deeds:
         return closed
 
     def _start_again(self, step):
-        retaken = self._claims.take(step.host, flag.RECOVERED)
-        if retaken:
-            self._attempts.starting_again(step.host, self._clock())
+        held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
+        if held:
+            self._attempts.starting_again(step.host)
             self._event("held back once more", step)
-        return retaken
+        return held
+
+    def _let_start(self, step):
+        let = self._claims.change(step.host, flag.RESTART, flag.RECOVERED)
+        if let:
+            self._event("let start once more", step)
+        return let
 
     def _put_back(self, step):
         if self._cluster.flag(step.host) != flag.RECOVERED:
@@ -149,6 +174,7 @@ class Deeds:
         step_types.Heal: _heal,
         step_types.Close: _close,
         step_types.StartAgain: _start_again,
+        step_types.LetStart: _let_start,
         step_types.PutBack: _put_back,
         step_types.Clear: _clear,
     }

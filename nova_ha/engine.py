@@ -12,13 +12,13 @@ import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import decide, deeds, flag, nova
+from nova_ha import decide, deeds, flag, mark, nova
 from nova_ha.claims import Claims
 from nova_ha.observer import Observer
 from nova_ha.pace import Pace
 from nova_ha.rules import RESTART_IN_PLACE
 from nova_ha.snapshot import FINISHED
-from nova_ha.steps import Claim, Evacuate, is_action
+from nova_ha.steps import Claim, Evacuate, Wait, is_action
 
 log = logging.getLogger("nova-ha")
 
@@ -65,7 +65,7 @@ class Engine:
         self._attempts = tried.Attempts()
         self._claims = Claims(cluster)
         self._deeds = deeds.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)
-        self._observer = Observer(cloud, options.domain, clock)
+        self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates)
         self._pace = Pace(options.in_flight)
         self._sent = {}  # Future -> the Evacuate step that it carries out
         self._taken_up = set()  # hosts claimed since they were last looked at
@@ -114,14 +114,16 @@ class Engine:
         self._steps, services = self._claim() if self._claims.are_free() else ([], None)
         ours = self._claims.ours()
         self._steps += self._decide(ours, services) if ours else []
-        acted = [self._do(step) for step in self._steps]
+        acted = self._act(self._steps)
         self._report()
         if not self._claims.flags:
             self._observer.forget()
             self._attempts.forget_all()
-        if any(acted):
+        if acted:
             return TICK
-        if any(value != flag.RECOVERED for value in self._claims.flags.values()):
+        if any(isinstance(step, Wait) and step.held for step in self._steps):
+            return FOLLOW
+        if any(flag.is_dead(value) for value in self._claims.flags.values()):
             # The more there is to wait for, the less does one look more or less matter.
             return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)
         return AWAIT_RETURN if self._claims.flags else IDLE
@@ -133,8 +135,11 @@ class Engine:
         flags = self._claims.flags
         services = self._observer.services()
         names = self._observer.nova_names(flags, services)
-        standing = {names[host]: flags[host] for host in names if flag.stands(flags[host])}
-        held = self._rules.guard.held(standing, frozenset(services), self._observer.aggregates())
+        standing = {names[host]: flags[host] for host in names if flag.is_dead(flags[host])}
+        for host, service in services.items():
+            if host in standing and service.forced_down and mark.is_marked(service):
+                standing[host] = flag.GO  # fenced once more while it is recovered: that goes on
+        held = self._rules.guard.held(standing, frozenset(services), self._observer.aggregates(services))
         steps = decide.claims(
             flags,
             self._claims.own,
@@ -155,13 +160,14 @@ class Engine:
             if not any(map(is_action, steps)):
                 return steps
         world = self._observer.look(ours, services, self._online())
-        self._attempts.room(world.candidates, self._clock())
+        self._attempts.observe_services(world.services, self._clock())
         for host in world.hosts:
             self._inherit(host)
         touched = {instance.id for host in world.hosts for instance in host.instances}
         touched |= {instance.id for instance in world.restoring}
         touched |= {instance.id for host in world.hosts for instance, _ in host.broken}
-        self._tell_arrivals(world, self._attempts.forget(touched))
+        touched |= {service.id for service in world.services.values()}
+        self._tell_arrivals(world, self._attempts.forget(touched, ours))
         return self._steps_of(world)
 
     def _steps_of(self, world):
@@ -194,6 +200,18 @@ class Engine:
                 self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())
 
     # Doing
+
+    def _act(self, steps):
+        """Carry the steps out; returns whether looking again at once is worth while.
+
+        Those that take too long are left for the next pass: what they were decided on is old by then.
+        """
+        begun, again = self._clock(), False
+        for step in steps:
+            if self._clock() - begun > FRESH or self._stop.is_set():
+                return True
+            again = self._do(step) or again
+        return again
 
     def _do(self, step):
         """Carry a step out; returns whether the world may be different now, so that looking again is worth while."""
@@ -256,7 +274,8 @@ class Engine:
         for host in world.hosts:
             for record in host.evacuations:
                 if record.instance in gone and record.status in FINISHED:
-                    self._account.event("evacuated", host.name, record.instance, reason=f"it is on {record.destination}")
+                    where = f"it is on {record.destination}"
+                    self._account.event("evacuated", host.name, record.instance, reason=where)
                     gone = gone - {record.instance}
 
     def _report(self):

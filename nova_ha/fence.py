@@ -36,7 +36,7 @@ class Recorder:
             self._prove_off(host)
             self._cluster.set_flag(host, flag.FLAGGED)
             # Between the two the engine may have claimed it.
-            if not flag.stands(self._cluster.flag(host)):
+            if not flag.is_dead(self._cluster.flag(host)):
                 raise FenceError(f"{host} is not flagged, though Pacemaker took the flag")
         except ClusterError as error:
             raise FenceError(f"{host} is not known to be flagged: {error}") from error
@@ -66,7 +66,7 @@ class Recorder:
         :raises FenceError: it cannot be told
         """
         try:
-            return "off" if flag.stands(self._cluster.flag(host)) else "on"
+            return "off" if flag.is_dead(self._cluster.flag(host)) else "on"
         except ClusterError as error:
             raise FenceError(str(error)) from error
 
@@ -77,7 +77,7 @@ class Recorder:
         """
         try:
             flags = self._cluster.flags()
-            return {host: "off" if flag.stands(flags.get(host)) else "on" for host in self._cluster.remote_nodes()}
+            return {host: "off" if flag.is_dead(flags.get(host)) else "on" for host in self._cluster.remote_nodes()}
         except ClusterError as error:
             raise FenceError(str(error)) from error
 

@@ -9,6 +9,7 @@ absent          nothing to do                                                   
 ``go``          as ``yes``, and an operator said go: the mass failure guard passes  operator
 ``NODE@EPOCH``  the engine on control node NODE took the recovery up at EPOCH        engine
 ``no``          recovered; the host may be returned to service                       engine
+``restart``     as ``no``, but its nova-compute is to be stopped and started again   engine
 =============== ==================================================================== ===============
 
 The attribute is permanent, because Pacemaker erases transient ones of a remote node whenever its connection
@@ -20,6 +21,10 @@ ATTRIBUTE = "evacuate"
 FLAGGED = "yes"
 GO = "go"
 RECOVERED = "no"
+RESTART = "restart"
+
+# The host is not to be recovered (any more).
+OVER = frozenset({RECOVERED, RESTART})
 
 
 def claim(node, now):
@@ -32,14 +37,22 @@ def claim(node, now):
 
 def claimant(value):
     """The control node that a flag's value names as its claimant, or None if the value is no claim."""
-    if not value or value in (FLAGGED, GO, RECOVERED):
+    if not value or value in (FLAGGED, GO, *OVER):
         return None
     node, at, _epoch = value.rpartition("@")
     return node if at else None
 
 
+def is_dead(value):
+    """Whether a host with this flag was proved dead, and is not recovered yet.
+
+    A value that nobody writes says so too: what is not understood must not bring a host back.
+    """
+    return bool(value) and value not in OVER
+
+
 def stands(value):
-    """Whether a host with this flag must stay out of service.
+    """Whether nova-compute must stay off a host with this flag.
 
     A value that nobody writes stands too: what is not understood must not bring a host back.
     """

@@ -54,4 +54,4 @@ def _part(service, name):
 
 
 def _parts(service):
-    return _PATTERN.match(service.disabled_reason or "")
+    return _PATTERN.fullmatch(service.disabled_reason or "")

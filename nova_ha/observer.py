@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from nova_ha import flag, hostnames, restore, states
+from nova_ha import flag, hostnames, reserve, restore, states
 from nova_ha.snapshot import FAILED, FINISHED, Host, World
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
@@ -24,15 +24,19 @@ class Observer:
     :param cloud: a ``nova.Nova``
     :param domain: DNS domain of Nova's host names, or None
     :param clock: monotonic seconds
+    :param aggregates_matter: whether aggregates are read in any case, not only where a host is reserved
     """
 
-    def __init__(self, cloud, domain, clock):
+    def __init__(self, cloud, domain, clock, aggregates_matter=True):
         self._cloud = cloud
+        self._aggregates_matter = aggregates_matter
         self._domain = domain
         self._clock = clock
         self._world = None
         self._read_at = 0.0
         self._settings = {}  # what is kept for SETTINGS_AGE: name -> (value, when it was read)
+        self._flagged = {}  # host -> (its flag, since when)
+        self._reported = {}  # recovered host -> since when it has reported
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
         self._tagged = True  # whether there may be instances whose state is to be restored
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
@@ -46,11 +50,13 @@ class Observer:
         """
         return self._cloud.services()
 
-    def aggregates(self):
-        """The hosts of each aggregate, by its name; read anew when that is old.
+    def aggregates(self, services):
+        """The hosts of each aggregate, by its name, if they matter; read anew when that is old.
 
         :raises nova.CloudError: they cannot be read
         """
+        if not self._aggregates_matter and not any(map(reserve.is_reserved, services.values())):
+            return {}
         return self._kept("aggregates", self._cloud.aggregates)
 
     def nova_names(self, hosts, services):
@@ -75,14 +81,14 @@ class Observer:
         :raises nova.CloudError: it cannot be read
         """
         services = services if services is not None else self._cloud.services()
-        self._first_report = {name: first for name, first in self._first_report.items() if name in flags}
+        self._note_flags(flags)
         hosts = tuple(self._host(name, value, services, online) for name, value in sorted(flags.items()))
-        fenced = [host.service for host in hosts if host.service and flag.stands(host.flag)]
+        fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
         instances = [instance for host in hosts for instance in host.instances]
         self._world = World(
             hosts,
             services,
-            aggregates=self.aggregates(),
+            aggregates=self.aggregates(services),
             restoring=self._restoring(instances),
             selection=self._kept("selection", self._cloud.selection) if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
@@ -100,7 +106,7 @@ class Observer:
         """
         if self._world is None or self._clock() - self._read_at > GLANCE_AGE or self._tagged:
             return None
-        if {host.name: host.flag for host in self._world.hosts} != flags or flag.RECOVERED in flags.values():
+        if {host.name: host.flag for host in self._world.hosts} != flags or flag.OVER & set(flags.values()):
             return None
         if not all(host.instances for host in self._world.hosts):
             return None
@@ -120,7 +126,10 @@ class Observer:
             return Host(name, value, problem=str(error))
         if service is None:
             return Host(name, value)
-        found = Host(name, value, service, online=online is not None and name in online)
+        flagged_for = self._clock() - self._flagged[name][1]
+        found = Host(name, value, service, online=online is not None and name in online, flagged_for=flagged_for)
+        if value == flag.RESTART:
+            return found
         if value == flag.RECOVERED:
             return self._returning(found)
         if not service.forced_down:
@@ -141,26 +150,45 @@ class Observer:
 
     def _returning(self, host):
         """A recovered host; as long as it does not report, nothing else is of interest."""
-        report = host.service.last_report
-        reported = report != self._first_report.setdefault(host.name, report)
-        if not reported and not host.service.up:
+        now, report = self._clock(), host.service.last_report
+        if report != self._first_report.setdefault(host.name, report):
+            self._reported.setdefault(host.name, now)
+        reported_for = now - self._reported[host.name] if host.name in self._reported else None
+        if reported_for is None and not host.service.up:
             return host
         evacuations, arrivals = self._records(host.service.host)
         touched = {record.instance for record in evacuations + arrivals}
         return dataclasses.replace(
-            host, reported=reported, evacuations=evacuations, arrivals=arrivals, broken=self._broken(touched)
+            host,
+            reported_for=reported_for,
+            evacuations=evacuations,
+            arrivals=arrivals,
+            broken=self._broken(touched - {record.instance for record in _open(evacuations)}),
         )
 
     def _broken(self, touched):
-        """Those of some instances that are in error with a task; each with for how long it has been seen so."""
+        """Those of some instances that are in error with a late request's task; each with for how long it has been."""
         if not touched:
             return ()
         now = self._clock()
-        found = [i for i in self._cloud.in_error() if i.id in touched and i.task_state is not None]
-        self._first_broken = {
-            (i.id, i.task_state): self._first_broken.get((i.id, i.task_state), now) for i in found
-        }
+        found = [i for i in self._cloud.in_error() if i.id in touched and i.task_state in states.LATE]
+        for instance in found:
+            self._first_broken.setdefault((instance.id, instance.task_state), now)
         return tuple((i, now - self._first_broken[i.id, i.task_state]) for i in found)
+
+    def _note_flags(self, flags):
+        """Remember since when each flag is what it is; forget reports of hosts that are not recovered (any more)."""
+        now = self._clock()
+        former = self._flagged
+        self._flagged = {
+            host: former[host] if former.get(host, (None, now))[0] == value else (value, now)
+            for host, value in flags.items()
+        }
+        recovered = {host for host, value in flags.items() if value == flag.RECOVERED}
+        self._first_report = {host: first for host, first in self._first_report.items() if host in recovered}
+        self._reported = {host: since for host, since in self._reported.items() if host in recovered}
+        if not recovered:
+            self._first_broken.clear()
 
     def _records(self, host):
         """The records of the evacuations away from a host, and of those to it."""
@@ -197,7 +225,6 @@ class Observer:
         """There is no flag any more: nothing that was seen is of use for the next one."""
         self._absent.clear()
         self._whereabouts.clear()
-        self._tagged = True
 
     def _with_new_records(self, host):
         """The host with the records as they are now, less the instances that these say have left it."""

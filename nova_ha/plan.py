@@ -65,7 +65,7 @@ def look(host, flags, cloud, conf, now, clock):
     :raises nova.CloudError: the cloud cannot be read
     """
     # The other dead hosts are part of the picture: they are no destinations, and they take their share of the limits.
-    standing = {host: flag.FLAGGED, **{other: value for other, value in flags.items() if flag.stands(value)}}
+    standing = {host: flag.FLAGGED, **{other: value for other, value in flags.items() if flag.is_dead(value)}}
     claimed = {**standing, host: flag.claim(PLANNER, now)}
     rules = Rules.from_options(conf)
     world, steps = _steps(host, claimed, cloud, conf, rules, clock)
@@ -87,7 +87,7 @@ def lines(found, width):
     :param found: from ``look``
     """
     host, steps = found["host"], found["steps"]
-    if flag.stands(found["flag"]):
+    if flag.is_dead(found["flag"]):
         now = f"{host} is in recovery (flag {found['flag']}). What an engine would do that has tried nothing yet:"
     else:
         now = f"If {host} were lost now (nothing has been changed):"

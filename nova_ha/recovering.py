@@ -18,6 +18,9 @@ MIGRATION_PATIENCE = 120
 _STARTED = re.compile(r"Instance \S+ already exists|Conflict updating instance .*Expected: .*'rebuild_spawning'")
 
 
+_STOPPED = (restore.STOPPED, "stopped")
+
+
 class Case:
     """A host to recover, and all there is to know for it; what every instance asks for is found once.
 
@@ -54,22 +57,23 @@ def instance_step(case, instance):
     treatment = states.treatment(instance)
     if treatment.do == states.LEAVE:
         return _left(case, instance, treatment.why)
-    busy = _untracked(case, instance) or _in_flight(case, instance) or _held(case, instance)
+    verdict = _verdict(case, instance)
+    revived = treatment.do in (states.EVACUATE, states.RESET) and verdict.recover
+    busy = _untracked(case, instance) or _in_flight(case, instance, revived) or _held(case, instance)
     if busy:
         return busy
     if treatment.do == states.DELETE:
         return Delete(case.host.name, treatment.why, instance)
     if treatment.do == states.HOLD:
         return case.wait(treatment.why, instance, alarm=True)
-    verdict = _verdict(case, instance)
     if not verdict.recover:
         return _left(case, instance, verdict.reason)
     moving = _being_migrated(case, instance)
     if moving:
         return moving
-    noted = restore.wanted(instance)
-    if instance.vm_state not in states.EVACUABLE or (treatment.then and not noted):
-        return MakeReady(case.host.name, treatment.why, instance, None if noted else treatment.then)
+    note = treatment.then if case.attempts.is_notable(instance.id) and not restore.wanted(instance) else None
+    if instance.vm_state not in states.EVACUABLE or note:
+        return MakeReady(case.host.name, treatment.why, instance, note)
     if not case.candidates:
         return case.wait("no compute host is up and enabled that could take it", instance)
     return _evacuate(case, instance)
@@ -79,7 +83,8 @@ def _evacuate(case, instance):
     attempt = case.attempts.get(instance.id)
     records = case.records(instance)
     destination = None
-    if case.rules.reserve_destination and not (attempt and attempt.cause == tried.NO_ROOM and attempt.failures):
+    if case.rules.reserve_destination and not (attempt and attempt.failures):
+        # The choice of a reserved host is for the first attempt; if it cannot take the instance, any may.
         spare = mark.reserve(case.host.service)
         destination = spare if spare in case.candidates else None
     reason = attempt.reason if attempt and attempt.reason else "its host is dead"
@@ -110,9 +115,12 @@ def _untracked(case, instance):
     Two requests met there, somebody reset the instance's state in the middle of one, or nova-compute died there late in
     one (all measured). A guest elsewhere would be a second one, and no API tells where the first is for certain.
     """
-    if instance.vm_state != "error" or not _STARTED.match(instance.fault or ""):
+    if instance.vm_state != "error":
         return None
-    tried_on = {record.destination for record in case.records(instance) if record.destination} - case.world.dead
+    records = [record for record in case.records(instance) if record.destination not in case.world.dead]
+    if not _STARTED.match(instance.fault or "") and not any(record.status == "done" for record in records):
+        return None
+    tried_on = {record.destination for record in records if record.destination}
     if not tried_on:
         return None
     where = " or ".join(sorted(tried_on))
@@ -123,37 +131,48 @@ def _untracked(case, instance):
     return case.wait(reason, instance, alarm=True)
 
 
-def _in_flight(case, instance):
-    """The step for an evacuation that may still start the guest somewhere, or None if there is none."""
-    for record in case.records(instance):
-        if not record.in_flight or record.destination in case.world.dead or case.attempts.is_stray(record):
-            continue
-        where = record.destination or "a host that is still to be chosen"
-        reason = f"evacuation {record.id} to {where} is {record.status}"
-        age = case.attempts.age(record, case.now)
-        if age < case.rules.stuck_after:
-            return case.wait(reason, instance, moving=True)
-        return _stuck(case, instance, record, f"stuck: {reason}")
-    return None
+def _in_flight(case, instance, revived):
+    """The step for evacuations that may still start the guest somewhere, or None if there is none.
 
-
-def _stuck(case, instance, record, reason):
-    """What to do about an evacuation that has not moved for long.
-
-    Tried again is one that its destination has begun (nova-compute has died there since: nothing else stops it for so
-    long), and one whose turn has passed (a host takes its requests one after the other, so it never got this one). Only
-    on that same destination, so that whatever is left of the first cannot start the guest on a second host.
+    :param revived: whether the instance is to be recovered at all, so that a stuck one may be tried again
     """
-    again = record.status != "accepted" or case.attempts.was_passed(record)
-    if again and record.destination in case.candidates:
-        held = _held(case, instance)
-        newest = case.records(instance)[-1].id
-        reason += f"; tried again, on {record.destination} only"
-        return held or Evacuate(case.host.name, reason, instance, newest, record.destination)
-    way_out = f"bring nova-compute of {record.destination} back, or fence that host"
-    if not again:
-        way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
-    return case.wait(f"{reason}; {way_out}", instance, alarm=True)
+    flights = [
+        record
+        for record in case.records(instance)
+        if record.in_flight and record.destination not in case.world.dead and not case.attempts.is_stray(record)
+    ]
+    if not flights:
+        return None
+    # A retry stands beside the record of what it retries, which may stay for ever.
+    record = min(flights, key=lambda flight: case.attempts.age(flight, case.now))
+    where = record.destination or "a host that is still to be chosen"
+    reason = f"evacuation {record.id} to {where} is {record.status}"
+    begun = record.status != "accepted"
+    over = begun and (case.attempts.was_down(record) or case.attempts.idle(instance.id, case.now) >= tried.SETTLE)
+    if not over and case.attempts.age(record, case.now) < case.rules.stuck_after:
+        return case.wait(reason, instance, moving=True)
+    held = _held(case, instance)
+    if held:
+        return held
+    lost = not begun and case.attempts.was_passed(record)
+    alone = len({flight.destination for flight in flights}) == 1
+    if revived and alone and (over or lost) and record.destination in case.candidates:
+        return _pinned(case, instance, record, reason)
+    way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
+    if begun:
+        way_out = f"if nothing is done with it there any more, restart nova-compute on {where} and then {way_out}"
+    return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
+
+
+def _pinned(case, instance, record, reason):
+    """Try an evacuation again that was surely lost, on the same destination only.
+
+    Lost is one that its destination had begun, and the host has not reported meanwhile, or the instance has been in
+    error since, with nothing being done to it; and one that its destination never got, because it has begun what was
+    asked for later. On the same host, whatever is left of the first cannot start a second guest: it finds the first.
+    """
+    reason = f"{reason}, and is lost; tried again, on {record.destination} only"
+    return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, record.destination)
 
 
 def _held(case, instance):
@@ -191,10 +210,15 @@ def _being_migrated(case, instance):
 
 def unsettled(case):
     """Waits for evacuations of instances that are not on the host any more, and are not proved to be over."""
-    return [
-        case.wait(f"evacuation {record.id} of instance {record.instance} is {record.status}")
-        for record in open_records(case.host, case.world)
-    ]
+    found = []
+    for record in open_records(case.host, case.world):
+        reason = f"evacuation {record.id} of instance {record.instance} is {record.status}"
+        instance = case.host.whereabouts.get(record.instance)
+        stuck = case.attempts.age(record, case.now) >= case.rules.stuck_after
+        if stuck and instance is not None:
+            reason += f", and it is {instance.vm_state} on {instance.host}, task {instance.task_state}: see to it there"
+        found.append(case.wait(reason, alarm=stuck))
+    return found
 
 
 def open_records(host, world):
@@ -236,10 +260,11 @@ def restart_in_place(case, found):
     rest = [step.instance for step in found if not isinstance(step, Leave)]
     if not all(_may_restart(case, instance) for instance in rest):
         return None
+    reason = "there is no room elsewhere: restarted in place"
     unready = [
-        MakeReady(case.host.name, "there is no room elsewhere: restarted in place", instance, _state_in_place(instance))
+        MakeReady(case.host.name, reason, instance, _state_in_place(instance), in_place=True)
         for instance in rest
-        if restore.wanted(instance) is None or instance.vm_state not in states.TAGGABLE
+        if not _is_ready_in_place(instance)
     ]
     left = [step for step in found if isinstance(step, Leave)]
     if unready:
@@ -251,7 +276,7 @@ def restart_in_place(case, found):
 
 def _may_restart(case, instance):
     attempt = case.attempts.get(instance.id)
-    asked = attempt is not None and attempt.outcome != tried.FAILED
+    asked = attempt is not None and attempt.outcome != tried.FAILED and case.now < attempt.until
     records = [record for record in case.records(instance) if record.in_flight or record.status == "done"]
     roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
     known = states.treatment(instance).do in (states.EVACUATE, states.RESET)
@@ -259,8 +284,11 @@ def _may_restart(case, instance):
 
 
 def _state_in_place(instance):
-    """The state that an instance had, as its tag, its state and its guest's last known state tell."""
-    noted = restore.wanted(instance)
-    if noted:
-        return None
-    return states.treatment(instance).then or restore.RUNNING
+    """The state that is to be noted on an instance: the one that it had; None if one is noted."""
+    return None if restore.wanted(instance) else states.treatment(instance).then or restore.RUNNING
+
+
+def _is_ready_in_place(instance):
+    """Whether nova-compute, when it starts, will leave the instance to us: it sets active ones to stopped."""
+    wanted = restore.wanted(instance)
+    return wanted is not None and (instance.vm_state == "error" or (wanted, instance.vm_state) == _STOPPED)

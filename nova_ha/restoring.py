@@ -5,11 +5,9 @@ Which state that is stands on the instance itself, as a tag (see ``restore``).
 """
 
 from nova_ha import restore
-from nova_ha.attempts import SETTLE
+from nova_ha.attempts import FAILED, SETTLE
+from nova_ha.states import TAGGABLE
 from nova_ha.steps import Restore, Wait
-
-# Seconds between two moves for one instance: Nova's work on the first must have shown by then.
-PAUSE = 5.0
 
 
 def steps(world, attempts, now):
@@ -23,10 +21,7 @@ def steps(world, attempts, now):
         if record.in_flight and attempts.age(record, now) < SETTLE
     }
     found = []
-    for instance in world.restoring:
-        service = world.services.get(instance.host)
-        if service is None or not service.up or instance.host in world.dead:
-            continue  # not recovered yet, or its host comes back just now
+    for instance in filter(lambda each: _is_due(each, world), world.restoring):
         host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
         move, reason = _move(instance)
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
@@ -41,7 +36,14 @@ def steps(world, attempts, now):
 def of_host(host, world):
     """The tagged instances that have to do with a host: are on it, or were evacuated from it."""
     from_it = {record.instance for record in host.evacuations}
-    return [i for i in world.restoring if i.host == host.service.host or i.id in from_it]
+    return [i for i in world.restoring if _is_due(i, world) and (i.host == host.service.host or i.id in from_it)]
+
+
+def _is_due(instance, world):
+    """Whether it is on a living host, in a state in which Nova lets it be restored, and its tag be taken off."""
+    service = world.services.get(instance.host)
+    alive = service is not None and service.up and instance.host not in world.dead
+    return alive and (instance.vm_state in TAGGABLE or instance.vm_state == "error")
 
 
 def _move(instance):
@@ -54,18 +56,17 @@ def _move(instance):
     }[wanted]
     if is_so:
         return "untag", f"it is {wanted} again"
-    if instance.vm_state == "error":
-        return "activate", f"to be {wanted} again, it must not be in error"
-    if instance.vm_state not in ("active", "stopped"):
+    if instance.vm_state not in ("active", "stopped", "error"):
         return "untag", f"it was to be {wanted} again, but its owner has made it {instance.vm_state}"
     if wanted == restore.STOPPED:
-        return "stop", "it was not running when its host died"
-    if instance.vm_state == "stopped" or instance.power_state != "running":
-        # Restarted in place, nova-compute has found no guest of it and has set it to stopped.
+        return ("activate" if instance.vm_state == "error" else "stop"), "it was not running when its host died"
+    if instance.vm_state != "active" or instance.power_state != "running":
+        # Restarted in place: its guest is not there yet.
         return "reboot", f"to be {wanted} again, its guest must be started"
     return "pause", "it was paused when its host died"
 
 
 def _tried(attempts, instance, now):
+    """Whether something was asked for it just now. What was asked while its host was dead is over."""
     attempt = attempts.get(instance.id)
-    return attempt is not None and now < attempt.until
+    return attempt is not None and attempt.outcome == FAILED and now < attempt.until

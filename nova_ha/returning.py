@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a recovered host comes back into service: pure."""
 
-from nova_ha import mark, restoring
-from nova_ha.steps import Clear, Heal, PutBack, StartAgain, Wait
+from nova_ha import flag, mark, restoring
+from nova_ha.steps import Clear, Heal, LetStart, PutBack, StartAgain, Wait
 
 # Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
 # same while it lasts, but moves on.
 CERTAIN = 30.0
+
+# Seconds that Pacemaker is given to begin with the stop of a nova-compute.
+STOPPING = 10.0
+
+# Seconds that nova-compute is given, from its first report, to clean up. It does so before it reports, but an
+# operator's change of the service looks like a report.
+CLEANING = 10.0
 
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
 MOST_STARTS = 5
@@ -15,9 +22,15 @@ MOST_STARTS = 5
 def steps(host, world, attempts, now):
     """The steps for a host whose recovery is closed."""
     if host.service is None:
-        return [Clear(host.name, "Nova has no nova-compute service of this host any more")]
+        # It may be that Nova does not reach the database of the host's cell.
+        reason = "Nova has no nova-compute service of this host any more; if it was removed from Nova, delete the flag"
+        return [Wait(host.name, reason, alarm=True)]
+    if host.flag == flag.RESTART:
+        if host.flagged_for < STOPPING:
+            return [Wait(host.name, "Pacemaker stops its nova-compute, which is to start once more")]
+        return [LetStart(host.name, "its nova-compute has been stopped")]
     is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
-    if not host.reported and not (is_put_back and host.service.up):
+    if host.reported_for is None and not (is_put_back and host.service.up):
         return [Wait(host.name, "nova-compute has not reported to Nova since the recovery")]
     found = _heal(host, world, attempts, now)
     if is_put_back:
@@ -33,13 +46,12 @@ def _put_back(host, attempts):
     instance that has been moved back meanwhile.
     """
     left = [record for record in host.evacuations if record.status == "done" or record.in_flight]
-    instances = {record.instance for record in left}
     if not left:
         return PutBack(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
-    if len(left) == len(instances) and all(record.status == "done" for record in left):
-        return Wait(host.name, f"nova-compute has still to clean up after {len(left)} evacuated instances")
-    shown = ", ".join(f"{record.id} {record.status}" for record in left[:3])
-    reason = f"nova-compute has left {len(left)} evacuation records of {len(instances)} instances ({shown}, ...)"
+    if host.reported_for is None or host.reported_for < CLEANING:
+        return Wait(host.name, f"nova-compute has still to clean up after {len(left)} evacuations")
+    shown = ", ".join(f"{record.id} is {record.status}" for record in left[:3])
+    reason = f"nova-compute has left {len(left)} evacuation records ({shown}, ...)"
     if attempts.starts(host.name) < MOST_STARTS:
         return StartAgain(host.name, f"{reason}: it must start once more to end them")
     reason += ", for which it would destroy them if they came back here: see what its log says when it starts"

@@ -38,6 +38,12 @@ class Rules:
     stuck_after: float = 600.0
     reserve_destination: bool = False
 
+    @property
+    def use_aggregates(self):
+        """Whether any of it asks in which aggregates a host is."""
+        chosen = self.policy.aggregates or self.policy.skip_aggregates
+        return bool(chosen) or self.guard.max_aggregate_share < 100
+
     @classmethod
     def from_options(cls, conf):
         """From the whole configuration (``config.load``)."""

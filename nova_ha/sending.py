@@ -4,23 +4,26 @@
 import collections
 import itertools
 
+from nova_ha import flag
+from nova_ha.snapshot import FINISHED
 from nova_ha.steps import Evacuate, Leave, Wait
 
 # Failures in a row after which an instance holds nobody back any more: as far as others are concerned, for good.
 FAILED_FOR_GOOD = 3
 
 
-def limited(found, world, attempts, rules, window, now):
+def limited(recovering, others, world, attempts, rules, window, now):
     """All steps in one list: the evacuations that may be sent now first, the rest of them as Waits at the end.
 
-    :param found: a list of steps for each host
+    :param recovering: a list of steps for each host that is being recovered
+    :param others: all other steps
     """
-    flights = in_flight(world, attempts)
+    flights = in_flight(world, attempts, rules, now)
     by_source = collections.Counter(source for _, source, _ in flights)
-    queues = [[step for step in steps if isinstance(step, Evacuate)] for steps in found]
+    queues = [[step for step in steps if isinstance(step, Evacuate)] for steps in recovering]
     # Those with the least in flight first, so that none starves.
     queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
-    group = _open_group(found, attempts, rules, now)
+    group = _open_group(recovering, attempts, rules, now)
     room = _room(world, rules, window) - len(flights)
     send, hold = [], []
     for step in rules.order.arrange(queues):
@@ -35,22 +38,32 @@ def limited(found, world, attempts, rules, window, now):
             by_source[source] += 1
             send.append(step)
             continue
-        hold.append(Wait(step.host, reason, step.instance))
-    others = [step for step in itertools.chain(*found) if not isinstance(step, Evacuate)]
-    return send + others + hold
+        hold.append(Wait(step.host, reason, step.instance, held=True))
+    rest = [step for step in itertools.chain(*recovering) if not isinstance(step, Evacuate)]
+    return send + rest + others + hold
 
 
-def in_flight(world, attempts):
-    """Every evacuation that may be in flight to a living host, as a set of (instance id, source, destination)."""
-    flights = {
-        (record.instance, record.source, record.destination)
-        for host in world.hosts
-        for record in host.evacuations
-        if record.in_flight and record.destination not in world.dead and record.instance not in host.whereabouts
-    }
-    known = {instance for instance, _, _ in flights}
+def in_flight(world, attempts, rules, now):
+    """The evacuations that may be in flight to a living host, as a set of (instance id, source, destination).
+
+    One of each instance. Not counted are those that are over whatever their records say, and those that are stuck: what
+    never ends must not use up the limits.
+    """
+    flights = {}
+    for host in world.hosts:
+        if not flag.is_dead(host.flag):
+            continue
+        done = {record.instance: record.id for record in host.evacuations if record.status in FINISHED}
+        for record in host.evacuations:
+            over = record.id < done.get(record.instance, 0) or attempts.is_stray(record)
+            gone = record.destination in world.dead or record.instance in host.whereabouts
+            stuck = attempts.age(record, now) >= rules.stuck_after
+            if record.in_flight and not (over or gone or stuck):
+                flights[record.instance] = (record.instance, record.source, record.destination)
     sources = {instance.id: instance.host for host in world.hosts for instance in host.instances}
-    return flights | {(i, sources.get(i), None) for i in attempts.open() if i not in known}
+    for instance in attempts.open(now) & set(sources):
+        flights.setdefault(instance, (instance, sources[instance], None))
+    return set(flights.values())
 
 
 def _room(world, rules, window):
@@ -60,12 +73,12 @@ def _room(world, rules, window):
     return min(window, rules.in_flight_per_destination * len(world.candidates))
 
 
-def _open_group(found, attempts, rules, now):
+def _open_group(recovering, attempts, rules, now):
     """The group whose turn it is: the first that has an instance to wait for."""
     last = len(rules.order.groups)
     waited_for = [
         rules.order.group(step.instance)
-        for step in itertools.chain(*found)
+        for step in itertools.chain(*recovering)
         if getattr(step, "instance", None) is not None and not isinstance(step, Leave)
         if not _is_given_up(step, attempts, rules, now)
     ]

@@ -112,7 +112,9 @@ class Host:
     :param broken: instances on other hosts, once evacuated from or to this one, that are in error with a task that
         nobody works on; each with the seconds that it has been seen so. Read only of a recovered host that reports
     :param online: whether the cluster reaches it; read only where it matters
-    :param reported: whether its nova-compute has reported since its recovery was closed
+    :param reported_for: seconds since its nova-compute was first seen to report after its recovery was closed; None if
+        it has not reported
+    :param flagged_for: seconds that its flag has been seen to have this value
     :param problem: why nothing can be known of it, None if it can
     """
 
@@ -126,7 +128,8 @@ class Host:
     whereabouts: Mapping[str, Optional[Instance]] = dataclasses.field(default_factory=dict)
     broken: tuple[tuple[Instance, float], ...] = ()
     online: bool = False
-    reported: bool = False
+    reported_for: Optional[float] = None
+    flagged_for: float = 0.0
     problem: Optional[str] = None
 
 
@@ -139,7 +142,7 @@ class World:
     :param aggregates: the hosts of each aggregate, by its name
     :param restoring: every instance, wherever it is, whose former state is still to be restored
     :param selection: what flavors and images select instances, a ``policy.Selection``
-    :param dead: Nova's names of the hosts that are proved dead: flagged, and forced down in Nova
+    :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
     """
 
     hosts: tuple[Host, ...] = ()

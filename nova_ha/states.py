@@ -39,7 +39,7 @@ VM_STATES = {
     "error": Treatment(EVACUATE, "it is in error: evacuated, it is made anew"),
     "paused": Treatment(RESET, "its memory is lost; it is paused again", restore.PAUSED),
     "suspended": Treatment(RESET, "its saved memory is lost; it is left stopped", restore.STOPPED),
-    "rescued": Treatment(RESET, "it is booted from its own disk, not from the rescue image"),
+    "rescued": Treatment(RESET, "it is booted from its own disk, not from the rescue image", restore.RUNNING),
     "resized": Treatment(RESET, "it keeps its new flavor; the resize can neither be confirmed nor reverted any more"),
     "shelved": _SHELVED,
     "shelved_offloaded": _SHELVED,
@@ -56,6 +56,9 @@ TASK_STATES = {
     "powering-off": Treatment(RESET, "its owner was stopping it", restore.STOPPED),
     "pausing": Treatment(RESET, "its owner was pausing it", restore.PAUSED),
     "suspending": Treatment(RESET, "its owner was suspending it; it is left stopped", restore.STOPPED),
+    "powering-on": Treatment(RESET, "its owner was starting it", restore.RUNNING),
+    "unpausing": Treatment(RESET, "its owner was unpausing it", restore.RUNNING),
+    "resuming": Treatment(RESET, "its owner was resuming it", restore.RUNNING),
 }
 
 # States in which Nova evacuates.
@@ -65,6 +68,8 @@ TAGGABLE = frozenset({"active", "stopped", "paused", "suspended"})
 # Task states of an instance that is being rebuilt, which an evacuation is. Nova's API sets the first of them before it
 # answers, and an evacuation that has ended, well or badly, leaves none.
 REBUILDING = frozenset({"rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"})
+# Task states that a late request of a host that came back leaves on an instance that it has set to error.
+LATE = frozenset({"rebuilding", "resize_prep", "resize_migrating"})
 # Task states of a live migration's instance.
 MIGRATING = frozenset({"migrating"})
 
@@ -84,8 +89,9 @@ def treatment(instance):
     if instance.vm_state == "active" and instance.power_state == "paused":
         # Only an engine that died between the reset and the note leaves an instance so.
         return found._replace(then=restore.PAUSED)
-    if instance.vm_state == "resized" and instance.power_state in _SHUT_DOWN:
-        return found._replace(then=restore.STOPPED)
+    if instance.vm_state in ("active", "resized") and instance.power_state in _SHUT_DOWN:
+        # An active one: its guest had ended, and Nova would have set it to stopped; or such an engine left it so.
+        return found._replace(why="its guest was not running, and stays stopped", then=restore.STOPPED)
     if instance.vm_state == "error" and instance.power_state in _SHUT_DOWN:
         return Treatment(RESET, "it is in error, and was not running: made anew, and left stopped", restore.STOPPED)
     return found

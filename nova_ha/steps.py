@@ -25,11 +25,13 @@ class Wait(Step):
 
     :param alarm: an operator should know of it: it will not end by itself
     :param moving: Nova is at work on it just now, as it should be
+    :param held: it waits for its turn only
     """
 
     instance: Optional[Instance] = None
     alarm: bool = False
     moving: bool = False
+    held: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +68,12 @@ class MakeReady(Step):
     """Reset the instance's state to active, so that Nova evacuates it (or restarts it in place).
 
     :param restore: the state that it is to have afterwards, noted on the instance first; None if Nova sees to it
+    :param in_place: it is to start again on its own host: left in error, which nova-compute does not touch at its start
     """
 
     instance: Instance = None
     restore: Optional[str] = None
+    in_place: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +121,12 @@ class Close(Step):
 
 @dataclasses.dataclass(frozen=True)
 class StartAgain(Step):
-    """The host's nova-compute is to be stopped and started once more: its flag becomes a claim again."""
+    """The recovered host's nova-compute is to be stopped and started once more: its flag becomes ``restart``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LetStart(Step):
+    """It has been stopped: the host's flag becomes ``no`` again."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from tests.functional.steps import Story
-from tests.lab import audits, healing, lab, scenario
+from tests.lab import audits, cluster, healing, lab, scenario
 from tests.lab.progress import Progress
 from tests.lab.settings import Settings
 
@@ -28,10 +28,14 @@ def settings(pytestconfig):
 
 @pytest.fixture
 def story(settings):
-    """A healthy lab without instances, of which everything is recorded; at the end the audits must hold."""
+    """A healthy lab without instances, of which everything is recorded; at the end the audits must hold.
+
+    The options that a story gives the engine are taken away again.
+    """
     healing.heal(settings)
     with scenario.recorded(settings) as recorded:
         yield Story(settings, recorded)
+        cluster.set_options(settings, {})
         past = recorded.history()
     print("\n".join(audits.report(past)))
     assert not audits.audit(past), "safety rules were broken, see the audits' report"

@@ -4,9 +4,10 @@
 Everything that is awaited has a limit, in seconds from the moment it is awaited.
 """
 
+import json
 import time
 
-from tests.lab import cluster, facts, history, nodes, workload
+from tests.lab import cluster, facts, faults, history, nodes, workload
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
@@ -29,9 +30,9 @@ class Story:
 
     # Given ...
 
-    def instances_on(self, host, count):
-        """Boot instances on a host; they are expected to run at the end. Returns their ids."""
-        ids = workload.boot(self.settings, count, host)
+    def instances_on(self, host, count, **how):
+        """Boot instances on a host (``how``: see ``workload.boot``), which are to run at the end. Returns their ids."""
+        ids = workload.boot(self.settings, count, host, **how)
         self.recorded.expect(history.RUNNING, *ids)
         return ids
 
@@ -41,6 +42,12 @@ class Story:
         eventually(f"instance {instance} to stop", lambda: self._instance(instance)["status"] == "SHUTOFF", 60)
         self.recorded.expect(history.STOPPED, instance)
 
+    def pause(self, instance):
+        """Pause an instance as its owner does; it is expected to be paused at the end."""
+        workload.client(self.settings).servers.pause(instance)
+        eventually(f"instance {instance} to pause", lambda: self._instance(instance)["status"] == "PAUSED", 60)
+        self.recorded.expect(history.PAUSED, instance)
+
     def delete(self, instance):
         """Delete an instance as its owner does; it is expected to be gone at the end."""
         workload.client(self.settings).servers.delete(instance)
@@ -49,6 +56,29 @@ class Story:
     def disable(self, host, reason):
         """Disable a host's service as an operator does."""
         workload.client(self.settings).services.disable_log_reason(self.service(host)["id"], reason)
+
+    def enable(self, host):
+        """Enable a host's service as an operator does."""
+        workload.client(self.settings).services.enable(self.service(host)["id"])
+
+    def options(self, **sections):
+        """Give the engine these options (by section, as dicts) for the rest of the story."""
+        cluster.set_options(self.settings, sections)
+        self.engine_node()
+
+    # When ...
+
+    def outage(self, *units, seconds=20):
+        """Have services of the cloud die, and come back so much later, in that order. Returns when they began to."""
+        died = time.time()
+        for unit in units:
+            # The lab's database writes to the disk once a second: killed, it would forget what it has promised.
+            faults.stop_service(unit, at_once=unit != "mariadb")
+        after(seconds, died, f"{', '.join(units)} to have been away for {seconds} s")
+        back = time.time()
+        for unit in units:
+            faults.start_service(unit)
+        return back
 
     # Then ...
 
@@ -86,7 +116,29 @@ class Story:
         """Wait for the first request to evacuate."""
         wait_for("the first evacuate request", lambda: facts.evacuate_requests(history.read()), limit, 0.05)
 
+    def waits(self, host, why, limit=60):
+        """Wait until the engine says of a host, or of one of its instances, that it waits, and why."""
+
+        def told():
+            about = self.account()["hosts"].get(host, {})
+            entries = [about, *(about.get("instances") or {}).values()]
+            return any(entry.get("doing") == "wait" and why in entry["reason"] for entry in entries)
+
+        eventually(f"the engine to say of {host}: {why}", told, limit)
+
+    def engine_never_failed(self):
+        """The cluster holds nothing against the engine."""
+        assert not cluster.failures(self.settings, cluster.ENGINE)
+
     # What is.
+
+    def account(self):
+        """What ``nova-ha status --json`` says on the engine's node."""
+        return json.loads(self.on_engine_node("nova-ha status --json").stdout or "{}")
+
+    def on_engine_node(self, script):
+        """Run a shell script on the engine's control node; see ``on_control``."""
+        return nodes.execute(self.engine_node(), "sh", "-c", script, check=False)
 
     def flags(self):
         """The flags of all hosts that have one."""
@@ -134,4 +186,4 @@ def on_control(settings, script, timeout=60):
 
 
 def _settled(entry):
-    return entry["status"] in ("ACTIVE", "SHUTOFF") and not entry["task_state"]
+    return entry["status"] in ("ACTIVE", "SHUTOFF", "PAUSED") and not entry["task_state"]

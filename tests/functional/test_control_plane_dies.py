@@ -3,10 +3,16 @@
 
 import time
 
+import pytest
+
 from tests.functional.steps import after
 from tests.lab import facts, faults
+from tests.lab.cloud import identity, impair
 
 HOST = "compute-1"
+
+# In the order in which they can come back.
+PARTS = ("mariadb", "rabbitmq-server", "keystone", "nova-conductor", "nova-scheduler", "nova-api")
 
 
 def test_control_node_of_the_engine_dies_in_the_middle_of_a_recovery(story):
@@ -57,3 +63,71 @@ def test_nova_is_away_for_a_minute_when_a_host_dies(story):
     faults.start_service("nova-api")
     story.recovered(HOST, ids)
     story.back_in_service(HOST)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("mariadb",), ("rabbitmq-server",), ("nova-conductor",), ("nova-scheduler",), PARTS],
+    ids=["mariadb", "rabbitmq", "conductor", "scheduler", "all-at-once"],
+)
+def test_part_of_the_cloud_dies_in_the_middle_of_a_recovery(story, parts):
+    # Given instances that take a while to spawn, on a host that dies,
+    ids = story.instances_on(HOST, 15)
+    impair.set_guests(spawn_seconds=3)
+    faults.kill(HOST)
+    # when something that Nova needs dies at the first evacuate request, and is back after a while,
+    story.evacuating()
+    back = story.outage(*parts)
+    # then all instances are recovered, in part only after that, and the host is in service;
+    story.recovered(HOST, ids)
+    story.back_in_service(HOST)
+    past = story.recorded.history()
+    assert max(run.start for run in facts.guest_runs(past) if run.host != HOST) > back
+    # each was asked for, and the engine had nothing to die of.
+    assert {request.instance for request in facts.evacuate_requests(past)} == set(ids)
+    story.engine_never_failed()
+
+
+def test_keystone_dies_in_the_middle_of_a_recovery_and_all_tokens_are_revoked(story):
+    # Given instances on a host that dies,
+    ids = story.instances_on(HOST, 15)
+    faults.kill(HOST)
+    # when Keystone and Nova's API die at the first evacuate request, and the engine's token is revoked meanwhile,
+    story.evacuating()
+    faults.stop_service("nova-api", at_once=True)
+    story.outage("keystone")
+    identity.revoke_tokens(identity.AGENT_USER)
+    faults.start_service("nova-api")
+    # then the engine gets another one, and all instances are recovered.
+    story.recovered(HOST, ids)
+    story.back_in_service(HOST)
+    past = story.recorded.history()
+    assert any(request.status == 401 for request in past.requests)
+    assert {request.instance for request in facts.evacuate_requests(past)} == set(ids)
+    story.engine_never_failed()
+
+
+def test_answers_of_nova_are_lost(story):
+    # Given instances on a host, and a Nova that is busy at first; then its answers are lost, though it has done what
+    # was asked, first with the connection, and then behind a gateway that gives up.
+    ids = story.instances_on(HOST, 15)
+    busy = {"status": 429, "retry_after": 3}
+    impair.set_rules(
+        [
+            {"name": "busy", "count": 2, **busy},
+            {"name": "too many evacuations", "action": "evacuate", "count": 5, **busy},
+            {"name": "lost", "action": "evacuate", "count": 4, "drop_reply": True},
+            {"name": "gateway", "action": "evacuate", "count": 4, "status": 502, "late": True},
+        ]
+    )
+    # When the host dies,
+    faults.kill(HOST)
+    # then all instances are recovered,
+    story.recovered(HOST, ids)
+    story.back_in_service(HOST)
+    # each asked for once, unless Nova said that it was too busy to do anything.
+    asked = facts.evacuate_requests(story.recorded.history())
+    statuses = [request.status for request in asked]
+    assert {status: statuses.count(status) for status in statuses} == {429: 5, None: 4, 502: 4, 200: 7}
+    assert sorted(request.instance for request in asked if request.status != 429) == sorted(ids)
+    story.engine_never_failed()

@@ -9,13 +9,14 @@ import dataclasses
 import time as clock
 
 from tests.lab import facts
-from tests.lab.history import GONE, PAUSED, RUNNING, STOPPED
+from tests.lab.history import GONE, IN_ERROR, PAUSED, RUNNING, SHELVED, STOPPED
 
 # A change of the flag is recorded late by no more than this (seconds): the CIB's way to the disk.
 LAG = 0.5
 
-# What is to live at the end, and what Nova calls it then.
+# What is to live at the end, or is there without a guest that runs, and what Nova calls it then.
 _LIVE = {RUNNING: "ACTIVE", PAUSED: "PAUSED"}
+_LIFELESS = {STOPPED: "SHUTOFF", SHELVED: "SHELVED_OFFLOADED", IN_ERROR: "ERROR"}
 
 RULES = {
     1: "no evacuation without proof of death",
@@ -136,6 +137,10 @@ def nothing_forgotten(history):
             yield Breach(4, None, service.host, "its service is left forced down")
         if not service.enabled and (service.disabled_reason or "").startswith("nova-ha:"):
             yield Breach(4, None, service.host, f"its service is left disabled: {service.disabled_reason}")
+        for migration in history.migrations:
+            if migration.source == service.host and facts.is_open(migration):
+                left = f"evacuation {migration.id} of instance {migration.instance} is left {migration.status}"
+                yield Breach(4, None, service.host, f"{left}: nova-compute would destroy the instance if it came back")
     live = facts.live_runs(history)
     known = {instance.id: instance for instance in history.instances}
     for instance, wanted in sorted(_to_live(history).items()):
@@ -158,9 +163,9 @@ def dead_stays_dead(history):
         found = known.get(instance)
         if wanted == GONE and found:
             yield Breach(5, None, instance, f"should be gone, but Nova has it as {found.status} on {found.host}")
-        if wanted == STOPPED and (found is None or found.status != "SHUTOFF"):
+        if wanted in _LIFELESS and (found is None or found.status != _LIFELESS[wanted]):
             state = f"is {found.status}" if found else "is gone"
-            yield Breach(5, None, instance, f"should be stopped, but {state}")
+            yield Breach(5, None, instance, f"should be {wanted}, but {state}")
 
 
 def _to_live(history):

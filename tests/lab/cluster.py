@@ -13,6 +13,7 @@ from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
 FLAG = "evacuate"
+OPTIONS_FILE = "/etc/nova-ha/nova-ha.conf"
 FENCE_NOVA = "fence-nova"
 ENGINE = "nova-evacuate"
 COMPUTE = "nova-compute"
@@ -124,6 +125,28 @@ def configure(chosen, script, passwords):
     nodes.execute(node, "rm", WORK, f"{WORK}.old")
 
 
+def set_options(chosen, options):
+    """Write the engine's configuration file on every control node that runs; restart the engine if that is a change.
+
+    :param options: ``{section: {name: value}}``; without any, there is no file
+    """
+    lines = []
+    for section, more in options.items():
+        lines += [f"[{section}]", *(f"{name} = {value}" for name, value in more.items()), ""]
+    text = "\n".join(lines)
+
+    def write(node):
+        if nodes.execute(node, "cat", OPTIONS_FILE, check=False).stdout == text:
+            return False
+        command = f"mkdir -p $(dirname {OPTIONS_FILE}) && cat >{OPTIONS_FILE}" if text else f"rm -f {OPTIONS_FILE}"
+        nodes.execute(node, "sh", "-c", command, stdin=text)
+        return True
+
+    changed = on_each([node for node in chosen.control_nodes if nodes.running(node)], write)
+    if any(changed) and active_on(chosen, ENGINE):
+        pcs(chosen, "resource", "restart", ENGINE)
+
+
 def any_control(chosen):
     """A control node that is part of the cluster's quorum.
 
@@ -188,6 +211,16 @@ def active_nodes(chosen, resource):
 def active_on(chosen, resource):
     """The node that a resource runs on, or None."""
     return next(iter(active_nodes(chosen, resource)), None)
+
+
+def failures(chosen, resource):
+    """The operations of a resource that failed and are not forgotten yet, as ``OPERATION on NODE: why``."""
+    found = _monitor(chosen)[1].findall("./failures/failure")
+    return [
+        f"{entry.get('op_key')} on {entry.get('node')}: {entry.get('exitreason')}"
+        for entry in found
+        if entry.get("op_key").startswith(f"{resource}_")
+    ]
 
 
 def resources(chosen):

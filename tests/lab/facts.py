@@ -11,6 +11,7 @@ from typing import Optional
 NEVER = math.inf
 
 # Nova's migration records, see nova_ha.snapshot; kept apart from it, for the audits must not share its mistakes.
+_DONE = ("done", "completed")
 _FAILED = ("failed", "error", "cancelled")
 
 
@@ -40,17 +41,19 @@ class Span:
 
 @dataclasses.dataclass(frozen=True)
 class Flight:
-    """One evacuation by Nova's record of it, as exactly as the records allow.
+    """One evacuation by Nova's records, as exactly as these allow.
 
+    :param record: the record that was made for it; destination and status may be another's (see ``flights``)
     :param start: when it was asked for; if the request is not known, the latest moment that it can have been
     :param end: the earliest moment at which it can have been over, ``NEVER`` if it may still start the guest
     """
 
+    record: object
     instance: str
     source: str
     destination: Optional[str]
     start: float
-    end: float
+    end: float = NEVER
     request: Optional[object] = None
     status: str = ""
 
@@ -113,24 +116,79 @@ def service_changes(history, host):
 
 
 def flights(history):
-    """Every evacuation that Nova has a record of, in the order of their starts."""
+    """Every evacuation that Nova has a record of, in the order of their starts.
+
+    A repeated evacuation takes over the oldest record of its instance that is still ``accepted``, and its own stays
+    so (measured). So the outcome that a record tells may be that of a later evacuation.
+    """
     runs = guest_runs(history)
-    found = []
+    offs = power_offs(history)
+    asked = {}
     for migration in history.migrations:
-        request = _request_of(history, migration)
-        start = request.time if request else migration.created + 1
-        found.append(
-            Flight(
-                instance=migration.instance,
-                source=migration.source,
-                destination=migration.destination,
-                start=start,
-                end=_end(history, migration, start, runs),
-                request=request,
-                status=migration.status,
-            )
-        )
+        asked.setdefault(migration.instance, []).append(_asked(history, migration))
+    found = []
+    for those in asked.values():
+        outcomes = _outcomes(those, runs, offs)
+        found += [_ended(flight, outcome, runs, offs) for flight, outcome in zip(those, outcomes)]
     return sorted(found, key=lambda flight: flight.start)
+
+
+def is_open(migration):
+    """Whether Nova's record says that the evacuation is not over."""
+    return migration.status not in (*_DONE, *_FAILED)
+
+
+def _asked(history, migration):
+    """The evacuation that a record was made for; its end is not known yet."""
+    request = _request_of(history, migration)
+    start = request.time if request else migration.created + 1
+    return Flight(migration, migration.instance, migration.source, migration.destination, start, request=request)
+
+
+def _outcomes(asked, runs, offs):
+    """For each of one instance's evacuations the record that tells its outcome, None if a later one took that over."""
+    outcomes = [flight.record for flight in asked]
+    for number in reversed(range(len(asked))):
+        if outcomes[number] is not None and _tells(asked[number], runs):
+            continue
+        for earlier in range(number):
+            if outcomes[earlier] is not None and _is_taken_over(asked[earlier], asked[number].start, runs, offs):
+                outcomes[number], outcomes[earlier] = outcomes[earlier], None
+                break
+    return outcomes
+
+
+def _tells(flight, runs):
+    """Whether its record tells how an evacuation ended; ``completed`` is made of whatever a returning source finds."""
+    status = flight.record.status
+    return status == "done" or status in _FAILED or bool(status == "completed" and _starts(flight, flight.record, runs))
+
+
+def _is_taken_over(flight, later, runs, offs):
+    """Whether the outcome in an evacuation's record came after a later one was asked for, and may be of that one."""
+    record = flight.record
+    if not _tells(flight, runs):
+        return False
+    came = _starts(flight, record, runs)[0] if record.status == "completed" else record.updated + 1
+    # A host that had died by then was not chosen again: it tells what the host found to do when it came back.
+    died = any(off.host == record.destination and flight.start <= off.start < later for off in offs)
+    return came > later and not died
+
+
+def _ended(flight, outcome, runs, offs):
+    """An evacuation with its end, by the record that tells its outcome."""
+    if outcome is None:
+        # Where it had been sent, no record tells: then it was over when the first host after that lost its power.
+        cuts = [off.start for off in offs if off.host != flight.source and off.start >= flight.start]
+        return dataclasses.replace(flight, destination=None, end=min(cuts, default=NEVER), status="taken over")
+    end = _end(flight, outcome, runs, offs)
+    return dataclasses.replace(flight, destination=outcome.destination, end=end, status=outcome.status)
+
+
+def _starts(flight, record, runs):
+    """When the guest was started, after an evacuation was asked for, where a record says that it was sent."""
+    where = (flight.instance, record.destination)
+    return [run.start for run in runs if (run.instance, run.host) == where and run.start >= flight.start]
 
 
 def _request_of(history, migration):
@@ -143,24 +201,27 @@ def _request_of(history, migration):
     return asked[-1] if asked else None
 
 
-def _end(history, migration, start, runs):
+def _end(flight, record, runs, offs):
     """When an evacuation was over at the earliest.
 
     ``done`` turns ``completed`` when the source's nova-compute starts again, long after the end, so that of a
-    completed one only the guest's start tells. A destination that lost its power starts nothing any more.
+    completed one only the guest's start tells. A record that is still ``accepted`` though the guest was started is one
+    that a repeated evacuation has left. A destination that lost its power starts nothing any more.
+
+    :param record: what tells its outcome
     """
-    guest = [
-        run.start
-        for run in runs
-        if run.instance == migration.instance and run.host == migration.destination and run.start >= start
-    ]
-    if migration.status == "done":
-        end = max([migration.updated] + guest[:1])
-    elif migration.status == "completed":
-        end = guest[0] if guest else migration.created
-    elif migration.status in _FAILED:
-        end = migration.updated
+    there = _starts(flight, record, runs)
+    runs = [run for run in runs if run.instance == flight.instance and run.host != flight.source]
+    anywhere = [run.start for run in runs if run.start >= flight.start]
+    if record.status == "done":
+        end = max([record.updated] + there[:1])
+    elif record.status == "completed":
+        end = (there or anywhere or [record.created])[0]
+    elif record.status in _FAILED:
+        end = record.updated
+    elif record.status == "accepted":
+        end = min(anywhere, default=NEVER)
     else:
         end = NEVER
-    cut = [span.start for span in power_offs(history) if span.host == migration.destination and span.start >= start]
+    cut = [off.start for off in offs if off.host == record.destination and off.start >= flight.start]
     return min([end] + cut[:1])

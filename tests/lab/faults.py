@@ -52,9 +52,15 @@ def restore_network(node):
     _end("network", node)
 
 
-def stop_service(unit, node=settings.CLOUD):
-    """Stop a systemd unit."""
+def stop_service(unit, node=settings.CLOUD, at_once=False):
+    """Stop a systemd unit, until ``start_service``.
+
+    :param at_once: kill all its processes, instead of asking them to end
+    """
     _begin("stop", f"{node}/{unit}")
+    if at_once:
+        nodes.execute(node, "systemctl", "kill", "--signal=KILL", unit)
+    # Also after that: some units would start again by themselves.
     nodes.execute(node, "systemctl", "stop", unit, timeout=120)
 
 
@@ -62,6 +68,18 @@ def start_service(unit, node=settings.CLOUD):
     """Start a systemd unit that was stopped or killed."""
     nodes.execute(node, "systemctl", "start", unit, timeout=120)
     _end("stop", f"{node}/{unit}")
+
+
+def freeze_service(unit, node=settings.CLOUD):
+    """Stop every process of a systemd unit where it is: it keeps its connections, and does nothing."""
+    _begin("freeze", f"{node}/{unit}")
+    nodes.execute(node, "systemctl", "kill", "--signal=STOP", unit)
+
+
+def thaw_service(unit, node=settings.CLOUD):
+    """Let a frozen unit go on, if its host has not been switched off meanwhile."""
+    nodes.execute(node, "systemctl", "kill", "--signal=CONT", unit, check=False)
+    _end("freeze", f"{node}/{unit}")
 
 
 def kill_service(unit, node=settings.CLOUD):
@@ -91,6 +109,7 @@ def end_all(chosen):
         "hang": unhang,
         "network": restore_network,
         "stop": lambda target: start_service(*reversed(target.split("/"))),
+        "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
         "stop-cluster": lambda _name: start_cluster(chosen),
     }
     for marker in sorted(STANDING.glob("*")):

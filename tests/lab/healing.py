@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Healing: from whatever a scenario left behind back to a healthy lab without instances, without building it anew."""
 
+import contextlib
 import io
 
-from tests.lab import cluster, faults, lab, workload
+from tests.lab import cluster, faults, lab, nodes, workload
 from tests.lab.cloud import impair
 from tests.lab.progress import Progress
 from tests.lab.shell import LabError
@@ -16,6 +17,8 @@ LIMIT = 180
 def heal(settings):
     """End all faults, and wait until all nodes are online, no instance and no flag is left, and all services are up.
 
+    The engine has its default options then, and there is no aggregate.
+
     Nothing is forced: flags are deleted by the engine, services un-forced by it, as after any recovery.
 
     :raises LabError: something does not come back
@@ -23,14 +26,29 @@ def heal(settings):
     faults.end_all(settings)
     impair.clear()
     impair.set_guests()
+    with contextlib.suppress(LabError):
+        _let_go(settings)
     # It starts what does not run, and leaves the rest.
     lab.up(settings, Progress(io.StringIO()))
     cluster.pcs(settings, "resource", "cleanup")
     cluster.pcs(settings, "stonith", "cleanup")
+    cluster.set_options(settings, {})
     workload.delete_all(settings)
+    workload.delete_aggregates(settings)
     wait_for("all flags to be gone", lambda: _no_flags(settings), LIMIT, 0.5, cluster.LOOK)
     _enable_services(settings)
     wait_for("all compute services to be up", lambda: _all_usable(settings), LIMIT, 0.5, "./lab status")
+
+
+def _let_go(settings):
+    """Let hosts go that wait for an operator, or for one of each other: ``lab.up`` would wait for them in vain.
+
+    :raises LabError: the cluster or the cloud is not up, and so not what they wait for
+    """
+    cluster.pcs(settings, "resource", "cleanup")
+    nodes.execute(cluster.any_control(settings), "nova-ha", "go")
+    if cluster.flags(settings).keys() >= set(settings.compute_hosts):
+        workload.delete_all(settings)
 
 
 def _no_flags(settings):

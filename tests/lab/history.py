@@ -26,6 +26,8 @@ _UNCLEAR = frozenset({500, 502, 504})
 RUNNING = "running"
 PAUSED = "paused"
 STOPPED = "stopped"
+SHELVED = "shelved"
+IN_ERROR = "in error"
 GONE = "gone"
 
 
@@ -60,6 +62,7 @@ class Request:
     :param service: what a change of a service asked for (``forced_down``, ``status``), if it is one
     :param service_id: the UUID of that service
     :param status: the answer that the client got, None if it got none
+    :param request_id: Nova's id of it, None if Nova did not answer
     """
 
     time: float
@@ -71,6 +74,7 @@ class Request:
     service: Optional[Mapping] = None
     service_id: Optional[str] = None
     status: Optional[int] = 200
+    request_id: Optional[str] = None
 
     @property
     def end(self):
@@ -176,8 +180,8 @@ class Instance:
 class Expected:
     """What a scenario says of how it has to end, where that does not follow from the records.
 
-    :param instances: what is to become of instances, ``{id: RUNNING, PAUSED, STOPPED or GONE}``; one that is not named
-        and ran on a host when it was flagged has to run
+    :param instances: what is to become of instances, ``{id: RUNNING, PAUSED, STOPPED, SHELVED, IN_ERROR or GONE}``; one
+        that is not named and ran on a host when it was flagged has to run
     :param flagged: hosts that may keep their flag, and what belongs to it, at the end
     """
 
@@ -273,6 +277,7 @@ def _request(line):
         service=line["service"],
         service_id=words[-1] if line["service"] is not None else None,
         status=line["status"],
+        request_id=line["request_id"],
     )
 
 

@@ -17,7 +17,7 @@ class Scenario:
     def expect(self, state, *instances):
         """Say what is to become of instances by the end.
 
-        :param state: ``history.RUNNING``, ``PAUSED``, ``STOPPED`` or ``GONE``
+        :param state: ``history.RUNNING``, ``PAUSED``, ``STOPPED``, ``SHELVED``, ``IN_ERROR`` or ``GONE``
         :param instances: their ids
         """
         self._instances.update(dict.fromkeys(instances, state))

@@ -66,33 +66,47 @@ def _translated():
         raise LabError(f"cloud: {error}; see {layout.LOGS}") from error
 
 
-def boot(settings, count, host, prefix="vm", limit=180, flavor=FLAVOR, image=IMAGE):
+def boot(settings, count, host, limit=180, **how):
     """Boot instances on a host and wait until they are ACTIVE.
+
+    :param count, host, how: see ``create``
+    :param limit: seconds
+    :return: their ids, in the order of their names
+    :raises LabError: one ended in ERROR, or not all are ACTIVE in time
+    """
+    ids = create(settings, count, host, **how)
+    nova = client(settings)
+    wait_for(
+        f"{count} instances on {host or 'any host'} to be ACTIVE", lambda: _all_active(settings, nova, ids), limit,
+        interval=0.5, look=layout.LOGS,
+    )  # fmt: skip
+    return ids
+
+
+def create(settings, count, host, prefix="vm", flavor=FLAVOR, image=IMAGE, metadata=None, hints=None):
+    """Ask Nova for instances on a host, and wait for nothing.
 
     :param count: how many
     :param host: name of the compute host; None leaves it to the scheduler
     :param prefix: they are called PREFIX-1 to PREFIX-COUNT
-    :param limit: seconds
     :param flavor, image: by name; the tiny ones are made when they are not there
+    :param metadata: as a dict of texts
+    :param hints: for the scheduler, as ``{"group": id of a server group}``
     :return: their ids, in the order of their names
-    :raises LabError: one ended in ERROR, or not all are ACTIVE in time
     """
     nova = client(settings)
     options = {
         "image": _image(settings, image),
         "flavor": _flavor(nova, flavor),
         "nics": "none",
+        "meta": metadata or {},
+        "scheduler_hints": hints,
         **({"host": host} if host else {}),
     }
     nova.quotas.update(nova.client.session.get_project_id(), force=True, **UNLIMITED)
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
         names = [f"{prefix}-{number}" for number in range(1, count + 1)]
-        ids = [server.id for server in pool.map(lambda name: nova.servers.create(name, **options), names)]
-    wait_for(
-        f"{count} instances on {host or 'any host'} to be ACTIVE", lambda: _all_active(settings, nova, ids), limit,
-        interval=0.5, look=layout.LOGS,
-    )  # fmt: skip
-    return ids
+        return [server.id for server in pool.map(lambda name: nova.servers.create(name, **options), names)]
 
 
 def _all_active(settings, nova, ids):
@@ -113,6 +127,33 @@ def _flavor(nova, name):
     if name != FLAVOR:
         raise LabError(f"no such flavor: {name}")
     return nova.flavors.create(FLAVOR, ram=64, vcpus=1, disk=1).id
+
+
+def create_flavor(settings, name, ram):
+    """Make a flavor, unless it is there.
+
+    :param ram: MiB
+    """
+    nova = client(settings)
+    if name not in [flavor.name for flavor in nova.flavors.list(is_public=None)]:
+        nova.flavors.create(name, ram=ram, vcpus=1, disk=1)
+
+
+def create_aggregate(settings, name, hosts):
+    """Make a host aggregate of these hosts."""
+    nova = client(settings)
+    aggregate = nova.aggregates.create(name, None)
+    for host in hosts:
+        nova.aggregates.add_host(aggregate, host)
+
+
+def delete_aggregates(settings):
+    """Delete all host aggregates."""
+    nova = client(settings)
+    for aggregate in nova.aggregates.list():
+        for host in aggregate.hosts:
+            nova.aggregates.remove_host(aggregate, host)
+        nova.aggregates.delete(aggregate)
 
 
 def glance(settings):
@@ -146,7 +187,7 @@ def create_image(settings, name, tags=(), **properties):
 
 
 def instances(settings):
-    """All instances of all projects, as dicts: id, name, host, status, power_state, task_state, fault.
+    """All instances of all projects, as dicts: id, name, host, status, power_state, task_state, fault, locked, tags.
 
     :raises LabError: Nova does not answer
     """
@@ -161,6 +202,8 @@ def instances(settings):
             "power_state": POWER_STATES.get(getattr(server, "OS-EXT-STS:power_state"), "none"),
             "task_state": getattr(server, "OS-EXT-STS:task_state"),
             "fault": getattr(server, "fault", {}).get("message"),
+            "locked": server.locked,
+            "tags": server.tags,
         }
         for server in servers
     ]

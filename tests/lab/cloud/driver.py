@@ -11,7 +11,7 @@ import time
 
 import nova.conf
 from nova import exception
-from nova.compute import power_state
+from nova.compute import power_state, task_states
 from nova.virt import fake, hardware, lab_guests, node
 
 CONF = nova.conf.CONF
@@ -135,6 +135,15 @@ class LabDriver(fake.FakeDriver):
     def unpause(self, instance):
         """Thaw a guest."""
         self._guests.pause(instance.uuid, False)
+
+    def rescue(self, context, instance, *args, **kwargs):
+        """Start a guest that Nova has stopped, as if from the rescue image."""
+        self._guests.start(instance.uuid, "rescue")
+
+    def snapshot(self, context, instance, image_id, update_task_state):
+        """Nothing: there is nothing in a disk."""
+        self._must_be_defined(instance)
+        update_task_state(task_state=task_states.IMAGE_UPLOADING)
 
     def suspend(self, context, instance):
         """Write a guest's memory away: it runs no more."""

@@ -71,6 +71,18 @@ def token(user, secret, project):
     return headers["X-Subject-Token"] if status == 201 else None
 
 
+def revoke_tokens(user):
+    """Make all tokens worthless that a user was given, by giving him the password that he has.
+
+    What a service has found to be valid in the last minutes it believes on, until it is restarted.
+
+    :raises LabError: Keystone refused
+    """
+    api = Api(token("admin", password("openstack-admin"), "admin"))
+    ident = api.keystone("GET", f"/users?name={user}")["users"][0]["id"]
+    api.keystone("PATCH", f"/users/{ident}", {"user": {"password": password(f"openstack-{user}")}})
+
+
 def populate(api):
     """Make what ``keystone-manage bootstrap`` does not: services, endpoints, projects, users and their roles.
 

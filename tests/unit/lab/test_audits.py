@@ -8,8 +8,10 @@ import pytest
 from tests.lab import audits
 from tests.lab.history import (
     GONE,
+    IN_ERROR,
     PAUSED,
     RUNNING,
+    SHELVED,
     STOPPED,
     Expected,
     FlagChange,
@@ -57,6 +59,8 @@ SOUND = History(
 
 
 DONE_AGAIN = (Migration(2, "i", "done", "a", "b", 120, 126),)
+# A repeated evacuation goes on under the record of the first, and leaves its own.
+TAKEN_OVER = (Migration(1, "i", "done", "a", "b", 116, 126), Migration(2, "i", "accepted", "a", None, 120, 120))
 
 
 def but(history=SOUND, **changes):
@@ -65,6 +69,14 @@ def but(history=SOUND, **changes):
         if isinstance(value, list):
             changes[name] = tuple(sorted((*getattr(history, name), *value), key=lambda moment: moment.time))
     return dataclasses.replace(history, **changes)
+
+
+# As SOUND, but the instance was asked for twice: its first destination c had died meanwhile.
+DESTINATION_DIED = but(
+    requests=[evacuate(116)],
+    power=[PowerChange(118, "c", False)],
+    flags=[FlagChange(118.5, "c", "yes"), FlagChange(145, "c", None)],
+)
 
 
 def without(name, *moments):
@@ -86,7 +98,59 @@ GOOD = {
         requests=[evacuate(116)],
         power=[PowerChange(118, "c", False)],
         flags=[FlagChange(118.5, "c", "yes"), FlagChange(140, "c", None)],
-        migrations=(Migration(1, "i", "accepted", "a", "c", 116, 117), *DONE_AGAIN),
+        migrations=(Migration(1, "i", "completed", "a", "c", 116, 133), *DONE_AGAIN),
+    ),
+    "the repeated evacuation takes over the record of one that waited for the dead destination": but(
+        DESTINATION_DIED,
+        migrations=(
+            Migration(1, "i", "completed", "a", "b", 116, 133),
+            Migration(2, "i", "completed", "a", None, 120, 134),
+        ),
+    ),
+    "likewise, and the source is not back yet": but(
+        DESTINATION_DIED,
+        flags=tuple(flag for flag in DESTINATION_DIED.flags if flag.time < 130),
+        requests=DESTINATION_DIED.requests[:3],
+        starts=(),
+        services=(Service("s-a", "a", forced_down=True), *SERVICES[1:]),
+        migrations=(Migration(1, "i", "done", "a", "b", 116, 126), Migration(2, "i", "accepted", "a", None, 120, 120)),
+        expected=Expected(flagged=frozenset({"a", "c"})),
+    ),
+    "likewise, and the destination takes the record back when it returns": but(
+        DESTINATION_DIED,
+        migrations=(
+            Migration(1, "i", "failed", "a", "c", 116, 150),
+            Migration(2, "i", "completed", "a", None, 120, 133),
+        ),
+    ),
+    "likewise, and the source is to start once more": but(
+        DESTINATION_DIED,
+        migrations=(
+            Migration(1, "i", "failed", "a", "c", 116, 150),
+            Migration(2, "i", "accepted", "a", None, 120, 120),
+        ),
+        services=(Service("s-a", "a", forced_down=True), *SERVICES[1:]),
+        expected=Expected(flagged=frozenset({"a"})),
+    ),
+    "the record of one that failed is not taken over": but(
+        requests=[evacuate(116)],
+        migrations=(
+            Migration(1, "i", "failed", "a", "c", 116, 117),
+            Migration(2, "i", "completed", "a", None, 120, 133),
+        ),
+    ),
+    "a record that was left so is taken over in the next disaster": but(
+        DESTINATION_DIED,
+        requests=[changed_service(215, "b", forced_down=True), evacuate(220)],
+        power=[PowerChange(140, "c", True), PowerChange(200, "b", False)],
+        flags=[FlagChange(210, "b", "yes"), FlagChange(230, "b", "no")],
+        guests=[GuestChange(223, "c", "i", True)],
+        migrations=(
+            Migration(1, "i", "done", "a", "b", 116, 126),
+            Migration(2, "i", "done", "a", "c", 120, 224),
+            Migration(3, "i", "completed", "b", None, 220, 240),
+        ),
+        instances=(Instance("i", "c", "ACTIVE"),),
     ),
     "an evacuated instance's new host dies too": but(
         requests=[changed_service(215, "b", forced_down=True), evacuate(220)],
@@ -109,6 +173,11 @@ GOOD = {
     ),
     "a paused instance was moved and is paused": but(
         instances=(Instance("i", "b", "PAUSED"),), expected=Expected({"i": PAUSED})
+    ),
+    "an instance was never launched, another is shelved": but(
+        guests=(),
+        instances=(Instance("i", "a", "ERROR"), Instance("j", None, "SHELVED_OFFLOADED")),
+        expected=Expected({"i": IN_ERROR, "j": SHELVED}),
     ),
     "an instance was deleted": but(
         guests=[GuestChange(140, "b", "i", False)], instances=(), expected=Expected({"i": GONE})
@@ -162,6 +231,20 @@ BAD = {
         2,
         "was accepted",
     ),
+    "repeated while the first may wait for a living destination": (
+        but(
+            requests=[evacuate(116)],
+            power=[PowerChange(90, "c", False), PowerChange(95, "c", True), PowerChange(118, "a", False)],
+            migrations=TAKEN_OVER,
+        ),
+        2,
+        "from a to None was taken over",
+    ),
+    "repeated before the destination of the first died": (
+        but(DESTINATION_DIED, power=(*SOUND.power, PowerChange(121, "c", False)), migrations=TAKEN_OVER),
+        2,
+        "from a to None was taken over",
+    ),
     "a guest on two hosts": (but(guests=[GuestChange(126, "c", "i", True)]), 2, "ran on b and c at once"),
     "a guest on two hosts for a moment": (
         but(guests=[GuestChange(124, "c", "i", True), GuestChange(125.001, "c", "i", False)]),
@@ -186,6 +269,33 @@ BAD = {
         but(flags=(*SOUND.flags[:2], FlagChange(119, "a", "no"))),
         4,
         "closed before instance i",
+    ),
+    "closed before the repeated evacuation was over": (
+        but(
+            DESTINATION_DIED,
+            flags=(*SOUND.flags[:2], FlagChange(118.5, "c", "yes"), FlagChange(122, "a", "no")),
+            migrations=TAKEN_OVER,
+        ),
+        4,
+        "closed before instance i",
+    ),
+    "closed before an evacuation was over that left no outcome": (
+        but(
+            flags=(*SOUND.flags[:2], FlagChange(122, "a", "no")),
+            guests=[
+                GuestChange(20, "b", "i", True),
+                GuestChange(30, "b", "i", False),
+                GuestChange(121, "a", "i", True),
+            ],
+            migrations=(Migration(1, "i", "completed", "a", None, 120, 133),),
+        ),
+        4,
+        "closed before instance i",
+    ),
+    "a record is left with which nova-compute would destroy an instance": (
+        but(DESTINATION_DIED, migrations=TAKEN_OVER),
+        4,
+        "evacuation 2 of instance i is left accepted",
     ),
     "the flag is left": (but(flags=SOUND.flags[:2]), 4, "still stands"),
     "the service is left forced down": (but(services=(Service("s-a", "a", forced_down=True),)), 4, "forced down"),
@@ -217,6 +327,12 @@ BAD = {
         "is ACTIVE",
     ),
     "a stopped instance is gone": (but(guests=(), instances=(), expected=Expected({"i": STOPPED})), 5, "is gone"),
+    "a shelved instance runs": (but(expected=Expected({"i": SHELVED})), 5, "should be shelved, but is ACTIVE"),
+    "an instance that was never launched has a guest": (
+        but(instances=(Instance("i", "b", "ERROR"),), expected=Expected({"i": IN_ERROR})),
+        5,
+        "should be in error, but its guest was started on b",
+    ),
     "a deleted instance is back": (but(expected=Expected({"i": GONE})), 5, "Nova has it"),
     "a deleted instance's guest runs": (but(instances=(), expected=Expected({"i": GONE})), 5, "guest was started"),
 }

@@ -64,6 +64,26 @@ def test_only_changes_of_power_are_recorded(hosts):
     assert records(settings.POWER_LOG, "host", "event", "by") == [("b", "on", "bmc"), ("b", "off", "fault:kill")]
 
 
+@pytest.mark.parametrize(("at_once", "done"), [(False, ["stop"]), (True, ["kill", "stop"])])
+def test_a_stopped_service_stays_so_until_the_fault_ends(hosts, monkeypatch, at_once, done):
+    monkeypatch.setattr(nodes, "execute", lambda node, *command, **options: hosts.done.append(command[1]))
+    faults.stop_service("keystone", at_once=at_once)
+    assert hosts.done == done
+    faults.end_all(None)
+    assert hosts.done == [*done, "start"]
+    assert records(settings.FAULT_LOG, "target", "phase") == [("cloud/keystone", "begin"), ("cloud/keystone", "end")]
+
+
+def test_a_frozen_service_is_thawed_when_the_fault_ends(hosts, monkeypatch):
+    monkeypatch.setattr(nodes, "execute", lambda node, *command, **options: hosts.done.append((node, command[2])))
+    faults.freeze_service("nova-compute", "compute-2")
+    assert hosts.done == [("compute-2", "--signal=STOP")]
+    faults.end_all(None)
+    assert hosts.done[1:] == [("compute-2", "--signal=CONT")]
+    faults.end_all(None)
+    assert len(hosts.done) == 2
+
+
 def test_end_all_ends_what_stands_and_nothing_else(hosts):
     faults.hang("a")
     faults.cut_network("c")

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator has prepared for the day: a limit to what is believed, a spare host, an order."""
+
+from tests.lab import cluster, facts, faults, workload
+
+HOST, ANOTHER, SPARE = "compute-1", "compute-2", "compute-3"
+
+
+def test_mass_failure_waits_for_an_operator_who_has_all_restarted_in_place(story):
+    # Given instances, in three states, on all hosts, which may be restarted in place,
+    running, stopped, paused = story.instances_on(HOST, 3)
+    where = {running: HOST, stopped: HOST, paused: HOST}
+    where.update((story.instances_on(host, 1)[0], host) for host in (ANOTHER, SPARE))
+    story.stop(stopped)
+    story.pause(paused)
+    story.options(recovery={"no_room": "restart_in_place", "no_room_patience": 5})
+    # when all hosts die, and Nova's API is away until all are flagged, so that none is taken up before,
+    faults.stop_service("nova-api", at_once=True)
+    for host in (HOST, ANOTHER, SPARE):
+        faults.kill(host)
+    for host in (HOST, ANOTHER, SPARE):
+        story.flagged(host)
+    faults.start_service("nova-api")
+    # then they are held, and that is said loudly,
+    for host in (HOST, ANOTHER, SPARE):
+        story.waits(host, "3 of 3 of the cloud's compute hosts are flagged at once")
+    status = story.on_engine_node("nova-ha status")
+    assert status.returncode == 4
+    assert "nova-ha go" in status.stdout
+    journal = story.on_engine_node(f"journalctl -t 'NovaEvacuate({cluster.ENGINE})' -o cat --since -2min").stdout
+    assert "3 of 3 of the cloud's compute hosts are flagged at once" in journal
+    for host in (HOST, ANOTHER, SPARE):
+        story.online(host)
+    assert set(story.flags().values()) == {"yes"}
+    # until an operator lets them go: then all instances are where they were, in their former states (see the audits).
+    assert story.on_engine_node("nova-ha go").returncode == 0
+    for host in (HOST, ANOTHER, SPARE):
+        story.back_in_service(host)
+    assert {instance.id: instance.host for instance in story.recorded.history().instances} == where
+
+
+def test_reserved_host_takes_a_lost_ones_place(story):
+    # Given a spare host in the aggregate of a host with instances,
+    ids = story.instances_on(HOST, 5)
+    workload.create_aggregate(story.settings, "rack-7", [HOST, SPARE])
+    story.disable(SPARE, "nova-ha: reserved for rack-7")
+    story.options(reserve={"destination": True})
+    # when that host dies,
+    faults.kill(HOST)
+    # then the spare one is in service, and the instances are there, and not where there was room before.
+    story.recovered(HOST, ids)
+    assert story.service(SPARE)["status"] == "enabled"
+    assert {entry["host"] for entry in workload.instances(story.settings)} == {SPARE}
+    story.back_in_service(HOST)
+
+
+def test_databases_are_up_before_web_servers_start(story):
+    # Given web servers and databases on a host, the web servers first in Nova's lists,
+    databases = story.instances_on(HOST, 3, prefix="db", metadata={"nova-ha:group": "database"})
+    webs = story.instances_on(HOST, 3, prefix="web", metadata={"nova-ha:group": "web"})
+    story.options(order={"groups": "database, web"})
+    # when it dies,
+    faults.kill(HOST)
+    # then all are recovered, and the web servers only once all databases are up.
+    story.recovered(HOST, databases + webs)
+    story.back_in_service(HOST)
+    past = story.recorded.history()
+    up = [run.start for run in facts.guest_runs(past) if run.instance in databases and run.host != HOST]
+    asked = [request.time for request in facts.evacuate_requests(past) if request.instance in webs]
+    assert max(up) < min(asked)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator, and a program, is told of a recovery: before, during and after it."""
+
+import json
+import time
+
+from tests.functional.steps import eventually
+from tests.lab import cluster, facts, faults, history, nodes, workload
+from tests.lab.cloud import impair
+
+HOST = "compute-1"
+
+# Exit codes of ``nova-ha status``.
+WELL, RECOVERING = 0, 3
+
+
+def test_recovery_as_it_is_told(story):
+    # Given instances on a host, one of them stopped, and one that its owner opted out,
+    running, stopped, *more, left = story.instances_on(HOST, 5)
+    story.stop(stopped)
+    workload.client(story.settings).servers.set_meta(left, {"evacuable": "false"})
+    story.recorded.expect(history.STOPPED, left)
+    engine = story.engine_node()
+    another = next(node for node in story.settings.control_nodes if node != engine)
+    # then any control node tells what would be done if it died, without doing anything,
+    began = time.time()
+    plan = _told(another, "plan", HOST)
+    assert {step["instance"] for step in plan["steps"] if step["step"] == "leave"} == {left}
+    to_recover = {step["instance"] for step in plan["steps"] if step["step"] in ("make ready", "evacuate")}
+    assert to_recover == {running, stopped, *more}
+    assert f"If {HOST} were lost now" in _said(another, "plan", HOST, code=0)
+    assert not [request for request in story.recorded.history().requests if request.method != "GET"]
+    assert "No host is flagged." in _said(engine, "status", code=WELL)
+    # when it dies, and its instances take a while to spawn,
+    impair.set_guests(spawn_seconds=10)
+    faults.kill(HOST)
+    # then the engine's node tells of each instance what is going on,
+    eventually("status to tell of all evacuations", lambda: _all_in_flight(engine, to_recover), 60)
+    status = _told(engine, "status", code=RECOVERING)
+    assert (status["verdict"], status["engine"]["here"]) == ("recovering", True)
+    instances = status["hosts"][HOST]["instances"]
+    assert (instances[left]["doing"], set(instances)) == ("leave", {*to_recover, left})
+    assert status["hosts"][HOST]["claimed_by"] == engine
+    assert all(ident in _said(engine, "status", HOST, code=RECOVERING) for ident in instances)
+    # and the others tell where to ask.
+    status = _told(another, "status", code=RECOVERING)
+    assert (status["engine"]["state"], status["engine"]["nodes"]) == ("elsewhere", [engine])
+    assert status["hosts"][HOST]["claimed_by"] == engine
+    assert f"run nova-ha on {engine}" in _said(another, "status", code=RECOVERING)
+    # When all is over,
+    story.recovered(HOST, sorted(to_recover))
+    story.back_in_service(HOST)
+    eventually("status to be well again", lambda: _run(engine, "status").returncode == WELL, 30)
+    # then what was planned was done, and nothing else,
+    asked = {request.instance: request.request_id for request in facts.evacuate_requests(story.recorded.history())}
+    assert set(asked) == to_recover
+    # the history tells it with Nova's own ids of the requests, and so does the journal.
+    events = _told(engine, "history", HOST)["events"]
+    accepted = {e["instance"]: e["request"] for e in events if e["event"] == "evacuation accepted"}
+    assert accepted == asked
+    milestones = ["claimed", "forced down and disabled", "recovered", "put back", "flag cleared"]
+    assert [event["event"] for event in events if event["event"] in milestones] == milestones
+    assert asked[running] in _said(engine, "history", running[:8], code=0)
+    journal = _journal(engine, began)
+    for ident, request in asked.items():
+        assert f"evacuation accepted: host={HOST} instance={ident} request={request} " in journal
+
+
+def _run(node, *words):
+    return nodes.execute(node, "nova-ha", *words, check=False)
+
+
+def _said(node, *words, code):
+    """What nova-ha says for people; it must end with an exit code."""
+    done = _run(node, *words)
+    assert (done.returncode, done.stderr) == (code, "")
+    return done.stdout
+
+
+def _told(node, *words, code=0):
+    """What nova-ha tells programs."""
+    return json.loads(_said(node, *words, "--json", code=code))
+
+
+def _all_in_flight(node, ids):
+    """Whether the engine waits for the evacuations of all these instances."""
+    hosts = json.loads(_run(node, "status", "--json").stdout or "{}").get("hosts", {})
+    instances = hosts.get(HOST, {}).get("instances") or {}
+    return all(instances.get(ident, {}).get("reason", "").startswith("evacuation ") for ident in ids)
+
+
+def _journal(node, since):
+    unit = f"NovaEvacuate({cluster.ENGINE})"
+    return nodes.execute(node, "journalctl", "-t", unit, "-o", "cat", "--since", f"@{since:.0f}").stdout

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the lab does to the engine's options, and what it reads of Pacemaker's status, without a cluster."""
+
+import types
+
+import pytest
+
+from tests.lab import cluster, nodes, settings
+
+STATUS = """\
+<pacemaker-result>
+  <summary><current_dc with_quorum="true"/></summary>
+  <failures>
+    <failure op_key="nova-evacuate_monitor_10000" node="control-2" exitreason="engine hung"/>
+    <failure op_key="nova-evacuate-too_start_0" node="control-1" exitreason="another"/>
+  </failures>
+</pacemaker-result>
+"""
+
+
+@pytest.fixture
+def controls(monkeypatch):
+    """Control nodes with a file each, of which one is off; remembers what pcs was asked for."""
+    there = types.SimpleNamespace(files={}, asked=[], engine="control-2")
+
+    def execute(node, *command, stdin=None, **options):
+        if command[0] == "cat":
+            return types.SimpleNamespace(stdout=there.files.get(node, ""))
+        if command[0] == "crm_mon":
+            return types.SimpleNamespace(stdout=STATUS, returncode=0)
+        if "rm -f" in command[-1]:
+            del there.files[node]
+        else:
+            there.files[node] = stdin
+        return None
+
+    monkeypatch.setattr(nodes, "execute", execute)
+    monkeypatch.setattr(nodes, "running", lambda node: node != "control-3")
+    monkeypatch.setattr(cluster, "active_on", lambda chosen, resource: there.engine)
+    monkeypatch.setattr(cluster, "pcs", lambda chosen, *words: there.asked.append(words))
+    return there
+
+
+def test_options_are_written_once_and_taken_away(controls):
+    chosen = settings.Settings()
+    for _ in range(2):
+        cluster.set_options(chosen, {"guard": {"least": 1}, "order": {"groups": "a, b"}})
+    text = "[guard]\nleast = 1\n\n[order]\ngroups = a, b\n"
+    assert controls.files == {"control-1": text, "control-2": text}
+    assert controls.asked == [("resource", "restart", cluster.ENGINE)]
+    for _ in range(2):
+        cluster.set_options(chosen, {})
+    assert controls.files == {}
+    assert len(controls.asked) == 2
+
+
+def test_an_engine_that_does_not_run_is_not_restarted(controls):
+    controls.engine = None
+    cluster.set_options(settings.Settings(), {"guard": {"least": 1}})
+    assert controls.files
+    assert controls.asked == []
+
+
+def test_failures_are_those_of_one_resource(controls):
+    assert cluster.failures(settings.Settings(), "nova-evacuate") == [
+        "nova-evacuate_monitor_10000 on control-2: engine hung"
+    ]

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Property test: whatever happens to a cloud and its engines, no safety rule is broken and everything comes back.
+
+hypothesis makes up histories and, when one fails, shrinks it to the shortest that still does. Thousands of new ones:
+``NOVA_HA_HISTORIES=5000 /usr/bin/python3 -m pytest tests/unit/test_histories.py``. The unit run tries the same few
+each time.
+"""
+
+import os
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from nova_ha import restore
+from nova_ha.guard import Guard
+from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
+from tests.unit.simulation import states
+from tests.unit.simulation.guests import STOPPED
+from tests.unit.simulation.process import Tripwire
+from tests.unit.simulation.scene import Scene
+
+HISTORIES = int(os.environ.get("NOVA_HA_HISTORIES", "0"))
+FEW = 60
+
+# Seconds after which everything must be well again once nothing goes wrong any more, and those between two looks of an
+# operator.
+PATIENCE, OPERATOR = 6000, 100
+
+LASTING = ("active", "stopped", "paused", "suspended")
+
+
+class Story:
+    """A cloud, and what may happen to it; each method is one kind of event, with numbers that choose of what."""
+
+    def __init__(self, names, hosts, spawn_seconds, prompt, request_seconds, rules):
+        self.scene = Scene(
+            rules, prompt, count=0, hosts=hosts, spawn_seconds=spawn_seconds, request_seconds=request_seconds
+        )
+        self.nova = self.scene.nova
+        self.hosts = list(self.nova.computes)
+        self.nova._choose = lambda able: able[len(self.nova.records) % len(able)]
+        for number, name in enumerate(names):
+            # The first host dies at once; what is on the others must be in a state that lasts.
+            host = self.hosts[number % hosts if name in LASTING and number % 3 == 1 else 0]
+            self.nova.add(*states.ALL[name][:3], wanted=states.ALL[name].wanted, host=host)
+
+    def run(self, seconds):
+        """Some time, with the rules checked after each pass."""
+        end = self.scene.clock.now + seconds
+        while self.scene.clock.now < end:
+            self.scene.one_pass()
+            assert self.nova.guests.breaches == []
+
+    # Hosts
+
+    def dies(self, number, unnoticed, stays_off):
+        host = self._host(number)
+        if self._may_die(host):
+            self.scene.breaks(host)
+            self.scene.clock.after(unnoticed, lambda: self.scene.fenced(host, stays_off))
+
+    def fenced_again(self, number):
+        """It, or its neighbour, was taken for dead once more."""
+        flagged = sorted(self.scene.cluster.values)
+        if flagged:
+            self.scene.fenced(flagged[number % len(flagged)])
+
+    def boots(self):
+        for host in list(self.scene.kept_off):
+            self.scene.boots(host)
+
+    def nova_compute_dies(self, number):
+        compute = self.nova.computes[self._host(number)]
+        if compute.running:
+            compute.stop()
+
+    def full(self, number):
+        self.nova.full = {self._host(number)}
+
+    def none_is_full(self):
+        self.nova.full = set()
+
+    # Engines
+
+    def engine_dies_at(self, calls, before):
+        self.scene.arm(Tripwire(calls, before))
+
+    def engine_moves(self, node):
+        self.scene.new_engine(node)
+
+    def second_engine(self):
+        self.scene.new_engine("control-3", beside=True)
+
+    def first_engine_alone(self):
+        for node in list(self.scene.engines)[1:]:
+            self.scene.engine_dies(node)
+
+    # The control plane
+
+    def api_away(self, away):
+        self.nova.away = away
+
+    def conductor_away(self, away):
+        self.nova.conductor_away = away
+
+    def answers(self, answers):
+        self.nova.next_answers = list(answers)
+
+    def changes(self, answers):
+        self.nova.next_changes = list(answers)
+
+    def spawns(self, spawns):
+        self.nova.next_spawns = list(spawns)
+
+    def message_gets_lost(self):
+        self.nova.lost_messages += 1
+
+    # Owners of instances, and operators
+
+    def stopped(self, number):
+        server = self._at_rest(number)
+        if server:
+            self.nova.guests.wanted[server.id] = STOPPED
+            self.nova._ask(server, "powering-off", _stop, ["active"])
+
+    def deleted(self, number):
+        server = self._at_rest(number)
+        if server:
+            self.nova.owner_deletes(server.id)
+
+    def rebuilt(self, number):
+        server = self._at_rest(number)
+        if server:
+            self.nova.rebuild(server.id)
+
+    def resized(self, number):
+        server = self._at_rest(number)
+        if server:
+            self.nova.resize(server.id)
+
+    def migrated(self, number, to):
+        server = self._at_rest(number)
+        if server and server.host != self._host(to) and self.nova.service(self._host(to)).up:
+            self.nova.live_migrate(server.id, self._host(to))
+
+    # Helpers
+
+    def _host(self, number):
+        return self.hosts[number % len(self.hosts)]
+
+    def _may_die(self, host):
+        """One host has to be left: with none, and where instances are not restarted in place, all wait for ever."""
+        living = {name for name, c in self.nova.computes.items() if c.powered and not self.scene.cluster.stands(name)}
+        return self.scene.rules.no_room == RESTART_IN_PLACE or living - {host}
+
+    def _at_rest(self, number):
+        """An instance that Nova would let its owner do something with, on a host that Nova holds to be up."""
+        known = sorted(self.nova.servers)
+        server = self.nova.servers[known[number % len(known)]] if known else None
+        if server is None or server.vm_state != "active" or server.task_state is not None:
+            return None
+        busy = set(restore.TAGS.values()) & server.tags or not self.nova.service(server.host).up
+        return None if busy else server
+
+    def heals(self):
+        """Nothing goes wrong any more, and an operator sees to what needs one."""
+        self.first_engine_alone()
+        self.scene.arm(Tripwire())
+        self.nova.away = self.nova.conductor_away = False
+        self.nova.next_answers, self.nova.next_changes, self.nova.next_spawns = [], [], []
+        self.nova.lost_messages = 0
+        self.none_is_full()
+        self.boots()
+        end = self.scene.clock.now + PATIENCE
+        while not self.is_over() and self.scene.clock.now < end:
+            self.run(OPERATOR)
+            self.scene.operator_looks()
+        assert self.scene.wrong() == [], self.scene.alarms()
+
+    def is_over(self):
+        return self.scene.is_over() and not self.scene.wrong()
+
+
+def _stop(nova, server):
+    nova.guests.stop(server.id, server.host)
+    nova.set(server.id, vm_state="stopped", task_state=None, power_state="shutdown")
+
+
+NUMBER = st.integers(0, 11)
+ANSWER = st.sampled_from(["ok", "lost", "dropped", "late", "hung", "refused", "busy", "conflict", "forbidden", "slow"])
+CHANGE = st.sampled_from(["ok", "lost", "dropped", "refused", "busy", "conflict", "slow"])
+
+
+def event(kind, *arguments):
+    """Events of one kind, and the seconds that pass after each."""
+    return st.tuples(st.just(kind), st.tuples(*arguments), st.sampled_from([0, 1, 3, 8, 20, 70]))
+
+
+EVENTS = st.one_of(
+    event("dies", NUMBER, st.sampled_from([0, 0, 2, 20]), st.booleans()),
+    event("dies", NUMBER, st.sampled_from([0, 0, 2, 20]), st.just(False)),
+    event("fenced_again", NUMBER),
+    event("boots"),
+    event("nova_compute_dies", NUMBER),
+    event("full", NUMBER),
+    event("none_is_full"),
+    event("engine_dies_at", st.integers(1, 8), st.booleans()),
+    event("engine_moves", st.sampled_from(["control-1", "control-2"])),
+    event("second_engine"),
+    event("first_engine_alone"),
+    event("api_away", st.booleans()),
+    event("conductor_away", st.booleans()),
+    event("answers", st.lists(ANSWER, max_size=4)),
+    event("changes", st.lists(CHANGE, max_size=4)),
+    event("spawns", st.lists(st.sampled_from(["ok", "failed"]), max_size=4)),
+    event("message_gets_lost"),
+    event("stopped", NUMBER),
+    event("deleted", NUMBER),
+    event("rebuilt", NUMBER),
+    event("resized", NUMBER),
+    event("migrated", NUMBER, NUMBER),
+)
+
+RULES = st.builds(
+    Rules,
+    no_room=st.sampled_from([WAIT, RESTART_IN_PLACE]),
+    no_room_patience=st.just(60),
+    guard=st.just(Guard(max_share=100)),
+)
+
+STORIES = st.builds(
+    Story,
+    names=st.lists(st.sampled_from(sorted({**states.RECOVERED, **states.DELETED_ONES})), min_size=1, max_size=6),
+    hosts=st.integers(2, 5),
+    spawn_seconds=st.sampled_from([0.1, 1, 4, 20]),
+    prompt=st.booleans(),
+    request_seconds=st.sampled_from([0.01, 0.3]),
+    rules=RULES,
+)
+
+
+@settings(
+    max_examples=HISTORIES or FEW,
+    derandomize=not HISTORIES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink] if HISTORIES else [Phase.generate],
+)
+@given(STORIES, st.lists(EVENTS, max_size=15))
+def test_whatever_happens_the_rules_hold_and_everything_comes_back(story, events):
+    story.dies(0, 0, False)
+    story.run(2)
+    for kind, arguments, seconds in events:
+        getattr(story, kind)(*arguments)
+        story.run(seconds)
+    story.heals()

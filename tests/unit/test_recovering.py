@@ -1,0 +1,700 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a dead host's instances need next, as tables: a snapshot in, steps out."""
+
+import dataclasses
+
+import pytest
+
+from nova_ha import attempts as tried
+from nova_ha import restore
+from nova_ha.attempts import INHERITED_SETTLE, SETTLE
+from nova_ha.policy import Policy, Selection
+from nova_ha.recovering import MIGRATION_PATIENCE
+from nova_ha.rules import RESTART_IN_PLACE, Rules
+from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
+from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
+
+STUCK = Rules().stuck_after
+DEAD_TOO = {"compute-1", "compute-2"}
+
+
+def steps_for(instances, evacuations=(), **more):
+    """The steps for instances of one dead host."""
+    about_host = {key: more.pop(key) for key in ("live_migrations", "whereabouts", "online", "service_") if key in more}
+    instances = instances if isinstance(instances, list) else [instances]
+    return decided(host(instances=instances, evacuations=evacuations, **about_host), **more)
+
+
+def watched(seen, attempts=None, since=NOW, until=NOW, every=10):
+    """Attempts that have seen a host for a while."""
+    attempts = attempts or nothing_asked()
+    moment = since
+    while moment < until:
+        attempts.observe(seen, moment)
+        moment += every
+    attempts.observe(seen, until)
+    return attempts
+
+
+# By state
+
+
+@pytest.mark.parametrize(
+    ("vm_state", "task_state", "kind", "noted"),
+    [
+        ("active", None, "Evacuate", None),
+        ("active", "rebooting", "Evacuate", None),
+        ("active", "reboot_started_hard", "Evacuate", None),
+        ("active", "image_snapshot", "Evacuate", None),
+        ("active", "resize_prep", "Evacuate", None),
+        ("active", "resize_migrating", "Evacuate", None),
+        ("active", "resize_finish", "Evacuate", None),
+        ("active", "migrating", "Evacuate", None),  # and no record of a live migration that goes on
+        ("active", "rebuilding", "Evacuate", None),
+        ("active", "shelving", "Evacuate", None),
+        ("active", "what-is-this", "Evacuate", None),
+        ("error", None, "Evacuate", None),
+        ("error", "rebuilding", "Evacuate", None),
+        ("stopped", None, "MakeReady", "stopped"),
+        ("stopped", "powering-on", "MakeReady", "stopped"),
+        ("active", "powering-off", "MakeReady", "stopped"),
+        ("active", "pausing", "MakeReady", "paused"),
+        ("active", "suspending", "MakeReady", "stopped"),
+        ("paused", None, "MakeReady", "paused"),
+        ("suspended", None, "MakeReady", "stopped"),
+        ("rescued", None, "MakeReady", None),
+        ("resized", None, "MakeReady", None),
+        ("active", "deleting", "Delete", None),
+        ("error", "deleting", "Delete", None),
+        ("building", "deleting", "Delete", None),
+        ("paused", "deleting", "Delete", None),
+        ("active", "soft-deleting", "Delete", None),
+        ("soft-delete", None, "Leave", None),
+        ("deleted", None, "Leave", None),
+        ("building", None, "Leave", None),
+        ("building", "spawning", "Leave", None),
+        ("shelved", None, "Leave", None),
+        ("shelved_offloaded", None, "Leave", None),
+        ("mystery", None, "Wait", None),
+    ],
+)
+def test_what_is_done_with_an_instance_in_each_state(vm_state, task_state, kind, noted):
+    found = steps_for(instance(vm_state=vm_state, task_state=task_state))
+    # A host is closed when every instance is left for good, and only then.
+    assert kinds(found) == ([kind, "Close"] if kind == "Leave" else [kind])
+    assert found[0].instance.id == "i1" and found[0].reason
+    assert getattr(found[0], "restore", None) == noted
+    assert getattr(found[0], "alarm", False) is (vm_state == "mystery")
+
+
+@pytest.mark.parametrize(
+    ("vm_state", "noted", "power_state", "kind"),
+    [
+        ("stopped", "stopped", "shutdown", "Evacuate"),
+        ("active", "paused", "paused", "Evacuate"),
+        ("active", "stopped", "shutdown", "Evacuate"),
+        ("error", "stopped", "shutdown", "Evacuate"),
+        ("error", "paused", "running", "Evacuate"),
+        ("paused", "paused", "paused", "MakeReady"),
+        ("suspended", "stopped", "shutdown", "MakeReady"),
+        ("rescued", "running", "running", "MakeReady"),
+        ("resized", "stopped", "shutdown", "MakeReady"),
+    ],
+)
+def test_what_is_noted_is_not_noted_again(vm_state, noted, power_state, kind):
+    (found,) = steps_for(instance(vm_state=vm_state, noted=noted, power_state=power_state))
+    assert type(found).__name__ == kind
+    assert getattr(found, "restore", None) is None
+
+
+@pytest.mark.parametrize("power_state", ["shutdown", "crashed", "suspended"])
+@pytest.mark.parametrize("vm_state", ["error", "resized"])
+def test_what_was_not_running_is_noted_as_stopped(vm_state, power_state):
+    (found,) = steps_for(instance(vm_state=vm_state, power_state=power_state))
+    assert isinstance(found, MakeReady) and found.restore == restore.STOPPED
+
+
+# Policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "selection", "more", "kind"),
+    [
+        (Policy(), Selection(), {}, "Evacuate"),
+        (Policy(), Selection(True), {}, "Leave"),
+        (Policy(), Selection(True), {"extra_specs": {"evacuable": "True"}}, "Evacuate"),
+        (Policy(), Selection(False, frozenset({"img"})), {"image": "img"}, "Evacuate"),
+        (Policy(), Selection(False, frozenset({"img"})), {"image": None}, "Leave"),
+        (Policy(), Selection(), {"metadata": {"evacuable": "no"}}, "Leave"),
+        (Policy(), Selection(True), {"metadata": {"evacuable": "yes"}}, "Evacuate"),
+        (Policy(skip_names=("web-*",)), Selection(), {}, "Leave"),
+        (Policy(skip_aggregates=("lab",)), Selection(), {}, "Leave"),
+        (Policy(skip_aggregates=("other",)), Selection(), {}, "Evacuate"),
+        (Policy(aggregates=("lab",)), Selection(), {}, "Evacuate"),
+        (Policy(aggregates=("other",)), Selection(), {}, "Leave"),
+        (Policy(error_instances=False), Selection(), {"vm_state": "error"}, "Leave"),
+        (Policy(error_instances=False), Selection(), {}, "Evacuate"),
+        (Policy(skip_names=("web-*",)), Selection(), {"task_state": "deleting"}, "Delete"),
+        (Policy(skip_names=("web-*",)), Selection(), {"vm_state": "paused"}, "Leave"),
+    ],
+)
+def test_operators_and_owners_choose(policy, selection, more, kind):
+    aggregates = {"lab": frozenset({"compute-1"}), "other": frozenset({"compute-2"})}
+    found = steps_for(instance(**more), rules=Rules(policy), selection=selection, aggregates=aggregates)
+    assert kinds(found)[0] == kind
+
+
+@pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
+def test_what_our_attempt_put_into_error_is_tried_again_whatever_the_policy_says_of_errors(status):
+    rules = Rules(Policy(error_instances=False))
+    assert kinds(steps_for(instance(vm_state="error"), [record(7, status)], rules=rules)) == ["Evacuate"]
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    attempts.failed("i1", NOW - 999, "refused")
+    assert kinds(steps_for(instance(vm_state="error"), rules=rules, attempts=attempts)) == ["Evacuate"]
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
+def test_an_instance_is_never_left_while_its_evacuation_runs(status):
+    found = steps_for(instance(), [record(7, status)], rules=Rules(Policy(skip_names=("*",))))
+    assert kinds(found) == ["Wait"]
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating", "done"])
+@pytest.mark.parametrize("vm_state", ["shelved", "soft-delete", "building"])
+def test_an_instance_that_its_hosts_return_would_destroy_is_not_left_in_silence(status, vm_state):
+    (found,) = steps_for(instance(vm_state=vm_state), [record(7, status)])
+    assert isinstance(found, Wait) and found.alarm and "7" in found.reason
+
+
+@pytest.mark.parametrize("status", ["failed", "error", "cancelled", "completed"])
+def test_an_evacuation_that_is_over_does_not_keep_an_instance_from_being_left(status):
+    assert kinds(steps_for(instance(vm_state="shelved"), [record(7, status)])) == ["Leave", "Close"]
+
+
+# In flight
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating", "migrating", "running", "what-is-this"])
+@pytest.mark.parametrize("vm_state", ["active", "stopped", "error", "paused", "rescued", "resized", "mystery"])
+@pytest.mark.parametrize("task_state", [None, "deleting", "rebuild_spawning"])
+def test_nothing_is_done_to_an_instance_whose_evacuation_is_in_flight(status, vm_state, task_state):
+    found = steps_for(instance(vm_state=vm_state, task_state=task_state), [record(7, status)])
+    assert kinds(found) == ["Wait"]
+    assert "7" in found[0].reason and not found[0].alarm
+
+
+@pytest.mark.parametrize(
+    ("records", "newest"),
+    [
+        ([record(7, "failed")], 7),
+        ([record(7, "error", destination=None)], 7),
+        ([record(7, "cancelled")], 7),
+        ([record(7, "completed")], 7),
+        ([record(7, "failed"), record(9, "error")], 9),
+        ([record(7, "failed", instance="i2")], 0),
+    ],
+)
+def test_an_evacuation_that_ended_elsewhere_than_well_is_tried_again(records, newest):
+    (found,) = steps_for(instance(), records)
+    assert isinstance(found, Evacuate) and (found.newest, found.destination) == (newest, None)
+
+
+@pytest.mark.parametrize(
+    ("destination", "dead", "kind"),
+    [
+        ("compute-2", {"compute-1"}, "Wait"),
+        ("compute-2", DEAD_TOO, "Evacuate"),
+        (None, DEAD_TOO, "Wait"),
+        ("compute-3", DEAD_TOO, "Wait"),
+    ],
+)
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
+def test_an_evacuation_to_a_host_that_died_is_given_up_only_once_that_is_proved(destination, dead, kind, status):
+    assert kinds(steps_for(instance(), [record(7, status, destination=destination)], dead=dead)) == [kind]
+
+
+@pytest.mark.parametrize(
+    ("records", "kind"),
+    [
+        ([record(7, "accepted"), record(8, "accepted", destination="compute-3")], "Wait"),
+        ([record(7, "accepted"), record(8, "failed", destination="compute-3")], "Evacuate"),
+        ([record(7, "accepted", destination="compute-3"), record(8, "pre-migrating")], "Wait"),
+        ([record(7, "pre-migrating"), record(8, "accepted")], "Evacuate"),
+    ],
+)
+def test_every_record_of_an_instance_is_looked_at(records, kind):
+    assert kinds(steps_for(instance(), records, dead=DEAD_TOO)) == [kind]
+
+
+@pytest.mark.parametrize("outcome", ["sending", "accepted", "unclear", "inherited"])
+@pytest.mark.parametrize("vm_state", ["active", "error", "paused", "stopped"])
+def test_what_was_just_asked_for_is_not_asked_for_again(outcome, vm_state):
+    attempts = nothing_asked()
+    if outcome == "inherited":
+        attempts.inherited("i1", 0, NOW)
+    else:
+        attempts.sending("i1", 0)
+    if outcome == "accepted":
+        attempts.accepted("i1", NOW)
+    if outcome == "unclear":
+        attempts.unclear("i1", NOW, "timed out")
+    found = steps_for(instance(vm_state=vm_state, noted="stopped"), attempts=attempts, now=NOW + 1)
+    assert kinds(found) == ["Wait"]
+    later = steps_for(instance(), attempts=attempts, now=NOW + 1e6)
+    assert kinds(later) == (["Wait"] if outcome == "sending" else ["Evacuate"])
+
+
+@pytest.mark.parametrize(("after", "kind"), [(SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
+@pytest.mark.parametrize("outcome", ["accepted", "unclear"])
+def test_a_request_without_a_record_is_given_time_to_show(outcome, after, kind):
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    if outcome == "accepted":
+        attempts.accepted("i1", NOW)
+    else:
+        attempts.unclear("i1", NOW, "timed out")
+    assert kinds(steps_for(instance(), attempts=attempts, now=NOW + after)) == [kind]
+
+
+@pytest.mark.parametrize(("after", "kind"), [(INHERITED_SETTLE - 1, "Wait"), (INHERITED_SETTLE, "Evacuate")])
+def test_what_a_former_engine_may_have_sent_is_given_time_to_show(after, kind):
+    attempts = nothing_asked()
+    attempts.inherited("i1", 0, NOW)
+    assert kinds(steps_for(instance(), attempts=attempts, now=NOW + after)) == [kind]
+
+
+@pytest.mark.xfail(strict=True, reason="D1")
+@pytest.mark.parametrize("many", [40, 45, 400])
+def test_an_engine_that_takes_over_many_instances_sends_after_that_time(many):
+    attempts = nothing_asked()
+    crowd = [instance(number) for number in range(many)]
+    for one in crowd:
+        attempts.inherited(one.id, 0, NOW)
+    assert kinds(steps_for(crowd, attempts=attempts, now=NOW + INHERITED_SETTLE)).count("Evacuate") == 40
+
+
+@pytest.mark.xfail(strict=True, reason="D1")
+def test_a_lost_request_does_not_count_against_the_window_for_ever():
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    attempts.unclear("i1", NOW, "timed out")
+    assert kinds(steps_for(instance(), attempts=attempts, window=1, now=NOW + SETTLE)) == ["Evacuate"]
+
+
+def test_failures_are_retried_ever_more_slowly_but_always():
+    attempts = nothing_asked()
+    for _ in range(9):
+        attempts.sending("i1", 0)
+        attempts.failed("i1", NOW, "no valid host")
+        until = attempts.get("i1").until
+        assert kinds(steps_for(instance(), attempts=attempts, now=until - 1)) == ["Wait"]
+        assert kinds(steps_for(instance(), attempts=attempts, now=until)) == ["Evacuate"]
+
+
+def test_a_view_older_than_the_evacuation_does_not_lead_to_a_second_one():
+    flagged = host(instances=[instance()], evacuations=[record(7, "done")])
+    for ours in (True, False):
+        attempts = nothing_asked()
+        if ours:
+            attempts.sending("i1", 0)
+            attempts.accepted("i1", NOW)
+        attempts.observe(flagged, NOW)
+        assert kinds(decided(flagged, attempts=attempts)) == ["Wait"]
+
+
+def test_an_instance_that_somebody_else_began_to_rebuild_is_looked_at_twice():
+    flagged = host(instances=[instance(task_state="rebuilding")])
+    attempts = watched(flagged)
+    assert kinds(decided(flagged, attempts=attempts)) == ["Wait"]
+    assert kinds(decided(flagged, attempts=attempts, now=NOW + INHERITED_SETTLE)) == ["Evacuate"]
+
+
+def test_without_a_host_to_take_it_nothing_is_sent():
+    down = living("compute-2", up=False)
+    for services in ([], [down], [living("compute-2", enabled=False, reason="x")]):
+        (found,) = steps_for(instance(), services=services)
+        assert isinstance(found, Wait) and found.instance.id == "i1"
+    assert kinds(steps_for(instance(vm_state="paused"), services=[])) == ["MakeReady"]
+
+
+# Strays
+
+
+def a_stray(status="accepted", destination=None, vm_state="error", task_state=None):
+    """A host with an instance whose first record stays as it is though the second, that took its place, failed."""
+    return host(
+        instances=[instance(vm_state=vm_state, task_state=task_state)],
+        evacuations=[record(1, "failed", destination="compute-3"), record(2, status, destination=destination)],
+    )
+
+
+@pytest.mark.parametrize(("seconds", "kind"), [(0, "Wait"), (SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
+@pytest.mark.parametrize("destination", [None, "compute-2"])
+def test_a_record_that_an_evacuation_that_failed_has_left_is_not_waited_for(seconds, kind, destination):
+    left = a_stray(destination=destination)
+    found = decided(left, attempts=watched(left, until=NOW + seconds), now=NOW + seconds)
+    assert kinds(found) == [kind]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        a_stray(vm_state="active"),
+        a_stray(task_state="rebuilding"),
+        a_stray(task_state="rebuild_spawning"),
+        a_stray(status="pre-migrating", destination="compute-2"),
+    ],
+)
+def test_a_record_is_no_stray_while_its_evacuation_may_go_on(left):
+    found = decided(left, attempts=watched(left, until=NOW + 300), now=NOW + 300)
+    assert kinds(found) == ["Wait"]
+
+
+@pytest.mark.xfail(strict=True, reason="D5")
+def test_a_stray_does_not_count_against_the_window():
+    left = a_stray()
+    found = decided(left, attempts=watched(left, until=NOW + SETTLE), now=NOW + SETTLE, window=1)
+    assert kinds(found) == ["Evacuate"]
+
+
+# Stuck
+
+
+def stuck(status, task_state="rebuild_spawning", more=(), seconds=STUCK, **instance_more):
+    """A host with an instance whose evacuation has not moved for long, and an engine that has seen that."""
+    seen = host(
+        instances=[instance(task_state=task_state, **instance_more)],
+        evacuations=[record(1, status), *more],
+    )
+    return seen, watched(seen, until=NOW + seconds), NOW + seconds
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
+def test_what_is_stuck_is_not_called_so_too_early(status):
+    seen, attempts, now = stuck(status, seconds=STUCK - 10)
+    (found,) = decided(seen, attempts=attempts, now=now)
+    assert isinstance(found, Wait) and not found.alarm
+
+
+def test_a_request_that_its_destination_never_took_up_waits_for_an_operator():
+    seen, attempts, now = stuck("accepted")
+    (found,) = decided(seen, attempts=attempts, now=now)
+    assert isinstance(found, Wait) and found.alarm and "openstack server set --state error i1" in found.reason
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
+def test_what_is_stuck_is_never_sent_to_another_host(status):
+    seen, attempts, now = stuck(status)
+    for services in ([living("compute-2"), living("compute-3")], [living("compute-2", up=False), living("compute-3")]):
+        for found in decided(seen, attempts=attempts, now=now, services=services):
+            assert isinstance(found, Wait) or found.destination == "compute-2"
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
+def test_what_is_stuck_on_a_host_that_is_down_waits_for_an_operator(status):
+    seen, attempts, now = stuck(status)
+    down = [living("compute-2", up=False), living("compute-3")]
+    (found,) = decided(seen, attempts=attempts, now=now, services=down)
+    assert isinstance(found, Wait) and found.alarm
+
+
+def test_what_is_stuck_on_a_host_that_is_proved_dead_is_evacuated_elsewhere():
+    seen, attempts, now = stuck("pre-migrating")
+    (found,) = decided(seen, attempts=attempts, now=now, dead=DEAD_TOO, services=[living("compute-3")])
+    assert isinstance(found, Evacuate) and found.destination is None
+
+
+def test_a_request_that_was_passed_over_is_sent_again_to_the_same_host():
+    first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
+    attempts = watched(first)
+    passed = dataclasses.replace(first, evacuations=(record(1, "accepted"), record(2, "pre-migrating", instance="i2")))
+    watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
+    (found,) = decided(passed, attempts=attempts, now=NOW + STUCK)
+    assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
+
+
+@pytest.mark.xfail(strict=True, reason="D14")
+@pytest.mark.parametrize("destination", ["compute-2"])
+def test_a_request_that_found_no_room_there_has_passed_nobody(destination):
+    first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
+    attempts = watched(first)
+    other = record(2, "error", instance="i2", destination=destination)
+    passed = dataclasses.replace(first, evacuations=(record(1, "accepted"), other))
+    watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
+    assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK)) == ["Wait"]
+
+
+@pytest.mark.xfail(strict=True, reason="D3")
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
+@pytest.mark.parametrize("seconds", [SETTLE, SETTLE + 60, 300])
+def test_the_retry_of_what_is_stuck_is_itself_waited_for(status, seconds):
+    seen, attempts, now = stuck("pre-migrating")
+    attempts.sending("i1", 1)
+    attempts.accepted("i1", now)
+    retried = dataclasses.replace(seen, evacuations=(*seen.evacuations, record(2, status)))
+    watched(retried, attempts, since=now + 1, until=now + seconds)
+    assert kinds(decided(retried, attempts=attempts, now=now + seconds)) == ["Wait"]
+
+
+@pytest.mark.xfail(strict=True, reason="D10")
+@pytest.mark.parametrize("task_state", ["deleting", "soft-deleting"])
+def test_what_is_stuck_and_being_deleted_is_not_revived(task_state):
+    seen, attempts, now = stuck("pre-migrating", task_state)
+    assert "Evacuate" not in kinds(decided(seen, attempts=attempts, now=now))
+
+
+@pytest.mark.xfail(strict=True, reason="D5")
+def test_what_is_stuck_does_not_count_against_the_window():
+    first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
+    attempts = watched(first)
+    passed = dataclasses.replace(first, evacuations=(record(1, "accepted"), record(2, "done", instance="i2")))
+    watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
+    assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK)) == ["Evacuate"]
+    assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK, window=1)) == ["Evacuate"]
+
+
+# A guest that Nova does not know of
+
+EXISTS = "Instance instance-0000002a already exists."
+
+
+@pytest.mark.parametrize("seconds", [0, SETTLE, 10 * STUCK])
+def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
+    """Nova-compute died late in the first; asked again on the same host, it found the guest (measured)."""
+    seen = host(
+        instances=[instance(vm_state="error", fault=EXISTS)],
+        evacuations=[record(1, "pre-migrating"), record(2, "failed")],
+    )
+    attempts = watched(seen, until=NOW + seconds)
+    (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
+    assert isinstance(found, Wait)
+    assert found.alarm and "compute-2" in found.reason
+
+
+def test_a_guest_that_was_on_a_host_that_is_dead_is_started_elsewhere():
+    seen = host(instances=[instance(vm_state="error", fault=EXISTS)], evacuations=[record(2, "failed")])
+    assert kinds(decided(seen, dead=DEAD_TOO)) == ["Evacuate"]
+
+
+@pytest.mark.parametrize("fault", [None, "No valid host was found. There are not enough hosts available.", "boom"])
+def test_other_faults_are_tried_again(fault):
+    assert kinds(steps_for(instance(vm_state="error", fault=fault), [record(2, "failed")])) == ["Evacuate"]
+
+
+# Live migrations
+
+
+def live(status="running", destination="compute-2", instance="i1"):
+    return record(50, status, instance, destination)
+
+
+@pytest.mark.parametrize(
+    ("records", "dead", "kind"),
+    [
+        ([], {"compute-1"}, "Evacuate"),
+        ([live()], {"compute-1"}, "Wait"),
+        ([live("accepted", None)], {"compute-1"}, "Wait"),
+        ([live("preparing")], {"compute-1"}, "Wait"),
+        ([live()], DEAD_TOO, "Evacuate"),
+        ([live(instance="i2")], {"compute-1"}, "Evacuate"),
+    ],
+)
+@pytest.mark.parametrize("vm_state", ["active", "paused"])
+def test_an_instance_that_was_being_migrated_away_may_run_there(records, dead, kind, vm_state):
+    moving = instance(vm_state=vm_state, task_state="migrating")
+    found = steps_for(moving, live_migrations=tuple(records), dead=dead)
+    assert kinds(found) == ["MakeReady" if kind == "Evacuate" and vm_state == "paused" else kind]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "alarm"), [(0, False), (MIGRATION_PATIENCE - 1, False), (MIGRATION_PATIENCE, True), (10**6, True)]
+)
+def test_a_live_migration_that_does_not_end_is_an_operators_to_look_at(seconds, alarm):
+    seen = host(instances=[instance(task_state="migrating")], live_migrations=(live(),))
+    attempts = watched(seen)
+    (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
+    assert isinstance(found, Wait) and found.alarm is alarm
+    assert ("openstack server set --state error i1" in found.reason) is alarm
+
+
+def test_the_operators_word_ends_the_wait_for_a_live_migration():
+    seen = host(instances=[instance(vm_state="error")], live_migrations=(live(),))
+    assert kinds(decided(seen)) == ["Evacuate"]
+
+
+# The reserved host as the destination
+
+MARKED = service(reason="nova-ha: being recovered; reserve: spare-1")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "services", "destination"),
+    [
+        (True, [living("spare-1"), living("compute-2")], "spare-1"),
+        (False, [living("spare-1"), living("compute-2")], None),
+        (True, [living("spare-1", up=False), living("compute-2")], None),
+        (True, [living("spare-1", enabled=False, reason="bad RAM"), living("compute-2")], None),
+        (True, [living("compute-2")], None),
+    ],
+)
+def test_the_reserved_host_may_be_the_destination(wanted, services, destination):
+    rules = Rules(reserve_destination=wanted)
+    (found,) = steps_for(instance(), service_=MARKED, services=services, rules=rules)
+    assert isinstance(found, Evacuate) and found.destination == destination
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        tried.NO_ROOM,
+        pytest.param(tried.SPAWN, marks=pytest.mark.xfail(strict=True, reason="D12")),
+        pytest.param(tried.CONFLICT, marks=pytest.mark.xfail(strict=True, reason="D12")),
+        pytest.param(tried.UNKNOWN, marks=pytest.mark.xfail(strict=True, reason="D12")),
+    ],
+)
+def test_what_failed_on_the_reserved_host_is_tried_elsewhere(cause):
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    attempts.failed("i1", NOW - 999, "it failed", cause)
+    services = [living("spare-1"), living("compute-2")]
+    rules = Rules(reserve_destination=True)
+    (found,) = steps_for(instance(), service_=MARKED, services=services, rules=rules, attempts=attempts)
+    assert isinstance(found, Evacuate) and found.destination is None
+
+
+@pytest.mark.parametrize("destination", [None, "spare-1"])
+def test_a_full_reserved_host_is_not_asked_for_ever(destination):
+    """Where a destination is named, the record of a refusal for want of room has it (measured)."""
+    seen = host(
+        instances=[instance(vm_state="error")],
+        evacuations=[record(1, "error", destination=destination)],
+        service_=MARKED,
+    )
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    attempts.accepted("i1", NOW)
+    attempts.observe(seen, NOW + 1)
+    services = [living("spare-1"), living("compute-2")]
+    found = decided(
+        seen, services=services, rules=Rules(reserve_destination=True), attempts=attempts, now=NOW + SETTLE + 60
+    )
+    assert [step.destination for step in found] == [None]
+
+
+# No room: restart in place
+
+IN_PLACE = Rules(no_room=RESTART_IN_PLACE, no_room_patience=300.0)
+
+
+def roomless(*ids, seconds=300.0, cause=tried.NO_ROOM):
+    """An engine whose attempts have found no room for so long."""
+    attempts = nothing_asked()
+    for id in ids:
+        attempts.sending(id, 0)
+        attempts.failed(id, NOW - seconds, "no valid host", cause)
+    return attempts
+
+
+def in_place(instances, evacuations=(), rules=IN_PLACE, attempts=None, online=True, **more):
+    attempts = attempts or roomless(*(one.id for one in instances))
+    return steps_for(list(instances), evacuations, rules=rules, attempts=attempts, online=online, **more)
+
+
+@pytest.mark.parametrize(
+    ("one", "noted"),
+    [
+        (instance(), "running"),
+        (instance(vm_state="error"), "running"),
+        (instance(vm_state="rescued"), "running"),
+        (instance(vm_state="resized"), "running"),
+        (instance(vm_state="stopped"), "stopped"),
+        (instance(vm_state="error", power_state="shutdown"), "stopped"),
+        (instance(vm_state="suspended"), "stopped"),
+        (instance(vm_state="paused"), "paused"),
+        (instance(vm_state="error", noted="paused"), None),
+        (instance(vm_state="error", noted="running"), None),
+    ],
+)
+def test_before_it_is_restarted_in_place_its_state_is_noted(one, noted):
+    (found,) = in_place([one])
+    assert isinstance(found, MakeReady) and found.restore == noted
+
+
+@pytest.mark.parametrize("noted", ["running", "stopped", "paused"])
+@pytest.mark.parametrize("vm_state", ["active", "stopped"])
+def test_when_all_are_noted_the_host_is_closed(noted, vm_state):
+    assert kinds(in_place([instance(vm_state=vm_state, noted=noted), instance(2, "deleted")])) == ["Leave", "Close"]
+
+
+def test_none_is_closed_before_the_last_is_noted():
+    assert kinds(in_place([instance(1, noted="running"), instance(2)])) == ["MakeReady"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"rules": dataclasses.replace(IN_PLACE, no_room="wait")},
+        {"online": False},
+        {"attempts": roomless("i1", seconds=299.0)},
+        {"attempts": roomless("i1", cause=tried.SPAWN)},
+        {"attempts": nothing_asked()},
+        {"evacuations": [record(7, "accepted")]},
+        {"evacuations": [record(7, "pre-migrating", destination="compute-9")], "dead": {"compute-1", "compute-9"}},
+        {"evacuations": [record(7, "done")]},
+    ],
+)
+@pytest.mark.parametrize("noted", [None, "running"])
+def test_nothing_is_restarted_in_place(more, noted):
+    found = in_place([instance(noted=noted)], **more)
+    assert not [step for step in found if isinstance(step, (Close, MakeReady))]
+
+
+@pytest.mark.parametrize("status", ["failed", "error", "cancelled", "completed"])
+def test_records_that_are_over_do_not_keep_from_restarting_in_place(status):
+    assert kinds(in_place([instance(noted="running")], [record(7, status)])) == ["Close"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        instance(2, "mystery"),
+        instance(2, task_state="deleting"),
+    ],
+)
+def test_one_that_must_not_be_started_keeps_the_others_back(other):
+    found = in_place([instance(noted="running"), other])
+    assert not [step for step in found if isinstance(step, (Close, MakeReady))]
+
+
+def test_one_whose_room_is_not_looked_for_long_enough_keeps_the_others_back():
+    found = in_place([instance(noted="running"), instance(2, noted="running")], attempts=roomless("i1"))
+    assert not [step for step in found if isinstance(step, Close)]
+
+
+def test_a_request_under_way_keeps_from_restarting_in_place():
+    attempts = roomless("i1")
+    attempts.sending("i1", 0)
+    assert kinds(in_place([instance(noted="running")], attempts=attempts)) == ["Wait"]
+    attempts.accepted("i1", NOW)
+    assert kinds(in_place([instance(noted="running")], attempts=attempts)) == ["Wait"]
+
+
+def test_what_left_the_host_is_settled_before_the_rest_is_restarted_in_place():
+    found = in_place([instance(noted="running")], [record(7, "pre-migrating", instance="i9")])
+    assert not [step for step in found if isinstance(step, Close)]
+
+
+@pytest.mark.xfail(strict=True, reason="D1")
+def test_a_request_that_a_former_engine_may_have_sent_does_not_keep_from_restarting_in_place_for_ever():
+    attempts = nothing_asked()
+    attempts.inherited("i1", 0, NOW - 1000)
+    attempts.room(frozenset(), NOW - 900)
+    found = in_place([instance(noted="running")], attempts=attempts, services=[])
+    assert kinds(found) == ["Close"]
+
+
+def test_left_ones_are_told_and_counted_out():
+    found = in_place([instance(noted="running"), instance(2, "shelved")])
+    assert [type(step) for step in found] == [Leave, Close]
+    assert "1 instances" in found[-1].reason

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How instances get their former state back, as tables: a snapshot in, steps out."""
+
+import dataclasses
+
+import pytest
+
+from nova_ha.attempts import SETTLE
+from nova_ha.restoring import PAUSE, of_host
+from nova_ha.steps import Restore, Wait
+from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
+
+
+def restoring(one, *hosts, **more):
+    """What is decided about one tagged instance."""
+    return [s for s in decided(*hosts, restoring=(one,), **more) if s.host == "compute-2" or getattr(s, "instance", 0)]
+
+
+def elsewhere(vm_state="active", noted="stopped", power_state="running", **more):
+    return instance(vm_state=vm_state, noted=noted, power_state=power_state, **{"host": "compute-2", **more})
+
+
+@pytest.mark.parametrize(
+    ("noted", "vm_state", "power_state", "move"),
+    [
+        ("stopped", "active", "running", "stop"),
+        ("stopped", "active", "none", "stop"),
+        ("stopped", "active", "shutdown", "stop"),
+        ("stopped", "stopped", "shutdown", "untag"),
+        ("stopped", "error", "running", "activate"),
+        ("stopped", "error", "shutdown", "activate"),
+        ("paused", "active", "running", "pause"),
+        ("paused", "active", "shutdown", "reboot"),
+        ("paused", "active", "none", "reboot"),
+        ("paused", "stopped", "shutdown", "reboot"),
+        ("paused", "paused", "paused", "untag"),
+        ("paused", "error", "running", "activate"),
+        ("running", "active", "running", "untag"),
+        ("running", "active", "shutdown", "reboot"),
+        ("running", "active", "none", "reboot"),
+        ("running", "active", "paused", "reboot"),
+        ("running", "stopped", "shutdown", "reboot"),
+        ("running", "error", "shutdown", "activate"),
+        ("running", "paused", "paused", "untag"),  # its owner has done something else with it
+        ("stopped", "paused", "paused", "untag"),
+        ("stopped", "suspended", "shutdown", "untag"),
+        ("paused", "suspended", "shutdown", "untag"),
+    ],
+)
+def test_each_move_towards_the_noted_state(noted, vm_state, power_state, move):
+    (found,) = restoring(elsewhere(vm_state, noted, power_state))
+    assert isinstance(found, Restore) and found.move == move and found.reason
+
+
+# How each move that worked leaves an instance, by what was measured.
+EFFECTS = {
+    "stop": {"vm_state": "stopped", "power_state": "shutdown"},
+    "pause": {"vm_state": "paused", "power_state": "paused"},
+    "reboot": {"vm_state": "active", "power_state": "running"},
+    "activate": {"vm_state": "active"},
+    "untag": {"tags": frozenset()},
+}
+AFTERWARDS = {"stopped": "stopped", "paused": "paused", "running": "active"}
+
+
+@pytest.mark.parametrize("noted", ["stopped", "paused", "running"])
+@pytest.mark.parametrize("vm_state", ["active", "stopped", "error"])
+@pytest.mark.parametrize("power_state", ["running", "shutdown", "none", "paused", "crashed"])
+def test_the_moves_lead_to_the_noted_state_and_end(noted, vm_state, power_state):
+    one, moves = elsewhere(vm_state, noted, power_state), []
+    while one.tags:
+        (found,) = restoring(one)
+        moves.append(found.move)
+        assert len(moves) <= 4, moves
+        one = dataclasses.replace(one, **EFFECTS[found.move])
+    assert one.vm_state == AFTERWARDS[noted], moves
+
+
+def test_what_was_stopped_is_never_started():
+    for vm_state in ("active", "stopped", "error"):
+        for power_state in ("running", "shutdown", "none", "crashed", "paused"):
+            (found,) = restoring(elsewhere(vm_state, "stopped", power_state))
+            assert found.move in ("stop", "untag", "activate")
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        [living("compute-2", up=False)],
+        [service("compute-2")],
+        [living("compute-3")],
+    ],
+)
+def test_nothing_is_asked_of_a_host_that_does_not_report(services):
+    assert restoring(elsewhere(), services=services) == []
+
+
+def test_nothing_is_asked_of_a_dead_host():
+    dead = host(name="compute-2", instances=[elsewhere(noted="stopped", power_state="shutdown")])
+    found = decided(dead, restoring=(elsewhere(),), services=[living("compute-3")])
+    assert kinds(found) == ["Evacuate"]
+    # Nova may hold it to be up for another minute.
+    odd = host(name="compute-2", service_=living("compute-2"))
+    found = decided(odd, restoring=(elsewhere(),), dead={"compute-2"})
+    assert kinds(found) == ["TakeOut"]
+
+
+@pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebooting_hard", "powering-off", "deleting", "migrating"])
+@pytest.mark.parametrize("noted", ["stopped", "paused", "running"])
+def test_what_somebody_works_on_is_let_be(task_state, noted):
+    assert kinds(restoring(elsewhere(task_state=task_state, noted=noted))) == ["Wait"]
+
+
+@pytest.mark.parametrize(
+    ("records", "seconds", "kind"),
+    [
+        ([], 0, "Restore"),
+        ([record(7, "done")], 0, "Restore"),
+        ([record(7, "completed")], 0, "Restore"),
+        ([record(7, "pre-migrating")], 0, "Wait"),  # Nova clears the task before the record says done
+        ([record(7, "accepted")], 0, "Wait"),
+        ([record(7, "done"), record(8, "pre-migrating")], 0, "Wait"),  # a second one of it may be about to fail
+        ([record(7, "accepted", destination=None), record(6, "done")], 0, "Restore"),
+        ([record(7, "accepted", destination="compute-3"), record(6, "done")], 0, "Restore"),
+        ([record(7, "pre-migrating", instance="i9")], 0, "Restore"),
+        ([record(6, "pre-migrating"), record(7, "done")], SETTLE, "Restore"),  # stays so until its source is back
+        ([record(7, "accepted")], SETTLE, "Restore"),
+    ],
+)
+def test_an_evacuation_is_over_before_its_instance_is_restored(records, seconds, kind):
+    source, attempts = host(evacuations=records), nothing_asked()
+    attempts.observe(source, NOW)
+    attempts.observe(source, NOW + seconds)
+    found = restoring(elsewhere(), source, attempts=attempts, now=NOW + seconds)
+    assert kinds(step for step in found if getattr(step, "instance", None)) == [kind]
+
+
+@pytest.mark.parametrize(("after", "kind"), [(PAUSE - 0.1, "Wait"), (PAUSE, "Restore")])
+def test_a_move_is_given_time(after, kind):
+    attempts = nothing_asked()
+    attempts.later("i1", NOW, PAUSE, "asked to stop")
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=NOW + after)) == [kind]
+
+
+def test_a_move_that_was_refused_is_tried_again_later():
+    attempts = nothing_asked()
+    attempts.failed("i1", NOW, "409")
+    until = attempts.get("i1").until
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=until - 0.1)) == ["Wait"]
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told_of"),
+    [
+        ([host(evacuations=[record(7, "done")])], "compute-1"),
+        ([host(name="c1", service_=service("compute-1"), evacuations=[record(7, "done")])], "c1"),
+        ([host("no", name="c2", service_=living("compute-2"), reported=True)], "c2"),
+        ([], "compute-2"),
+    ],
+)
+def test_what_is_restored_is_told_of_the_host_that_it_was_recovered_from(hosts, told_of):
+    found = [s for s in decided(*hosts, restoring=(elsewhere(),)) if getattr(s, "instance", None)]
+    assert [(type(step), step.host) for step in found] == [(Restore, told_of)]
+
+
+@pytest.mark.parametrize(
+    ("one", "records", "counts"),
+    [
+        (elsewhere(host="compute-1"), [], True),
+        (elsewhere(), [record(7, "done")], True),
+        (elsewhere(), [record(7, "failed")], True),
+        (elsewhere(), [], False),
+        (elsewhere(), [record(7, "done", instance="i2")], False),
+    ],
+)
+def test_which_of_them_have_to_do_with_a_host(one, records, counts):
+    source = host(evacuations=records)
+    assert of_host(source, world(source, restoring=(one,))) == ([one] if counts else [])
+
+
+@pytest.mark.xfail(strict=True, reason="D20")
+@pytest.mark.parametrize("vm_state", ["rescued", "resized", "building", "shelved"])
+def test_a_tag_that_nova_would_not_take_off_is_not_asked_to_be(vm_state):
+    assert not [step for step in restoring(elsewhere(vm_state)) if isinstance(step, Restore)]
+
+
+@pytest.mark.xfail(strict=True, reason="D18")
+@pytest.mark.parametrize("noted", ["running"])
+def test_a_guest_that_was_restarted_in_place_is_not_held_to_run_before_that_was_seen(noted):
+    """Reset-state keeps the guest's last known state until nova-compute looks: by default up to a minute later."""
+    here = instance(vm_state="active", power_state="running", noted=noted)
+    returned = host("no", service_=living("compute-1"), reported=True)
+    found = [s for s in decided(returned, restoring=(here,)) if isinstance(s, Restore)]
+    assert [step.move for step in found] == ["reboot"]
+
+
+def test_all_wait_steps_say_what_for():
+    (found,) = restoring(elsewhere(task_state="powering-off"))
+    assert isinstance(found, Wait) and found.instance.id == "i1" and "once" in found.reason

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a recovered host comes back into service, as tables: a snapshot in, steps out."""
+
+import dataclasses
+
+import pytest
+
+from nova_ha.returning import CERTAIN, MOST_STARTS
+from nova_ha.steps import Heal, PutBack, StartAgain, Wait
+from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
+
+
+def back(service_=None, evacuations=(), reported=True, **more):
+    """A recovered host that reports."""
+    return host("no", service_=service_, evacuations=evacuations, reported=reported, **more)
+
+
+BACK_IN_NOVA = living("compute-1")
+STAYS_DISABLED = living("compute-1", enabled=False, reason="bad RAM")
+
+
+@pytest.mark.parametrize(
+    ("before", "records", "reported", "kind"),
+    [
+        (service(), [], False, "Wait"),
+        (service(), [record(7, "completed")], False, "Wait"),
+        (service(), [], True, "PutBack"),
+        (service(reason="bad RAM"), [], True, "PutBack"),  # was disabled in a way that could not be marked
+        (service(), [record(7, "completed")], True, "PutBack"),
+        (service(), [record(7, "failed"), record(8, "error"), record(9, "cancelled")], True, "PutBack"),
+        (service(), [record(7, "done")], True, "Wait"),
+        (service(), [record(7, "done"), record(8, "done", instance="i2")], True, "Wait"),
+        (service(), [record(7, "accepted")], True, "StartAgain"),
+        (service(), [record(7, "pre-migrating")], True, "StartAgain"),
+        (service(), [record(7, "what-is-this")], True, "StartAgain"),
+        (service(), [record(7, "completed"), record(8, "accepted")], True, "StartAgain"),
+        (service(), [record(7, "done"), record(8, "done")], True, "StartAgain"),  # it ends one of each instance
+        (service(up=True, forced_down=False), [], True, "PutBack"),  # died between un-forcing and enabling
+        (service(up=True, forced_down=False), [], False, "Wait"),
+        (service(up=True, forced_down=False), [record(7, "accepted")], True, "StartAgain"),
+        (BACK_IN_NOVA, [], False, "Clear"),
+        (BACK_IN_NOVA, [], True, "Clear"),
+        (STAYS_DISABLED, [], False, "Clear"),
+        (living("compute-1", up=False), [], False, "Wait"),
+        (living("compute-1", up=False), [], True, "Wait"),
+    ],
+)
+def test_the_way_back(before, records, reported, kind):
+    found = decided(back(before, records, reported))
+    assert kinds(found) == [kind]
+    assert found[0].reason and found[0].host == "compute-1"
+
+
+@pytest.mark.parametrize("status", ["accepted", "pre-migrating", "done", "what-is-this"])
+@pytest.mark.parametrize("reported", [True, False])
+@pytest.mark.parametrize("forced_down", [True, False])
+def test_no_host_is_put_back_with_a_record_for_which_it_would_destroy_an_instance(status, reported, forced_down):
+    found = decided(back(service(forced_down=forced_down, up=not forced_down), [record(7, status)], reported))
+    assert not [step for step in found if isinstance(step, PutBack)]
+
+
+def test_what_is_put_back_is_the_service_as_it_was_read():
+    (found,) = decided(back(service(reason="nova-ha: being recovered; was disabled: bad RAM")))
+    assert found.service.disabled_reason.endswith("bad RAM")
+
+
+@pytest.mark.parametrize(("starts", "kind"), [(0, StartAgain), (MOST_STARTS - 1, StartAgain), (MOST_STARTS, Wait)])
+def test_a_record_that_no_start_ends_is_an_operators_to_look_at(starts, kind):
+    attempts = nothing_asked()
+    for number in range(starts):
+        attempts.starting_again("compute-1", NOW + number)
+    (found,) = decided(back(evacuations=[record(7, "accepted")]), attempts=attempts)
+    assert isinstance(found, kind) and "7 accepted" in found.reason
+    assert getattr(found, "alarm", True)
+
+
+@pytest.mark.xfail(strict=True, reason="D16")
+def test_records_that_stay_done_are_not_waited_for_in_silence_for_ever():
+    """Nova-compute was running already when they were done, so it has not cleaned up."""
+    seen, attempts = back(evacuations=[record(7, "done")]), nothing_asked()
+    for seconds in range(0, 3600, 10):
+        attempts.observe(seen, NOW + seconds)
+    (found,) = decided(seen, attempts=attempts, now=NOW + 3600)
+    assert isinstance(found, StartAgain) or found.alarm
+
+
+@pytest.mark.xfail(strict=True, reason="D17")
+def test_a_service_that_nova_does_not_list_is_not_taken_for_removed_at_once():
+    """Nova leaves out, without a word, the cells that do not answer."""
+    (found,) = decided(dataclasses.replace(back(), service=None, reported=False))
+    assert isinstance(found, Wait) and found.alarm
+
+
+# Instances that still have to get their former state
+
+
+@pytest.mark.parametrize(
+    ("where", "evacuated", "kind"),
+    [
+        ("compute-1", [], "Wait"),
+        ("compute-2", [record(7, "completed")], "Wait"),
+        ("compute-2", [], "Clear"),
+    ],
+)
+def test_the_flag_stays_until_instances_have_their_former_state(where, evacuated, kind):
+    unrestored = instance(host=where, vm_state="active", noted="stopped")
+    found = decided(back(BACK_IN_NOVA, evacuated), restoring=(unrestored,))
+    assert [type(step).__name__ for step in found if step.host == "compute-1" and not getattr(step, "instance", 0)] == [
+        kind
+    ]
+
+
+@pytest.mark.xfail(strict=True, reason="D20")
+@pytest.mark.parametrize(
+    "unrestorable",
+    [
+        instance(host=None, vm_state="shelved_offloaded", noted="stopped"),
+        instance(host="compute-2", vm_state="rescued", noted="stopped"),
+        instance(host="compute-2", vm_state="resized", noted="paused"),
+    ],
+)
+def test_the_flag_does_not_wait_for_what_cannot_be_restored(unrestorable):
+    found = decided(back(BACK_IN_NOVA, [record(7, "completed")]), restoring=(unrestorable,))
+    assert "Clear" in kinds(found)
+
+
+# What late requests have broken
+
+BROKEN = instance(vm_state="error", task_state="rebuilding", host="compute-3")
+
+
+@pytest.mark.parametrize("task_state", ["rebuilding", "resize_migrating"])
+@pytest.mark.parametrize(("seconds", "kind"), [(0.0, "Wait"), (CERTAIN - 0.1, "Wait"), (CERTAIN, "Heal")])
+def test_what_a_late_request_broke_is_healed_once_that_is_certain(task_state, seconds, kind):
+    broken = dataclasses.replace(BROKEN, task_state=task_state)
+    found = decided(back(broken=((broken, seconds),)))
+    assert kinds(found) == [kind, "PutBack"]
+    assert found[0].instance == broken
+
+
+@pytest.mark.parametrize(
+    ("where", "services"),
+    [
+        ("compute-3", [living("compute-2"), living("compute-3", up=False)]),
+        ("compute-3", [living("compute-2")]),
+        ("compute-1", [living("compute-2")]),
+        (None, [living("compute-2")]),
+    ],
+)
+def test_only_what_runs_on_another_living_host_is_healed(where, services):
+    broken = dataclasses.replace(BROKEN, host=where)
+    assert kinds(decided(back(broken=((broken, 999.0),)), services=services)) == ["PutBack"]
+
+
+def test_a_healing_is_given_time():
+    attempts = nothing_asked()
+    attempts.later("i1", NOW, 30.0, "healed")
+    seen = back(broken=((BROKEN, 999.0),))
+    assert kinds(decided(seen, attempts=attempts, now=NOW + 29)) == ["Wait", "PutBack"]
+    assert kinds(decided(seen, attempts=attempts, now=NOW + 30)) == ["Heal", "PutBack"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, CERTAIN])
+def test_the_flag_stays_while_something_is_broken(seconds):
+    assert "Clear" not in kinds(decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),))))
+
+
+@pytest.mark.xfail(strict=True, reason="D8")
+@pytest.mark.parametrize(
+    "task_state",
+    ["deleting", "soft-deleting", "rebuild_spawning", "rebooting_hard", "powering-on", "unshelving", "rescuing"],
+)
+def test_an_instance_on_which_somebody_works_is_not_healed(task_state):
+    """An owner may delete, rebuild or reboot an instance that is in error, and that takes its time."""
+    broken = dataclasses.replace(BROKEN, task_state=task_state)
+    found = decided(back(broken=((broken, 999.0),)))
+    assert not [step for step in found if isinstance(step, Heal)]
+
+
+def test_put_back_and_healing_do_not_wait_for_each_other():
+    found = decided(back(evacuations=[record(7, "accepted")], broken=((BROKEN, 999.0),)))
+    assert kinds(found) == ["Heal", "StartAgain"]
