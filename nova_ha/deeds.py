@@ -53,11 +53,12 @@ class Deeds:
             return False
 
     def _take_out(self, step):
-        request = None
-        if not step.service.forced_down:
-            request = self._cloud.force_down(step.service, True)
-        if step.mark is not None:
+        if step.service.forced_down:
             request = self._cloud.disable(step.service, step.mark)
+        elif step.mark is not None:
+            request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
+        else:
+            request = self._cloud.force_down(step.service, True)
         self._event("forced down and disabled", step, request)
         return True
 
@@ -147,11 +148,12 @@ class Deeds:
         if self._cluster.flag(step.host) != flag.RECOVERED:
             return True  # fenced again since this pass read the flags
         before = mark.reason_before(step.service)
-        request = self._cloud.force_down(step.service, False)
         if before is not None:
-            request = self._cloud.disable(step.service, before)
+            request = self._cloud.force_down(step.service, False, enabled=False, reason=before)
         elif mark.is_marked(step.service):
-            request = self._cloud.enable(step.service)
+            request = self._cloud.force_down(step.service, False, enabled=True)
+        else:
+            request = self._cloud.force_down(step.service, False)
         self._event("put back" + (f", disabled as before: {before}" if before is not None else ""), step, request)
         return True
 

@@ -26,7 +26,9 @@ log = logging.getLogger("nova-ha")
 # hosts are awaited; when there is no flag (a change of the cluster's configuration ends any pause at once); when the
 # cloud or the cluster is away.
 FOLLOW, FOLLOW_EACH, FOLLOW_MOST = 1.0, 0.1, 3.0
-AWAIT_RETURN = 3.0
+# Between two passes while evacuations wait for their turn: when the last pass found much room for them, and when not.
+REFILL_SOON, REFILL_LATER = 0.3, 2.0
+AWAIT_RETURN = 5.0
 IDLE = 10.0
 AWAY = 2.0
 
@@ -122,7 +124,8 @@ class Engine:
         if acted:
             return TICK
         if any(isinstance(step, Wait) and step.held for step in self._steps):
-            return FOLLOW
+            sent = sum(isinstance(step, Evacuate) for step in self._steps)
+            return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
         if any(flag.is_dead(value) for value in self._claims.flags.values()):
             # The more there is to wait for, the less does one look more or less matter.
             return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)

@@ -131,9 +131,15 @@ class Nova:
 
     # Changing a service
 
-    def force_down(self, service, forced):
-        """Declare a service dead, or no longer so."""
-        return self._change("PUT", f"/os-services/{service.id}", {"forced_down": forced})
+    def force_down(self, service, forced, enabled=None, reason=None):
+        """Declare a service dead, or no longer so; in the same request, if that is said, enable or disable it.
+
+        :param enabled: whether the scheduler may use the host; None leaves that as it is
+        :param reason: why it is disabled
+        """
+        status = {} if enabled is None else {"status": "enabled" if enabled else "disabled"}
+        why = {} if reason is None else {"disabled_reason": reason}
+        return self._change("PUT", f"/os-services/{service.id}", {"forced_down": forced, **status, **why})
 
     def disable(self, service, reason):
         """Keep the scheduler off a host."""

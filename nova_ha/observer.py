@@ -37,6 +37,7 @@ class Observer:
         self._settings = {}  # what is kept for SETTINGS_AGE: name -> (value, when it was read)
         self._flagged = {}  # host -> (its flag, since when)
         self._reported = {}  # recovered host -> since when it has reported
+        self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
         self._tagged = True  # whether there may be instances whose state is to be restored
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
@@ -156,15 +157,22 @@ class Observer:
         reported_for = now - self._reported[host.name] if host.name in self._reported else None
         if reported_for is None and not host.service.up:
             return host
+        evacuations, arrivals, broken = self._aftermath(host)
+        return dataclasses.replace(
+            host, reported_for=reported_for, evacuations=evacuations, arrivals=arrivals, broken=broken
+        )
+
+    def _aftermath(self, host):
+        """The records of a host that is back, and what its late requests broke; all well, it is not read again soon."""
+        known, read_at = self._well.get(host.name, (None, None))
+        if known is not None and self._clock() - read_at < GLANCE_AGE:
+            return known
         evacuations, arrivals = self._records(host.service.host)
         touched = {record.instance for record in evacuations + arrivals}
-        return dataclasses.replace(
-            host,
-            reported_for=reported_for,
-            evacuations=evacuations,
-            arrivals=arrivals,
-            broken=self._broken(touched - {record.instance for record in _open(evacuations)}),
-        )
+        broken = self._broken(touched - {record.instance for record in _open(evacuations)})
+        if not broken and not any(record.in_flight or record.status == "done" for record in evacuations):
+            self._well[host.name] = ((evacuations, arrivals, broken), self._clock())
+        return evacuations, arrivals, broken
 
     def _broken(self, touched):
         """Those of some instances that are in error with a late request's task; each with for how long it has been."""
@@ -187,6 +195,7 @@ class Observer:
         recovered = {host for host, value in flags.items() if value == flag.RECOVERED}
         self._first_report = {host: first for host, first in self._first_report.items() if host in recovered}
         self._reported = {host: since for host, since in self._reported.items() if host in recovered}
+        self._well = {host: known for host, known in self._well.items() if host in recovered}
         if not recovered:
             self._first_broken.clear()
 

@@ -8,6 +8,10 @@ from nova_ha import flag
 from nova_ha.snapshot import FINISHED
 from nova_ha.steps import Evacuate, Leave, Wait
 
+# The part of the window that must be free before it is filled up again: each time costs a look at the whole world, and
+# what is in flight keeps the destinations busy meanwhile.
+REFILL = 0.25
+
 # Failures in a row after which an instance holds nobody back any more: as far as others are concerned, for good.
 FAILED_FOR_GOOD = 3
 
@@ -25,6 +29,8 @@ def limited(recovering, others, world, attempts, rules, window, now):
     queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
     group = _open_group(recovering, attempts, rules, now)
     room = _room(world, rules, window) - len(flights)
+    if room < window * REFILL and sum(map(len, queues)) > room:
+        room = 0
     send, hold = [], []
     for step in rules.order.arrange(queues):
         source = step.instance.host

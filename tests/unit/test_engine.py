@@ -548,9 +548,9 @@ def test_a_host_fenced_again_just_before_it_is_put_back_stays_out():
 
     force_down = scene.nova.force_down
     scene.nova.in_error = fenced_meanwhile
-    scene.nova.force_down = lambda service, forced: (
+    scene.nova.force_down = lambda service, forced, **more: (
         unforced.append(scene.cluster.values[service.host]) if not forced else None,
-        force_down(service, forced),
+        force_down(service, forced, **more),
     )
     ends_well(scene)
     assert unforced == [flag.RECOVERED]

@@ -114,7 +114,6 @@ def test_what_is_marked(seen, is_marked):
     assert mark.is_marked(seen) is is_marked
 
 
-@pytest.mark.xfail(strict=True, reason="D26")
 @pytest.mark.parametrize("reason", [f"{OURS} by Bob", f"{OURS}, says the rack's owner"])
 def test_an_operators_words_are_not_taken_for_the_mark(reason):
     """It would be enabled at the end."""

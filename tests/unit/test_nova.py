@@ -400,6 +400,18 @@ def test_an_answer_that_is_none_is_told_from_one(cloud, path, page, error, text)
     [
         (lambda nova: nova.force_down(service(), True), "PUT", "os-services/id-compute-1", {"forced_down": True}),
         (
+            lambda nova: nova.force_down(service(), True, enabled=False, reason="why"),
+            "PUT",
+            "os-services/id-compute-1",
+            {"forced_down": True, "status": "disabled", "disabled_reason": "why"},
+        ),
+        (
+            lambda nova: nova.force_down(service(), False, enabled=True),
+            "PUT",
+            "os-services/id-compute-1",
+            {"forced_down": False, "status": "enabled"},
+        ),
+        (
             lambda nova: nova.disable(service(), "why"),
             "PUT",
             "os-services/id-compute-1",

@@ -264,7 +264,6 @@ def test_what_a_former_engine_may_have_sent_is_given_time_to_show(after, kind):
     assert kinds(steps_for(instance(), attempts=attempts, now=NOW + after)) == [kind]
 
 
-@pytest.mark.xfail(strict=True, reason="D1")
 @pytest.mark.parametrize("many", [40, 45, 400])
 def test_an_engine_that_takes_over_many_instances_sends_after_that_time(many):
     attempts = nothing_asked()
@@ -274,7 +273,6 @@ def test_an_engine_that_takes_over_many_instances_sends_after_that_time(many):
     assert kinds(steps_for(crowd, attempts=attempts, now=NOW + INHERITED_SETTLE)).count("Evacuate") == 40
 
 
-@pytest.mark.xfail(strict=True, reason="D1")
 def test_a_lost_request_does_not_count_against_the_window_for_ever():
     attempts = nothing_asked()
     attempts.sending("i1", 0)
@@ -351,7 +349,6 @@ def test_a_record_is_no_stray_while_its_evacuation_may_go_on(left):
     assert kinds(found) == ["Wait"]
 
 
-@pytest.mark.xfail(strict=True, reason="D5")
 def test_a_stray_does_not_count_against_the_window():
     left = a_stray()
     found = decided(left, attempts=watched(left, until=NOW + SETTLE), now=NOW + SETTLE, window=1)
@@ -414,7 +411,6 @@ def test_a_request_that_was_passed_over_is_sent_again_to_the_same_host():
     assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
 
 
-@pytest.mark.xfail(strict=True, reason="D14")
 @pytest.mark.parametrize("destination", ["compute-2"])
 def test_a_request_that_found_no_room_there_has_passed_nobody(destination):
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
@@ -425,7 +421,6 @@ def test_a_request_that_found_no_room_there_has_passed_nobody(destination):
     assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK)) == ["Wait"]
 
 
-@pytest.mark.xfail(strict=True, reason="D3")
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
 @pytest.mark.parametrize("seconds", [SETTLE, SETTLE + 60, 300])
 def test_the_retry_of_what_is_stuck_is_itself_waited_for(status, seconds):
@@ -437,14 +432,12 @@ def test_the_retry_of_what_is_stuck_is_itself_waited_for(status, seconds):
     assert kinds(decided(retried, attempts=attempts, now=now + seconds)) == ["Wait"]
 
 
-@pytest.mark.xfail(strict=True, reason="D10")
 @pytest.mark.parametrize("task_state", ["deleting", "soft-deleting"])
 def test_what_is_stuck_and_being_deleted_is_not_revived(task_state):
     seen, attempts, now = stuck("pre-migrating", task_state)
     assert "Evacuate" not in kinds(decided(seen, attempts=attempts, now=now))
 
 
-@pytest.mark.xfail(strict=True, reason="D5")
 def test_what_is_stuck_does_not_count_against_the_window():
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
     attempts = watched(first)
@@ -548,9 +541,9 @@ def test_the_reserved_host_may_be_the_destination(wanted, services, destination)
     "cause",
     [
         tried.NO_ROOM,
-        pytest.param(tried.SPAWN, marks=pytest.mark.xfail(strict=True, reason="D12")),
-        pytest.param(tried.CONFLICT, marks=pytest.mark.xfail(strict=True, reason="D12")),
-        pytest.param(tried.UNKNOWN, marks=pytest.mark.xfail(strict=True, reason="D12")),
+        tried.SPAWN,
+        tried.CONFLICT,
+        tried.UNKNOWN,
     ],
 )
 def test_what_failed_on_the_reserved_host_is_tried_elsewhere(cause):
@@ -685,7 +678,6 @@ def test_what_left_the_host_is_settled_before_the_rest_is_restarted_in_place():
     assert not [step for step in found if isinstance(step, Close)]
 
 
-@pytest.mark.xfail(strict=True, reason="D1")
 def test_a_request_that_a_former_engine_may_have_sent_does_not_keep_from_restarting_in_place_for_ever():
     attempts = nothing_asked()
     attempts.inherited("i1", 0, NOW - 1000)

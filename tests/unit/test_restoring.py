@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.attempts import SETTLE
-from nova_ha.restoring import PAUSE, of_host
+from nova_ha.restoring import of_host
 from nova_ha.steps import Restore, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
 
@@ -34,13 +34,15 @@ def elsewhere(vm_state="active", noted="stopped", power_state="running", **more)
         ("paused", "active", "none", "reboot"),
         ("paused", "stopped", "shutdown", "reboot"),
         ("paused", "paused", "paused", "untag"),
-        ("paused", "error", "running", "activate"),
+        ("paused", "error", "running", "reboot"),  # restarted in place: its guest is not there
+        ("paused", "error", "shutdown", "reboot"),
         ("running", "active", "running", "untag"),
         ("running", "active", "shutdown", "reboot"),
         ("running", "active", "none", "reboot"),
         ("running", "active", "paused", "reboot"),
         ("running", "stopped", "shutdown", "reboot"),
-        ("running", "error", "shutdown", "activate"),
+        ("running", "error", "shutdown", "reboot"),
+        ("running", "error", "running", "reboot"),
         ("running", "paused", "paused", "untag"),  # its owner has done something else with it
         ("stopped", "paused", "paused", "untag"),
         ("stopped", "suspended", "shutdown", "untag"),
@@ -135,11 +137,24 @@ def test_an_evacuation_is_over_before_its_instance_is_restored(records, seconds,
     assert kinds(step for step in found if getattr(step, "instance", None)) == [kind]
 
 
-@pytest.mark.parametrize(("after", "kind"), [(PAUSE - 0.1, "Wait"), (PAUSE, "Restore")])
-def test_a_move_is_given_time(after, kind):
+def test_a_move_is_given_time():
     attempts = nothing_asked()
-    attempts.later("i1", NOW, PAUSE, "asked to stop")
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=NOW + after)) == [kind]
+    attempts.moved("i1", NOW, "asked to stop")
+    until = attempts.get("i1").until
+    assert NOW + 2 <= until <= NOW + 10
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=until - 0.1)) == ["Wait"]
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "unclear"])
+def test_the_request_that_brought_it_here_is_over(outcome):
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    if outcome == "accepted":
+        attempts.accepted("i1", NOW)
+    else:
+        attempts.unclear("i1", NOW, "timed out")
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=NOW + 1)) == ["Restore"]
 
 
 def test_a_move_that_was_refused_is_tried_again_later():
@@ -155,7 +170,7 @@ def test_a_move_that_was_refused_is_tried_again_later():
     [
         ([host(evacuations=[record(7, "done")])], "compute-1"),
         ([host(name="c1", service_=service("compute-1"), evacuations=[record(7, "done")])], "c1"),
-        ([host("no", name="c2", service_=living("compute-2"), reported=True)], "c2"),
+        ([host("no", name="c2", service_=living("compute-2"), reported_for=99.0)], "c2"),
         ([], "compute-2"),
     ],
 )
@@ -179,20 +194,9 @@ def test_which_of_them_have_to_do_with_a_host(one, records, counts):
     assert of_host(source, world(source, restoring=(one,))) == ([one] if counts else [])
 
 
-@pytest.mark.xfail(strict=True, reason="D20")
 @pytest.mark.parametrize("vm_state", ["rescued", "resized", "building", "shelved"])
 def test_a_tag_that_nova_would_not_take_off_is_not_asked_to_be(vm_state):
     assert not [step for step in restoring(elsewhere(vm_state)) if isinstance(step, Restore)]
-
-
-@pytest.mark.xfail(strict=True, reason="D18")
-@pytest.mark.parametrize("noted", ["running"])
-def test_a_guest_that_was_restarted_in_place_is_not_held_to_run_before_that_was_seen(noted):
-    """Reset-state keeps the guest's last known state until nova-compute looks: by default up to a minute later."""
-    here = instance(vm_state="active", power_state="running", noted=noted)
-    returned = host("no", service_=living("compute-1"), reported=True)
-    found = [s for s in decided(returned, restoring=(here,)) if isinstance(s, Restore)]
-    assert [step.move for step in found] == ["reboot"]
 
 
 def test_all_wait_steps_say_what_for():

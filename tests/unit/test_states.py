@@ -155,7 +155,6 @@ def test_what_was_not_running_is_stopped_again(vm_state, power_state):
     assert treated(vm_state, None, power_state).then == restore.STOPPED
 
 
-@pytest.mark.xfail(strict=True, reason="D9")
 @pytest.mark.parametrize("vm_state", ["resized", "error"])
 def test_what_a_dead_engine_had_reset_but_not_noted_is_stopped_again(vm_state):
     before = treated(vm_state, None, "shutdown")

@@ -191,8 +191,9 @@ class SimulatedNova:
 
     # Changing a service
 
-    def force_down(self, service, forced):
-        return self._change("force_down", lambda: self._force_down(service.host, forced))
+    def force_down(self, service, forced, enabled=None, reason=None):
+        more = {} if enabled is None else {"enabled": enabled, "disabled_reason": reason}
+        return self._change("force_down", lambda: self._force_down(service.host, forced, more))
 
     def disable(self, service, reason):
         return self._change("disable", lambda: self._write(service.host, enabled=False, disabled_reason=reason))
@@ -200,14 +201,14 @@ class SimulatedNova:
     def enable(self, service):
         return self._change("enable", lambda: self._write(service.host, enabled=True, disabled_reason=None))
 
-    def _force_down(self, host, forced):
+    def _force_down(self, host, forced, more):
         if not forced:
             done = [r for r in self.records if r.source == host and r.status == "done" and r.kind == "evacuation"]
             if done:
                 raise Refused(f"Unable to force up host {host}: done evacuation migration records remain", 400)
             if self._stands(host):
                 self.guests.breach(f"{host} is un-forced, and flagged")
-        self._write(host, forced_down=forced)
+        self._write(host, forced_down=forced, **more)
 
     def _write(self, host, **values):
         if values.get("enabled") and self._stands(host):

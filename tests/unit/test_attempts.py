@@ -1,0 +1,516 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine knows of its own requests, as tables."""
+
+import dataclasses
+
+import pytest
+
+from nova_ha import attempts as tried
+from nova_ha.attempts import ACCEPTED, BACKOFFS, FAILED, INHERITED_SETTLE, SENDING, SETTLE, UNCLEAR, Attempts
+from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, service
+
+
+def asked(outcome=ACCEPTED, newest=0, at=NOW):
+    """An engine that has asked for ``i1``."""
+    attempts = nothing_asked()
+    attempts.sending("i1", newest)
+    if outcome == ACCEPTED:
+        attempts.accepted("i1", at)
+    elif outcome == UNCLEAR:
+        attempts.unclear("i1", at, "timed out")
+    elif outcome == FAILED:
+        attempts.failed("i1", at, "refused")
+    return attempts
+
+
+def seen(*records, **more):
+    """A dead host with ``i1`` on it, and those records."""
+    return host(instances=[instance(**more)], evacuations=records)
+
+
+# Asking
+
+
+@pytest.mark.parametrize("outcome", [SENDING, ACCEPTED, UNCLEAR, FAILED])
+def test_what_was_asked_is_known(outcome):
+    attempts = asked(outcome, newest=7)
+    assert (attempts.get("i1").outcome, attempts.get("i1").newest) == (outcome, 7)
+    assert attempts.get("i2") is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "until"), [(SENDING, 0.0), (ACCEPTED, NOW + SETTLE), (UNCLEAR, NOW + SETTLE), (FAILED, NOW + 5)]
+)
+def test_how_long_nothing_else_is_asked(outcome, until):
+    assert asked(outcome).get("i1").until == until
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after", "is_open"),
+    [
+        (SENDING, 10**6, True),  # until its worker has answered
+        (ACCEPTED, SETTLE - 1, True),
+        (ACCEPTED, SETTLE, False),
+        (UNCLEAR, SETTLE - 1, True),
+        (UNCLEAR, SETTLE, False),
+        (FAILED, 0, False),
+    ],
+)
+def test_what_is_under_way(outcome, after, is_open):
+    assert asked(outcome).open(NOW + after) == ({"i1"} if is_open else set())
+
+
+def test_a_former_engines_requests_are_under_way_for_a_moment():
+    attempts = nothing_asked()
+    attempts.inherited("i1", 7, NOW)
+    assert attempts.open(NOW + INHERITED_SETTLE - 1) == {"i1"}
+    assert attempts.open(NOW + INHERITED_SETTLE) == set()
+
+
+@pytest.mark.parametrize("outcome", [SENDING, ACCEPTED, UNCLEAR, FAILED])
+def test_what_was_asked_in_this_life_is_not_overruled_by_a_former_one(outcome):
+    attempts = asked(outcome, newest=7)
+    before = attempts.get("i1")
+    attempts.inherited("i1", 9, NOW)
+    assert attempts.get("i1") == before
+
+
+def test_failures_stay_known_when_it_is_asked_again():
+    attempts = asked(FAILED)
+    attempts.sending("i1", 9)
+    assert (attempts.get("i1").failures, attempts.get("i1").newest, attempts.get("i1").until) == (1, 9, 0.0)
+    attempts.accepted("i1", NOW)
+    assert attempts.get("i1").failures == 1
+
+
+# Failing
+
+
+@pytest.mark.parametrize(
+    ("cause", "pauses"),
+    [
+        (tried.NO_ROOM, [10, 20, 40, 80, 120, 120]),
+        (tried.SPAWN, [5, 10, 20, 40, 80, 160, 300, 300]),
+        (tried.CONFLICT, [5, 10, 20, 40, 60, 60]),
+        (tried.FORBIDDEN, [60, 120, 240, 480, 600, 600]),
+        (tried.AWAY, [2, 4, 8, 16, 30, 30]),
+        (tried.UNKNOWN, [5, 10, 20, 40, 80, 160, 300, 300]),
+    ],
+)
+def test_each_cause_has_its_own_pauses(cause, pauses):
+    attempts, found = nothing_asked(), []
+    for _ in pauses:
+        attempts.failed("i1", NOW, "it failed", cause)
+        found.append(attempts.get("i1").until - NOW)
+    assert found == pauses
+    assert (attempts.get("i1").cause, attempts.get("i1").reason) == (cause, "it failed")
+
+
+@pytest.mark.parametrize("cause", BACKOFFS)
+def test_years_of_failures_do_not_overflow(cause):
+    attempts = nothing_asked()
+    for _ in range(5000):
+        attempts.failed("i1", NOW, "it failed", cause)
+    assert attempts.get("i1").until - NOW == BACKOFFS[cause].longest
+
+
+def test_another_cause_begins_with_its_shortest_pause():
+    attempts = nothing_asked()
+    for _ in range(6):
+        attempts.failed("i1", NOW, "spawn", tried.SPAWN)
+    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
+    assert attempts.get("i1").until == NOW + 10
+    assert attempts.get("i1").failures == 7
+
+
+def test_that_the_cloud_was_away_is_no_failure_of_the_instance():
+    attempts = nothing_asked()
+    for _ in range(9):
+        attempts.failed("i1", NOW, "connection refused", tried.AWAY)
+    assert attempts.get("i1").failures == 0
+    assert attempts.get("i1").until == NOW + 30
+
+
+def test_the_pauses_of_many_are_spread():
+    attempts = Attempts()
+    for number in range(200):
+        attempts.failed(f"i{number}", NOW, "it failed")
+    pauses = [attempts.get(f"i{number}").until - NOW for number in range(200)]
+    assert 3 < min(pauses) < 4.5 and 5.5 < max(pauses) < 7
+
+
+def test_to_be_let_alone_is_no_failure():
+    attempts = asked(SENDING)
+    attempts.later("i1", NOW, 7.0, "Nova asks to slow down")
+    found = attempts.get("i1")
+    assert (found.outcome, found.failures, found.until, found.reason) == (FAILED, 0, NOW + 7, "Nova asks to slow down")
+    attempts.later("i9", NOW, 1.0, "healed")
+    assert attempts.get("i9").until == NOW + 1
+
+
+def test_moves_towards_a_former_state_come_ever_more_slowly():
+    attempts, pauses = nothing_asked(), []
+    for _ in range(6):
+        attempts.moved("i1", NOW, "asked to stop")
+        pauses.append(attempts.get("i1").until - NOW)
+    assert pauses[0] <= 5 and pauses == sorted(pauses) and pauses[-1] >= 30
+    assert attempts.get("i1").failures == 0
+
+
+# Room
+
+
+def services(*up, down=(), disabled=(), dead=()):
+    found = [living(name) for name in up]
+    found += [living(name, up=False) for name in down]
+    found += [living(name, enabled=False, reason="x") for name in disabled]
+    found += [service(name) for name in dead]
+    return {each.host: each for each in found}
+
+
+def without_room(cause=tried.NO_ROOM, times=3):
+    attempts = nothing_asked()
+    attempts.observe_services(services("c2"), NOW - 100)
+    for _ in range(times):
+        attempts.failed("i1", NOW - 100, "it failed", cause)
+    return attempts
+
+
+@pytest.mark.parametrize(
+    ("cause", "then", "at_once"),
+    [
+        (tried.NO_ROOM, services("c2", "c3"), True),
+        (tried.NO_ROOM, services("c3"), True),
+        (tried.NO_ROOM, services("c2"), False),
+        (tried.NO_ROOM, services(), False),
+        (tried.NO_ROOM, services("c2", down=["c3"]), False),
+        (tried.NO_ROOM, services("c2", disabled=["c3"]), False),
+        (tried.SPAWN, services("c2", "c3"), False),
+        (tried.FORBIDDEN, services("c2", "c3"), False),
+    ],
+)
+def test_what_found_no_room_is_tried_again_when_a_host_comes(cause, then, at_once):
+    attempts = without_room(cause, times=6)
+    before = attempts.get("i1").until
+    attempts.observe_services(then, NOW)
+    assert attempts.get("i1").until == (NOW if at_once else before)
+
+
+def test_the_first_look_at_the_hosts_is_no_news():
+    attempts = nothing_asked()
+    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
+    before = attempts.get("i1").until
+    attempts.observe_services(services("c2"), NOW)
+    assert attempts.get("i1").until == before
+
+
+def test_since_when_there_has_been_no_room():
+    attempts = nothing_asked()
+    assert attempts.roomless("i1", NOW) == 0 == attempts.longest_roomless(NOW)
+    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
+    attempts.failed("i1", NOW + 10, "no room", tried.NO_ROOM)
+    assert attempts.roomless("i1", NOW + 50) == 50 == attempts.longest_roomless(NOW + 50)
+    assert attempts.roomless("i2", NOW + 50) == 0
+    attempts.failed("i1", NOW + 60, "spawn", tried.SPAWN)
+    assert attempts.roomless("i1", NOW + 70) == 0
+    attempts.failed("i1", NOW + 80, "no room", tried.NO_ROOM)
+    assert attempts.roomless("i1", NOW + 90) == 10
+
+
+def test_a_host_that_comes_is_tried_before_room_is_given_up():
+    attempts = without_room()
+    assert attempts.roomless("i1", NOW) == 100
+    attempts.observe_services(services("c2", "c3"), NOW)
+    assert attempts.roomless("i1", NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("then", "seconds"),
+    [
+        (services(), 50),
+        (services(dead=["c1"]), 50),
+        (services(disabled=["c2"], dead=["c1"]), 50),
+        (services("c2"), 0),
+        (services(down=["c2"], dead=["c1"]), 0),  # all silent: a fault of the control plane, not want of room
+    ],
+)
+def test_where_no_host_could_be_expected_there_is_no_room_for_any(then, seconds):
+    attempts = nothing_asked()
+    attempts.observe_services(then, NOW)
+    attempts.observe_services(then, NOW + 20)
+    assert attempts.roomless("i1", NOW + 50) == seconds == attempts.longest_roomless(NOW + 50)
+
+
+# Observing
+
+
+@pytest.mark.parametrize(
+    ("status", "destination", "cause"),
+    [
+        ("error", None, tried.NO_ROOM),
+        ("error", "compute-2", tried.NO_ROOM),  # a destination was named
+        ("failed", "compute-2", tried.SPAWN),
+        ("cancelled", "compute-2", tried.UNKNOWN),
+        ("cancelled", None, tried.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("outcome", [ACCEPTED, UNCLEAR])
+def test_a_failed_record_counts_once(status, destination, cause, outcome):
+    attempts = asked(outcome, newest=5)
+    for later in range(3):
+        attempts.observe(seen(record(7, status, destination=destination), vm_state="error"), NOW + later)
+    found = attempts.get("i1")
+    assert (found.outcome, found.failures, found.cause) == (FAILED, 1, cause)
+    assert found.until == NOW + BACKOFFS[cause].first
+    assert "7" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome"),
+    [
+        ([], ACCEPTED),
+        ([record(5, "failed")], ACCEPTED),  # of the time before
+        ([record(7, "failed", instance="i2")], ACCEPTED),
+        ([record(7, "accepted")], ACCEPTED),
+        ([record(7, "pre-migrating")], ACCEPTED),
+        ([record(7, "what-is-this")], ACCEPTED),
+        ([record(7, "done")], ACCEPTED),
+        ([record(7, "failed")], FAILED),
+        ([record(7, "failed"), record(8, "accepted")], ACCEPTED),
+    ],
+)
+def test_what_records_say_of_an_accepted_request(records, outcome):
+    attempts = asked(ACCEPTED, newest=5)
+    attempts.observe(seen(*records), NOW + 1)
+    assert attempts.get("i1").outcome == outcome
+
+
+@pytest.mark.parametrize("outcome", [SENDING, FAILED])
+@pytest.mark.parametrize("status", ["failed", "error", "done"])
+def test_records_say_nothing_of_a_request_that_was_not_taken(outcome, status):
+    attempts = asked(outcome)
+    before = attempts.get("i1")
+    attempts.observe(seen(record(7, status)), NOW + 1)
+    assert attempts.get("i1") == before
+
+
+@pytest.mark.parametrize("outcome", [ACCEPTED, UNCLEAR])
+def test_a_view_older_than_the_evacuation_is_given_time(outcome):
+    attempts = asked(outcome)
+    attempts.observe(seen(record(7, "done")), NOW + 30)
+    assert (attempts.get("i1").outcome, attempts.get("i1").until) == (ACCEPTED, NOW + 30 + SETTLE)
+
+
+@pytest.mark.parametrize(
+    ("records", "task_state", "until"),
+    [
+        ([], None, None),
+        ([], "rebooting", None),
+        ([], "rebuilding", NOW + INHERITED_SETTLE),
+        ([], "rebuild_block_device_mapping", NOW + INHERITED_SETTLE),
+        ([], "rebuild_spawning", NOW + INHERITED_SETTLE),
+        ([record(7, "done")], None, NOW + SETTLE),
+        ([record(7, "completed")], None, None),
+        ([record(7, "failed")], None, None),
+        ([record(7, "failed")], "rebuilding", None),
+        ([record(7, "accepted")], "rebuilding", None),  # the record itself is waited for
+    ],
+)
+def test_what_somebody_else_seems_to_do(records, task_state, until):
+    attempts = nothing_asked()
+    attempts.observe(seen(*records, task_state=task_state), NOW)
+    found = attempts.get("i1")
+    assert (found and found.until) == until
+
+
+def test_the_age_of_a_record_is_that_of_its_status():
+    attempts = nothing_asked()
+    assert attempts.age(record(7, "accepted"), NOW) == 0
+    for moment, status, destination, age in (
+        (0, "accepted", None, 0),
+        (10, "accepted", None, 10),
+        (20, "accepted", "compute-2", 0),
+        (50, "accepted", "compute-2", 30),
+        (60, "pre-migrating", "compute-2", 0),
+        (99, "pre-migrating", "compute-2", 39),
+    ):
+        one = record(7, status, destination=destination)
+        attempts.observe(seen(one), NOW + moment)
+        assert attempts.age(one, NOW + moment) == age
+    assert attempts.age(record(7, "done"), NOW + 99) == 0
+    assert attempts.age(record(8, "pre-migrating"), NOW + 99) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "vm_state", "task_state", "seconds", "is_stray"),
+    [
+        ("accepted", "error", None, SETTLE, True),
+        ("accepted", "error", None, SETTLE - 1, False),
+        ("accepted", "error", "rebuilding", 9999, False),
+        ("accepted", "active", None, 9999, False),
+        ("pre-migrating", "error", None, 9999, False),  # it has begun: its guest may be there
+        ("what-is-this", "error", None, 9999, False),
+    ],
+)
+def test_what_an_evacuation_that_failed_has_left(status, vm_state, task_state, seconds, is_stray):
+    attempts, left = nothing_asked(), seen(record(7, status), vm_state=vm_state, task_state=task_state)
+    attempts.observe(left, NOW)
+    attempts.observe(left, NOW + seconds)
+    assert attempts.is_stray(record(7, status)) is is_stray
+
+
+def known_stray():
+    attempts, left = nothing_asked(), seen(record(7, "accepted"), vm_state="error")
+    attempts.observe(left, NOW)
+    attempts.observe(left, NOW + SETTLE)
+    assert attempts.is_stray(record(7, "accepted"))
+    return attempts, left
+
+
+@pytest.mark.parametrize(
+    "now_says", [record(7, "pre-migrating"), record(7, "accepted", destination="compute-3"), record(8, "accepted")]
+)
+def test_a_stray_that_moves_is_none(now_says):
+    attempts, _ = known_stray()
+    assert not attempts.is_stray(now_says)
+
+
+def test_the_next_request_may_run_under_the_stray_record():
+    attempts, left = known_stray()
+    attempts.sending("i1", 7)
+    attempts.observe(left, NOW + SETTLE)
+    assert not attempts.is_stray(record(7, "accepted"))
+    attempts.observe(left, NOW + 2 * SETTLE - 1)
+    assert not attempts.is_stray(record(7, "accepted"))
+
+
+def test_to_be_idle_begins_anew():
+    attempts = nothing_asked()
+    attempts.observe(seen(vm_state="error"), NOW)
+    assert attempts.idle("i1", NOW + 50) == 50
+    attempts.observe(seen(vm_state="error", task_state="rebuilding"), NOW + 60)
+    assert attempts.idle("i1", NOW + 70) == 0
+    attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80)
+    attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80 + SETTLE - 1)
+    assert not attempts.is_stray(record(7, "accepted"))
+
+
+@pytest.mark.parametrize(
+    ("other", "passed"),
+    [
+        (record(8, "pre-migrating", instance="i2"), True),
+        (record(8, "done", instance="i2"), True),
+        (record(8, "completed", instance="i2"), True),
+        (record(8, "failed", instance="i2"), True),
+        (record(8, "accepted", instance="i2"), False),
+        (record(8, "error", instance="i2"), False),  # there was no room: it never got there
+        (record(8, "cancelled", instance="i2"), False),
+        (record(8, "done", instance="i2", destination="compute-3"), False),
+        (record(8, "done", instance="i2", destination=None), False),
+    ],
+)
+def test_which_requests_a_destination_has_passed_over(other, passed):
+    attempts, waiting = nothing_asked(), record(7, "accepted")
+    attempts.observe(seen(waiting), NOW)
+    attempts.observe(seen(waiting, other), NOW + 10)
+    assert attempts.was_passed(waiting) is passed
+
+
+def test_what_was_begun_before_has_not_passed_it():
+    attempts, waiting, other = nothing_asked(), record(7, "accepted"), record(6, "pre-migrating", instance="i2")
+    attempts.observe(seen(other), NOW)
+    attempts.observe(seen(other, waiting), NOW + 10)
+    attempts.observe(seen(dataclasses.replace(other, status="done"), waiting), NOW + 20)
+    assert not attempts.was_passed(waiting)
+    assert not attempts.was_passed(record(9, "accepted"))  # which has never been seen
+
+
+@pytest.mark.parametrize(
+    ("looks", "was_down"),
+    [
+        ([], False),
+        ([(0, services("compute-2"))], False),
+        ([(-10, services(down=["compute-2"]))], False),
+        ([(-10, services(down=["compute-2"])), (10, services("compute-2"))], False),
+        ([(10, services(down=["compute-2"]))], True),
+        ([(10, services(dead=["compute-2"])), (20, services("compute-2"))], True),
+        ([(10, services("compute-2", down=["compute-3"]))], False),
+    ],
+)
+def test_whether_a_destination_was_down_since(looks, was_down):
+    attempts, one = nothing_asked(), record(7, "pre-migrating")
+    for moment, found in (look for look in looks if look[0] < 0):
+        attempts.observe_services(found, NOW + moment)
+    attempts.observe(seen(one), NOW)
+    for moment, found in (look for look in looks if look[0] >= 0):
+        attempts.observe_services(found, NOW + moment)
+    assert attempts.was_down(one) is was_down
+
+
+def test_where_an_instance_was_once_sent_stays_known():
+    attempts = nothing_asked()
+    attempts.observe(seen(record(7, "accepted", destination=None)), NOW)
+    attempts.observe(seen(record(7, "accepted")), NOW)
+    attempts.observe(seen(record(7, "done", destination="compute-3")), NOW)  # a repeated request took it over
+    assert attempts.was_sent_to("i1", "compute-2")
+    assert not attempts.was_sent_to("i1", "compute-4") and not attempts.was_sent_to("i2", "compute-2")
+
+
+def test_since_when_an_instance_awaits_recovery():
+    attempts = nothing_asked()
+    assert attempts.pending("i1", NOW) == 0
+    attempts.observe(seen(), NOW)
+    attempts.observe(seen(), NOW + 20)
+    assert attempts.pending("i1", NOW + 30) == 30
+
+
+# Forgetting
+
+
+def test_only_what_is_still_of_use_is_kept():
+    attempts = nothing_asked()
+    for number, outcome in enumerate((SENDING, ACCEPTED, UNCLEAR, FAILED)):
+        attempts.sending(f"i{number}", 0)
+        if outcome == ACCEPTED:
+            attempts.accepted(f"i{number}", NOW)
+        if outcome == UNCLEAR:
+            attempts.unclear(f"i{number}", NOW, "timed out")
+        if outcome == FAILED:
+            attempts.failed(f"i{number}", NOW, "refused")
+    gone = attempts.forget(frozenset({"i1"}), ())
+    assert [bool(attempts.get(f"i{number}")) for number in range(4)] == [True, True, False, False]
+    assert gone == {"i2"}
+
+
+def test_with_the_last_flag_everything_is_forgotten_but_what_is_being_sent():
+    attempts, left = known_stray()
+    attempts.starting_again("compute-1")
+    attempts.not_notable("i1")
+    attempts.sending("i5", 0)
+    attempts.forget_all()
+    assert attempts.get("i5").outcome == SENDING
+    assert not attempts.is_stray(record(7, "accepted"))
+    assert attempts.age(record(7, "accepted"), NOW + 999) == 0
+    assert attempts.starts("compute-1") == 0 and attempts.is_notable("i1")
+    assert attempts.idle("i1", NOW + 999) == 0 == attempts.pending("i1", NOW + 999)
+    assert not attempts.was_sent_to("i1", "compute-2")
+
+
+def test_how_often_a_host_was_started_again_is_forgotten_with_its_flag():
+    attempts = nothing_asked()
+    for name in ("c1", "c1", "c2"):
+        attempts.starting_again(name)
+    assert (attempts.starts("c1"), attempts.starts("c2"), attempts.starts("c3")) == (2, 1, 0)
+    attempts.forget(frozenset(), {"c1"})
+    assert (attempts.starts("c1"), attempts.starts("c2")) == (2, 0)
+
+
+def test_what_cannot_be_noted_is_remembered():
+    attempts = nothing_asked()
+    assert attempts.is_notable("i1")
+    attempts.not_notable("i1")
+    assert not attempts.is_notable("i1") and attempts.is_notable("i2")
+    attempts.forget(frozenset({"i1"}), ())
+    assert not attempts.is_notable("i1")
+    attempts.forget(frozenset(), ())
+    assert attempts.is_notable("i1")
