@@ -134,7 +134,10 @@ class Engine:
     # Reading and deciding
 
     def _claim(self):
-        """Take up the hosts that are free to take; returns the steps that are left, and Nova's services."""
+        """Take up the hosts that are free to take.
+
+        :return: the steps that are left, and Nova's services, or None if they have changed since they were read
+        """
         flags = self._claims.flags
         services = self._observer.services()
         names = self._observer.nova_names(flags, services)
@@ -143,17 +146,24 @@ class Engine:
             if host in standing and service.forced_down and mark.is_marked(service):
                 standing[host] = flag.GO  # fenced once more while it is recovered: that goes on
         held = self._rules.guard.held(standing, frozenset(services), self._observer.aggregates(services))
+        fresh = services
         steps = decide.claims(
             flags,
             self._claims.own,
             self._claims.rivals(self._resource),
             {host: held[name] for host, name in names.items() if name in held},
         )
+        # Held or not, it is dead: nothing is to be sent there, and what is under way to it goes elsewhere.
+        for host, name in names.items():
+            if name in held and not services[name].forced_down:
+                request = self._cloud.force_down(services[name], True)
+                self._account.event("forced down", host, request=request, reason="its power was proved off")
+                fresh = None
         for step in steps:
             if isinstance(step, Claim) and self._claims.take(step.host, step.old):
                 self._taken_up.add(step.host)
                 self._account.event("claimed", step.host, reason=step.reason)
-        return [step for step in steps if not isinstance(step, Claim)], services
+        return [step for step in steps if not isinstance(step, Claim)], fresh
 
     def _decide(self, ours, services):
         """What to do about the hosts that are ours; a glance may be enough to see that it is nothing."""
@@ -162,7 +172,8 @@ class Engine:
             steps = self._steps_of(glimpsed)
             if not any(map(is_action, steps)):
                 return steps
-        world = self._observer.look(ours, services, self._online())
+        others = [host for host, value in self._claims.flags.items() if flag.is_dead(value) and host not in ours]
+        world = self._observer.look(ours, services, self._online(), others)
         self._attempts.observe_services(world.services, self._clock())
         for host in world.hosts:
             self._inherit(host)

@@ -72,10 +72,11 @@ class Observer:
                 found[host] = name
         return found
 
-    def look(self, flags, services=None, online=None):
+    def look(self, flags, services=None, online=None, others=()):
         """The world as it is now.
 
         :param flags: ``{host: flag value}`` of the hosts to look at
+        :param others: further hosts that are flagged, of which no more is of interest than that they are dead
         :param services: what ``services`` has just answered, if it has been asked
         :param online: the nodes that the cluster reaches, where that matters; None: it does not
         :return: a ``snapshot.World``
@@ -85,6 +86,7 @@ class Observer:
         self._note_flags(flags)
         hosts = tuple(self._host(name, value, services, online) for name, value in sorted(flags.items()))
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
+        fenced += [services[name] for name in self.nova_names(others, services).values()]
         instances = [instance for host in hosts for instance in host.instances]
         self._world = World(
             hosts,

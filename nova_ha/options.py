@@ -32,7 +32,8 @@ OPTIONS = {
             "in_flight_per_destination",
             default=0,
             min=0,
-            help="Evacuations in flight at once, to one host, as far as it is known already. 0: no limit of its own.",
+            help="Evacuations in flight at once for each host that could take them, on average: which one it is the "
+            "scheduler chooses. 0: no limit of its own.",
         ),
         cfg.StrOpt(
             "no_room",

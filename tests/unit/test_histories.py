@@ -170,10 +170,10 @@ class Story:
         self.nova.next_answers, self.nova.next_changes, self.nova.next_spawns = [], [], []
         self.nova.lost_messages = 0
         self.none_is_full()
-        self.boots()
         end = self.scene.clock.now + PATIENCE
         while not self.is_over() and self.scene.clock.now < end:
             self.run(OPERATOR)
+            self.boots()
             self.scene.operator_looks()
         assert self.scene.wrong() == [], self.scene.alarms()
 
