@@ -82,7 +82,8 @@ class Deeds:
             request = self._cloud.reset_state(instance, "active")
         if step.restore and not note_first:
             self._note(step)
-        if step.in_place and instance.vm_state != "stopped":
+        wanted = step.restore or restore.wanted(instance)
+        if step.in_place and (wanted, instance.vm_state) != (restore.STOPPED, "stopped"):
             request = self._cloud.reset_state(instance, "error")
         self._event("made ready", step, request)
         return True

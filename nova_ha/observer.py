@@ -40,6 +40,7 @@ class Observer:
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
         self._tagged = True  # whether there may be instances whose state is to be restored
+        self._broken_now = {}  # the same, as far as this look has come
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
         self._absent = {}  # id of a record in flight -> since when its instance is gone from the host
         self._whereabouts = {}  # instance id -> (Instance or None, when it was read)
@@ -84,7 +85,9 @@ class Observer:
         """
         services = services if services is not None else self._cloud.services()
         self._note_flags(flags)
+        self._broken_now = {}
         hosts = tuple(self._host(name, value, services, online) for name, value in sorted(flags.items()))
+        self._first_broken = self._broken_now
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
         fenced += [services[name] for name in self.nova_names(others, services).values()]
         instances = [instance for host in hosts for instance in host.instances]
@@ -183,8 +186,9 @@ class Observer:
         now = self._clock()
         found = [i for i in self._cloud.in_error() if i.id in touched and i.task_state in states.LATE]
         for instance in found:
-            self._first_broken.setdefault((instance.id, instance.task_state), now)
-        return tuple((i, now - self._first_broken[i.id, i.task_state]) for i in found)
+            key = (instance.id, instance.task_state)
+            self._broken_now[key] = self._first_broken.get(key, now)
+        return tuple((i, now - self._broken_now[i.id, i.task_state]) for i in found)
 
     def _note_flags(self, flags):
         """Remember since when each flag is what it is; forget reports of hosts that are not recovered (any more)."""
@@ -198,8 +202,6 @@ class Observer:
         self._first_report = {host: first for host, first in self._first_report.items() if host in recovered}
         self._reported = {host: since for host, since in self._reported.items() if host in recovered}
         self._well = {host: known for host, known in self._well.items() if host in recovered}
-        if not recovered:
-            self._first_broken.clear()
 
     def _records(self, host):
         """The records of the evacuations away from a host, and of those to it."""

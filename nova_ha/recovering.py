@@ -148,15 +148,15 @@ def _in_flight(case, instance, revived):
     where = record.destination or "a host that is still to be chosen"
     reason = f"evacuation {record.id} to {where} is {record.status}"
     begun = record.status != "accepted"
-    over = begun and (case.attempts.was_down(record) or case.attempts.idle(instance.id, case.now) >= tried.SETTLE)
-    if not over and case.attempts.age(record, case.now) < case.rules.stuck_after:
+    idle = begun and case.attempts.idle(instance.id, case.now) >= tried.SETTLE
+    if not idle and case.attempts.age(record, case.now) < case.rules.stuck_after:
         return case.wait(reason, instance, moving=True)
     held = _held(case, instance)
     if held:
         return held
-    lost = not begun and case.attempts.was_passed(record)
+    lost = idle or (case.attempts.was_down(record) if begun else case.attempts.was_passed(record))
     alone = len({flight.destination for flight in flights}) == 1
-    if revived and alone and (over or lost) and record.destination in case.candidates:
+    if revived and alone and lost and record.destination in case.candidates:
         return _pinned(case, instance, record, reason)
     way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
     if begun:
@@ -167,9 +167,10 @@ def _in_flight(case, instance, revived):
 def _pinned(case, instance, record, reason):
     """Try an evacuation again that was surely lost, on the same destination only.
 
-    Lost is one that its destination had begun, and the host has not reported meanwhile, or the instance has been in
-    error since, with nothing being done to it; and one that its destination never got, because it has begun what was
-    asked for later. On the same host, whatever is left of the first cannot start a second guest: it finds the first.
+    Lost is one that its destination had begun, if the instance is in error since and nothing is done to it, or if it has
+    not moved for long and the host has not reported for a while meanwhile; and one that its destination never got,
+    because it has begun what was asked for later. On the same host, whatever is left of the first cannot start a second
+    guest: it finds the first.
     """
     reason = f"{reason}, and is lost; tried again, on {record.destination} only"
     return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, record.destination)
@@ -276,7 +277,9 @@ def restart_in_place(case, found):
 
 def _may_restart(case, instance):
     attempt = case.attempts.get(instance.id)
-    asked = attempt is not None and attempt.outcome != tried.FAILED and case.now < attempt.until
+    asked = attempt is not None and (
+        attempt.outcome == tried.SENDING or (attempt.outcome != tried.FAILED and case.now < attempt.until)
+    )
     records = [record for record in case.records(instance) if record.in_flight or record.status == "done"]
     roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
     known = states.treatment(instance).do in (states.EVACUATE, states.RESET)
