@@ -60,7 +60,15 @@ def steps(world, attempts, rules, window, now):
         else:
             recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
     others += restoring.steps(world, attempts, now)
+    if any(_forces_down(step, attempts) for found in recovering for step in found):
+        # Until Nova knows of every dead host, its scheduler may send an instance to one.
+        window = 0
     return sending.limited(recovering, others, world, attempts, rules, window, now)
+
+
+def _forces_down(step, attempts):
+    """Whether a step is to force a host down, and has not failed at that: one such host must not hold up all others."""
+    return isinstance(step, TakeOut) and not step.service.forced_down and attempts.get(step.service.id) is None
 
 
 def _recover(case, taken):

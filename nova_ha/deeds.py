@@ -4,6 +4,7 @@
 Each deed is idempotent: an engine that dies in the middle of one leaves a world from which the same step follows again.
 """
 
+import contextlib
 import logging
 
 from nova_ha import attempts as tried
@@ -53,23 +54,30 @@ class Deeds:
             return False
 
     def _take_out(self, step):
-        if step.service.forced_down:
-            request = self._cloud.disable(step.service, step.mark)
-        elif step.mark is not None:
-            request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
-        else:
-            request = self._cloud.force_down(step.service, True)
+        with self._counted(step.service):
+            if step.service.forced_down:
+                request = self._cloud.disable(step.service, step.mark)
+            elif step.mark is not None:
+                request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
+            else:
+                request = self._cloud.force_down(step.service, True)
         self._event("forced down and disabled", step, request)
         return True
 
     def _enlist(self, step):
-        try:
+        with self._counted(step.service):
             request = self._cloud.enable(step.service)
-        except nova.CloudError as error:
-            self._attempts.failed(step.service.id, self._clock(), str(error), cause(error))
-            raise
         self._event("reserved host enabled", step, request)
         return True
+
+    @contextlib.contextmanager
+    def _counted(self, service):
+        """Remember that a change of a service failed, so that nothing else waits for it."""
+        try:
+            yield
+        except nova.CloudError as error:
+            self._attempts.failed(service.id, self._clock(), str(error), cause(error))
+            raise
 
     def _make_ready(self, step):
         instance, request = step.instance, None

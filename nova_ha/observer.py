@@ -114,7 +114,7 @@ class Observer:
             return None
         if {host.name: host.flag for host in self._world.hosts} != flags or flag.OVER & set(flags.values()):
             return None
-        if not all(host.instances for host in self._world.hosts):
+        if not self._world.candidates or not all(host.instances for host in self._world.hosts):
             return None
         return dataclasses.replace(self._world, hosts=tuple(self._with_new_records(host) for host in self._world.hosts))
 

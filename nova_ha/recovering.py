@@ -167,10 +167,10 @@ def _in_flight(case, instance, revived):
 def _pinned(case, instance, record, reason):
     """Try an evacuation again that was surely lost, on the same destination only.
 
-    Lost is one that its destination had begun, if the instance is in error since and nothing is done to it, or if it has
-    not moved for long and the host has not reported for a while meanwhile; and one that its destination never got,
-    because it has begun what was asked for later. On the same host, whatever is left of the first cannot start a second
-    guest: it finds the first.
+    Lost is one that its destination had begun, if the instance is in error since and nothing is done to it, or if it
+    has not moved for long and the host has not reported for a while meanwhile; and one that its destination never got,
+    because it has begun what was asked for later. On the same host, whatever is left of the first cannot start a
+    second guest: it finds the first.
     """
     reason = f"{reason}, and is lost; tried again, on {record.destination} only"
     return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, record.destination)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine against a Nova and a cluster in memory: whole recoveries, and its death at every line."""
 
+import inspect
 import itertools
 import pathlib
 import subprocess
@@ -10,10 +11,12 @@ import pytest
 
 from nova_ha import flag
 from nova_ha.guard import Guard
+from nova_ha.nova import Nova
 from nova_ha.order import Order
 from nova_ha.policy import Policy
 from nova_ha.rules import RESTART_IN_PLACE, Rules
 from tests.unit.simulation import states
+from tests.unit.simulation.nova import SimulatedNova
 from tests.unit.simulation.process import Tripwire
 from tests.unit.simulation.scene import Scene
 
@@ -33,6 +36,13 @@ def ends_well(scene, seconds=900):
     scene.run_until(lambda: scene.is_over() and not scene.wrong(), seconds)
     assert scene.wrong() == [], scene.alarms()
     assert scene.is_over(), scene.alarms()
+
+
+def test_the_simulated_nova_has_the_doors_methods():
+    for name, method in inspect.getmembers(Nova, inspect.isfunction):
+        if not name.startswith("_"):
+            simulated = getattr(SimulatedNova, name)
+            assert inspect.signature(simulated) == inspect.signature(method), name
 
 
 # From the flag to the way back
@@ -444,24 +454,44 @@ def test_hosts_are_served_in_turns():
 # Evacuations that do not move
 
 
-def test_a_destination_whose_nova_compute_died_in_the_spawn_is_asked_again():
+def in_the_spawn(defined=False, broken=()):
+    """nova-compute of the destination has died while it started the instance."""
     scene = Scene(count=1, spawn_seconds=20).dies("compute-1")
     scene.run(5)
-    scene.nova.computes["compute-2"].stop()
+    scene.broken = set(broken)
+    scene.nova.computes["compute-2"].stop(defined)
+    return scene
+
+
+def test_an_evacuation_that_does_not_move_is_reported_and_not_asked_for_again():
+    scene = in_the_spawn()
     scene.run(590)
+    assert scene.alarms() == {}
+    scene.run(1000)
     assert len(scene.nova.posts) == 1
+    assert list(scene.alarms()) == [("compute-1", "i0")]
+    scene.operator_looks()
+    ends_well(scene)
+
+
+def test_an_evacuation_whose_destination_was_down_is_asked_for_again_there():
+    scene = in_the_spawn(broken=["compute-2"])
+    scene.run(120)
+    assert len(scene.nova.posts) == 1
+    scene.broken = set()
     ends_well(scene)
     assert [where for _, where in scene.nova.evacuations] == [None, "compute-2"]
 
 
-def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time():
-    scene = Scene(count=1, spawn_seconds=20).dies("compute-1")
-    scene.run(5)
-    scene.nova.computes["compute-2"].stop(defined=True)
+@pytest.mark.parametrize("broken", [(), ("compute-2",)])
+def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time(broken):
+    scene = in_the_spawn(defined=True, broken=broken)
+    scene.run(120)
+    scene.broken = set()
     scene.run(2000)
     assert scene.nova.guests.breaches == []
     assert scene.nova.guests.hosts("i0") == {"compute-2"}
-    assert "unknown to Nova" in scene.alarms()["compute-1", "i0"]
+    assert ("unknown to Nova" in scene.alarms()["compute-1", "i0"]) == bool(broken)
     scene.operator_looks()
     ends_well(scene)
 

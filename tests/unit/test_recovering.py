@@ -431,7 +431,6 @@ def test_a_request_that_found_no_room_there_has_passed_nobody(destination):
     assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK)) == ["Wait"]
 
 
-@pytest.mark.xfail(strict=True, reason="D27")
 @pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebuild_block_device_mapping"])
 def test_a_host_that_did_not_report_for_a_while_may_still_be_at_work(task_state):
     """The message bus was away, or its network: nova-compute lives, and goes on with what it has begun."""
@@ -699,7 +698,7 @@ def test_one_whose_room_is_not_looked_for_long_enough_keeps_the_others_back():
 @pytest.mark.parametrize("one", [instance(), READY])
 @pytest.mark.parametrize(
     "outcome",
-    [pytest.param("sending", marks=pytest.mark.xfail(strict=True, reason="D30")), "accepted", "unclear"],
+    ["sending", "accepted", "unclear"],
 )
 def test_a_request_under_way_keeps_from_restarting_in_place(one, outcome):
     attempts = roomless("i1")

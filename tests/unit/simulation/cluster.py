@@ -32,6 +32,10 @@ class SimulatedCluster:
         """Whether a host must stay out of service."""
         return flag.stands(self.values.get(host))
 
+    def is_dead(self, host):
+        """Whether a host's power was proved off, and it is not recovered yet."""
+        return flag.is_dead(self.values.get(host))
+
     def swap(self, host, old, new):
         """Change a flag if it is what it is thought to be."""
         if self.values.get(host) != old:

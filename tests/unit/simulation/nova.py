@@ -59,7 +59,7 @@ class SimulatedNova:
     """Some compute hosts, and ``count`` running instances on ``compute-1``.
 
     :param clock: a ``Clock``
-    :param stands: called with a host; whether its flag keeps it out of service
+    :param cluster: the ``SimulatedCluster``, by whose flags the rules are judged
     :param spawn_seconds: how long a host takes for one evacuation; it does one after the other
     :param choose: picks one of a list of hosts, as the scheduler does
     :param request_seconds: how long an answer takes
@@ -68,7 +68,7 @@ class SimulatedNova:
     def __init__(
         self,
         clock,
-        stands,
+        cluster,
         count=3,
         hosts=3,
         spawn_seconds=1.0,
@@ -79,7 +79,7 @@ class SimulatedNova:
         self.guests = Guests()
         self.spawn_seconds = spawn_seconds
         self.tripwire = Tripwire()
-        self._stands = stands
+        self._cluster = cluster
         self._choose = choose
         self._request_seconds = request_seconds
         names = [f"compute-{number}" for number in range(1, hosts + 1)]
@@ -206,12 +206,12 @@ class SimulatedNova:
             done = [r for r in self.records if r.source == host and r.status == "done" and r.kind == "evacuation"]
             if done:
                 raise Refused(f"Unable to force up host {host}: done evacuation migration records remain", 400)
-            if self._stands(host):
+            if self._cluster.stands(host):
                 self.guests.breach(f"{host} is un-forced, and flagged")
         self._write(host, forced_down=forced, **more)
 
     def _write(self, host, **values):
-        if values.get("enabled") and self._stands(host):
+        if values.get("enabled") and self._cluster.stands(host):
             self.guests.breach(f"{host} is enabled, and flagged")
         self.status[host] = dataclasses.replace(self.status[host], **values)
 
@@ -330,6 +330,8 @@ class SimulatedNova:
 
     def _begin_to_move(self, record, destination):
         source = self.computes[record.source]
+        if not self.computes[destination].running:
+            return  # it does not answer: given up after a while
         record.status, record.destination = "running", destination
         if self.servers[record.instance].host != source.name:
             # It is elsewhere by now; nobody looks.
@@ -340,7 +342,11 @@ class SimulatedNova:
 
     def _switch(self, record, source):
         """Its guest goes from one host to the other; the source says so a little later, if it can."""
-        if (record.instance, source.name) not in self.guests.running or not self.computes[record.destination].running:
+        if (record.instance, source.name) not in self.guests.running:
+            return
+        if not self.computes[record.destination].running:
+            record.status = "error"
+            self.set(record.instance, task_state=None)
             return
         self.guests.destroy(record.instance, source.name)
         self.guests.start(record.instance, record.destination)
@@ -387,7 +393,7 @@ class SimulatedNova:
     def _judge(self, server):
         """Whether an evacuate request that Nova takes should have been made at all."""
         source = self.computes[server.host]
-        if not self.status[source.name].forced_down or not self._stands(source.name) or source.running:
+        if not self.status[source.name].forced_down or not self._cluster.is_dead(source.name) or source.running:
             self.guests.breach(f"evacuation of {server.id} from {source.name}, which is not proved dead")
         if self.guests.wanted.get(server.id) == DELETED:
             self.guests.breach(f"evacuation of {server.id}, which its owner deletes")
@@ -397,7 +403,7 @@ class SimulatedNova:
             self.guests.breach(f"second evacuation of {server.id}: {pending[0]}")
 
     def _dead(self, compute):
-        return self._stands(compute.name) and self.status[compute.name].forced_down and not compute.running
+        return self._cluster.is_dead(compute.name) and self.status[compute.name].forced_down and not compute.running
 
     def _conduct(self, job):
         """The conductor has a host chosen, and asks that for it."""

@@ -36,12 +36,13 @@ class Scene:
     def __init__(self, rules=None, prompt=True, in_flight=40, **more):
         self.clock = Clock()
         self.cluster = SimulatedCluster()
-        self.nova = SimulatedNova(self.clock, self.cluster.stands, **more)
+        self.nova = SimulatedNova(self.clock, self.cluster, **more)
         self.cluster.nodes = set(self.nova.computes)
         self.rules = rules or Rules()
         self.in_flight = in_flight
         self.prompt = prompt
         self.kept_off = set()  # hosts that do not boot by themselves
+        self.broken = set()  # hosts whose nova-compute does not start
         self.engines = {}  # control node -> _Process
         self.new_engine("control-1")
         self.clock.every(PACEMAKER, self._pacemaker)
@@ -143,7 +144,7 @@ class Scene:
         """nova-compute runs where, and only where, the flag lets it."""
         for name, compute in self.nova.computes.items():
             allowed = compute.powered and name in self.cluster.nodes and not self.cluster.stands(name)
-            if allowed and not compute.running:
+            if allowed and not compute.running and name not in self.broken:
                 compute.start()
             elif compute.running and not allowed:
                 compute.stop()
