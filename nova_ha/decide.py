@@ -9,7 +9,7 @@ at once is ``sending``.
 
 from nova_ha import flag, mark, reserve, restoring, returning, sending
 from nova_ha.recovering import Case, instance_step, restart_in_place, unsettled
-from nova_ha.steps import Claim, Close, Enlist, Leave, TakeOut, Wait
+from nova_ha.steps import Claim, Close, Enlist, Heal, Leave, TakeOut, Wait
 
 
 def claims(flags, own, others, held):
@@ -56,7 +56,8 @@ def steps(world, attempts, rules, window, now):
         if host.problem is not None:
             others.append(Wait(host.name, host.problem, alarm=True))
         elif host.flag in flag.OVER:
-            others += returning.steps(host, world, attempts, now)
+            # An instance that two hosts have to do with is healed once.
+            others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]
         else:
             recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
     others += restoring.steps(world, attempts, now)
@@ -64,6 +65,12 @@ def steps(world, attempts, rules, window, now):
         # Until Nova knows of every dead host, its scheduler may send an instance to one.
         window = 0
     return sending.limited(recovering, others, world, attempts, rules, window, now)
+
+
+def _is_new(step, others):
+    return not isinstance(step, Heal) or not any(
+        isinstance(other, Heal) and other.instance.id == step.instance.id for other in others
+    )
 
 
 def _forces_down(step, attempts):

@@ -149,7 +149,7 @@ def _after(step):
 
 
 def _steps(host, flags, cloud, conf, rules, clock):
-    """The world in which a host is prepared for its recovery, and all steps to do about the host.
+    """The world in which all dead hosts are prepared for their recovery, and all steps to do about one.
 
     However many evacuations are under way already, each instance is told what it comes to in the end.
     """
@@ -157,11 +157,10 @@ def _steps(host, flags, cloud, conf, rules, clock):
     while True:
         world = Observer(Reader(cloud, done), conf.recovery.domain, clock).look(flags)
         found = decide.steps(world, Attempts(), rules, math.inf, clock())
-        steps = [step for step in found if step.host == host]
-        kinds = {type(step) for step in done}
-        first = [step for step in steps if isinstance(step, _PREPARATIONS) and type(step) not in kinds]
+        known = {(step.host, type(step)) for step in done}
+        first = [step for step in found if isinstance(step, _PREPARATIONS) and (step.host, type(step)) not in known]
         if not first:
-            return world, done + steps
+            return world, [step for step in done + found if step.host == host]
         done += first
 
 

@@ -4,7 +4,7 @@
 Which state that is stands on the instance itself, as a tag (see ``restore``).
 """
 
-from nova_ha import restore
+from nova_ha import flag, restore
 from nova_ha.attempts import FAILED, SETTLE
 from nova_ha.states import TAGGABLE
 from nova_ha.steps import Restore, Wait
@@ -20,23 +20,41 @@ def steps(world, attempts, now):
         for record in host.evacuations
         if record.in_flight and attempts.age(record, now) < SETTLE
     }
+    all_back = all(map(is_back, world.hosts))
     found = []
     for instance in filter(lambda each: _is_due(each, world), world.restoring):
         host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
         move, reason = _move(instance)
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
         busy = instance.task_state is not None or (instance.id, instance.host) in landing
-        if busy or _tried(attempts, instance, now):
+        if move == "untag" and not all_back:
+            found.append(Wait(host, f"{reason}; the note stays until all hosts are back that may change it", instance))
+        elif busy or _tried(attempts, instance, now):
             found.append(Wait(host, f"{reason}, once nothing else is done with it", instance))
         else:
             found.append(Restore(host, reason, instance, move))
     return found
 
 
-def of_host(host, world):
-    """The tagged instances that have to do with a host: are on it, or were evacuated from it."""
-    from_it = {record.instance for record in host.evacuations}
-    return [i for i in world.restoring if _is_due(i, world) and (i.host == host.service.host or i.id in from_it)]
+def before_clearing(host, world):
+    """The tagged instances that are to be seen to before a host's flag goes.
+
+    Those that have to do with the host; and when no other host is missing any more, all that are left.
+    """
+    due = [instance for instance in world.restoring if _is_due(instance, world)]
+    if all(map(is_back, world.hosts)):
+        return due
+    own = {record.instance for record in host.evacuations}
+    return [i for i in due if (i.host == host.service.host or i.id in own) and _move(i)[0] != "untag"]
+
+
+def is_back(host):
+    """Whether a flagged host's nova-compute has reported since its recovery.
+
+    Until then it may have requests queued that it takes up when it starts, for instances that are elsewhere by now.
+    """
+    in_service = host.service is not None and host.service.up
+    return host.flag == flag.RECOVERED and (host.reported_for is not None or in_service)
 
 
 def _is_due(instance, world):

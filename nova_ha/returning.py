@@ -62,7 +62,7 @@ def _clear(host, world):
     """What is left to wait for once the host takes instances again."""
     if not host.service.up:
         return Wait(host.name, "nova-compute does not report to Nova")
-    unrestored = restoring.of_host(host, world)
+    unrestored = restoring.before_clearing(host, world)
     if unrestored:
         return Wait(host.name, f"{len(unrestored)} instances are still to get their former state back")
     return Clear(host.name, "the host is in service")

@@ -12,6 +12,9 @@ from nova_ha.steps import Evacuate, Leave, Wait
 # what is in flight keeps the destinations busy meanwhile.
 REFILL = 0.25
 
+# Seconds: without any evacuation that is younger in its present status, places are filled up singly.
+LIVELY = 10.0
+
 # Failures in a row after which an instance holds nobody back any more: as far as others are concerned, for good.
 FAILED_FOR_GOOD = 3
 
@@ -28,8 +31,9 @@ def limited(recovering, others, world, attempts, rules, window, now):
     # Those with the least in flight first, so that none starves.
     queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
     group = _open_group(recovering, attempts, rules, now)
-    room = _room(world, rules, window) - len(flights)
-    if room < window * REFILL and sum(map(len, queues)) > room:
+    limit = _limit(world, rules, window)
+    room = limit - len(flights)
+    if flights and room < limit * REFILL and sum(map(len, queues)) > room and _is_lively(world, attempts, now):
         room = 0
     send, hold = [], []
     for step in rules.order.arrange(queues):
@@ -47,6 +51,13 @@ def limited(recovering, others, world, attempts, rules, window, now):
         hold.append(Wait(step.host, reason, step.instance, held=True))
     rest = [step for step in itertools.chain(*recovering) if not isinstance(step, Evacuate)]
     return send + rest + others + hold
+
+
+def _is_lively(world, attempts, now):
+    """Whether evacuations come and go, so that it is worth while to wait for more room."""
+    return any(
+        record.in_flight and attempts.age(record, now) < LIVELY for host in world.hosts for record in host.evacuations
+    )
 
 
 def in_flight(world, attempts, rules, now):
@@ -72,7 +83,7 @@ def in_flight(world, attempts, rules, now):
     return set(flights.values())
 
 
-def _room(world, rules, window):
+def _limit(world, rules, window):
     """How many evacuations may be in flight in all."""
     if not rules.in_flight_per_destination:
         return window

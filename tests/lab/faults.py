@@ -101,7 +101,7 @@ def start_cluster(chosen):
 
 
 def end_all(chosen):
-    """End every fault that stands. A host without power is left to its fencing, or to ``lab.up``.
+    """End every fault that stands; returns whether there was any. A host without power is left to its fencing.
 
     :raises LabError: something does not come back
     """
@@ -112,9 +112,11 @@ def end_all(chosen):
         "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
         "stop-cluster": lambda _name: start_cluster(chosen),
     }
-    for marker in sorted(STANDING.glob("*")):
+    standing = sorted(STANDING.glob("*"))
+    for marker in standing:
         fault, target = marker.read_text().split()
         ends[fault](target)
+    return bool(standing)
 
 
 @contextlib.contextmanager

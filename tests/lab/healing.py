@@ -23,13 +23,14 @@ def heal(settings):
 
     :raises LabError: something does not come back
     """
-    faults.end_all(settings)
+    anything_stood = faults.end_all(settings)
     impair.clear()
     impair.set_guests()
-    with contextlib.suppress(LabError):
-        _let_go(settings)
-    # It starts what does not run, and leaves the rest.
-    lab.up(settings, Progress(io.StringIO()))
+    if anything_stood or not _is_whole(settings):
+        with contextlib.suppress(LabError):
+            _let_go(settings)
+        # It starts what does not run, and leaves the rest.
+        lab.up(settings, Progress(io.StringIO()))
     cluster.pcs(settings, "resource", "cleanup")
     cluster.pcs(settings, "stonith", "cleanup")
     cluster.set_options(settings, {})
@@ -38,6 +39,14 @@ def heal(settings):
     wait_for("all flags to be gone", lambda: _no_flags(settings), LIMIT, 0.5, cluster.LOOK)
     _enable_services(settings)
     wait_for("all compute services to be up", lambda: _all_usable(settings), LIMIT, 0.5, "./lab status")
+
+
+def _is_whole(settings):
+    try:
+        return lab.is_whole(settings)
+    except LabError:
+        # While the cluster elects a leader.
+        return False
 
 
 def _let_go(settings):

@@ -78,6 +78,22 @@ def status(chosen):
     return "\n".join(lines)
 
 
+def is_whole(chosen):
+    """Whether all parts run, as far as a quick look tells, so that ``up`` would find nothing to do.
+
+    :raises LabError: the cluster does not answer
+    """
+    hosts = set(chosen.compute_hosts)
+    return (
+        all(nodes.running(node) for node in (settings.CLOUD, *chosen.powered))
+        and all(bmc.running(node) for node in chosen.powered)
+        and set(cloud.status(chosen).values()) == {"active"}
+        and set(cluster.online_nodes(chosen)) >= set(chosen.powered)
+        and cluster.active_on(chosen, cluster.ENGINE) is not None
+        and set(cluster.active_nodes(chosen, cluster.COMPUTE)) >= hosts
+    )
+
+
 def collect(chosen, file=None):
     """Pack the logs and records of all parts, without the lab's passwords.
 

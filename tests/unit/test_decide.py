@@ -7,7 +7,7 @@ import pytest
 
 from nova_ha import decide
 from nova_ha.rules import Rules
-from nova_ha.steps import Claim, Close, Enlist, Evacuate, Leave, TakeOut, Wait, is_action
+from nova_ha.steps import Claim, Close, Enlist, Leave, TakeOut, Wait, is_action
 from tests.unit.worlds import (
     NOW,
     OURS,
@@ -129,6 +129,31 @@ def test_a_host_that_nova_does_not_know_keeps_its_flag():
 def test_a_problem_with_one_host_holds_up_no_other():
     other = host(name="compute-2", instances=[instance(2, host="compute-2")])
     assert kinds(decided(host(problem="ambiguous"), other, services=[living("compute-3")])) == ["Evacuate", "Wait"]
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        (living("compute-2", up=False), "Wait"),
+        (service("compute-2", forced_down=False), "Wait"),
+        (service("compute-2", enabled=True), "Evacuate"),  # it is only to be disabled again: Nova knows that it is dead
+        (service("compute-2"), "Evacuate"),
+    ],
+)
+def test_nothing_is_sent_before_nova_knows_of_every_dead_host(other, kind):
+    """Its scheduler might choose one of them."""
+    found = decided(
+        host(instances=[instance()]), host(name="compute-2", service_=other), services=[living("compute-3")]
+    )
+    assert [type(step).__name__ for step in found if step.host == "compute-1"] == [kind]
+
+
+def test_a_host_that_nova_refuses_to_force_down_does_not_hold_up_all_others():
+    attempts = nothing_asked()
+    attempts.failed("id-compute-2", NOW, "refused")
+    odd = host(name="compute-2", service_=service("compute-2", forced_down=False))
+    found = decided(host(instances=[instance()]), odd, attempts=attempts, services=[living("compute-3")])
+    assert sorted(kinds(found)) == ["Evacuate", "TakeOut"]
 
 
 # Reserved hosts

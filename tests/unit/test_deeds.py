@@ -11,7 +11,7 @@ from nova_ha import steps as step_types
 from nova_ha.cluster import ClusterError
 from tests.unit.worlds import NOW, OURS, instance, living, nothing_asked, service, spare
 
-CHANGES = "force_down disable enable reset_state tag untag stop pause reboot delete evacuate".split()
+CHANGES = ["force_down", "disable", "enable", "reset_state", "tag", "untag", "stop", "pause", "reboot", "delete"]
 
 
 class FakeCloud:
@@ -115,10 +115,15 @@ def test_a_reserved_host_is_enabled():
     assert stage.cloud.calls == [("enable", "id-spare-1")]
 
 
-def test_a_reserved_host_that_cannot_be_enabled_is_let_alone_for_a_while():
-    stage = Stage({"enable": nova.Refused("no", 403)})
-    assert not stage.do(step_types.Enlist, service=spare())
-    assert stage.attempts.get("id-spare-1").until > NOW
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [(step_types.Enlist, {"service": spare("c1")}), (step_types.TakeOut, {"service": living("c1"), "mark": "m"})],
+)
+def test_a_service_that_nova_does_not_change_is_remembered(kind, details):
+    """So that nothing else waits for it."""
+    stage = Stage(dict.fromkeys(CHANGES, nova.Refused("no", 403)))
+    assert not stage.do(kind, **details)
+    assert stage.attempts.get("id-c1").until > NOW
 
 
 MARK = "nova-ha: being recovered"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nova_ha import restore
 from nova_ha.guard import Guard
+from nova_ha.order import Order
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import STOPPED
@@ -32,17 +33,19 @@ LASTING = ("active", "stopped", "paused", "suspended")
 class Story:
     """A cloud, and what may happen to it; each method is one kind of event, with numbers that choose of what."""
 
-    def __init__(self, names, hosts, spawn_seconds, prompt, request_seconds, rules):
-        self.scene = Scene(
-            rules, prompt, count=0, hosts=hosts, spawn_seconds=spawn_seconds, request_seconds=request_seconds
-        )
+    def __init__(self, names, hosts, reserved, rules, **more):
+        self.scene = Scene(rules, count=0, hosts=hosts + reserved, **more)
         self.nova = self.scene.nova
         self.hosts = list(self.nova.computes)
         self.nova._choose = lambda able: able[len(self.nova.records) % len(able)]
         for number, name in enumerate(names):
             # The first host dies at once; what is on the others must be in a state that lasts.
             host = self.hosts[number % hosts if name in LASTING and number % 3 == 1 else 0]
-            self.nova.add(*states.ALL[name][:3], wanted=states.ALL[name].wanted, host=host)
+            metadata = {"nova-ha:group": "first"} if number % 2 else {}
+            self.nova.add(*states.ALL[name][:3], wanted=states.ALL[name].wanted, host=host, metadata=metadata)
+        for host in self.hosts[hosts:]:
+            self.nova.status[host].enabled = False
+            self.nova.status[host].disabled_reason = "nova-ha: reserved"
 
     def run(self, seconds):
         """Some time, with the rules checked after each pass."""
@@ -69,10 +72,15 @@ class Story:
         for host in list(self.scene.kept_off):
             self.scene.boots(host)
 
-    def nova_compute_dies(self, number):
+    def nova_compute_dies(self, number, defined, for_long):
         compute = self.nova.computes[self._host(number)]
         if compute.running:
-            compute.stop()
+            compute.stop(defined)
+            if for_long:
+                self.scene.broken.add(compute.name)
+
+    def nova_compute_is_well(self):
+        self.scene.broken = set()
 
     def full(self, number):
         self.nova.full = {self._host(number)}
@@ -111,6 +119,15 @@ class Story:
 
     def spawns(self, spawns):
         self.nova.next_spawns = list(spawns)
+
+    def reads(self, answers):
+        self.nova.next_reads = list(answers)
+
+    def cluster_away(self, away):
+        self.scene.cluster.away = away
+
+    def swaps(self, answers):
+        self.scene.cluster.next_swaps = list(answers)
 
     def message_gets_lost(self):
         self.nova.lost_messages += 1
@@ -168,7 +185,9 @@ class Story:
         self.scene.arm(Tripwire())
         self.nova.away = self.nova.conductor_away = False
         self.nova.next_answers, self.nova.next_changes, self.nova.next_spawns = [], [], []
-        self.nova.lost_messages = 0
+        self.nova.lost_messages, self.nova.next_reads = 0, []
+        self.scene.cluster.away, self.scene.cluster.next_swaps = False, []
+        self.nova_compute_is_well()
         self.none_is_full()
         end = self.scene.clock.now + PATIENCE
         while not self.is_over() and self.scene.clock.now < end:
@@ -201,7 +220,8 @@ EVENTS = st.one_of(
     event("dies", NUMBER, st.sampled_from([0, 0, 2, 20]), st.just(False)),
     event("fenced_again", NUMBER),
     event("boots"),
-    event("nova_compute_dies", NUMBER),
+    event("nova_compute_dies", NUMBER, st.booleans(), st.booleans()),
+    event("nova_compute_is_well"),
     event("full", NUMBER),
     event("none_is_full"),
     event("engine_dies_at", st.integers(1, 8), st.booleans()),
@@ -214,6 +234,9 @@ EVENTS = st.one_of(
     event("changes", st.lists(CHANGE, max_size=4)),
     event("spawns", st.lists(st.sampled_from(["ok", "failed"]), max_size=4)),
     event("message_gets_lost"),
+    event("reads", st.lists(st.sampled_from(["ok", "refused"]), max_size=12)),
+    event("cluster_away", st.booleans()),
+    event("swaps", st.lists(st.sampled_from(["ok", "lost", "dropped"]), max_size=4)),
     event("stopped", NUMBER),
     event("deleted", NUMBER),
     event("rebuilt", NUMBER),
@@ -225,13 +248,19 @@ RULES = st.builds(
     Rules,
     no_room=st.sampled_from([WAIT, RESTART_IN_PLACE]),
     no_room_patience=st.just(60),
-    guard=st.just(Guard(max_share=100)),
+    guard=st.sampled_from([Guard(), Guard(max_share=100)]),
+    order=st.sampled_from([Order(), Order(groups=("first",))]),
+    in_flight_per_source=st.sampled_from([0, 0, 2]),
+    in_flight_per_destination=st.sampled_from([0, 0, 1]),
+    reserve_destination=st.booleans(),
 )
 
 STORIES = st.builds(
     Story,
-    names=st.lists(st.sampled_from(sorted({**states.RECOVERED, **states.DELETED_ONES})), min_size=1, max_size=6),
+    names=st.lists(st.sampled_from(sorted(states.ALL)), min_size=1, max_size=8),
     hosts=st.integers(2, 5),
+    reserved=st.sampled_from([0, 0, 1]),
+    in_flight=st.sampled_from([40, 40, 3, 1]),
     spawn_seconds=st.sampled_from([0.1, 1, 4, 20]),
     prompt=st.booleans(),
     request_seconds=st.sampled_from([0.01, 0.3]),

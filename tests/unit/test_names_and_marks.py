@@ -25,7 +25,20 @@ def test_what_a_flag_says(value, stands, claimant):
     assert (flag.stands(value), flag.claimant(value)) == (stands, claimant)
 
 
-@pytest.mark.parametrize("value", [flag.FLAGGED, flag.GO, flag.RECOVERED, "", None])
+@pytest.mark.parametrize(
+    ("value", "is_dead"),
+    [("yes", True), ("go", True), ("control-1@17", True), ("gibberish", True), ("no", False), ("restart", False)]
+    + [("", False), (None, False)],
+)
+def test_whether_a_flag_says_that_its_host_is_dead(value, is_dead):
+    assert flag.is_dead(value) is is_dead
+
+
+def test_a_nova_compute_that_is_to_start_once_more_is_kept_off_meanwhile():
+    assert flag.stands("restart") and not flag.is_dead("restart")
+
+
+@pytest.mark.parametrize("value", [flag.FLAGGED, flag.GO, flag.RECOVERED, flag.RESTART, "", None])
 def test_no_value_of_its_own_is_taken_for_a_claim(value):
     assert flag.claimant(value) is None
 
@@ -61,7 +74,7 @@ OURS = "nova-ha: being recovered"
 @pytest.mark.parametrize("reserved", [None, "spare-1", "spare-1.rack-7.example.org"])
 @pytest.mark.parametrize(
     "reason",
-    ["bad RAM", "nova-ha sucks", "ü" * 20, "x; was disabled: y", "; reserve: z", "two\nlines", "nova-ha: reserved", " "],
+    ["bad RAM", "nova-ha sucks", "ü" * 20, "x; was disabled: y", "; reserve: z", "two\nlines", "nova-ha: reserved"],
 )
 def test_the_mark_gives_the_operators_reason_back(reason, reserved):
     marked = service(reason=mark.mark(service(reason=reason), reserved))

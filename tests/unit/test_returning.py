@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.returning import CERTAIN, CLEANING, MOST_STARTS, STOPPING
-from nova_ha.steps import Heal, PutBack, StartAgain, Wait
+from nova_ha.steps import PutBack, StartAgain, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
 
 

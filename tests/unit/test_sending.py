@@ -87,7 +87,6 @@ def test_a_source_host_at_its_limit_keeps_no_other_back():
     assert len(held(found, "from compute-1")) == 9
 
 
-@pytest.mark.xfail(strict=True, reason="D31")
 @pytest.mark.parametrize(("limit", "services", "now_sent"), [(1, OTHERS, 2), (2, OTHERS, 4), (3, [OTHERS[0]], 3)])
 def test_a_small_limit_of_destination_hosts_is_used(limit, services, now_sent):
     found = decided(crowd(), services=services, rules=Rules(in_flight_per_destination=limit))

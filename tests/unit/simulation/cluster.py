@@ -2,6 +2,7 @@
 """A cluster in memory: flags, and which nodes are there."""
 
 from nova_ha import flag
+from nova_ha.cluster import ClusterError
 from tests.unit.simulation.process import Tripwire
 
 
@@ -14,6 +15,8 @@ class SimulatedCluster:
         self.nodes = set()  # remote nodes that are online
         self.history = []  # (host, new value) of each change by an engine
         self.tripwire = Tripwire()
+        self.away = False
+        self.next_swaps = []  # "ok", "lost", "dropped": what becomes of the next changes of flags by an engine
 
     def seen_from(self, node):
         """The cluster as an engine on one control node knows it: stands in for ``cluster.Cluster``."""
@@ -57,16 +60,26 @@ class _View:
         return self._node
 
     def flags(self):
-        return dict(self._cluster.values)
+        return dict(self._asked().values)
 
     def flag(self, host):
-        return self._cluster.values.get(host)
+        return self._asked().values.get(host)
 
     def active_on(self, _resource):
-        return set(self._cluster.active)
+        return set(self._asked().active)
 
     def online(self):
-        return set(self._cluster.nodes)
+        return set(self._asked().nodes)
 
     def swap_flag(self, host, old, new):
-        return self._cluster.tripwire.around(lambda: self._cluster.swap(host, old, new))
+        cluster = self._asked()
+        answer = cluster.next_swaps.pop(0) if cluster.next_swaps else "ok"
+        swapped = answer != "lost" and cluster.tripwire.around(lambda: cluster.swap(host, old, new))
+        if answer != "ok":
+            raise ClusterError("cibadmin did not answer within 20 s")
+        return swapped
+
+    def _asked(self):
+        if self._cluster.away:
+            raise ClusterError("the cluster's configuration cannot be read")
+        return self._cluster

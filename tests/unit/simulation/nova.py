@@ -88,6 +88,7 @@ class SimulatedNova:
         for compute in self.computes.values():
             compute.started_long_ago()
         self.servers = {}
+        self.never_launched = set()
         self.records = []
         self.groups = {}  # aggregates: name -> hosts
         self.full = set()  # hosts that have no room
@@ -101,6 +102,7 @@ class SimulatedNova:
         # What becomes of the next evacuate requests, and of the next other changes: see _answered.
         self.next_answers = []
         self.next_changes = []
+        self.next_reads = []  # "ok", "refused": what becomes of the next requests that change nothing
         self.next_spawns = []  # "ok", "failed": what becomes of the next spawns
         # What was asked for
         self.requests = 0  # all but the evacuations themselves
@@ -122,6 +124,8 @@ class SimulatedNova:
         )
         self.guests.copies.add((name, host))
         self.guests.wanted[name] = wanted
+        if vm_state == "building":
+            self.never_launched.add(name)
         if power_state in (RUNNING, PAUSED):
             self.guests.running[name, host] = power_state
         return name
@@ -373,7 +377,7 @@ class SimulatedNova:
         server = self._server(instance)
         if destination is not None and destination not in self.status:
             raise Refused(f"Compute host {destination} not found.", 404)
-        if server.vm_state not in _EVACUABLE:
+        if server.vm_state not in _EVACUABLE or server.id in self.never_launched:
             raise Refused(f"Cannot 'evacuate' instance {instance} while it is in vm_state {server.vm_state}", 409)
         if destination == server.host:
             raise Refused("The target host can't be the same one.", 400)
@@ -438,12 +442,14 @@ class SimulatedNova:
 
     # How requests are answered
 
-    def _asked(self, method, times=1):
+    def _asked(self, method, times=1, change=False):
         self.clock.advance(self._request_seconds * times)
         if self.away:
             raise Unreachable("connection refused", sent=False)
         self.asked.append(method)
         self.requests += times
+        if self.next_reads and not change and self.next_reads.pop(0) == "refused":
+            raise Unreachable("connection refused", sent=False)
 
     def _listed(self, method, found, of_host=False):
         # An empty list of a host is believed only if its service can be read.
@@ -456,7 +462,7 @@ class SimulatedNova:
         return tuple(record.view() for record in found)
 
     def _change(self, method, change):
-        self._asked(method)
+        self._asked(method, change=True)
         answer = self.next_changes.pop(0) if self.next_changes else "ok"
         return self.tripwire.around(lambda: self._answered(answer, change))
 

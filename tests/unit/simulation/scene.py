@@ -8,6 +8,7 @@ import types
 from nova_ha import nova as door
 from nova_ha import restore
 from nova_ha.account import Account
+from nova_ha.cluster import ClusterError
 from nova_ha.engine import Engine
 from nova_ha.rules import Rules
 from tests.unit.simulation.clock import Clock
@@ -85,7 +86,7 @@ class Scene:
             pause = process.engine.one_pass()
             process.workers.run()
             return pause
-        except door.CloudError:
+        except (door.CloudError, ClusterError):
             return 2.0
         except Killed:
             self.arm(Tripwire())
@@ -163,7 +164,9 @@ class Scene:
 
     def operator_looks(self):
         """An operator does what the alarms ask for, after having looked whether it is so."""
-        for (_, instance), reason in self.alarms().items():
+        for (host, instance), reason in self.alarms().items():
+            if "nova-ha go" in reason:
+                self.cluster.go(host)
             server = self.nova.servers.get(instance)
             if server is None or any(c.may_start(instance) and c.running for c in self.nova.computes.values()):
                 continue
@@ -208,7 +211,7 @@ class Scene:
     def _is_as_wanted(self, server, wanted):
         guests, hosts = self.nova.guests, self.nova.guests.hosts(server.id)
         if wanted == DELETED or server.task_state is not None:
-            return False
+            return not hosts and server.vm_state == "soft-delete"
         if wanted == STOPPED:
             return not hosts and server.vm_state in ("stopped", "suspended")
         how = {guests.running[server.id, host] for host in hosts}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Healing does what is needed and no more: a lab that is whole is not brought up anew."""
+
+import types
+
+import pytest
+
+from tests.lab import cluster, faults, healing, lab, nodes, settings, workload
+from tests.lab.cloud import impair
+from tests.lab.shell import LabError
+
+USABLE = {"state": "up", "status": "enabled", "forced_down": False}
+
+
+@pytest.fixture
+def heal(monkeypatch):
+    """A function that heals a lab of such a state, and returns what was done for it."""
+
+    def run(stood=False, whole=True, flags=()):
+        done = []
+
+        def note(module, name, answer=None):
+            monkeypatch.setattr(module, name, lambda *args, **options: done.append(name) or answer)
+
+        for module, names in ((impair, ("clear", "set_guests")), (workload, ("delete_all", "delete_aggregates"))):
+            for name in names:
+                note(module, name)
+        note(lab, "up")
+        note(nodes, "execute")
+        note(faults, "end_all", stood)
+        note(cluster, "set_options")
+        note(workload, "services", [USABLE])
+        note(workload, "client", types.SimpleNamespace(services=None))
+        monkeypatch.setattr(lab, "is_whole", lambda chosen: whole() if callable(whole) else whole)
+        monkeypatch.setattr(cluster, "pcs", lambda *args: None)
+        monkeypatch.setattr(cluster, "any_control", lambda chosen: "control-1")
+        shown = iter([dict.fromkeys(flags, "yes")] if flags else [])
+        monkeypatch.setattr(cluster, "flags", lambda chosen: next(shown, {}))
+        healing.heal(settings.Settings())
+        return done
+
+    return run
+
+
+def election():
+    raise LabError("no control node has a cluster with a quorum")
+
+
+def test_a_whole_lab_is_only_tidied(heal):
+    assert "up" not in heal()
+
+
+@pytest.mark.parametrize("state", [{"stood": True}, {"whole": False}, {"whole": election}])
+def test_a_lab_that_may_not_be_whole_is_brought_up(heal, state):
+    assert "up" in heal(**state)
+
+
+def test_hosts_that_wait_for_room_on_each_other_are_freed_before_they_are_waited_for(heal):
+    done = heal(whole=False, flags=("compute-1", "compute-2", "compute-3"))
+    assert done.index("delete_all") < done.index("up")
+    done = heal(whole=False, flags=("compute-1",))
+    assert done.index("delete_all") > done.index("up")

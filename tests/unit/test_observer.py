@@ -1,0 +1,496 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is read of the cloud, how often, and what becomes of it; against a cloud that fails on anything unexpected."""
+
+import dataclasses
+
+import pytest
+
+from nova_ha.nova import Unreachable
+from nova_ha.observer import ABSENCE, GLANCE_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
+from nova_ha.policy import Selection
+from tests.unit.worlds import OURS, instance, living, record, service, spare
+
+
+class FakeCloud:
+    """A cloud that is what its attributes say; each question is noted."""
+
+    def __init__(self, *services):
+        self.known = {each.host: each for each in services}
+        self.on = {}  # host -> its instances
+        self.records = []
+        self.live = ()
+        self.tagged = ()
+        self.errors = ()
+        self.asked = []
+
+    def _note(self, *question):
+        self.asked.append(question if len(question) > 1 else question[0])
+
+    def services(self):
+        self._note("services")
+        return dict(self.known)
+
+    def aggregates(self):
+        self._note("aggregates")
+        return {"rack": frozenset({"compute-1"})}
+
+    def selection(self):
+        self._note("selection")
+        return Selection(True)
+
+    def instances(self, host):
+        self._note("instances", host)
+        return tuple(self.on.get(host, ()))
+
+    def instance(self, id):
+        self._note("instance", id)
+        return next((each for every in self.on.values() for each in every if each.id == id), None)
+
+    def migrations(self, host):
+        self._note("migrations", host)
+        return tuple(each for each in self.records if host in (each.source, each.destination))
+
+    def live_migrations(self, host):
+        self._note("live_migrations", host)
+        return self.live
+
+    def restoring(self):
+        self._note("restoring")
+        return self.tagged
+
+    def in_error(self):
+        self._note("in_error")
+        return self.errors
+
+
+class Watch:
+    """An observer of a fake cloud, and its clock."""
+
+    def __init__(self, *services, **options):
+        self.cloud = FakeCloud(*(services or (service(), living("compute-2"))))
+        self.now = 1000.0
+        self.observer = Observer(self.cloud, None, lambda: self.now, **options)
+
+    def look(self, after=0.0, flags=None, **more):
+        self.now += after
+        self.cloud.asked.clear()
+        return self.observer.look(flags or {"compute-1": OURS}, **more)
+
+    def glance(self, after=0.0, flags=None):
+        self.now += after
+        self.cloud.asked.clear()
+        return self.observer.glance(flags or {"compute-1": OURS})
+
+    def host(self, *more, **keys):
+        return self.look(*more, **keys).hosts[0]
+
+
+# A dead host
+
+
+def test_a_dead_host_is_read_whole():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    watch.cloud.records = [record(1, "done"), record(2, "accepted", destination="compute-1", source="compute-2")]
+    world = watch.look()
+    (host,) = world.hosts
+    assert (host.name, host.flag, host.service) == ("compute-1", OURS, service())
+    assert host.instances == (instance(),)
+    assert host.evacuations == (record(1, "done"),) and [r.id for r in host.arrivals] == [2]
+    assert world.services == watch.cloud.known and world.aggregates and world.selection == Selection(True)
+    assert world.dead == {"compute-1"} and world.candidates == {"compute-2"}
+
+
+def test_records_are_read_before_instances():
+    """What ends in between then shows as in flight and gone, never as done and left behind."""
+    watch = Watch()
+    watch.look()
+    assert watch.cloud.asked.index(("migrations", "compute-1")) < watch.cloud.asked.index(("instances", "compute-1"))
+
+
+@pytest.mark.parametrize("many", [1, 50])
+def test_requests_do_not_grow_with_instances(many):
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance(number) for number in range(many)]
+    watch.cloud.records = [record(number, "accepted", f"i{number}") for number in range(many)]
+    watch.look()
+    assert len(watch.cloud.asked) == 6
+
+
+@pytest.mark.parametrize("value", ["yes", "go", OURS, "control-2@90", "maybe"])
+@pytest.mark.parametrize("out", [service(forced_down=False), living("compute-1")])
+def test_of_a_host_that_is_not_forced_down_nothing_more_is_read(value, out):
+    watch = Watch(out)
+    world = watch.look(flags={"compute-1": value})
+    assert world.dead == set() and world.hosts[0].instances == ()
+    assert ("instances", "compute-1") not in watch.cloud.asked
+
+
+@pytest.mark.parametrize(
+    ("value", "is_dead"),
+    [("yes", True), ("go", True), (OURS, True), ("maybe", True), ("no", False), ("restart", False)],
+)
+def test_only_a_flag_proves_a_host_dead(value, is_dead):
+    watch = Watch(service(), service("compute-2"))  # which is forced down, but not flagged
+    assert watch.look(flags={"compute-1": value}).dead == ({"compute-1"} if is_dead else set())
+
+
+@pytest.mark.parametrize(
+    ("found", "dead"), [(service("compute-2"), {"compute-1", "compute-2"}), (living("compute-2"), {"compute-1"})]
+)
+def test_hosts_that_others_see_to_are_dead_too_if_they_are_forced_down(found, dead):
+    watch = Watch(service(), found)
+    world = watch.look(others=["compute-2", "unknown"])
+    assert world.dead == dead and [host.name for host in world.hosts] == ["compute-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "found"),
+    [
+        ("compute-1", ["compute-1"], "compute-1"),
+        ("compute-1", ["compute-1.a", "compute-2.a"], "compute-1.a"),
+        ("compute-1.a", ["compute-1"], "compute-1"),
+        ("compute-1", ["compute-2"], None),
+    ],
+)
+def test_the_clusters_names_and_novas(name, known, found):
+    watch = Watch(*(service(each) for each in known))
+    (host,) = watch.look(flags={name: OURS}).hosts
+    assert host.name == name and (host.service and host.service.host) == found
+    assert watch.observer.nova_names([name], watch.cloud.known) == ({name: found} if found else {})
+
+
+def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
+    watch = Watch(service("compute-1.a"), service("compute-1.b"), service("compute-3"))
+    first, second = watch.look(flags={"compute-1": OURS, "compute-3": OURS}).hosts
+    assert "compute-1.a" in first.problem and first.service is None
+    assert second.problem is None and second.service.host == "compute-3"
+    assert watch.observer.nova_names(["compute-1"], watch.cloud.known) == {}
+
+
+@pytest.mark.parametrize(("task_state", "asked"), [("migrating", True), (None, False), ("rebooting", False)])
+def test_live_migrations_are_read_only_where_one_was_going_on(task_state, asked):
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance(2), instance(task_state=task_state)]
+    watch.cloud.live = (record(5, "running"),)
+    assert watch.host().live_migrations == ((record(5, "running"),) if asked else ())
+
+
+@pytest.mark.parametrize(("online", "found"), [(None, False), (set(), False), ({"compute-1"}, True)])
+def test_whether_the_cluster_reaches_it(online, found):
+    assert Watch().host(online=online).online is found
+
+
+def test_services_that_were_just_read_are_not_read_again():
+    watch = Watch()
+    watch.look(services=watch.cloud.known)
+    assert "services" not in watch.cloud.asked
+
+
+def test_a_cloud_that_is_away_is_the_engines_to_wait_for():
+    watch = Watch()
+
+    def away(*_):
+        raise Unreachable("away")
+
+    watch.cloud.instances = away
+    with pytest.raises(Unreachable):
+        watch.look()
+    assert watch.glance() is None
+
+
+# What is kept for a while
+
+
+def test_settings_are_read_once_a_minute():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    for after, again in ((0, True), (1, False), (SETTINGS_AGE - 1, False), (1, True), (1, False)):
+        watch.look(after)
+        assert ("selection" in watch.cloud.asked, "aggregates" in watch.cloud.asked) == (again, again)
+
+
+def test_without_instances_it_does_not_matter_what_selects_them():
+    watch = Watch()
+    assert watch.look().selection is None and "selection" not in watch.cloud.asked
+
+
+@pytest.mark.parametrize(
+    ("matter", "others", "asked"), [(True, [], True), (False, [], False), (False, [spare()], True)]
+)
+def test_aggregates_are_read_only_where_they_matter(matter, others, asked):
+    watch = Watch(service(), *others, aggregates_matter=matter)
+    world = watch.look()
+    assert ("aggregates" in watch.cloud.asked) is asked and bool(world.aggregates) is asked
+
+
+def test_tagged_instances_are_looked_for_as_long_as_there_may_be_any():
+    watch = Watch()
+    tagged = instance(noted="stopped")
+    watch.look()
+    assert "restoring" in watch.cloud.asked  # a former engine may have left some
+    watch.look()
+    assert "restoring" not in watch.cloud.asked
+    watch.cloud.on["compute-1"], watch.cloud.tagged = [tagged], (tagged,)
+    assert watch.look().restoring == (tagged,)
+    watch.cloud.on["compute-1"], watch.cloud.tagged = [], (dataclasses.replace(tagged, host="compute-2"),)
+    assert watch.look().restoring == watch.cloud.tagged
+    watch.cloud.tagged = ()
+    assert watch.look().restoring == () and "restoring" in watch.cloud.asked
+    watch.look()
+    assert "restoring" not in watch.cloud.asked
+
+
+# Whereabouts
+
+
+def test_where_an_instance_went_is_asked_only_when_it_is_gone_for_a_while():
+    watch = Watch()
+    watch.cloud.records = [record(1, "accepted")]
+    watch.cloud.on["compute-2"] = [instance(host="compute-2")]
+    assert watch.host().whereabouts == {}
+    assert watch.host(ABSENCE - 0.1).whereabouts == {}
+    assert watch.host(0.1).whereabouts == {"i1": instance(host="compute-2")}
+    assert ("instance", "i1") in watch.cloud.asked
+    watch.cloud.on.clear()
+    assert watch.host(WHEREABOUTS_AGE).whereabouts == {"i1": instance(host="compute-2")}
+    assert ("instance", "i1") not in watch.cloud.asked
+    assert watch.host(0.1).whereabouts == {"i1": None}
+
+
+@pytest.mark.parametrize(
+    ("records", "here"),
+    [
+        ([], False),
+        ([record(1, "done")], False),
+        ([record(1, "completed")], False),
+        ([record(1, "failed")], False),
+        ([record(1, "accepted"), record(2, "done")], False),
+        ([record(1, "accepted")], True),
+    ],
+)
+def test_of_others_nothing_is_asked(records, here):
+    watch = Watch()
+    watch.cloud.records = records
+    watch.cloud.on["compute-1"] = [instance()] if here else []
+    watch.look()
+    assert watch.host(ABSENCE + 1).whereabouts == {}
+    assert ("instance", "i1") not in watch.cloud.asked
+
+
+def test_a_newer_record_in_flight_is_asked_about():
+    watch = Watch()
+    watch.cloud.records = [record(1, "done"), record(2, "accepted", destination=None)]
+    watch.look()
+    assert watch.host(ABSENCE).whereabouts == {"i1": None}
+
+
+# The way back
+
+
+def returned(watch, after=1.0, report="t0", value="no", **more):
+    watch.cloud.known["compute-1"] = service(report=report, **more)
+    return watch.host(after, flags={"compute-1": value})
+
+
+def test_a_host_that_has_not_reported_is_not_looked_into():
+    watch = Watch()
+    for _ in range(3):
+        host = returned(watch)
+        assert host.reported_for is None and not {q[0] for q in watch.cloud.asked} & {"migrations", "instances"}
+
+
+def test_a_host_has_reported_when_its_report_changes():
+    watch = Watch()
+    returned(watch)
+    assert returned(watch, report="t1").reported_for == 0
+    assert ("migrations", "compute-1") in watch.cloud.asked
+    assert ("instances", "compute-1") not in watch.cloud.asked
+    assert returned(watch, 5.0, report="t1").reported_for == 5
+
+
+@pytest.mark.parametrize("between", [["restart"], ["yes", OURS], [OURS]])
+def test_only_what_it_reported_since_it_was_recovered_counts(between):
+    watch = Watch()
+    returned(watch)
+    assert returned(watch, report="t1").reported_for == 0
+    for value in between:
+        returned(watch, report="t1", value=value)
+    assert returned(watch, report="t1").reported_for is None
+    assert returned(watch, report="t2").reported_for == 0
+
+
+def test_a_host_that_is_up_has_its_records_read_though_it_was_not_seen_to_begin():
+    watch = Watch()
+    watch.cloud.records = [record(1, "done")]
+    host = returned(watch, up=True, forced_down=False, enabled=True)
+    assert host.reported_for is None and host.evacuations == (record(1, "done"),)
+
+
+def test_for_how_long_a_flag_has_been_what_it_is():
+    watch = Watch()
+    seen = []
+    for after, value in ((0, "no"), (5, "no"), (5, "restart"), (7, "restart"), (1, "no"), (2, "no")):
+        seen.append(returned(watch, after, value=value).flagged_for)
+    assert seen == [0, 5, 0, 7, 0, 2]
+
+
+def test_a_host_that_is_well_is_not_read_again_at_once():
+    watch = Watch()
+    watch.cloud.records = [record(1, "completed")]
+    returned(watch)
+    for after, asked in ((1.0, True), (1.0, False), (GLANCE_AGE, True)):
+        returned(watch, after, report="t1")
+        assert (("migrations", "compute-1") in watch.cloud.asked) is asked
+
+
+@pytest.mark.parametrize("status", ["done", "accepted", "pre-migrating"])
+def test_a_host_that_is_not_well_is_read_each_time(status):
+    watch = Watch()
+    watch.cloud.records = [record(1, status)]
+    returned(watch)
+    for _ in range(3):
+        assert returned(watch, report="t1").evacuations == (record(1, status),)
+
+
+def broken(number=1, task_state="rebuilding"):
+    return instance(number, "error", task_state, host="compute-3")
+
+
+@pytest.mark.parametrize(
+    ("one", "records", "found"),
+    [
+        (broken(), [record(1, "completed")], True),
+        (broken(), [record(1, "failed", destination="compute-1", source="compute-9")], True),
+        (broken(task_state="resize_migrating"), [record(1, "completed")], True),
+        (broken(), [], False),
+        (broken(), [record(1, "completed", instance="i2")], False),
+        (broken(task_state=None), [record(1, "completed")], False),
+        (broken(task_state="deleting"), [record(1, "completed")], False),
+        (broken(task_state="soft-deleting"), [record(1, "completed")], False),
+        (broken(task_state="rebuild_spawning"), [record(1, "completed")], False),
+        (broken(task_state="rebooting_hard"), [record(1, "completed")], False),
+        (broken(task_state="powering-on"), [record(1, "completed")], False),
+        (broken(), [record(1, "completed"), record(2, "accepted")], False),  # it is on its way
+    ],
+)
+def test_what_late_requests_of_a_host_have_broken(one, records, found):
+    watch = Watch()
+    watch.cloud.records, watch.cloud.errors = records, (one,)
+    returned(watch)
+    assert returned(watch, report="t1").broken == (((one, 0.0),) if found else ())
+
+
+def test_for_how_long_it_has_been_broken():
+    watch = Watch()
+    watch.cloud.records, watch.cloud.errors = [record(1, "completed")], (broken(),)
+    returned(watch)
+    assert [returned(watch, 7.0, report="t1").broken[0][1] for _ in range(3)] == [0, 7, 14]
+    watch.cloud.errors = (broken(task_state="resize_prep"),)  # it moves: somebody works on it
+    assert returned(watch, 7.0, report="t1").broken[0][1] == 0
+
+
+def test_what_is_broken_a_second_time_is_not_taken_for_the_first():
+    watch = Watch()
+    watch.cloud.records, watch.cloud.errors = [record(1, "completed")], (broken(),)
+    returned(watch)
+    returned(watch, report="t1")
+    assert returned(watch, 40.0, report="t1").broken[0][1] == 40
+    watch.cloud.errors = ()
+    returned(watch, report="t1")
+    watch.cloud.errors = (broken(),)
+    assert returned(watch, GLANCE_AGE + 1, report="t1").broken[0][1] == 0
+
+
+def test_two_hosts_that_return_do_not_forget_each_others_broken_instances():
+    watch = Watch()
+    for number, source in ((1, "compute-1"), (2, "compute-2")):
+        watch.cloud.records.append(record(number, "completed", f"i{number}", "compute-3", source))
+    watch.cloud.errors = (broken(1), broken(2))
+    flags = {"compute-1": "no", "compute-2": "no"}
+    watch.cloud.known = {"compute-1": service(), "compute-2": service("compute-2")}
+    watch.look(flags=flags)
+    watch.cloud.known = {"compute-1": service(report="t1"), "compute-2": service("compute-2", report="t1")}
+    watch.look(flags=flags)
+    first, second = watch.look(50.0, flags=flags).hosts
+    assert first.broken == ((broken(1), 50.0),) and second.broken == ((broken(2), 50.0),)
+
+
+# Glances
+
+
+def following():
+    """An observer that has looked at a host with instances on their way."""
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance(1), instance(2)]
+    watch.cloud.records = [record(1, "accepted"), record(2, "accepted", instance="i2")]
+    watch.look()
+    return watch
+
+
+def test_a_glance_costs_one_request_a_host():
+    watch = following()
+    seen = watch.glance(1.0)
+    assert watch.cloud.asked == [("migrations", "compute-1")]
+    assert seen.hosts[0].instances == (instance(1), instance(2))
+
+
+@pytest.mark.parametrize(
+    ("status", "stays"),
+    [("accepted", True), ("pre-migrating", True), ("failed", True), ("error", True), ("done", False)],
+)
+def test_a_glance_shows_what_records_say(status, stays):
+    watch = following()
+    watch.cloud.records[0] = record(1, status)
+    (host,) = watch.glance(1.0).hosts
+    assert host.evacuations[0].status == status
+    assert (instance(1) in host.instances) is stays and instance(2) in host.instances
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda watch: setattr(watch, "now", watch.now + GLANCE_AGE + 0.1),
+        lambda watch: watch.cloud.on.clear() or watch.look(),
+        lambda watch: watch.cloud.known.update({"compute-2": living("compute-2", up=False)}) or watch.look(),
+        lambda watch: setattr(watch.cloud, "tagged", (instance(noted="stopped"),))
+        or watch.cloud.on.update({"compute-1": [instance(noted="stopped")]})
+        or watch.look(),
+    ],
+)
+def test_a_glance_is_not_enough(change):
+    watch = following()
+    change(watch)
+    assert watch.glance() is None
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [{"compute-1": "yes"}, {"compute-1": "no"}, {"compute-1": "restart"}, {"compute-1": OURS, "compute-2": "yes"}, {}],
+)
+def test_a_glance_is_not_enough_when_a_flag_has_changed(flags):
+    watch = following()
+    watch.now += 1
+    assert watch.observer.glance(flags) is None
+
+
+@pytest.mark.parametrize("value", ["no", "restart"])
+def test_a_glance_is_not_enough_for_a_host_that_returns(value):
+    watch = following()
+    flags = {"compute-1": OURS, "compute-2": value}
+    watch.look(flags=flags)
+    assert watch.glance(flags=flags) is None
+
+
+def test_there_is_no_glance_before_the_first_look():
+    assert Watch().glance() is None
+
+
+def test_with_the_last_flag_what_was_seen_is_forgotten():
+    watch = Watch()
+    watch.cloud.records = [record(1, "accepted")]
+    watch.look()
+    assert watch.host(ABSENCE).whereabouts == {"i1": None}
+    watch.observer.forget()
+    assert watch.host(1.0).whereabouts == {}
+    assert watch.host(ABSENCE).whereabouts == {"i1": None} and ("instance", "i1") in watch.cloud.asked
