@@ -107,8 +107,10 @@ def _recover(case, taken):
 def _enlist(case):
     """The step that enables the reserved host which is to take this one's place, or None."""
     enlisted = case.world.services.get(mark.reserve(case.host.service))
-    if enlisted is None or not reserve.is_reserved(enlisted):
+    if enlisted is None or not reserve.is_reserved(enlisted) or not enlisted.up:
         return None
+    if any(host.service and host.service.host == enlisted.host for host in case.world.hosts):
+        return None  # it has been lost itself
     return Enlist(case.host.name, f"reserved host {enlisted.host} takes its place", enlisted)
 
 

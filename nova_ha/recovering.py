@@ -13,6 +13,9 @@ from nova_ha.steps import Close, Delete, Evacuate, Leave, MakeReady, Wait
 MIGRATION_PATIENCE = 120
 
 
+# Failures in a row after which an operator should know, though it goes on.
+MANY_FAILURES = 5
+
 # What Nova says when an evacuation failed though its guest is where it was to be made: it was there already; or
 # somebody changed the instance's task while the guest was started.
 _STARTED = re.compile(r"Instance \S+ already exists|Conflict updating instance .*Expected: .*'rebuild_spawning'")
@@ -186,7 +189,8 @@ def _held(case, instance):
     if case.now >= attempt.until:
         return None
     again = "tried" if attempt.outcome == tried.FAILED else "looked at"
-    return case.wait(f"{attempt.reason}; {again} again after a pause", instance)
+    reason = f"{attempt.reason}; {again} again after a pause"
+    return case.wait(reason, instance, alarm=attempt.failures >= MANY_FAILURES)
 
 
 def _being_migrated(case, instance):

@@ -54,6 +54,7 @@ class Instance:
     :param project: id of the project that owns it
     :param zone: the availability zone that it is in
     :param tags: its tags
+    :param launched: whether its guest has ever been started
     :param fault: what Nova says of why it is in error, None if it is not, or Nova says nothing
     """
 
@@ -69,6 +70,7 @@ class Instance:
     project: Optional[str] = None
     zone: Optional[str] = None
     tags: frozenset = frozenset()
+    launched: bool = True
     fault: Optional[str] = None
 
 

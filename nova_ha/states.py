@@ -48,6 +48,9 @@ VM_STATES = {
     "deleted": Treatment(LEAVE, "it is deleted"),
 }
 
+# One in error whose build failed, or was interrupted: Nova refuses to evacuate it for ever.
+NEVER_LAUNCHED = Treatment(LEAVE, "it was never launched: there is nothing to bring back")
+
 # By Nova's task_state, which goes before the vm_state. Any other is what the dead host left of a work that Nova's
 # evacuate overrides.
 TASK_STATES = {
@@ -82,6 +85,8 @@ def treatment(instance):
     found = VM_STATES.get(instance.vm_state)
     if found is None:
         return Treatment(HOLD, f"{instance.vm_state} is none of Nova's states that nova-ha knows")
+    if instance.vm_state == "error" and not instance.launched and not (by_task and by_task.do == DELETE):
+        return NEVER_LAUNCHED
     if found.do == LEAVE and not (by_task and by_task.do == DELETE):
         return found
     if by_task is not None:

@@ -61,6 +61,7 @@ def instance(body):
         project=body["tenant_id"],
         zone=body["OS-EXT-AZ:availability_zone"] or None,
         tags=frozenset(body["tags"]),
+        launched=body["OS-SRV-USG:launched_at"] is not None,
         fault=(body.get("fault") or {}).get("message"),
     )
 

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.attempts import SETTLE
-from nova_ha.restoring import of_host
+from nova_ha.restoring import before_clearing, is_back
 from nova_ha.steps import Restore, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
 
@@ -179,19 +179,74 @@ def test_what_is_restored_is_told_of_the_host_that_it_was_recovered_from(hosts, 
     assert [(type(step), step.host) for step in found] == [(Restore, told_of)]
 
 
+AWAY = host("no", name="compute-7")
+BACK = host("no", name="compute-7", reported_for=1.0)
+
+
 @pytest.mark.parametrize(
-    ("one", "records", "counts"),
+    ("one", "records", "others", "counts"),
     [
-        (elsewhere(host="compute-1"), [], False),  # which is dead
-        (elsewhere(), [record(7, "done")], True),
-        (elsewhere(), [record(7, "failed")], True),
-        (elsewhere(), [], False),
-        (elsewhere(), [record(7, "done", instance="i2")], False),
+        (elsewhere(host="compute-1"), [], [], True),
+        (elsewhere(), [record(7, "done")], [], True),
+        (elsewhere(), [record(7, "failed")], [], True),
+        (elsewhere(), [], [], True),  # when no other host is missing, all that are left
+        (elsewhere(), [], [BACK], True),
+        (elsewhere(), [], [AWAY], False),
+        (elsewhere(), [record(7, "done", instance="i2")], [AWAY], False),
+        (elsewhere(), [record(7, "done")], [AWAY], True),
+        (elsewhere(host="compute-1"), [], [AWAY], True),
+        (elsewhere("stopped", power_state="shutdown"), [record(7, "done")], [AWAY], False),  # it has its state
+        (elsewhere("rescued"), [record(7, "done")], [], False),
+        (elsewhere("shelved_offloaded", host=None), [record(7, "done")], [], False),
+        (elsewhere(host="compute-9"), [record(7, "done")], [], False),  # which is down
     ],
 )
-def test_which_of_them_have_to_do_with_a_host(one, records, counts):
-    source = host("no", evacuations=records)
-    assert of_host(source, world(source, restoring=(one,))) == ([one] if counts else [])
+def test_which_of_them_keep_a_hosts_flag(one, records, others, counts):
+    source = host("no", service_=living("compute-1"), evacuations=records)
+    assert before_clearing(source, world(source, *others, restoring=(one,))) == ([one] if counts else [])
+
+
+@pytest.mark.parametrize(
+    ("one", "back"),
+    [
+        (host("no"), False),
+        (host("no", reported_for=0.0), True),
+        (host("no", service_=living("compute-1")), True),
+        (host("no", service_=living("compute-1", up=False)), False),
+        (host("no", problem="ambiguous"), False),
+        (host("restart", reported_for=9.0), False),
+        (host("restart", service_=living("compute-1")), False),
+        (host(), False),
+        (host("yes"), False),
+        (dataclasses.replace(host("no"), service=None), False),
+    ],
+)
+def test_which_hosts_are_back(one, back):
+    assert is_back(one) is back
+
+
+@pytest.mark.parametrize(("other", "kind"), [(AWAY, "Wait"), (host(name="compute-7"), "Wait"), (BACK, "Restore")])
+def test_a_note_stays_until_no_host_can_break_the_instance_any_more(other, kind):
+    restored = elsewhere("stopped", "stopped", "shutdown")
+    assert kinds(s for s in restoring(restored, other) if getattr(s, "instance", None)) == [kind]
+
+
+@pytest.mark.xfail(strict=True, reason="D32")
+@pytest.mark.parametrize(
+    ("noted", "before", "owner"),
+    [
+        ("stopped", ("stopped", "shutdown"), ("active", "running")),
+        ("paused", ("paused", "paused"), ("active", "running")),
+        ("running", ("active", "running"), ("stopped", "shutdown")),
+    ],
+)
+def test_a_restored_instance_is_its_owners_again(noted, before, owner):
+    """Some host may be away for weeks; its owner does not wait for that."""
+    attempts = nothing_asked()
+    for moment, (vm_state, power_state) in enumerate([before, before, owner, owner]):
+        one = elsewhere(vm_state, noted, power_state)
+        found = restoring(one, AWAY, attempts=attempts, now=NOW + 1000 * moment)
+        assert not [step for step in found if isinstance(step, Restore) and step.move != "untag"]
 
 
 @pytest.mark.parametrize("vm_state", ["rescued", "resized", "building", "shelved"])

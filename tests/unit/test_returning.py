@@ -107,19 +107,19 @@ def test_a_service_that_nova_does_not_list_is_not_taken_for_removed_at_once():
 
 
 @pytest.mark.parametrize(
-    ("where", "evacuated", "kind"),
+    ("where", "evacuated", "others", "kind"),
     [
-        ("compute-1", [], "Wait"),
-        ("compute-2", [record(7, "completed")], "Wait"),
-        ("compute-2", [], "Clear"),
+        ("compute-1", [], [], "Wait"),
+        ("compute-2", [record(7, "completed")], [], "Wait"),
+        ("compute-2", [], [], "Wait"),  # the last flag stays until all is done
+        ("compute-2", [], [host("no", name="compute-7")], "Clear"),
     ],
 )
-def test_the_flag_stays_until_instances_have_their_former_state(where, evacuated, kind):
+def test_the_flag_stays_until_instances_have_their_former_state(where, evacuated, others, kind):
     unrestored = instance(host=where, vm_state="active", noted="stopped")
-    found = decided(back(BACK_IN_NOVA, evacuated), restoring=(unrestored,))
-    assert [type(step).__name__ for step in found if step.host == "compute-1" and not getattr(step, "instance", 0)] == [
-        kind
-    ]
+    found = decided(back(BACK_IN_NOVA, evacuated), *others, restoring=(unrestored,))
+    own = [step for step in found if step.host == "compute-1" and not getattr(step, "instance", None)]
+    assert kinds(own) == [kind]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,12 @@ def test_a_healing_is_given_time():
 @pytest.mark.parametrize("seconds", [0.0, CERTAIN])
 def test_the_flag_stays_while_something_is_broken(seconds):
     assert "Clear" not in kinds(decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),))))
+
+
+def test_an_instance_that_two_hosts_have_to_do_with_is_healed_once():
+    other = host("no", name="compute-2", reported_for=CLEANING, broken=((BROKEN, 999.0),))
+    found = decided(back(broken=((BROKEN, 999.0),)), other, services=[living("compute-3")])
+    assert kinds(found).count("Heal") == 1
 
 
 def test_put_back_and_healing_do_not_wait_for_each_other():

@@ -8,7 +8,7 @@ import pytest
 from nova_ha import attempts as tried
 from nova_ha.order import Order
 from nova_ha.rules import Rules
-from nova_ha.sending import FAILED_FOR_GOOD, in_flight
+from nova_ha.sending import FAILED_FOR_GOOD, LIVELY, in_flight
 from nova_ha.steps import Evacuate, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
 
@@ -58,6 +58,31 @@ def test_no_more_are_in_flight_than_may_be(many, flying, window, now_sent):
     assert len(found) == many + flying
 
 
+@pytest.mark.parametrize(
+    ("flying", "seconds", "now_sent"),
+    [
+        (0, 0, 40),
+        (30, 0, 10),  # a quarter is free
+        (31, 0, 0),  # wait for more to end: each time costs a look at the whole world
+        (39, 0, 0),
+        (39, LIVELY - 1, 0),
+        (31, LIVELY, 9),  # they do not end: every place counts
+        (39, LIVELY, 1),
+        (40, LIVELY, 0),
+    ],
+)
+def test_places_are_filled_up_many_at_a_time_while_evacuations_come_and_go(flying, seconds, now_sent):
+    seen, attempts = crowd(many=60, flying=flying), nothing_asked()
+    attempts.observe(seen, NOW)
+    assert len(sent(sending(seen, attempts=attempts, window=40, now=NOW + seconds))) == now_sent
+
+
+def test_the_last_ones_are_sent_at_once():
+    seen, attempts = crowd(many=5, flying=35), nothing_asked()
+    attempts.observe(seen, NOW)
+    assert len(sent(sending(seen, attempts=attempts, window=40))) == 5
+
+
 def test_the_limit_holds_over_all_hosts_and_is_shared_fairly():
     found = sending(crowd("compute-1", 9, 1), crowd("compute-2", 9, 1), window=8)
     # Two are in flight already.
@@ -65,11 +90,17 @@ def test_the_limit_holds_over_all_hosts_and_is_shared_fairly():
     assert len(found) == 20
 
 
-def test_the_host_with_the_least_in_flight_comes_first():
-    found = sending(crowd("compute-1", 5, 3), crowd("compute-2", 5, 0), crowd("compute-3", 5, 1), window=5)
-    assert [step.host for step in sent(found)] == ["compute-2"]
-    found = sending(crowd("compute-1", 5, 3), crowd("compute-2", 5, 0), crowd("compute-3", 5, 1), window=7)
-    assert [step.host for step in sent(found)] == ["compute-2", "compute-3", "compute-1"]
+@pytest.mark.parametrize(
+    ("window", "now_sent"),
+    [(5, ["compute-2"]), (7, ["compute-2", "compute-3", "compute-1"]), (8, ["compute-2", "compute-3", "compute-1"] * 2)],
+)
+def test_the_host_with_the_least_in_flight_comes_first(window, now_sent):
+    hosts = [crowd("compute-1", 5, 3), crowd("compute-2", 5, 0), crowd("compute-3", 5, 1)]
+    attempts = nothing_asked()
+    for each in hosts:
+        attempts.observe(each, NOW)
+    found = sending(*hosts, attempts=attempts, window=window, now=NOW + LIVELY)
+    assert [step.host for step in sent(found)] == now_sent[: window - 4]
 
 
 @pytest.mark.parametrize(
