@@ -115,21 +115,32 @@ class Deeds:
 
     def _restore(self, step):
         instance = step.instance
-        if step.move == "untag":
-            request = None
-            for tag in restore.TAGS.values():
-                if tag in instance.tags:
-                    request = self._cloud.untag(instance, tag)
-        else:
-            moves = {"stop": self._cloud.stop, "pause": self._cloud.pause, "reboot": self._cloud.reboot}
-            act = moves.get(step.move, lambda subject: self._cloud.reset_state(subject, "active"))
-            request = act(instance)
-        self._attempts.moved(instance.id, self._clock(), step.reason)
+        moves = {
+            "activate": lambda: self._cloud.reset_state(instance, "active"),
+            "reboot": lambda: self._cloud.reboot(instance),
+            "stop": lambda: self._cloud.stop(instance),
+            "pause": lambda: self._cloud.pause(instance),
+            "settle": lambda: self._retag(instance, restore.DONE_TAGS[restore.wanted(instance)]),
+            "untag": lambda: self._retag(instance, None),
+        }
+        request = moves[step.move]()
+        if step.move not in ("settle", "untag"):
+            self._attempts.moved(instance.id, self._clock(), step.reason)
         self._event(f"restoring: {step.move}", step, request)
         return True
 
+    def _retag(self, instance, tag):
+        """Put a tag of ours (None: none) in the place of those that the instance has."""
+        request = None if tag is None else self._cloud.tag(instance, tag)
+        for old in sorted({*restore.TAGS.values(), *restore.DONE_TAGS.values()} & instance.tags - {tag}):
+            request = self._cloud.untag(instance, old)
+        return request
+
     def _heal(self, step):
         request = self._cloud.reset_state(step.instance, "active")
+        before = restore.reached(step.instance)
+        if before:
+            self._retag(step.instance, restore.TAGS[before])
         self._attempts.later(step.instance.id, self._clock(), LOOK_AGAIN, step.reason)
         self._event("healed", step, request)
         return True

@@ -91,7 +91,7 @@ class Nova:
 
     def restoring(self):
         """Every instance, of all projects, that carries one of the tags of ``restore``."""
-        tagged = {"tags-any": ",".join(restore.TAGS.values())}
+        tagged = {"tags-any": ",".join([*restore.TAGS.values(), *restore.DONE_TAGS.values()])}
         found = self._list("compute", "/servers/detail", "servers", all_tenants="True", **tagged)
         return tuple(map(views.instance, found))
 

@@ -229,7 +229,7 @@ class Observer:
 
     def _restoring(self, instances):
         """Every instance whose former state is to be restored; asked for only as long as there may be any."""
-        self._tagged = self._tagged or any(restore.wanted(instance) for instance in instances)
+        self._tagged = self._tagged or any(restore.wanted(i) or restore.reached(i) for i in instances)
         found = self._cloud.restoring() if self._tagged else ()
         self._tagged = bool(found)
         return found

@@ -23,13 +23,13 @@ def steps(world, attempts, now):
     all_back = all(map(is_back, world.hosts))
     found = []
     for instance in filter(lambda each: _is_due(each, world), world.restoring):
+        move, reason = _move(instance, all_back)
+        if move is None:
+            continue
         host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
-        move, reason = _move(instance)
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
         busy = instance.task_state is not None or (instance.id, instance.host) in landing
-        if move == "untag" and not all_back:
-            found.append(Wait(host, f"{reason}; the note stays until all hosts are back that may change it", instance))
-        elif busy or _tried(attempts, instance, now):
+        if busy or _tried(attempts, instance, now):
             found.append(Wait(host, f"{reason}, once nothing else is done with it", instance))
         else:
             found.append(Restore(host, reason, instance, move))
@@ -41,11 +41,10 @@ def before_clearing(host, world):
 
     Those that have to do with the host; and when no other host is missing any more, all that are left.
     """
-    due = [instance for instance in world.restoring if _is_due(instance, world)]
-    if all(map(is_back, world.hosts)):
-        return due
+    all_back = all(map(is_back, world.hosts))
+    due = [i for i in world.restoring if _is_due(i, world) and _move(i, all_back)[0] is not None]
     own = {record.instance for record in host.evacuations}
-    return [i for i in due if (i.host == host.service.host or i.id in own) and _move(i)[0] != "untag"]
+    return [i for i in due if all_back or i.host == host.service.host or i.id in own]
 
 
 def is_back(host):
@@ -64,23 +63,31 @@ def _is_due(instance, world):
     return alive and (instance.vm_state in TAGGABLE or instance.vm_state == "error")
 
 
-def _move(instance):
-    """The next move towards the noted state, and why."""
+def _move(instance, all_back):
+    """The next move towards the noted state, and why; (None, "") if the instance is its owner's.
+
+    :param all_back: whether no flagged host is left that may have requests queued
+    """
     wanted = restore.wanted(instance)
+    state = wanted or restore.reached(instance)
     is_so = {
         restore.RUNNING: instance.vm_state == "active" and instance.power_state == "running",
         restore.STOPPED: instance.vm_state == "stopped",
         restore.PAUSED: instance.vm_state == "paused",
-    }[wanted]
+    }[state]
+    if wanted is None:
+        if instance.vm_state == "error" or (is_so and not all_back):
+            return None, ""
+        return "untag", f"it is {state} again, and every host is back" if is_so else "its owner has changed it since"
     if is_so:
-        return "untag", f"it is {wanted} again"
+        return ("untag" if all_back else "settle"), f"it is {state} again"
     if instance.vm_state not in ("active", "stopped", "error"):
-        return "untag", f"it was to be {wanted} again, but its owner has made it {instance.vm_state}"
-    if wanted == restore.STOPPED:
+        return "untag", f"it was to be {state} again, but its owner has made it {instance.vm_state}"
+    if state == restore.STOPPED:
         return ("activate" if instance.vm_state == "error" else "stop"), "it was not running when its host died"
     if instance.vm_state != "active" or instance.power_state != "running":
         # Restarted in place: its guest is not there yet.
-        return "reboot", f"to be {wanted} again, its guest must be started"
+        return "reboot", f"to be {state} again, its guest must be started"
     return "pause", "it was paused when its host died"
 
 

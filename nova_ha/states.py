@@ -97,6 +97,10 @@ def treatment(instance):
     if instance.vm_state in ("active", "resized") and instance.power_state in _SHUT_DOWN:
         # An active one: its guest had ended, and Nova would have set it to stopped; or such an engine left it so.
         return found._replace(why="its guest was not running, and stays stopped", then=restore.STOPPED)
+    reached = restore.reached(instance)
+    if instance.vm_state == "error" and reached:
+        # A late request of a host that came back has set it to error, and its guest's state is not known any more.
+        return Treatment(RESET, f"it is in error, and was {reached} before", reached)
     if instance.vm_state == "error" and instance.power_state in _SHUT_DOWN:
         return Treatment(RESET, "it is in error, and was not running: made anew, and left stopped", restore.STOPPED)
     return found

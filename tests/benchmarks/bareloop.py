@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine is measured against: a script that evacuates a host as fast as it can, and guards against nothing.
 
-It forces the host down, lists its instances, posts their evacuations from eight threads, and polls until Nova has all
-of them elsewhere. It speaks to Nova through the same recording proxy as the engine, with the same credentials.
+It forces the host down, lists its instances, posts their evacuations from eight threads, and polls until Nova has none
+of them there any more. It speaks to Nova through the same recording proxy as the engine, with the same credentials.
 """
 
 import concurrent.futures
@@ -17,7 +17,6 @@ from tests.lab.cloud import layout
 THREADS = 8
 POLL = 1.0  # seconds between two looks of the poller
 LIMIT = 300
-HOST = "OS-EXT-SRV-ATTR:host"
 
 
 class BareLoop:
@@ -48,17 +47,16 @@ class BareLoop:
         self._service = self._services()[host]
 
     def run(self):
-        """Evacuate the host; returns when Nova has every instance elsewhere.
+        """Evacuate the host; returns when Nova has no instance there any more.
 
         :raises TimeoutError: it does not
         :raises keystoneauth1.exceptions.ClientException: Nova refused something
         """
         self._nova.put(f"/os-services/{self._service}", json={"forced_down": True})
-        ids = [server["id"] for server in self._instances(host=self._host)]
         with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-            posts = [pool.submit(self._evacuate, id) for id in ids]
+            posts = [pool.submit(self._evacuate, server["id"]) for server in self._left()]
             deadline = time.monotonic() + LIMIT
-            while not all(map(self._is_elsewhere, self._instances())):
+            while self._left(limit=1):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"the bare loop has not evacuated {self._host} within {LIMIT} s")
                 time.sleep(POLL)
@@ -68,12 +66,9 @@ class BareLoop:
     def _evacuate(self, id):
         self._nova.post(f"/servers/{id}/action", json={"evacuate": {}})
 
-    def _is_elsewhere(self, server):
-        settled = server["status"] == "ACTIVE" and server["OS-EXT-STS:task_state"] is None
-        return settled and server[HOST] != self._host
-
-    def _instances(self, **filters):
-        return self._nova.get("/servers/detail", params={"all_tenants": "True", **filters}).json()["servers"]
+    def _left(self, **more):
+        """The host's instances, without details: the cheapest way to see whether there are any."""
+        return self._nova.get("/servers", params={"all_tenants": "True", "host": self._host, **more}).json()["servers"]
 
     def _services(self):
         found = self._nova.get("/os-services", params={"binary": "nova-compute"}).json()["services"]

@@ -294,7 +294,8 @@ EXPECTED = {
 def test_an_instance_reads_the_same_in_every_list(cloud, said, read):
     nova = cloud.nova()
     expected = Instance(**{**EXPECTED, **read})
-    tags = "nova-ha%3Arestore%3Drunning%2Cnova-ha%3Arestore%3Dstopped%2Cnova-ha%3Arestore%3Dpaused"
+    states = [f"nova-ha%3A{word}%3D{state}" for word in ("restore", "restored") for state in ("running", "stopped", "paused")]
+    tags = "%2C".join(states)
     cloud.pages[ON_HOST] = {"servers": [server(**said)]}
     cloud.pages["/v2.1/servers/i1"] = {"server": server(**said)}
     cloud.pages[f"/v2.1/servers/detail?all_tenants=True&tags-any={tags}"] = {"servers": [server(**said)]}

@@ -88,8 +88,8 @@ class SimulatedNova:
         for compute in self.computes.values():
             compute.started_long_ago()
         self.servers = {}
-        self.never_launched = set()
         self.records = []
+        self._newest_record = 0
         self.groups = {}  # aggregates: name -> hosts
         self.full = set()  # hosts that have no room
         self.flavors_tagged = False
@@ -120,19 +120,27 @@ class SimulatedNova:
         """
         name = f"i{len(self.servers)}"
         self.servers[name] = Instance(
-            name, f"vm-{name}", host, vm_state, task_state, power_state=power_state, zone="nova", project="p", **more
+            name,
+            f"vm-{name}",
+            host,
+            vm_state,
+            task_state,
+            power_state=power_state,
+            launched=vm_state != "building",
+            zone="nova",
+            project="p",
+            **more,
         )
         self.guests.copies.add((name, host))
         self.guests.wanted[name] = wanted
-        if vm_state == "building":
-            self.never_launched.add(name)
         if power_state in (RUNNING, PAUSED):
             self.guests.running[name, host] = power_state
         return name
 
     def record(self, instance, status, source, destination=None, kind="evacuation"):
         """One more migration record; returns it."""
-        self.records.append(Record(len(self.records) + 1, instance, status, source, destination, kind))
+        self._newest_record += 1
+        self.records.append(Record(self._newest_record, instance, status, source, destination, kind))
         return self.records[-1]
 
     def set(self, instance, **values):
@@ -175,7 +183,7 @@ class SimulatedNova:
         return self.servers.get(id)
 
     def restoring(self):
-        tags = set(restore.TAGS.values())
+        tags = {*restore.TAGS.values(), *restore.DONE_TAGS.values()}
         return self._listed("restoring", [server for server in self.servers.values() if tags & server.tags])
 
     def in_error(self):
@@ -377,7 +385,7 @@ class SimulatedNova:
         server = self._server(instance)
         if destination is not None and destination not in self.status:
             raise Refused(f"Compute host {destination} not found.", 404)
-        if server.vm_state not in _EVACUABLE or server.id in self.never_launched:
+        if server.vm_state not in _EVACUABLE or not server.launched:
             raise Refused(f"Cannot 'evacuate' instance {instance} while it is in vm_state {server.vm_state}", 409)
         if destination == server.host:
             raise Refused("The target host can't be the same one.", 400)

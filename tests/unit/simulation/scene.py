@@ -6,7 +6,7 @@ import logging
 import types
 
 from nova_ha import nova as door
-from nova_ha import restore
+from nova_ha import reserve, restore
 from nova_ha.account import Account
 from nova_ha.cluster import ClusterError
 from nova_ha.engine import Engine
@@ -183,14 +183,14 @@ class Scene:
 
     def is_over(self):
         """Whether there is nothing left to do."""
-        tags = set(restore.TAGS.values())
+        tags = {*restore.TAGS.values(), *restore.DONE_TAGS.values()}
         flagged = bool(self.cluster.values)
         untold = any(server.task_state or tags & server.tags for server in self.nova.servers.values())
         return not flagged and not untold and self.nova.is_at_rest() and all(map(self._is_in_service, self.nova.status))
 
     def _is_in_service(self, host):
         service = self.nova.service(host)
-        return service.up and service.enabled and not service.forced_down
+        return service.up and (service.enabled or reserve.is_reserved(service)) and not service.forced_down
 
     def wrong(self):
         """What is not as it should be in the end, as lines."""
@@ -202,7 +202,7 @@ class Scene:
             if wanted is not None and not self._is_as_wanted(server, wanted):
                 really = {host: self.nova.guests.running[server.id, host] for host in self.nova.guests.hosts(server.id)}
                 lines.append(f"wanted {wanted}, is {really}: {server}")
-            elif set(restore.TAGS.values()) & server.tags:
+            elif {*restore.TAGS.values(), *restore.DONE_TAGS.values()} & server.tags:
                 lines.append(f"still to be restored: {server}")
         known = set(self.nova.servers)
         lines += [f"orphan {guest}" for guest in self.nova.guests.running if guest[0] not in known]

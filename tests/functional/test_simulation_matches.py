@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real Nova does what the simulated one does: the same script of calls, the same answers (tests/conformance.py).
+
+No host is fenced for it and the engine is off: the script kills and starts nova-compute itself, while Pacemaker leaves
+its resources alone, and asks as the engine asks.
+"""
+
+import time
+
+import pytest
+
+from nova_ha import config
+from tests import conformance
+from tests.lab import cluster, faults, healing, nodes, workload
+from tests.lab.cloud import configuration, identity, impair, layout
+from tests.lab.passwords import password
+from tests.lab.waiting import wait_for
+
+UNIT = "nova-compute"
+GUESTS = "/run/nova-ha-lab/guests"
+
+# What an owner or operator does to have an instance in a state, as methods of novaclient's ``servers``.
+DEEDS = {
+    "active": (),
+    "stopped": (("stop",),),
+    "error": (("reset_state", "error"),),
+    "error, off": (("stop",), ("reset_state", "error")),
+    "paused": (("pause",),),
+    "suspended": (("suspend",),),
+    "rescued": (("rescue",),),
+    "resized": (("migrate", conformance.HOST),),
+}
+
+
+class RealCloud(conformance.Cloud):
+    """The lab's cloud, by the admin endpoint, so that the records of the agents' requests are not touched."""
+
+    def __init__(self, settings):
+        self._settings = settings
+        conf = config.load(
+            {
+                "auth_url": configuration.keystone_url(),
+                "username": identity.WORKLOAD_USER,
+                "password": password(f"openstack-{identity.WORKLOAD_USER}"),
+                "tenant_name": identity.WORKLOAD_PROJECT,
+                "user_domain": "Default",
+                "project_domain": "Default",
+                "endpoint_type": "admin",
+                "region_name": layout.REGION,
+            }
+        )
+        door = config.cloud(conf)
+        door.connect()
+        super().__init__(door)
+
+    def boot(self, states):
+        moved = [name for name, state in states.items() if state == "resized"]
+        unfinished = [name for name, state in states.items() if state == "building"]
+        there = [name for name in states if name not in moved + unfinished]
+        for names, host in ((there, conformance.HOST), (moved, conformance.DESTINATION)):
+            self.ids.update(zip(names, workload.boot(self._settings, len(names), host) if names else ()))
+        self._bring({self.ids[name]: DEEDS[states[name]] for name in there + moved})
+        if unfinished:
+            self.spawns_take(120)
+            self.ids.update(zip(unfinished, workload.create(self._settings, len(unfinished), conformance.HOST)))
+            wait_for("the builds to begin", lambda: "spawning" in self._tasks(), 30, 0.5)
+            self.spawns_take(0.5)
+
+    def _bring(self, deeds):
+        """Bring instances into states, all of them one deed at a time."""
+        servers = workload.client(self._settings).servers
+        for turn in range(max(map(len, deeds.values()))):
+            for ident, those in deeds.items():
+                for deed, *given in those[turn : turn + 1]:
+                    getattr(servers, deed)(ident, *given)
+            wait_for("Nova to be done with all instances", lambda: not any(self._tasks()), 60, 0.5)
+
+    def _tasks(self):
+        return [entry["task_state"] for entry in workload.instances(self._settings)]
+
+    def dies(self, host):
+        self.stops(host)
+        nodes.execute(host, "sh", "-c", f"rm -f {GUESTS}/*")
+
+    def stops(self, host):
+        faults.stop_service(UNIT, host, at_once=True)
+
+    def starts(self, host):
+        before = self.door.services()[host].last_report
+        faults.start_service(UNIT, host)
+        wait_for(f"{host} to report", lambda: self.door.services()[host].last_report != before, 60, 0.5)
+
+    def spawns_take(self, seconds):
+        impair.set_guests(spawn_seconds=seconds)
+
+    def guests(self):
+        return dict(zip(conformance.HOSTS, cluster.on_each(conformance.HOSTS, self._guests_on)))
+
+    def _guests_on(self, host):
+        # "/dev/null" has grep name the file even if there is but one.
+        found = nodes.execute(host, "sh", "-c", f"grep -H '' /dev/null {GUESTS}/*", check=False).stdout
+        lines = [line.partition(":") for line in found.splitlines()]
+        return {path.rpartition("/")[2]: how for path, _, how in lines}
+
+    def now(self):
+        return time.monotonic()
+
+    def moment(self):
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def left_alone(settings):
+    """The lab, healthy and without instances, in which neither Pacemaker nor the engine does anything."""
+    healing.heal(settings)
+    cluster.pcs(settings, "resource", "disable", cluster.ENGINE, "--wait=60")
+    cluster.pcs(settings, "property", "set", "maintenance-mode=true")
+    yield settings
+    cluster.pcs(settings, "property", "set", "maintenance-mode=false")
+    cluster.pcs(settings, "resource", "enable", cluster.ENGINE)
+    healing.heal(settings)
+
+
+@pytest.fixture
+def cloud(left_alone):
+    """The lab's cloud, put back at the end as it was."""
+    made = RealCloud(left_alone)
+    yield made
+    impair.set_guests()
+    faults.end_all(left_alone)
+    # The records of evacuations go with their instances: they would keep a host from being un-forced.
+    workload.delete_all(left_alone)
+    for host in conformance.HOSTS:
+        wait_for(f"{host} to be in use again", lambda host=host: _is_taken_back(made.door, host), 60, 0.5)
+        _forget_guests(host)
+
+
+def _is_taken_back(door, host):
+    service = door.services()[host]
+    if service.forced_down or not service.enabled:
+        door.force_down(service, False, enabled=True)
+    return service.up and service.enabled
+
+
+def _forget_guests(host):
+    """Guests that Nova knows nothing of, or nothing any more, would be left."""
+    places = f"{GUESTS}/* /var/lib/nova/guests/* /var/lib/nova/instances/*"
+    nodes.execute(host, "sh", "-c", f"rm -rf {places}")
+
+
+@pytest.mark.parametrize("story", conformance.STORIES, ids=lambda story: story.__name__)
+def test_the_real_nova_does_what_the_script_says(cloud, story):
+    story(cloud)
