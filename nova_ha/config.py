@@ -142,6 +142,8 @@ def _override(conf, parameters, path):
         _set(conf, "region_name", parameters["region_name"])
     if "insecure" in parameters:
         _set(conf, "insecure", is_true(parameters["insecure"]))
+    if "no_shared_storage" in parameters:
+        _set(conf, "shared_storage", not is_true(parameters["no_shared_storage"]), "recovery")
     for name in ("attribute", "domain"):
         if parameters.get(name):
             _set(conf, name, parameters[name], "recovery")

@@ -3,12 +3,13 @@
 
 The engine carries the steps out, and asks again. Nothing here talks to anything, so that every rule can be tested by
 the thousand, and an operator can be told what would be done by the code that does it. One host's recovery is told here;
-what each of its instances needs is ``recovering``, how a host comes back is ``returning``, who goes first and how many
-at once is ``sending``.
+what each of its instances needs is ``recovering`` (and ``in_place``, where there is no room), how a host comes back is
+``returning``, how instances get their former state back is ``restoring``, who goes first and how many at once is
+``sending``.
 """
 
-from nova_ha import flag, mark, reserve, restoring, returning, sending
-from nova_ha.recovering import Case, instance_step, restart_in_place, unsettled
+from nova_ha import flag, in_place, mark, reserve, restoring, returning, sending
+from nova_ha.recovering import Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Heal, Leave, TakeOut, Wait
 
 
@@ -100,7 +101,7 @@ def _recover(case, taken):
     if enlist and case.attempts.get(enlist.service.id).until <= case.now:
         found.append(enlist)
     if not all(isinstance(step, Leave) for step in found):
-        return restart_in_place(case, found) or found
+        return in_place.steps(case, found) or found
     return found + (unsettled(case) or _queued(case) or [Close(host.name, "no instance is left to recover")])
 
 

@@ -65,6 +65,9 @@ class Deeds:
         return True
 
     def _enlist(self, step):
+        short = step.service.host.partition(".")[0]
+        if any(flagged.partition(".")[0] == short for flagged in self._cluster.flags()):
+            return True  # lost itself since this pass read the flags
         with self._counted(step.service):
             request = self._cloud.enable(step.service)
         self._event("reserved host enabled", step, request)
@@ -106,6 +109,13 @@ class Deeds:
             self._attempts.not_notable(step.instance.id)
             reason = f"that it is to be {step.restore} again cannot be noted on it: {error}"
             self._event("not noted", step, reason=reason, level=logging.WARNING)
+
+    def _confirm_resize(self, step):
+        request = self._cloud.confirm_resize(step.instance)
+        # It shows in the instance's state once it is done; until then, and if it never is, it counts as a failure.
+        self._attempts.failed(step.instance.id, self._clock(), "its resize was to be confirmed", tried.CONFLICT)
+        self._event("resize confirmed", step, request)
+        return True
 
     def _delete(self, step):
         request = self._cloud.delete(step.instance)
@@ -191,6 +201,7 @@ class Deeds:
         step_types.TakeOut: _take_out,
         step_types.Enlist: _enlist,
         step_types.MakeReady: _make_ready,
+        step_types.ConfirmResize: _confirm_resize,
         step_types.Delete: _delete,
         step_types.Restore: _restore,
         step_types.Heal: _heal,

@@ -20,6 +20,9 @@ __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachabl
 OLDEST_MICROVERSION = (2, 59)
 NEWEST_MICROVERSION = (2, 94)
 
+# Kinds of records of a move that its owner confirms or reverts.
+_RESIZES = frozenset({"resize", "migration"})
+
 # What the record of a live migration says when it is over.
 _LIVE_MIGRATION_OVER = frozenset({"completed", "error", "failed", "cancelled", "reverted", "done"})
 # One that began so long ago, or has not changed for so long, is not going on, whatever its record says: Nova notes its
@@ -120,6 +123,12 @@ class Nova:
         )
         return _oldest_first(going_on)
 
+    def resizes(self, host):
+        """The records of resizes and cold migrations to a host that wait to be confirmed, oldest first."""
+        found = self._list("compute", "/os-migrations", "migrations", host=host, status="finished")
+        ended = (record for record in found if record["migration_type"] in _RESIZES)
+        return tuple(record for record in _oldest_first(map(views.migration, ended)) if record.destination == host)
+
     def selection(self):
         """Which flavors and images the operators have marked: three lists, however many instances there are."""
         flavors = self._list("compute", "/flavors/detail", "flavors", is_public="None")
@@ -174,6 +183,10 @@ class Nova:
     def reboot(self, instance):
         """Switch an instance off and on again."""
         return self._act(instance, "reboot", {"type": "HARD"})
+
+    def confirm_resize(self, instance):
+        """Confirm a resize: the host that it was resized from gives up its copy."""
+        return self._act(instance, "confirmResize")
 
     def delete(self, instance):
         """Delete an instance."""

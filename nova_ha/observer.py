@@ -144,12 +144,14 @@ class Observer:
         evacuations, arrivals = self._records(service.host)
         instances = self._cloud.instances(service.host)
         moving = any(instance.task_state in states.MIGRATING for instance in instances)
+        resized = any(instance.vm_state == "resized" or states.is_found_there(instance) for instance in instances)
         found = dataclasses.replace(
             found,
             evacuations=evacuations,
             arrivals=arrivals,
             instances=instances,
             live_migrations=self._cloud.live_migrations(service.host) if moving else (),
+            resizes=self._cloud.resizes(service.host) if resized else (),
         )
         present = {instance.id for instance in instances}
         return self._with_whereabouts(found, [r for r in _open(evacuations) if r.instance not in present])

@@ -56,6 +56,12 @@ OPTIONS = {
             min=1,
             help="Seconds in flight after which an evacuation is reported as stuck, and retried where that is safe.",
         ),
+        cfg.BoolOpt(
+            "shared_storage",
+            default=True,
+            help="Whether the instances' disks are reachable from every host. Where they are not, the copy of a "
+            "resized instance that its former host has is kept.",
+        ),
         cfg.StrOpt("attribute", default=flag.ATTRIBUTE, help="The node attribute that is the flag."),
         cfg.StrOpt("domain", help="DNS domain of Nova's host names, where the cluster's names are short."),
     ],

@@ -180,7 +180,7 @@ CLOUD = (
         "boolean",
         "Instances are not on shared storage",
         "Whether the instances' disks are local to each host, so that an evacuated instance starts anew from its image "
-        "or volume. From microversion 2.14 on Nova finds that out by itself.",
+        "or volume. Nova finds that out by itself; the engine keeps old copies of resized instances then.",
         "false",
         check=boolean,
     ),

@@ -118,6 +118,7 @@ class Reader:
             "instances",
             "live_migrations",
             "migrations",
+            "resizes",
             "restoring",
             "selection",
         }

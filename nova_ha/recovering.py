@@ -1,27 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a dead host's instances need next: pure."""
 
-import re
-
 from nova_ha import attempts as tried
 from nova_ha import mark, restore, snapshot, states
-from nova_ha.rules import RESTART_IN_PLACE
 from nova_ha.snapshot import FAILED, FINISHED
-from nova_ha.steps import Close, Delete, Evacuate, Leave, MakeReady, Wait
+from nova_ha.steps import ConfirmResize, Delete, Evacuate, Leave, MakeReady, Wait
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
 
-
 # Failures in a row after which an operator should know, though it goes on.
 MANY_FAILURES = 5
 
-# What Nova says when an evacuation failed though its guest is where it was to be made: it was there already; or
-# somebody changed the instance's task while the guest was started.
-_STARTED = re.compile(r"Instance \S+ already exists|Conflict updating instance .*Expected: .*'rebuild_spawning'")
-
-
-_STOPPED = (restore.STOPPED, "stopped")
+# Failures after which a resize that cannot be confirmed is given up.
+MANY_CONFIRMATIONS = 3
 
 
 class Case:
@@ -41,6 +33,7 @@ class Case:
         self.rules = rules
         self.now = now
         self.candidates = world.candidates
+        self.up = {name for name, service in world.services.items() if service.up}
         self.aggregates = frozenset(
             name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
         )
@@ -62,7 +55,7 @@ def instance_step(case, instance):
         return _left(case, instance, treatment.why)
     verdict = _verdict(case, instance)
     revived = treatment.do in (states.EVACUATE, states.RESET) and verdict.recover
-    busy = _untracked(case, instance) or _in_flight(case, instance, revived) or _held(case, instance)
+    busy = untracked(case, instance) or _in_flight(case, instance, revived) or _held(case, instance)
     if busy:
         return busy
     if treatment.do == states.DELETE:
@@ -74,12 +67,30 @@ def instance_step(case, instance):
     moving = _being_migrated(case, instance)
     if moving:
         return moving
+    resized = _resized_from(case, instance)
+    if resized:
+        reason = f"its resize is confirmed: {resized} would else keep a copy that is in the way"
+        return ConfirmResize(case.host.name, reason, instance)
     note = treatment.then if case.attempts.is_notable(instance.id) and not restore.wanted(instance) else None
     if instance.vm_state not in states.EVACUABLE or note:
         return MakeReady(case.host.name, treatment.why, instance, note)
     if not case.candidates:
         return case.wait("no compute host is up and enabled that could take it", instance)
     return _evacuate(case, instance)
+
+
+def _resized_from(case, instance):
+    """The living host on which a resized instance's former copy is, if that is to be given up; or None.
+
+    Without that, the instance could never be evacuated there: its definition is there still (measured). Where disks are
+    not shared, the copy is all that is left of the instance's data, and is kept.
+    """
+    attempt = case.attempts.get(instance.id)
+    given_up = attempt is not None and attempt.failures >= MANY_CONFIRMATIONS
+    if instance.vm_state != "resized" or given_up or not case.rules.shared_storage:
+        return None
+    sources = (record.source for record in case.host.resizes if record.instance == instance.id)
+    return next((source for source in sources if source in case.up), None)
 
 
 def _evacuate(case, instance):
@@ -112,7 +123,7 @@ def _verdict(case, instance):
     return case.rules.policy.verdict(instance, case.world.selection, case.aggregates, attempted)
 
 
-def _untracked(case, instance):
+def untracked(case, instance):
     """A Wait for an instance whose guest is on a destination that Nova does not know it to be on, or None.
 
     Two requests met there, somebody reset the instance's state in the middle of one, or nova-compute died there late in
@@ -121,9 +132,13 @@ def _untracked(case, instance):
     if instance.vm_state != "error":
         return None
     records = [record for record in case.records(instance) if record.destination not in case.world.dead]
-    if not _STARTED.match(instance.fault or "") and not any(record.status == "done" for record in records):
+    done = any(record.status == "done" for record in records)
+    if not done and not states.is_made_there(instance) and not states.is_found_there(instance):
         return None
     tried_on = {record.destination for record in records if record.destination}
+    if states.is_found_there(instance) and not done:
+        # A host that it was resized from keeps its definition, shut down, until the resize is confirmed.
+        tried_on -= {record.source for record in case.host.resizes if record.instance == instance.id}
     if not tried_on:
         return None
     where = " or ".join(sorted(tried_on))
@@ -252,50 +267,3 @@ def _arrived(record, host, world):
         return True  # deleted
     elsewhere = instance.host != host.service.host and instance.host not in world.dead
     return elsewhere and instance.task_state is None and instance.vm_state != "error"
-
-
-def restart_in_place(case, found):
-    """The steps that let the rest of a host's instances start again on it, because no other has room; or None.
-
-    The operator's choice (``no_room``). Only when the host is back, nothing of it is in flight, and no record is left
-    for which nova-compute, once it starts, would destroy one of them.
-    """
-    if case.rules.no_room != RESTART_IN_PLACE or not case.host.online:
-        return None
-    rest = [step.instance for step in found if not isinstance(step, Leave)]
-    if not all(_may_restart(case, instance) for instance in rest):
-        return None
-    reason = "there is no room elsewhere: restarted in place"
-    unready = [
-        MakeReady(case.host.name, reason, instance, _state_in_place(instance), in_place=True)
-        for instance in rest
-        if not _is_ready_in_place(instance)
-    ]
-    left = [step for step in found if isinstance(step, Leave)]
-    if unready:
-        return left + unready
-    if unsettled(case):
-        return None
-    return left + [Close(case.host.name, f"no other host has room: {len(rest)} instances are restarted in place")]
-
-
-def _may_restart(case, instance):
-    attempt = case.attempts.get(instance.id)
-    asked = attempt is not None and (
-        attempt.outcome == tried.SENDING or (attempt.outcome != tried.FAILED and case.now < attempt.until)
-    )
-    records = [record for record in case.records(instance) if record.in_flight or record.status == "done"]
-    roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
-    known = states.treatment(instance).do in (states.EVACUATE, states.RESET)
-    return known and roomless and not asked and not records
-
-
-def _state_in_place(instance):
-    """The state that is to be noted on an instance: the one that it had; None if one is noted."""
-    return None if restore.wanted(instance) else states.treatment(instance).then or restore.RUNNING
-
-
-def _is_ready_in_place(instance):
-    """Whether nova-compute, when it starts, will leave the instance to us: it sets active ones to stopped."""
-    wanted = restore.wanted(instance)
-    return wanted is not None and (instance.vm_state == "error" or (wanted, instance.vm_state) == _STOPPED)

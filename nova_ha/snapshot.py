@@ -109,6 +109,7 @@ class Host:
     :param arrivals: the records of evacuations to it, oldest first
     :param live_migrations: the records of unfinished live migrations away from it; read only where an instance says
         that it was being migrated
+    :param resizes: the records of resizes to it that wait to be confirmed; read only where that matters
     :param whereabouts: ``{instance id: Instance, or None for one that is gone}`` of instances that have been gone from
         the host for a while though their evacuation is in flight
     :param broken: instances on other hosts, once evacuated from or to this one, that are in error with a task that
@@ -127,6 +128,7 @@ class Host:
     evacuations: tuple[Migration, ...] = ()
     arrivals: tuple[Migration, ...] = ()
     live_migrations: tuple[Migration, ...] = ()
+    resizes: tuple[Migration, ...] = ()
     whereabouts: Mapping[str, Optional[Instance]] = dataclasses.field(default_factory=dict)
     broken: tuple[tuple[Instance, float], ...] = ()
     online: bool = False

@@ -5,6 +5,7 @@ docs/instance-states.md is checked against it. What Nova's evacuate does with ea
 accepts active, stopped and error, whatever the task state; it refuses all else; and it does not know a former state.
 """
 
+import re
 from typing import NamedTuple, Optional
 
 from nova_ha import restore
@@ -73,10 +74,24 @@ TAGGABLE = frozenset({"active", "stopped", "paused", "suspended"})
 REBUILDING = frozenset({"rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"})
 # Task states that a late request of a host that came back leaves on an instance that it has set to error.
 LATE = frozenset({"rebuilding", "resize_prep", "resize_migrating"})
+# What Nova says when an evacuation failed because an instance's guest is where it was to be made; and when it failed
+# though the guest was made, because somebody changed the instance's task meanwhile.
+_FOUND_THERE = re.compile(r"Instance \S+ already exists")
+_MADE_THERE = re.compile(r"Conflict updating instance .*Expected: .*'rebuild_spawning'")
 # Task states of a live migration's instance.
 MIGRATING = frozenset({"migrating"})
 
 _SHUT_DOWN = frozenset({"shutdown", "suspended", "crashed"})
+
+
+def is_found_there(instance):
+    """Whether an evacuation of it failed because a guest of it, if only a defined one, was on the destination."""
+    return instance.vm_state == "error" and _FOUND_THERE.match(instance.fault or "") is not None
+
+
+def is_made_there(instance):
+    """Whether an evacuation of it failed after its guest had been started on the destination."""
+    return instance.vm_state == "error" and _MADE_THERE.match(instance.fault or "") is not None
 
 
 def treatment(instance):

@@ -77,6 +77,13 @@ class MakeReady(Step):
 
 
 @dataclasses.dataclass(frozen=True)
+class ConfirmResize(Step):
+    """Confirm the instance's resize, which its owner can neither confirm nor revert any more."""
+
+    instance: Instance = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Evacuate(Step):
     """Have Nova resurrect the instance elsewhere.
 

@@ -348,7 +348,8 @@ def _the_host_returns(stage):
 def its_destination_dies_too(cloud):
     """Evacuations that are asked for twice, are interfered with, are lost, or come late."""
     stage = Stage(cloud)
-    stage.boot(**dict.fromkeys(("twice", "reset", "deleted", "lost", "lost_moved", "defused", "late"), "active"))
+    names = ("twice", "reset", "deleted", "lost", "lost_moved", "defused", "late", "late_pinned")
+    stage.boot(**dict.fromkeys(names, "active"))
     cloud.dies(HOST)
     stage.takes_out(HOST)
     _interfered_with(stage)
@@ -429,17 +430,25 @@ def _lost(stage):
 def _taken_over(stage):
     """A second request takes over the first one's record; the source's return ends one record of each."""
     stage.cloud.stops(DESTINATION)
-    stage.ask("evacuate", "late", destination=DESTINATION)
-    stage.shows({"late": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
+    stage.ask("evacuate", "late", "late_pinned", destination=DESTINATION)
+    queued = Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))
+    stage.shows({"late": queued, "late_pinned": queued})
     stage.takes_out(DESTINATION)
     stage.ask("evacuate", "late")
+    stage.ask("evacuate", "late_pinned", destination=LAST)
     runs = Seen("active", None, "running", LAST, (LAST,))
-    stage.shows({"late": runs._replace(records=(f"done {LAST}", "accepted -"))})
+    stage.shows(
+        {
+            "late": runs._replace(records=(f"done {LAST}", "accepted -")),
+            "late_pinned": runs._replace(records=(f"done {LAST}", f"accepted {LAST}")),
+        }
+    )
     stage.cloud.starts(HOST)
     begun, elsewhere = f"pre-migrating {DESTINATION}", runs._replace(host=DESTINATION, guests=(DESTINATION,))
     stage.shows(
         {
             "late": runs._replace(records=(f"done {LAST}", "completed -")),
+            "late_pinned": runs._replace(records=(f"done {LAST}", f"completed {LAST}")),
             "lost": elsewhere._replace(records=(begun, f"completed {DESTINATION}")),
             "lost_moved": runs._replace(records=(begun, f"completed {LAST}")),
             "defused": runs._replace(records=(f"failed {DESTINATION}", f"completed {LAST}")),
@@ -467,6 +476,10 @@ def _come_late(stage):
     stage.shows(
         {
             "late": Seen("error", "rebuilding", "none", LAST, (LAST,), records),
+            "late_pinned": Seen(
+                *("error", "rebuilding", "none", LAST, (LAST,)),
+                (f"failed {DESTINATION}", f"completed {LAST}"),
+            ),
             "lost": Seen(
                 *("active", None, "running", DESTINATION, (DESTINATION,)),
                 (f"completed {DESTINATION}",) * 2,

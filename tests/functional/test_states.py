@@ -76,6 +76,7 @@ def test_instances_of_a_dead_host_in_every_state(story):
     # when the host dies, and some of them are used before anybody knows it,
     faults.power_cut(HOST)
     _bring(story, {ids[name]: MEANWHILE[name] for name in MEANWHILE}, "task_state")
+    story.flagged(HOST)
     # then it is back in service, and each is where and what it is to be, and so is its guest (see the audits);
     story.back_in_service(HOST)
     assert story.service(HOST)["status"] == "enabled"

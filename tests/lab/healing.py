@@ -50,13 +50,13 @@ def _is_whole(settings):
 
 
 def _let_go(settings):
-    """Let hosts go that wait for an operator, or for one of each other: ``lab.up`` would wait for them in vain.
+    """Let hosts go that wait for an operator, or for what does not come: ``lab.up`` would wait for them in vain.
 
     :raises LabError: the cluster or the cloud is not up, and so not what they wait for
     """
     cluster.pcs(settings, "resource", "cleanup")
     nodes.execute(cluster.any_control(settings), "nova-ha", "go")
-    if cluster.flags(settings).keys() >= set(settings.compute_hosts):
+    if cluster.flags(settings):
         workload.delete_all(settings)
 
 

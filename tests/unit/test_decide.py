@@ -356,6 +356,21 @@ def test_a_dead_destination_is_not_closed_while_the_repeated_evacuation_is_in_fl
     assert {step.host for step in found} == {"compute-1", "compute-2"}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "services", "closed"),
+    [
+        (0, [living("compute-3")], False),
+        (0, [], True),  # there is no other place for it: this host is needed
+        (Rules().stuck_after - 1, [living("compute-3")], False),
+        (Rules().stuck_after, [living("compute-3")], True),
+    ],
+)
+def test_a_dead_destination_does_not_wait_for_ever(seconds, services, closed):
+    attempts, first, second = in_flight_to_the_second()
+    found = decided(first, second, attempts=attempts, services=services, now=NOW + seconds)
+    assert bool([step for step in found if isinstance(step, Close)]) is closed
+
+
 def test_a_dead_destination_is_closed_once_the_instance_runs_elsewhere():
     attempts, first, second = in_flight_to_the_second()
     done = record(2, "done", destination="compute-3")

@@ -11,7 +11,9 @@ from nova_ha import steps as step_types
 from nova_ha.cluster import ClusterError
 from tests.unit.worlds import NOW, OURS, instance, living, nothing_asked, service, spare
 
-CHANGES = ["force_down", "disable", "enable", "reset_state", "tag", "untag", "stop", "pause", "reboot", "delete"]
+CHANGES = ["force_down", "disable", "enable", "reset_state", "tag", "untag", "stop", "pause", "reboot", "delete"] + [
+    "confirm_resize"
+]
 
 
 class FakeCloud:
@@ -37,12 +39,17 @@ class FakeCloud:
 class FakeCluster:
     def __init__(self, value, swaps=True):
         self.calls = []
+        self.others = {}
         self._value = value
         self._swaps = swaps
 
     def flag(self, host):
         self.calls.append(("flag", host))
         return self._value
+
+    def flags(self):
+        self.calls.append(("flags",))
+        return {"compute-1": self._value, **self.others}
 
     def swap_flag(self, host, old, new):
         self.calls.append(("swap", host, old, new))
@@ -113,6 +120,20 @@ def test_a_reserved_host_is_enabled():
     stage = Stage()
     assert stage.do(step_types.Enlist, service=spare())
     assert stage.cloud.calls == [("enable", "id-spare-1")]
+
+
+def test_a_reserved_host_that_has_been_lost_itself_is_not_enabled():
+    stage = Stage()
+    stage.cluster.others = {"spare-1": "yes"}
+    stage.do(step_types.Enlist, service=spare())
+    assert stage.cloud.calls == []
+
+
+def test_a_resize_is_confirmed_and_given_time():
+    stage = Stage()
+    assert stage.do(step_types.ConfirmResize, instance=instance(vm_state="resized"))
+    assert stage.cloud.calls == [("confirm_resize", "i1")]
+    assert stage.attempts.get("i1").until > NOW and stage.attempts.get("i1").failures == 1
 
 
 @pytest.mark.parametrize(
@@ -285,34 +306,44 @@ def test_a_deletion_is_finished_and_given_time():
     assert stage.attempts.get("i1").until == NOW + deeds.LOOK_AGAIN and stage.attempts.get("i1").failures == 0
 
 
+TO_DO, DONE = restore.TAGS["stopped"], restore.DONE_TAGS["stopped"]
+
+
 @pytest.mark.parametrize(
-    ("move", "calls"),
+    ("move", "calls", "rests"),
     [
-        ("stop", [("stop", "i1")]),
-        ("pause", [("pause", "i1")]),
-        ("reboot", [("reboot", "i1")]),
-        ("activate", [("reset_state", "i1", "active")]),
-        ("untag", [("untag", "i1", restore.TAGS["stopped"])]),
+        ("stop", [("stop", "i1")], True),
+        ("pause", [("pause", "i1")], True),
+        ("reboot", [("reboot", "i1")], True),
+        ("activate", [("reset_state", "i1", "active")], True),
+        ("settle", [("tag", "i1", DONE), ("untag", "i1", TO_DO)], False),
+        ("untag", [("untag", "i1", TO_DO)], False),
     ],
 )
-def test_each_move_is_one_request_and_given_time(move, calls):
+def test_each_move_is_given_time_but_those_that_only_note(move, calls, rests):
     stage = Stage()
     assert stage.do(step_types.Restore, instance=instance(noted="stopped"), move=move)
     assert stage.cloud.calls == calls
-    assert stage.attempts.get("i1").until > NOW and stage.attempts.get("i1").failures == 0
+    assert bool(stage.attempts.get("i1")) is rests
+    if rests:
+        assert stage.attempts.get("i1").until > NOW and stage.attempts.get("i1").failures == 0
 
 
 def test_all_notes_are_taken_off_and_no_other_tag():
     stage = Stage()
-    tags = frozenset({restore.TAGS["stopped"], restore.TAGS["paused"], "web"})
-    stage.do(step_types.Restore, instance=instance(tags=tags), move="untag")
-    assert sorted(stage.cloud.calls) == sorted(("untag", "i1", restore.TAGS[state]) for state in ("stopped", "paused"))
+    ours = {restore.TAGS["stopped"], restore.TAGS["paused"], restore.DONE_TAGS["running"]}
+    stage.do(step_types.Restore, instance=instance(tags=frozenset(ours | {"web"})), move="untag")
+    assert sorted(stage.cloud.calls) == sorted(("untag", "i1", tag) for tag in ours)
 
 
-def test_a_broken_instance_is_healed_and_given_time():
+@pytest.mark.parametrize(
+    ("reached", "calls"), [(None, []), ("stopped", [("tag", "i1", TO_DO), ("untag", "i1", DONE)])]
+)
+def test_a_broken_instance_is_healed_and_brought_again_into_the_state_that_it_had(reached, calls):
+    """An instance in error cannot be tagged: first the reset."""
     stage = Stage()
-    assert stage.do(step_types.Heal, instance=instance(vm_state="error"))
-    assert stage.cloud.calls == [("reset_state", "i1", "active")]
+    assert stage.do(step_types.Heal, instance=instance(vm_state="error", reached=reached))
+    assert stage.cloud.calls == [("reset_state", "i1", "active"), *calls]
     assert stage.attempts.get("i1").until == NOW + deeds.LOOK_AGAIN
 
 

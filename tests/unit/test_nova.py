@@ -313,6 +313,20 @@ def test_an_instance_that_is_gone_is_none(cloud):
         nova.instance("i1")
 
 
+def test_resizes_to_a_host_that_wait_to_be_confirmed(cloud):
+    def moved(number, kind, destination):
+        return {**migration(number, "finished", dest_compute=destination), "migration_type": kind}
+
+    records = [
+        moved(4, "live-migration", "compute-1"),
+        moved(3, "migration", "compute-1"),
+        moved(2, "resize", "compute-1"),
+        moved(1, "resize", "compute-2"),
+    ]
+    cloud.pages["/v2.1/os-migrations?host=compute-1&status=finished"] = {"migrations": records}
+    assert [record.id for record in cloud.nova().resizes("compute-1")] == [2, 3]
+
+
 @pytest.mark.parametrize(
     ("record", "going_on"),
     [
@@ -401,6 +415,7 @@ def test_an_answer_that_is_none_is_told_from_one(cloud, path, page, error, text)
 @pytest.mark.parametrize(
     ("change", "method", "path", "body"),
     [
+        (lambda nova: nova.confirm_resize(instance()), "POST", "servers/i1/action", {"confirmResize": None}),
         (lambda nova: nova.force_down(service(), True), "PUT", "os-services/id-compute-1", {"forced_down": True}),
         (
             lambda nova: nova.force_down(service(), True, enabled=False, reason="why"),

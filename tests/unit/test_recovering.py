@@ -20,7 +20,8 @@ DEAD_TOO = {"compute-1", "compute-2"}
 
 def steps_for(instances, evacuations=(), **more):
     """The steps for instances of one dead host."""
-    about_host = {key: more.pop(key) for key in ("live_migrations", "whereabouts", "online", "service_") if key in more}
+    of_the_host = ("live_migrations", "resizes", "whereabouts", "online", "service_")
+    about_host = {key: more.pop(key) for key in of_the_host if key in more}
     instances = instances if isinstance(instances, list) else [instances]
     return decided(host(instances=instances, evacuations=evacuations, **about_host), **more)
 
@@ -444,21 +445,46 @@ def test_a_host_that_did_not_report_for_a_while_may_still_be_at_work(task_state)
         assert isinstance(found, Wait) and not found.alarm
 
 
+def lost(task_state="rebuild_spawning", more=()):
+    """An evacuation that has not moved for long, and whose destination did not report for a while meanwhile."""
+    seen = host(instances=[instance(task_state=task_state)], evacuations=[record(1, "pre-migrating"), *more])
+    attempts = watched(seen)
+    attempts.observe_services({each: living(each, up=False) for each in ("compute-2", "compute-3")}, NOW + 10)
+    return seen, watched(seen, attempts, since=NOW + 20, until=NOW + STUCK), NOW + STUCK
+
+
+def test_what_was_lost_is_tried_again_on_the_same_host():
+    seen, attempts, now = lost()
+    (found,) = decided(seen, attempts=attempts, now=now)
+    assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
+
+
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
 @pytest.mark.parametrize("seconds", [SETTLE, SETTLE + 60, 300])
-def test_the_retry_of_what_is_stuck_is_itself_waited_for(status, seconds):
-    seen, attempts, now = stuck("pre-migrating")
+def test_the_retry_of_what_was_lost_is_itself_waited_for(status, seconds):
+    seen, attempts, now = lost()
     attempts.sending("i1", 1)
     attempts.accepted("i1", now)
     retried = dataclasses.replace(seen, evacuations=(*seen.evacuations, record(2, status)))
     watched(retried, attempts, since=now + 1, until=now + seconds)
-    assert kinds(decided(retried, attempts=attempts, now=now + seconds)) == ["Wait"]
+    (found,) = decided(retried, attempts=attempts, now=now + seconds)
+    assert isinstance(found, Wait) and not found.alarm
 
 
-@pytest.mark.parametrize("task_state", ["deleting", "soft-deleting"])
-def test_what_is_stuck_and_being_deleted_is_not_revived(task_state):
-    seen, attempts, now = stuck("pre-migrating", task_state)
-    assert "Evacuate" not in kinds(decided(seen, attempts=attempts, now=now))
+def test_what_may_be_on_two_hosts_is_tried_again_on_neither():
+    seen, attempts, now = lost(more=[record(2, "pre-migrating", destination="compute-3")])
+    (found,) = decided(seen, attempts=attempts, now=now)
+    assert isinstance(found, Wait) and found.alarm
+
+
+@pytest.mark.parametrize(
+    ("task_state", "rules"),
+    [("deleting", Rules()), ("soft-deleting", Rules()), ("rebuild_spawning", Rules(Policy(skip_names=("web-*",))))],
+)
+def test_what_was_lost_is_not_revived_if_it_is_not_to_be_recovered(task_state, rules):
+    seen, attempts, now = lost(task_state)
+    (found,) = decided(seen, attempts=attempts, now=now, rules=rules)
+    assert isinstance(found, Wait) and found.alarm
 
 
 def test_what_is_stuck_does_not_count_against_the_window():
@@ -537,6 +563,38 @@ def test_a_live_migration_that_does_not_end_is_an_operators_to_look_at(seconds, 
 def test_the_operators_word_ends_the_wait_for_a_live_migration():
     seen = host(instances=[instance(vm_state="error")], live_migrations=(live(),))
     assert kinds(decided(seen)) == ["Evacuate"]
+
+
+# Resizes
+
+
+def resize(source="compute-2", instance="i1"):
+    return record(60, "finished", instance, "compute-1", source)
+
+
+@pytest.mark.parametrize(
+    ("records", "more", "kind"),
+    [
+        ([resize()], {}, "ConfirmResize"),
+        ([], {}, "MakeReady"),
+        ([resize(instance="i2")], {}, "MakeReady"),
+        ([resize("compute-9")], {}, "MakeReady"),  # which is gone
+        ([resize()], {"services": [living("compute-2", up=False), living("compute-3")]}, "MakeReady"),
+        ([resize()], {"rules": Rules(shared_storage=False)}, "MakeReady"),  # its data is there, and nowhere else
+        ([resize()], {"rules": Rules(Policy(skip_names=("*",)))}, "Leave"),
+    ],
+)
+def test_a_resize_is_confirmed_where_its_former_host_lives(records, more, kind):
+    assert kinds(steps_for(instance(vm_state="resized"), resizes=tuple(records), **more))[0] == kind
+
+
+def test_a_resize_that_cannot_be_confirmed_is_given_up():
+    attempts, seen = nothing_asked(), []
+    for _ in range(5):
+        (found,) = steps_for(instance(vm_state="resized"), resizes=(resize(),), attempts=attempts, now=NOW)
+        seen.append(type(found).__name__)
+        attempts.failed("i1", NOW - 9999, "its resize was to be confirmed", tried.CONFLICT)
+    assert seen == ["ConfirmResize"] * 3 + ["MakeReady"] * 2
 
 
 # The reserved host as the destination

@@ -195,7 +195,9 @@ BACK = host("no", name="compute-7", reported_for=1.0)
         (elsewhere(), [record(7, "done", instance="i2")], [AWAY], False),
         (elsewhere(), [record(7, "done")], [AWAY], True),
         (elsewhere(host="compute-1"), [], [AWAY], True),
-        (elsewhere("stopped", power_state="shutdown"), [record(7, "done")], [AWAY], False),  # it has its state
+        (elsewhere("stopped", power_state="shutdown"), [record(7, "done")], [AWAY], True),  # to be settled
+        (elsewhere("stopped", None, "shutdown", reached="stopped"), [record(7, "done")], [AWAY], False),
+        (elsewhere("stopped", None, "shutdown", reached="stopped"), [record(7, "done")], [], True),
         (elsewhere("rescued"), [record(7, "done")], [], False),
         (elsewhere("shelved_offloaded", host=None), [record(7, "done")], [], False),
         (elsewhere(host="compute-9"), [record(7, "done")], [], False),  # which is down
@@ -225,13 +227,43 @@ def test_which_hosts_are_back(one, back):
     assert is_back(one) is back
 
 
-@pytest.mark.parametrize(("other", "kind"), [(AWAY, "Wait"), (host(name="compute-7"), "Wait"), (BACK, "Restore")])
-def test_a_note_stays_until_no_host_can_break_the_instance_any_more(other, kind):
-    restored = elsewhere("stopped", "stopped", "shutdown")
-    assert kinds(s for s in restoring(restored, other) if getattr(s, "instance", None)) == [kind]
+def about_it(one, *hosts, **more):
+    return [step for step in restoring(one, *hosts, **more) if getattr(step, "instance", None)]
 
 
-@pytest.mark.xfail(strict=True, reason="D32")
+@pytest.mark.parametrize(
+    ("other", "move"), [(AWAY, "settle"), (host(name="compute-7"), "settle"), (BACK, "untag"), (None, "untag")]
+)
+@pytest.mark.parametrize(("noted", "is_so"), [("stopped", "shutdown"), ("paused", "paused"), ("running", "running")])
+def test_a_note_stays_until_no_host_can_break_the_instance_any_more(other, move, noted, is_so):
+    restored = elsewhere(AFTERWARDS[noted], noted, is_so)
+    (found,) = about_it(restored, *([other] if other else []))
+    assert found.move == move
+
+
+@pytest.mark.parametrize(
+    ("reached", "vm_state", "power_state", "other", "move"),
+    [
+        ("stopped", "stopped", "shutdown", AWAY, None),
+        ("stopped", "stopped", "shutdown", BACK, "untag"),
+        ("stopped", "active", "running", AWAY, "untag"),  # its owner has started it
+        ("paused", "active", "running", AWAY, "untag"),
+        ("running", "stopped", "shutdown", AWAY, "untag"),
+        ("running", "active", "running", AWAY, None),
+        ("stopped", "error", "none", AWAY, None),  # to be healed, or its owner's to see to
+        ("stopped", "error", "none", BACK, None),
+    ],
+)
+def test_what_was_reached_is_only_remembered(reached, vm_state, power_state, other, move):
+    one = elsewhere(vm_state, None, power_state, reached=reached)
+    assert [step.move for step in about_it(one, other)] == ([move] if move else [])
+
+
+def test_what_is_to_be_done_goes_before_what_was_reached():
+    (found,) = about_it(elsewhere("active", "stopped", reached="running"), AWAY)
+    assert found.move == "stop"
+
+
 @pytest.mark.parametrize(
     ("noted", "before", "owner"),
     [
@@ -242,11 +274,11 @@ def test_a_note_stays_until_no_host_can_break_the_instance_any_more(other, kind)
 )
 def test_a_restored_instance_is_its_owners_again(noted, before, owner):
     """Some host may be away for weeks; its owner does not wait for that."""
-    attempts = nothing_asked()
-    for moment, (vm_state, power_state) in enumerate([before, before, owner, owner]):
-        one = elsewhere(vm_state, noted, power_state)
-        found = restoring(one, AWAY, attempts=attempts, now=NOW + 1000 * moment)
-        assert not [step for step in found if isinstance(step, Restore) and step.move != "untag"]
+    (settled,) = about_it(elsewhere(*before[:1], noted, *before[1:]), AWAY)
+    assert settled.move == "settle"
+    for vm_state, power_state in (before, owner, owner):
+        one = elsewhere(vm_state, None, power_state, reached=noted)
+        assert not [step for step in about_it(one, AWAY) if step.move != "untag"]
 
 
 @pytest.mark.parametrize("vm_state", ["rescued", "resized", "building", "shelved"])

@@ -155,12 +155,19 @@ def test_what_a_late_request_broke_is_healed_once_that_is_certain(task_state, se
         ("compute-3", [living("compute-2"), living("compute-3", up=False)]),
         ("compute-3", [living("compute-2")]),
         ("compute-1", [living("compute-2")]),
+        ("compute-9", [living("compute-2")]),
         (None, [living("compute-2")]),
     ],
 )
 def test_only_what_runs_on_another_living_host_is_healed(where, services):
     broken = dataclasses.replace(BROKEN, host=where)
     assert kinds(decided(back(broken=((broken, 999.0),)), services=services)) == ["PutBack"]
+
+
+def test_what_is_on_the_host_itself_is_not_healed():
+    """There its guest may not run."""
+    here = dataclasses.replace(BROKEN, host="compute-1")
+    assert kinds(decided(back(BACK_IN_NOVA, broken=((here, 999.0),)))) == ["Clear"]
 
 
 def test_a_healing_is_given_time():

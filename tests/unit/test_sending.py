@@ -92,7 +92,7 @@ def test_the_limit_holds_over_all_hosts_and_is_shared_fairly():
 
 @pytest.mark.parametrize(
     ("window", "now_sent"),
-    [(5, ["compute-2"]), (7, ["compute-2", "compute-3", "compute-1"]), (8, ["compute-2", "compute-3", "compute-1"] * 2)],
+    [(5, ["compute-2"]), (7, ["compute-2", "compute-3", "compute-1"])],
 )
 def test_the_host_with_the_least_in_flight_comes_first(window, now_sent):
     hosts = [crowd("compute-1", 5, 3), crowd("compute-2", 5, 0), crowd("compute-3", 5, 1)]
@@ -100,7 +100,7 @@ def test_the_host_with_the_least_in_flight_comes_first(window, now_sent):
     for each in hosts:
         attempts.observe(each, NOW)
     found = sending(*hosts, attempts=attempts, window=window, now=NOW + LIVELY)
-    assert [step.host for step in sent(found)] == now_sent[: window - 4]
+    assert [step.host for step in sent(found)] == now_sent
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,22 @@ def test_what_a_dead_engine_had_reset_but_not_noted_is_stopped_again(vm_state):
     assert treated("active", None, "shutdown").then == restore.STOPPED
 
 
+@pytest.mark.parametrize("power_state", POWER_STATES)
+@pytest.mark.parametrize(
+    ("task_state", "do"), [(None, states.LEAVE), ("rebuilding", states.LEAVE), ("deleting", states.DELETE)]
+)
+def test_what_was_never_launched_is_left(power_state, task_state, do):
+    one = instance(vm_state="error", task_state=task_state, power_state=power_state, launched=False)
+    assert states.treatment(one).do == do
+
+
+@pytest.mark.parametrize("reached", restore.DONE_TAGS)
+@pytest.mark.parametrize("power_state", POWER_STATES)
+def test_what_a_late_request_put_into_error_is_what_it_was_before(reached, power_state):
+    found = states.treatment(instance(vm_state="error", reached=reached, power_state=power_state))
+    assert (found.do, found.then) == (states.RESET, reached)
+
+
 def test_every_treatment_says_why():
     every = [*states.VM_STATES.values(), *states.TASK_STATES.values()]
     assert all(treatment.why for treatment in every)
@@ -210,6 +226,13 @@ def test_the_note_of_a_former_state(tags, wanted):
 
 
 def test_the_notes_are_tags_that_nova_takes():
-    for state, tag in restore.TAGS.items():
-        assert restore.wanted(instance(noted=state)) == state
+    assert len({*restore.TAGS.values(), *restore.DONE_TAGS.values()}) == 6
+    for tag in (*restore.TAGS.values(), *restore.DONE_TAGS.values()):
         assert len(tag) <= 60 and not re.search("[/,]", tag)
+
+
+@pytest.mark.parametrize("state", restore.TAGS)
+def test_what_is_to_be_done_is_told_from_what_was_done(state):
+    noted, done = instance(noted=state), instance(reached=state)
+    assert (restore.wanted(noted), restore.reached(noted)) == (state, None)
+    assert (restore.wanted(done), restore.reached(done)) == (None, state)

@@ -4,7 +4,7 @@
 from nova_ha import decide, flag
 from nova_ha.attempts import Attempts
 from nova_ha.policy import Selection
-from nova_ha.restore import TAGS
+from nova_ha.restore import DONE_TAGS, TAGS
 from nova_ha.rules import Rules
 from nova_ha.snapshot import Host, Instance, Migration, Service, World
 
@@ -35,12 +35,13 @@ def spare(host="spare-1", **more):
     return living(host, **{"enabled": False, "reason": "nova-ha: reserved", **more})
 
 
-def instance(number=1, vm_state="active", task_state=None, host="compute-1", noted=None, **more):
+def instance(number=1, vm_state="active", task_state=None, host="compute-1", noted=None, reached=None, **more):
     """Instance ``i1``, ``i2``, ..., by default one that ran.
 
     :param noted: the former state that its tag asks for
+    :param reached: the former state into which its tag says that it was brought
     """
-    tags = frozenset({TAGS[noted]} if noted else ())
+    tags = frozenset({TAGS[noted]} if noted else ()) | frozenset({DONE_TAGS[reached]} if reached else ())
     return Instance(f"i{number}", f"web-{number}", host, vm_state, task_state, **{"tags": tags, **more})
 
 

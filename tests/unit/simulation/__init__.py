@@ -3,8 +3,7 @@
 
 Their semantics are those that were measured on real ones, the dangerous ones first of all: Nova does not guard against a
 second evacuation, it answers before the work is done, its answers get lost, a repeated request takes over the record of
-the one before, and a host that comes back does what it was asked for when it died. tests/lab/facts.py runs the same
-calls against a real Nova.
+the one before, and a host that comes back does what it was asked for when it died. test_simulation.py holds them to it.
 
 ``clock``
     Time, and what happens in it by itself.

@@ -197,6 +197,10 @@ class SimulatedNova:
         going_on = [r for r in self.records if r.kind == "live-migration" and r.status in ("accepted", "running")]
         return tuple(record.view() for record in going_on if host in (record.source, record.destination))
 
+    def resizes(self, host):
+        self._asked("resizes")
+        return ()
+
     def selection(self):
         self._asked("selection", 3)
         return policy.Selection(self.flavors_tagged)
@@ -205,26 +209,26 @@ class SimulatedNova:
 
     def force_down(self, service, forced, enabled=None, reason=None):
         more = {} if enabled is None else {"enabled": enabled, "disabled_reason": reason}
-        return self._change("force_down", lambda: self._force_down(service.host, forced, more))
+        return self._serve("force_down", service.host, forced_down=forced, **more)
 
     def disable(self, service, reason):
-        return self._change("disable", lambda: self._write(service.host, enabled=False, disabled_reason=reason))
+        return self._serve("disable", service.host, enabled=False, disabled_reason=reason)
 
     def enable(self, service):
-        return self._change("enable", lambda: self._write(service.host, enabled=True, disabled_reason=None))
+        return self._serve("enable", service.host, enabled=True, disabled_reason=None)
 
-    def _force_down(self, host, forced, more):
-        if not forced:
-            done = [r for r in self.records if r.source == host and r.status == "done" and r.kind == "evacuation"]
-            if done:
-                raise Refused(f"Unable to force up host {host}: done evacuation migration records remain", 400)
-            if self._cluster.stands(host):
-                self.guests.breach(f"{host} is un-forced, and flagged")
-        self._write(host, forced_down=forced, **more)
+    def _serve(self, method, host, **values):
+        # What counts is what could be known when the request was sent.
+        stands = self._cluster.stands(host)
+        return self._change(method, lambda: self._write(host, values, stands))
 
-    def _write(self, host, **values):
-        if values.get("enabled") and self._cluster.stands(host):
-            self.guests.breach(f"{host} is enabled, and flagged")
+    def _write(self, host, values, stands):
+        back = [what for what, is_so in (("forced_down", False), ("enabled", True)) if values.get(what) is is_so]
+        done = [r.id for r in self.records if r.source == host and r.status == "done" and r.kind == "evacuation"]
+        if done and "forced_down" in back:
+            raise Refused(f"Unable to force up host {host}: done evacuation migration records remain", 400)
+        if back and stands:
+            self.guests.breach(f"{host} is put back into service, and flagged")
         self.status[host] = dataclasses.replace(self.status[host], **values)
 
     # Changing an instance

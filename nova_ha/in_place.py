@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Restart in place: what becomes of instances that no other host has room for, where the operator chose that: pure."""
+
+from nova_ha import attempts as tried
+from nova_ha import restore, states
+from nova_ha.recovering import unsettled, untracked
+from nova_ha.rules import RESTART_IN_PLACE
+from nova_ha.steps import Close, Leave, MakeReady
+
+_STOPPED = (restore.STOPPED, "stopped")
+
+
+def steps(case, found):
+    """The steps that let the rest of a host's instances start again on it, because no other has room; or None.
+
+    The operator's choice (``no_room``). Only when the host is back, nothing of it is in flight, and no record is left
+    for which nova-compute, once it starts, would destroy one of them.
+    """
+    if case.rules.no_room != RESTART_IN_PLACE or not case.host.online:
+        return None
+    rest = [step.instance for step in found if getattr(step, "instance", None) and not isinstance(step, Leave)]
+    if not all(_may_restart(case, instance) for instance in rest):
+        return None
+    reason = "there is no room elsewhere: restarted in place"
+    unready = [
+        MakeReady(case.host.name, reason, instance, _state_in_place(instance), in_place=True)
+        for instance in rest
+        if not _is_ready_in_place(instance)
+    ]
+    left = [step for step in found if isinstance(step, Leave)]
+    if unready:
+        return left + unready
+    if unsettled(case):
+        return None
+    return left + [Close(case.host.name, f"no other host has room: {len(rest)} instances are restarted in place")]
+
+
+def _may_restart(case, instance):
+    attempt = case.attempts.get(instance.id)
+    asked = attempt is not None and (
+        attempt.outcome == tried.SENDING or (attempt.outcome != tried.FAILED and case.now < attempt.until)
+    )
+    records = [record for record in case.records(instance) if record.in_flight or record.status == "done"]
+    roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
+    known = states.treatment(instance).do in (states.EVACUATE, states.RESET)
+    return known and roomless and not asked and not records and not untracked(case, instance)
+
+
+def _state_in_place(instance):
+    """The state that is to be noted on an instance: the one that it had; None if one is noted."""
+    return None if restore.wanted(instance) else states.treatment(instance).then or restore.RUNNING
+
+
+def _is_ready_in_place(instance):
+    """Whether nova-compute, when it starts, will leave the instance to us: it sets active ones to stopped."""
+    wanted = restore.wanted(instance)
+    return wanted is not None and (instance.vm_state == "error" or (wanted, instance.vm_state) == _STOPPED)
