@@ -259,7 +259,7 @@ class Attempts:
 
         :param host: a ``snapshot.Host``
         """
-        for record in host.evacuations:
+        for record in (*host.evacuations, *host.live_migrations):
             self._observe_record(record, now)
         newest = {record.instance: record for record in host.evacuations}
         records = by_instance(host.evacuations)

@@ -9,7 +9,7 @@ what each of its instances needs is ``recovering`` (and ``in_place``, where ther
 """
 
 from nova_ha import flag, in_place, mark, reserve, restoring, returning, sending
-from nova_ha.recovering import Case, instance_step, unsettled
+from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Heal, Leave, TakeOut, Wait
 
 
@@ -102,7 +102,8 @@ def _recover(case, taken):
         found.append(enlist)
     if not all(isinstance(step, Leave) for step in found):
         return in_place.steps(case, found) or found
-    return found + (unsettled(case) or _queued(case) or [Close(host.name, "no instance is left to recover")])
+    waits = unsettled(case) or _queued(case) or _arriving(case)
+    return found + (waits or [Close(host.name, "no instance is left to recover")])
 
 
 def _enlist(case):
@@ -134,4 +135,15 @@ def _queued(case):
         fresh = case.attempts.age(record, case.now) < case.rules.stuck_after
         if record.in_flight and record.instance in waiting and fresh and case.candidates:
             found.append(case.wait(f"instance {record.instance}, once sent here, is first evacuated elsewhere"))
+    return found
+
+
+def _arriving(case):
+    """Waits for live migrations to the host: Nova may give it the instance when it is dead already."""
+    found = []
+    for record in case.host.live_migrations:
+        if record.destination == case.host.service.host and record.source not in case.world.dead:
+            reason = f"live migration {record.id} of instance {record.instance} to this host is {record.status}"
+            late = case.attempts.age(record, case.now) >= MIGRATION_PATIENCE
+            found.append(case.wait(reason, alarm=late))
     return found

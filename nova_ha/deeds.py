@@ -67,7 +67,10 @@ class Deeds:
     def _enlist(self, step):
         short = step.service.host.partition(".")[0]
         if any(flagged.partition(".")[0] == short for flagged in self._cluster.flags()):
-            return True  # lost itself since this pass read the flags
+            reason = f"{step.service.host} is flagged itself"
+            self._attempts.failed(step.service.id, self._clock(), reason, tried.CONFLICT)
+            self._event("reserved host not enabled", step, reason=reason)
+            return True
         with self._counted(step.service):
             request = self._cloud.enable(step.service)
         self._event("reserved host enabled", step, request)

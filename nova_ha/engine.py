@@ -25,7 +25,7 @@ log = logging.getLogger("nova-ha")
 # Seconds between two passes: while instances are being recovered (at least, for each of them, at most); while recovered
 # hosts are awaited; when there is no flag (a change of the cluster's configuration ends any pause at once); when the
 # cloud or the cluster is away.
-FOLLOW, FOLLOW_EACH, FOLLOW_MOST = 1.0, 0.1, 3.0
+FOLLOW, FOLLOW_EACH, FOLLOW_MOST = 1.0, 0.15, 3.0
 # Between two passes while evacuations wait for their turn: when the last pass found much room for them, and when not.
 REFILL_SOON, REFILL_LATER = 0.3, 2.0
 AWAIT_RETURN = 5.0

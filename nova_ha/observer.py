@@ -35,6 +35,7 @@ class Observer:
         self._world = None
         self._read_at = 0.0
         self._settings = {}  # what is kept for SETTINGS_AGE: name -> (value, when it was read)
+        self._unmoved = {}  # host -> the flag under which it was seen to have no unfinished live migration
         self._flagged = {}  # host -> (its flag, since when)
         self._reported = {}  # recovered host -> since when it has reported
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
@@ -150,11 +151,20 @@ class Observer:
             evacuations=evacuations,
             arrivals=arrivals,
             instances=instances,
-            live_migrations=self._cloud.live_migrations(service.host) if moving else (),
+            live_migrations=self._live_migrations(found, moving),
             resizes=self._cloud.resizes(service.host) if resized else (),
         )
         present = {instance.id for instance in instances}
         return self._with_whereabouts(found, [r for r in _open(evacuations) if r.instance not in present])
+
+    def _live_migrations(self, host, moving):
+        """The unfinished live migrations of a dead host: read until there are none, for none begins any more."""
+        if moving or self._unmoved.get(host.name) != host.flag:
+            found = self._cloud.live_migrations(host.service.host)
+            if found:
+                return found
+            self._unmoved[host.name] = host.flag
+        return ()
 
     def _returning(self, host):
         """A recovered host; as long as it does not report, nothing else is of interest."""
@@ -239,6 +249,7 @@ class Observer:
     def forget(self):
         """There is no flag any more: nothing that was seen is of use for the next one."""
         self._absent.clear()
+        self._unmoved.clear()
         self._whereabouts.clear()
 
     def _with_new_records(self, host):

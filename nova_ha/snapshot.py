@@ -107,8 +107,7 @@ class Host:
         then shows as in flight on an instance that is gone, never as done on one that seems left behind
     :param evacuations: the records of evacuations away from it, oldest first
     :param arrivals: the records of evacuations to it, oldest first
-    :param live_migrations: the records of unfinished live migrations away from it; read only where an instance says
-        that it was being migrated
+    :param live_migrations: the records of unfinished live migrations away from it and to it
     :param resizes: the records of resizes to it that wait to be confirmed; read only where that matters
     :param whereabouts: ``{instance id: Instance, or None for one that is gone}`` of instances that have been gone from
         the host for a while though their evacuation is in flight

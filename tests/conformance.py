@@ -194,6 +194,8 @@ def a_host_dies(cloud):
         suspended="suspended",
         rescued="rescued",
         resized="resized",
+        confirmed="resized",
+        confirmed_off="resized, off",
         stopping="active",
         deleting="active",
         no_room="active",
@@ -213,6 +215,7 @@ def a_host_dies(cloud):
             "suspended": Seen("suspended", None, "shutdown", HOST),
             "rescued": Seen("rescued", None, "running", HOST, (HOST,)),
             "resized": Seen("resized", None, "running", HOST, (HOST,)),
+            "confirmed_off": Seen("resized", None, "shutdown", HOST),
             "building": Seen("building", "spawning", "none", HOST),
         }
     )
@@ -236,6 +239,7 @@ def a_host_dies(cloud):
     stage.takes_out(HOST)
     assert stage.service(HOST) == (False, False, True)
     _some_are_refused(stage)
+    _resizes_leave_a_copy(stage)
     _nothing_has_room(stage)
     _there_is_room(stage)
     _the_host_returns(stage)
@@ -277,6 +281,27 @@ def _some_are_refused(stage):
     stage.answers({"rescued": DONE}, "tag", ANOTHER_TAG)
 
 
+def _resizes_leave_a_copy(stage):
+    """The host that an instance was resized from keeps a copy of it, until the resize is confirmed."""
+    resized = ("resized", "confirmed", "confirmed_off")
+    assert {record.source for record in stage.door.resizes(HOST)} == {DESTINATION}
+    assert {record.instance for record in stage.door.resizes(HOST)} == {stage.cloud.ids[name] for name in resized}
+    stage.ask("confirm_resize", "confirmed", "confirmed_off")
+    stage.ask("evacuate", "resized", destination=DESTINATION)
+    stage.shows(
+        {
+            "confirmed": Seen("active", None, "running", HOST),
+            "confirmed_off": Seen("stopped", None, "shutdown", HOST),
+            "resized": Seen("error", None, "running", HOST, (), (f"failed {DESTINATION}",), EXISTS),
+        }
+    )
+    stage.answers({"resized": 409, "running": 409}, "confirm_resize")
+    assert {record.instance for record in stage.door.resizes(HOST)} == {stage.cloud.ids["resized"]}
+    stage.ask("evacuate", "confirmed", destination=DESTINATION)
+    runs = Seen("active", None, "running", DESTINATION, (DESTINATION,), (f"done {DESTINATION}",))
+    stage.shows({"confirmed": runs})
+
+
 def _nothing_has_room(stage):
     """No host for them: in error, and all else as it was."""
     stage.disable(DESTINATION)
@@ -298,13 +323,22 @@ def _nothing_has_room(stage):
 def _there_is_room(stage):
     """One host for all: those that Nova had active or in error run, whatever they did before."""
     stage.enable(LAST)
-    moved = ("running", "off", "error", "error_off", "paused", "suspended", "rescued", "resized", "stopping")
-    stage.ask("evacuate", *moved, "no_room", "no_room_off")
+    moved = ("running", "off", "error", "error_off", "paused", "suspended", "rescued", "stopping")
+    stage.ask("evacuate", *moved, "no_room", "no_room_off", "resized", "confirmed_off")
     done = (f"done {LAST}",)
     runs = Seen("active", None, "running", LAST, (LAST,), done)
     second = runs._replace(records=("error -", *done))
     off = Seen("stopped", None, "shutdown", LAST, (), done)
-    stage.shows({**dict.fromkeys(moved, runs), "no_room": second, "no_room_off": second, "off": off})
+    stage.shows(
+        {
+            **dict.fromkeys(moved, runs),
+            "off": off,
+            "no_room": second,
+            "no_room_off": second,
+            "resized": runs._replace(records=(f"failed {DESTINATION}", *done)),
+            "confirmed_off": off,
+        }
+    )
     assert stage.names(stage.door.restoring()) == {"running", "paused", "suspended", "no_room"}
 
 

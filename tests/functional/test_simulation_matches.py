@@ -29,6 +29,7 @@ DEEDS = {
     "suspended": (("suspend",),),
     "rescued": (("rescue",),),
     "resized": (("migrate", conformance.HOST),),
+    "resized, off": (("stop",), ("migrate", conformance.HOST)),
 }
 
 
@@ -54,7 +55,7 @@ class RealCloud(conformance.Cloud):
         super().__init__(door)
 
     def boot(self, states):
-        moved = [name for name, state in states.items() if state == "resized"]
+        moved = [name for name, state in states.items() if state.startswith("resized")]
         unfinished = [name for name, state in states.items() if state == "building"]
         there = [name for name in states if name not in moved + unfinished]
         for names, host in ((there, conformance.HOST), (moved, conformance.DESTINATION)):

@@ -11,9 +11,8 @@ from nova_ha import steps as step_types
 from nova_ha.cluster import ClusterError
 from tests.unit.worlds import NOW, OURS, instance, living, nothing_asked, service, spare
 
-CHANGES = ["force_down", "disable", "enable", "reset_state", "tag", "untag", "stop", "pause", "reboot", "delete"] + [
-    "confirm_resize"
-]
+CHANGES = ["force_down", "disable", "enable", "reset_state", "tag", "untag"]
+CHANGES += ["stop", "pause", "reboot", "delete", "confirm_resize"]
 
 
 class FakeCloud:

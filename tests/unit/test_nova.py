@@ -294,8 +294,9 @@ EXPECTED = {
 def test_an_instance_reads_the_same_in_every_list(cloud, said, read):
     nova = cloud.nova()
     expected = Instance(**{**EXPECTED, **read})
-    states = [f"nova-ha%3A{word}%3D{state}" for word in ("restore", "restored") for state in ("running", "stopped", "paused")]
-    tags = "%2C".join(states)
+    words, states = ("restore", "restored"), ("running", "stopped", "paused")
+    wanted = [f"nova-ha%3A{word}%3D{state}" for word in words for state in states]
+    tags = "%2C".join(wanted)
     cloud.pages[ON_HOST] = {"servers": [server(**said)]}
     cloud.pages["/v2.1/servers/i1"] = {"server": server(**said)}
     cloud.pages[f"/v2.1/servers/detail?all_tenants=True&tags-any={tags}"] = {"servers": [server(**said)]}

@@ -19,6 +19,7 @@ class FakeCloud:
         self.on = {}  # host -> its instances
         self.records = []
         self.live = ()
+        self.resized = ()
         self.tagged = ()
         self.errors = ()
         self.asked = []
@@ -53,6 +54,10 @@ class FakeCloud:
     def live_migrations(self, host):
         self._note("live_migrations", host)
         return self.live
+
+    def resizes(self, host):
+        self._note("resizes", host)
+        return self.resized
 
     def restoring(self):
         self._note("restoring")
@@ -174,6 +179,22 @@ def test_live_migrations_are_read_only_where_one_was_going_on(task_state, asked)
     watch.cloud.on["compute-1"] = [instance(2), instance(task_state=task_state)]
     watch.cloud.live = (record(5, "running"),)
     assert watch.host().live_migrations == ((record(5, "running"),) if asked else ())
+
+
+@pytest.mark.parametrize(
+    ("one", "asked"),
+    [
+        (instance(vm_state="resized"), True),
+        (instance(vm_state="error", fault="Instance instance-0000002a already exists."), True),
+        (instance(vm_state="error", fault="No valid host was found."), False),
+        (instance(), False),
+    ],
+)
+def test_resizes_are_read_only_where_they_matter(one, asked):
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance(2), one]
+    watch.cloud.resized = (record(5, "finished", destination="compute-1", source="compute-2"),)
+    assert watch.host().resizes == (watch.cloud.resized if asked else ())
 
 
 @pytest.mark.parametrize(("online", "found"), [(None, False), (set(), False), ({"compute-1"}, True)])

@@ -514,6 +514,33 @@ def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
     assert found.alarm and "compute-2" in found.reason
 
 
+CONFLICT = "Conflict updating instance 1f. Expected: {'task_state': ['rebuild_spawning']}. Actual: {'task_state': None}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "records", "kind"),
+    [
+        (CONFLICT, [record(2, "failed")], "Wait"),  # its guest was started, and then its state was reset
+        (None, [record(2, "done")], "Wait"),  # two evacuations met: it ran there, and is here again, in error
+        (None, [record(2, "done"), record(3, "failed", destination="compute-3")], "Wait"),
+        (None, [record(2, "completed")], "Evacuate"),
+        (CONFLICT, [record(2, "failed", destination="compute-9")], "Evacuate"),  # which is dead
+        (None, [record(2, "done", destination="compute-9")], "Evacuate"),
+    ],
+)
+def test_a_guest_that_may_run_unknown_to_nova_is_not_started_a_second_time(fault, records, kind):
+    seen = instance(vm_state="error", fault=fault)
+    (found,) = steps_for(seen, records, dead={"compute-1", "compute-9"})
+    assert type(found).__name__ == kind and getattr(found, "alarm", True)
+
+
+@pytest.mark.parametrize("fault", [EXISTS, CONFLICT])
+def test_a_guest_that_may_run_unknown_to_nova_is_not_restarted_in_place(fault):
+    lost_guest = instance(vm_state="error", noted="running", fault=fault)
+    found = in_place([lost_guest], [record(2, "failed")])
+    assert kinds(found) == ["Wait"]
+
+
 def test_a_guest_that_was_on_a_host_that_is_dead_is_started_elsewhere():
     seen = host(instances=[instance(vm_state="error", fault=EXISTS)], evacuations=[record(2, "failed")])
     assert kinds(decided(seen, dead=DEAD_TOO)) == ["Evacuate"]

@@ -155,7 +155,7 @@ class Compute:
             return  # deleted meanwhile: an orphan runs
         if server.task_state != "rebuild_spawning":
             record.status = "failed"
-            # To Nova it is where it was; the guest that runs here is unknown to it.
+            nova.guests.breach(f"{server.id} is started on {self.name}, and Nova does not know")
             fault = f"Conflict updating instance {server.id}. Expected: {{'task_state': ['rebuild_spawning']}}."
             nova.set(server.id, vm_state="error", task_state=None, power_state="running", fault=fault)
             return

@@ -250,6 +250,16 @@ class SimulatedNova:
     def pause(self, instance):
         return self._act("pause", instance, lambda server: self._ask(server, "pausing", _pause, ["active"]))
 
+    def confirm_resize(self, instance):
+        return self._act("confirm_resize", instance, self._confirm_resize)
+
+    def _confirm_resize(self, server):
+        """The host that it was resized from, in this story one that lives, gives up its copy."""
+        if server.vm_state != "resized" or server.task_state is not None:
+            raise Refused(f"Cannot 'confirmResize' instance {server.id} while it is in vm_state {server.vm_state}", 409)
+        is_off = server.power_state == "shutdown"
+        self.set(server.id, vm_state="stopped" if is_off else "active")
+
     def reboot(self, instance):
         states = ["active", "stopped", "paused", "suspended", "error"]
         return self._act("reboot", instance, lambda server: self._ask(server, "rebooting_hard", _start, states))
@@ -341,7 +351,8 @@ class SimulatedNova:
         source = self.computes[self.servers[instance].host]
         record = self.record(instance, "accepted", source.name, None, "live-migration")
         self.set(instance, task_state="migrating")
-        source.ask(Work(instance, lambda _: record.status == "accepted" and self._begin_to_move(record, destination)))
+        expires = self.clock.now + RPC_TIMEOUT
+        source.ask(Work(instance, lambda _: self.clock.now < expires and self._begin_to_move(record, destination)))
         self.clock.after(RPC_TIMEOUT, lambda: self._give_up_moving(record))
 
     def _begin_to_move(self, record, destination):

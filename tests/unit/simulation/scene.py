@@ -168,13 +168,16 @@ class Scene:
             if "nova-ha go" in reason:
                 self.cluster.go(host)
             server = self.nova.servers.get(instance)
-            if server is None or any(c.may_start(instance) and c.running for c in self.nova.computes.values()):
+            if server is None or server.host != host or self._may_start(instance):
                 continue
             for state in ("error", "active"):
                 if f"--state {state}" in reason:
                     for host in self.nova.guests.hosts(instance) | self._copies(instance) - {server.host}:
                         self.nova.guests.destroy(instance, host)
                     self.nova.set(instance, vm_state=state, task_state=None)
+
+    def _may_start(self, instance):
+        return any(compute.may_start(instance) and compute.running for compute in self.nova.computes.values())
 
     def _copies(self, instance):
         return {host for known, host in self.nova.guests.copies if known == instance}
