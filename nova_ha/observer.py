@@ -96,7 +96,7 @@ class Observer:
             hosts,
             services,
             aggregates=self.aggregates(services),
-            restoring=self._restoring(instances),
+            restoring=self._restoring(hosts, instances),
             selection=self._kept("selection", self._cloud.selection) if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
         )
@@ -239,8 +239,12 @@ class Observer:
             self._whereabouts[instance] = (known, self._clock())
         return known
 
-    def _restoring(self, instances):
-        """Every instance whose former state is to be restored; asked for only as long as there may be any."""
+    def _restoring(self, hosts, instances):
+        """Every instance whose former state is to be restored; asked for only as long as there may be any.
+
+        And before a host's flag goes: another engine may have tagged one.
+        """
+        self._tagged = self._tagged or any(host.reported_for is not None for host in hosts)
         self._tagged = self._tagged or any(restore.wanted(i) or restore.reached(i) for i in instances)
         found = self._cloud.restoring() if self._tagged else ()
         self._tagged = bool(found)

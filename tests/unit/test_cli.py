@@ -454,6 +454,9 @@ class Cloud:
     def migrations(self, host):
         return ()
 
+    def live_migrations(self, host):
+        return ()
+
     def restoring(self):
         return ()
 

@@ -102,6 +102,7 @@ DEFAULTS = {
         "no_room": "wait",
         "no_room_patience": 300,
         "stuck_after": 600,
+        "shared_storage": True,
         "attribute": "evacuate",
         "domain": None,
     },
@@ -266,3 +267,9 @@ def test_clouds_yaml_needs_the_sdk(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openstack", None)
     with pytest.raises(Misconfigured, match="install python3-openstacksdk"):
         config.load({"config": written(tmp_path, "[nova]\ncloud = prod\n")})
+
+
+@pytest.mark.parametrize(("text", "shared"), [("true", False), ("yes", False), ("false", True), ("0", True)])
+def test_the_agents_word_on_shared_storage_counts(tmp_path, text, shared):
+    conf = config.load({"config": written(tmp_path, "[recovery]\nshared_storage = true\n"), "no_shared_storage": text})
+    assert conf.recovery.shared_storage is shared

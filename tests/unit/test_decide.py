@@ -382,3 +382,21 @@ def test_a_dead_destination_is_closed_once_the_instance_runs_elsewhere():
 
 def test_the_rules_have_defaults_that_decide():
     assert kinds(decide.steps(world(), nothing_asked(), Rules(), 40, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("destination", "source", "age", "kind"),
+    [
+        ("compute-1", "compute-9", 0, "Wait"),
+        ("compute-1", "compute-9", 1000, "alarm"),
+        ("compute-9", "compute-1", 0, "Close"),  # away from it: of interest only while the instance is still here
+        ("compute-1", "compute-8", 0, "Close"),  # its source is dead as well
+    ],
+)
+def test_a_live_migration_to_the_host_may_bring_an_instance_yet(destination, source, age, kind):
+    coming = record(5, "running", destination=destination, source=source)
+    dead = host(live_migrations=(coming,))
+    attempts = nothing_asked()
+    attempts.observe(dead, NOW - age)
+    (step,) = decided(dead, attempts=attempts, dead=("compute-1", "compute-8"))
+    assert type(step).__name__ == kind or (kind == "alarm" and step.alarm)

@@ -21,7 +21,7 @@ from tests.unit.simulation.process import Tripwire
 from tests.unit.simulation.scene import Scene
 
 HISTORIES = int(os.environ.get("NOVA_HA_HISTORIES", "0"))
-FEW = 60
+FEW = 500
 
 # Seconds after which everything must be well again once nothing goes wrong any more, and those between two looks of an
 # operator.
@@ -276,7 +276,7 @@ STORIES = st.builds(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate, Phase.shrink] if HISTORIES else [Phase.generate],
 )
-@given(STORIES, st.lists(EVENTS, max_size=15))
+@given(STORIES, st.lists(EVENTS, min_size=5, max_size=20))
 def test_whatever_happens_the_rules_hold_and_everything_comes_back(story, events):
     story.dies(0, 0, False)
     story.run(2)

@@ -3,8 +3,8 @@
 
 import dataclasses
 
-# Seconds from nova-compute's start until it takes up what waits for it, looks at its guests for the first time, and first
-# reports; then between two reports, and between two looks.
+# Seconds from nova-compute's start until it takes up what waits for it, looks at its guests for the first time, and
+# first reports; then between two reports, and between two looks.
 LISTENS, LOOKS, REPORTS = 2.6, 4.9, 7.0
 REPORT_INTERVAL, LOOK_INTERVAL = 10.0, 600.0
 # Seconds for which Nova holds a service to be up after its last report.
