@@ -92,6 +92,7 @@ class Attempts:
         self._starts = {}  # host -> how often its nova-compute was made to start once more
         self._seen = {}  # id of a record -> when it was first seen
         self._destinations = {}  # instance id -> hosts that it was seen to be sent to
+        self._sent_on = {}  # instance id -> {id of a record: when its destination was seen to change}
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._pending = {}  # instance id -> since when it is to be recovered
@@ -230,7 +231,13 @@ class Attempts:
         and sets the instance to error, but may leave a record behind (see ``snapshot.Migration``). So does an operator
         who resets the instance's state to error: that is the word that nothing of it is left.
         """
-        return (record.id, record.status, record.destination) in self._strays.get(record.instance, ())
+        if (record.id, record.status, record.destination) in self._strays.get(record.instance, ()):
+            return True
+        if record.status != "accepted" or record.destination is not None:
+            return False
+        # The conductor takes the oldest record for a new request: the request's own is left over then.
+        seen = self._seen.get(record.id, float("inf"))
+        return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
 
     def was_down(self, record):
         """Whether its destination has been seen not to report since the record says what it says."""
@@ -292,7 +299,10 @@ class Attempts:
             self._destinations.setdefault(record.instance, set()).add(record.destination)
         seen = self._seen.setdefault(record.id, now)
         state = (record.status, record.destination)
-        if self._records.get(record.id, (None, now))[0] != state:
+        former, _ = self._records.get(record.id, (state, now))
+        if former[1] != record.destination and former[1] is not None:
+            self._sent_on.setdefault(record.instance, {})[record.id] = now
+        if former != state or record.id not in self._records:
             self._records[record.id] = (state, now)
         if record.destination is not None and record.status in BEGUN:
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
@@ -341,7 +351,7 @@ class Attempts:
     def forget_all(self):
         """Nothing is flagged any more: drop everything but what is still being sent."""
         self.forget(frozenset(), ())
-        for memory in (self._records, self._seen, self._begun, self._down, self._destinations):
+        for memory in (self._records, self._seen, self._begun, self._down, self._destinations, self._sent_on):
             memory.clear()
 
     def _settle(self, instance, outcome, until, reason):

@@ -8,6 +8,8 @@ what each of its instances needs is ``recovering`` (and ``in_place``, where ther
 ``sending``.
 """
 
+import collections
+
 from nova_ha import flag, in_place, mark, reserve, restoring, returning, sending
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Heal, Leave, TakeOut, Wait
@@ -125,10 +127,12 @@ def _queued(case):
     """
     dead = case.host.service.host
     flights = sending.in_flight(case.world, case.attempts, case.rules, case.now)
+    unfinished = collections.Counter(r.instance for host in case.world.hosts for r in host.evacuations if r.in_flight)
     found = [
-        case.wait(f"instance {instance}, once sent here, is just being evacuated to {destination}")
+        case.wait(f"instance {instance}, which may have been sent here, is just being evacuated to {destination}")
         for instance, _, destination in sorted(flights, key=str)
-        if case.attempts.was_sent_to(instance, dead)
+        # A former engine may have sent it here first: then the repeated evacuation has left a second record.
+        if case.attempts.was_sent_to(instance, dead) or unfinished[instance] > 1
     ]
     waiting = {instance.id for host in case.world.hosts if flag.is_dead(host.flag) for instance in host.instances}
     for record in case.host.arrivals:

@@ -120,6 +120,10 @@ class Deeds:
         self._event("resize confirmed", step, request)
         return True
 
+    def _defuse(self, step):
+        self._event("defused", step, self._cloud.reset_state(step.instance, "error"))
+        return True
+
     def _delete(self, step):
         request = self._cloud.delete(step.instance)
         self._attempts.later(step.instance.id, self._clock(), LOOK_AGAIN, "its deletion was asked for")
@@ -205,6 +209,7 @@ class Deeds:
         step_types.Enlist: _enlist,
         step_types.MakeReady: _make_ready,
         step_types.ConfirmResize: _confirm_resize,
+        step_types.Defuse: _defuse,
         step_types.Delete: _delete,
         step_types.Restore: _restore,
         step_types.Heal: _heal,

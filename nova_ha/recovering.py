@@ -4,7 +4,7 @@
 from nova_ha import attempts as tried
 from nova_ha import mark, restore, snapshot, states
 from nova_ha.snapshot import FAILED, FINISHED
-from nova_ha.steps import ConfirmResize, Delete, Evacuate, Leave, MakeReady, Wait
+from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
@@ -75,6 +75,9 @@ def instance_step(case, instance):
     if instance.vm_state not in states.EVACUABLE or note:
         return MakeReady(case.host.name, treatment.why, instance, note)
     if not case.candidates:
+        if instance.task_state in states.REBUILDING and case.records(instance):
+            reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
+            return Defuse(case.host.name, reason, instance)
         return case.wait("no compute host is up and enabled that could take it", instance)
     return _evacuate(case, instance)
 

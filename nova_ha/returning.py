@@ -15,6 +15,9 @@ STOPPING = 10.0
 # operator's change of the service looks like a report.
 CLEANING = 10.0
 
+# Seconds in which a recovered host should be back.
+RETURN_PATIENCE = 900.0
+
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
 MOST_STARTS = 5
 
@@ -31,7 +34,8 @@ def steps(host, world, attempts, now):
         return [LetStart(host.name, "its nova-compute has been stopped")]
     is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
     if host.reported_for is None and not (is_put_back and host.service.up):
-        return [Wait(host.name, "nova-compute has not reported to Nova since the recovery")]
+        late = host.flagged_for >= RETURN_PATIENCE
+        return [Wait(host.name, "nova-compute has not reported to Nova since the recovery", alarm=late)]
     found = _heal(host, world, attempts, now)
     if is_put_back:
         return found or [_clear(host, world)]

@@ -97,6 +97,13 @@ class Evacuate(Step):
 
 
 @dataclasses.dataclass(frozen=True)
+class Defuse(Step):
+    """Reset the instance's state to error: a queued evacuation, when it is taken up, ends before it starts a guest."""
+
+    instance: Instance = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Delete(Step):
     """Finish the deletion that the instance's owner asked for."""
 

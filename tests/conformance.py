@@ -18,6 +18,7 @@ HOST, DESTINATION, LAST = HOSTS = ("compute-1", "compute-2", "compute-3")
 DONE = "done"
 TAG, ANOTHER_TAG = "nova-ha:restore=running", "another"
 LIMIT = 45  # seconds until Nova shows what it is to show
+HANDED_ON = 3  # seconds until the conductor has chosen a host and sent it an evacuation
 
 # The part of a fault's text that says which it is.
 _FAULTS = (NO_HOST, EXISTS, CONFLICT) = ("No valid host was found", "already exists", "Conflict updating instance")
@@ -125,6 +126,12 @@ class Stage:
         end = self.cloud.now() + LIMIT
         while (seen := self._seen(wanted)) != wanted:
             assert self.cloud.now() < end, _differences(wanted, seen)
+            self.cloud.moment()
+
+    def hands_on(self):
+        """Give the conductor the time to send on what was asked for, which nothing shows."""
+        end = self.cloud.now() + HANDED_ON
+        while self.cloud.now() < end:
             self.cloud.moment()
 
     def service(self, host):
@@ -284,21 +291,21 @@ def _some_are_refused(stage):
 def _resizes_leave_a_copy(stage):
     """The host that an instance was resized from keeps a copy of it, until the resize is confirmed."""
     resized = ("resized", "confirmed", "confirmed_off")
-    assert {record.source for record in stage.door.resizes(HOST)} == {DESTINATION}
+    assert {record.source for record in stage.door.resizes(HOST)} == {LAST}
     assert {record.instance for record in stage.door.resizes(HOST)} == {stage.cloud.ids[name] for name in resized}
     stage.ask("confirm_resize", "confirmed", "confirmed_off")
-    stage.ask("evacuate", "resized", destination=DESTINATION)
+    stage.ask("evacuate", "resized", destination=LAST)
     stage.shows(
         {
             "confirmed": Seen("active", None, "running", HOST),
             "confirmed_off": Seen("stopped", None, "shutdown", HOST),
-            "resized": Seen("error", None, "running", HOST, (), (f"failed {DESTINATION}",), EXISTS),
+            "resized": Seen("error", None, "running", HOST, (), (f"failed {LAST}",), EXISTS),
         }
     )
     stage.answers({"resized": 409, "running": 409}, "confirm_resize")
     assert {record.instance for record in stage.door.resizes(HOST)} == {stage.cloud.ids["resized"]}
-    stage.ask("evacuate", "confirmed", destination=DESTINATION)
-    runs = Seen("active", None, "running", DESTINATION, (DESTINATION,), (f"done {DESTINATION}",))
+    stage.ask("evacuate", "confirmed", destination=LAST)
+    runs = Seen("active", None, "running", LAST, (LAST,), (f"done {LAST}",))
     stage.shows({"confirmed": runs})
 
 
@@ -307,12 +314,12 @@ def _nothing_has_room(stage):
     stage.disable(DESTINATION)
     stage.disable(LAST)
     stage.ask("evacuate", "no_room", "no_room_off")
-    stage.ask("evacuate", "pinned", destination=DESTINATION)
+    stage.ask("evacuate", "pinned", destination=LAST)
     stage.shows(
         {
             "no_room": Seen("error", None, "running", HOST, (), ("error -",), NO_HOST),
             "no_room_off": Seen("error", None, "shutdown", HOST, (), ("error -",), NO_HOST),
-            "pinned": Seen("error", None, "running", HOST, (), (f"error {DESTINATION}",), NO_HOST),
+            "pinned": Seen("error", None, "running", HOST, (), (f"error {LAST}",), NO_HOST),
         }
     )
     # Its tag is kept, and cannot be taken away.
@@ -322,20 +329,20 @@ def _nothing_has_room(stage):
 
 def _there_is_room(stage):
     """One host for all: those that Nova had active or in error run, whatever they did before."""
-    stage.enable(LAST)
+    stage.enable(DESTINATION)
     moved = ("running", "off", "error", "error_off", "paused", "suspended", "rescued", "stopping")
     stage.ask("evacuate", *moved, "no_room", "no_room_off", "resized", "confirmed_off")
-    done = (f"done {LAST}",)
-    runs = Seen("active", None, "running", LAST, (LAST,), done)
+    done = (f"done {DESTINATION}",)
+    runs = Seen("active", None, "running", DESTINATION, (DESTINATION,), done)
     second = runs._replace(records=("error -", *done))
-    off = Seen("stopped", None, "shutdown", LAST, (), done)
+    off = Seen("stopped", None, "shutdown", DESTINATION, (), done)
     stage.shows(
         {
             **dict.fromkeys(moved, runs),
             "off": off,
             "no_room": second,
             "no_room_off": second,
-            "resized": runs._replace(records=(f"failed {DESTINATION}", *done)),
+            "resized": runs._replace(records=(f"failed {LAST}", *done)),
             "confirmed_off": off,
         }
     )
@@ -346,16 +353,16 @@ def _the_host_returns(stage):
     """Its nova-compute ends the records of what has left, and looks at what is left."""
     assert stage.hands_back(HOST) == 400
     stage.cloud.starts(HOST)
-    completed = (f"completed {LAST}",)
-    runs = Seen("active", None, "running", LAST, (LAST,), completed)
+    completed = (f"completed {DESTINATION}",)
+    runs = Seen("active", None, "running", DESTINATION, (DESTINATION,), completed)
     stage.shows(
         {
             "running": runs,
             "paused": runs,
             "stopping": runs,
             "no_room": runs._replace(records=("error -", *completed)),
-            "off": Seen("stopped", None, "shutdown", LAST, (), completed),
-            "pinned": Seen("error", None, "shutdown", HOST, (), (f"error {DESTINATION}",), NO_HOST),
+            "off": Seen("stopped", None, "shutdown", DESTINATION, (), completed),
+            "pinned": Seen("error", None, "shutdown", HOST, (), (f"error {LAST}",), NO_HOST),
             "left": Seen("stopped", None, "shutdown", HOST),
             "left_error": Seen("error", None, "shutdown", HOST),
             "building": Seen("error", None, "none", HOST),
@@ -368,7 +375,7 @@ def _the_host_returns(stage):
     stage.ask("stop", "left_error")
     stage.shows(
         {
-            "pinned": Seen("active", None, "running", HOST, (HOST,), (f"error {DESTINATION}",)),
+            "pinned": Seen("active", None, "running", HOST, (HOST,), (f"error {LAST}",)),
             "left": Seen("active", None, "running", HOST, (HOST,)),
             "left_error": Seen("stopped", None, "shutdown", HOST),
         }
@@ -435,6 +442,7 @@ def _lost(stage):
     stage.cloud.stops(DESTINATION)
     stage.cloud.spawns_take(0.5)
     stage.ask("evacuate", "defused", destination=DESTINATION)
+    stage.hands_on()
     stage.shows({"defused": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
     stage.ask("reset_state", "defused", state="error")
     stage.shows({"defused": Seen("error", None, "running", HOST, (), (f"accepted {DESTINATION}",))})
@@ -465,6 +473,7 @@ def _taken_over(stage):
     """A second request takes over the first one's record; the source's return ends one record of each."""
     stage.cloud.stops(DESTINATION)
     stage.ask("evacuate", "late", "late_pinned", destination=DESTINATION)
+    stage.hands_on()
     queued = Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))
     stage.shows({"late": queued, "late_pinned": queued})
     stage.takes_out(DESTINATION)

@@ -58,7 +58,7 @@ class RealCloud(conformance.Cloud):
         moved = [name for name, state in states.items() if state.startswith("resized")]
         unfinished = [name for name, state in states.items() if state == "building"]
         there = [name for name in states if name not in moved + unfinished]
-        for names, host in ((there, conformance.HOST), (moved, conformance.DESTINATION)):
+        for names, host in ((there, conformance.HOST), (moved, conformance.LAST)):
             self.ids.update(zip(names, workload.boot(self._settings, len(names), host) if names else ()))
         self._bring({self.ids[name]: DEEDS[states[name]] for name in there + moved})
         if unfinished:

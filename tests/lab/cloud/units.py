@@ -121,8 +121,9 @@ def _unit(name, command, environment, log, before=None, enable=True):
         # A service that a fault has killed stays dead until the fault is over.
         "Restart=no",
         f"TimeoutStopSec={layout.STOP_LIMIT}",
-        # The main process decides what its workers still finish; systemd kills what remains.
-        "KillMode=mixed",
+        # The main process decides what its workers still finish. What remains of one that was killed with all its
+        # workers systemd would often await in vain: a cgroup of version 1 does not tell a container that it is empty.
+        f"KillMode={'process' if enable else 'mixed'}",
         f"StandardOutput=append:{layout.LOGS_MOUNT}/{log}.log",
         f"StandardError=append:{layout.LOGS_MOUNT}/{log}.log",
         "LimitNOFILE=16384",

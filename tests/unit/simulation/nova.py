@@ -39,7 +39,7 @@ class Record:
     status: str
     source: str
     destination: Optional[str] = None
-    kind: str = "evacuation"
+    kind: str = "evacuation"  # "live-migration", "resize"
 
     def view(self):
         return Migration(self.id, self.instance, self.status, self.source, self.destination)
@@ -135,6 +135,10 @@ class SimulatedNova:
         self.guests.wanted[name] = wanted
         if power_state in (RUNNING, PAUSED):
             self.guests.running[name, host] = power_state
+        if vm_state == "resized":
+            source = [other for other in self.status if other != host][-1]
+            self.record(name, "finished", source, host, "resize")
+            self.guests.copies.add((name, source))
         return name
 
     def record(self, instance, status, source, destination=None, kind="evacuation"):
@@ -199,7 +203,8 @@ class SimulatedNova:
 
     def resizes(self, host):
         self._asked("resizes")
-        return ()
+        ended = [record for record in self.records if record.kind == "resize" and record.status == "finished"]
+        return tuple(record.view() for record in ended if record.destination == host)
 
     def selection(self):
         self._asked("selection", 3)
@@ -254,11 +259,18 @@ class SimulatedNova:
         return self._act("confirm_resize", instance, self._confirm_resize)
 
     def _confirm_resize(self, server):
-        """The host that it was resized from, in this story one that lives, gives up its copy."""
+        """The host that it was resized from gives up its copy, when it can."""
         if server.vm_state != "resized" or server.task_state is not None:
             raise Refused(f"Cannot 'confirmResize' instance {server.id} while it is in vm_state {server.vm_state}", 409)
-        is_off = server.power_state == "shutdown"
-        self.set(server.id, vm_state="stopped" if is_off else "active")
+        (record,) = [record for record in self.records if record.instance == server.id and record.status == "finished"]
+        self.computes[record.source].ask(Work(server.id, lambda host: self._confirmed(server.id, record, host.name)))
+
+    def _confirmed(self, instance, record, source):
+        if self.servers[instance].vm_state == "resized":
+            self.guests.destroy(instance, source)
+            record.status = "confirmed"
+            is_off = self.servers[instance].power_state == "shutdown"
+            self.set(instance, vm_state="stopped" if is_off else "active")
 
     def reboot(self, instance):
         states = ["active", "stopped", "paused", "suspended", "error"]

@@ -170,6 +170,9 @@ class Scene:
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_start(instance):
                 continue
+            if "could not be started" in reason:
+                # Nova says why: a definition is in the way there.
+                self.nova.guests.copies -= {(instance, where) for where in self._copies(instance) - {server.host}}
             for state in ("error", "active"):
                 if f"--state {state}" in reason:
                     for host in self.nova.guests.hosts(instance) | self._copies(instance) - {server.host}:
