@@ -12,8 +12,8 @@ MIGRATION_PATIENCE = 120
 # Failures in a row after which an operator should know, though it goes on.
 MANY_FAILURES = 5
 
-# Failures after which a resize that cannot be confirmed is given up.
-MANY_CONFIRMATIONS = 3
+# Seconds after which a resize that its former host does not confirm is given up, though that host reads up.
+CONFIRMATION_PATIENCE = 180
 
 
 class Case:
@@ -88,8 +88,7 @@ def _resized_from(case, instance):
     Without that, the instance could never be evacuated there: its definition is there still (measured). Where disks are
     not shared, the copy is all that is left of the instance's data, and is kept.
     """
-    attempt = case.attempts.get(instance.id)
-    given_up = attempt is not None and attempt.failures >= MANY_CONFIRMATIONS
+    given_up = case.attempts.pending(instance.id, case.now) >= CONFIRMATION_PATIENCE
     if instance.vm_state != "resized" or given_up or not case.rules.shared_storage:
         return None
     sources = (record.source for record in case.host.resizes if record.instance == instance.id)

@@ -515,3 +515,27 @@ def test_what_cannot_be_noted_is_remembered():
     assert not attempts.is_notable("i1")
     attempts.forget(frozenset(), ())
     assert attempts.is_notable("i1")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "stray"),
+    [
+        ("compute-2", "compute-3", True),  # the request took the older record over: its own is left
+        ("compute-2", "compute-2", False),
+        (None, "compute-3", False),  # the older one got its own host only now
+    ],
+)
+def test_a_request_that_took_an_older_record_over_leaves_a_stray(first, then, stray):
+    attempts = asked()
+    mine = record(8, "accepted", destination=None)
+    attempts.observe(seen(record(7, "accepted", destination=first)), NOW)
+    attempts.observe(seen(record(7, "accepted", destination=first), mine), NOW + 1)
+    attempts.observe(seen(record(7, "pre-migrating", destination=then), mine), NOW + 2)
+    assert attempts.is_stray(mine) is stray
+
+
+def test_what_a_new_engine_sees_for_the_first_time_proves_no_stray():
+    attempts = asked()
+    mine = record(8, "accepted", destination=None)
+    attempts.observe(seen(record(7, "pre-migrating", destination="compute-3"), mine), NOW)
+    assert not attempts.is_stray(mine)

@@ -400,3 +400,14 @@ def test_a_live_migration_to_the_host_may_bring_an_instance_yet(destination, sou
     attempts.observe(dead, NOW - age)
     (step,) = decided(dead, attempts=attempts, dead=("compute-1", "compute-8"))
     assert type(step).__name__ == kind or (kind == "alarm" and step.alarm)
+
+
+@pytest.mark.parametrize(("second", "kind"), [(None, "Close"), ("accepted", "Wait"), ("failed", "Close")])
+def test_a_dead_host_is_not_closed_while_what_was_sent_twice_is_in_flight(second, kind):
+    flight = record(7, "pre-migrating", destination="compute-3")
+    others = [record(8, second, destination=None)] if second else []
+    source = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[flight, *others])
+    found = decided(
+        source, host(name="compute-2"), services=[living("compute-3")], dead=("compute-1", "compute-2")
+    )
+    assert kinds([step for step in found if step.host == "compute-2"]) == [kind]

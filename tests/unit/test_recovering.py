@@ -9,7 +9,7 @@ from nova_ha import attempts as tried
 from nova_ha import restore
 from nova_ha.attempts import INHERITED_SETTLE, SETTLE
 from nova_ha.policy import Policy, Selection
-from nova_ha.recovering import MIGRATION_PATIENCE
+from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, Rules
 from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
@@ -616,12 +616,11 @@ def test_a_resize_is_confirmed_where_its_former_host_lives(records, more, kind):
 
 
 def test_a_resize_that_cannot_be_confirmed_is_given_up():
-    attempts, seen = nothing_asked(), []
-    for _ in range(5):
-        (found,) = steps_for(instance(vm_state="resized"), resizes=(resize(),), attempts=attempts, now=NOW)
-        seen.append(type(found).__name__)
-        attempts.failed("i1", NOW - 9999, "its resize was to be confirmed", tried.CONFLICT)
-    assert seen == ["ConfirmResize"] * 3 + ["MakeReady"] * 2
+    resized, attempts = instance(vm_state="resized"), nothing_asked()
+    attempts.observe(host(instances=[resized]), NOW)
+    for after, kind in ((CONFIRMATION_PATIENCE - 1, "ConfirmResize"), (CONFIRMATION_PATIENCE, "MakeReady")):
+        found = steps_for(resized, resizes=(resize(),), attempts=attempts, now=NOW + after)
+        assert kinds(found) == [kind]
 
 
 # The reserved host as the destination
@@ -811,3 +810,21 @@ def test_left_ones_are_told_and_counted_out():
     found = in_place([READY, instance(2, "shelved")])
     assert [type(step) for step in found] == [Leave, Close]
     assert "1 instances" in found[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("task_state", "records", "services", "kind"),
+    [
+        ("rebuilding", [record(7, "accepted", destination="compute-8")], [], "Defuse"),
+        ("rebuild_spawning", [record(7, "pre-migrating", destination="compute-8")], [], "Defuse"),
+        ("rebuilding", [record(7, "accepted", destination="compute-8")], [living("compute-9")], "Evacuate"),
+        ("rebuilding", [record(7, "accepted", destination="compute-9")], [], "Wait"),  # that host lives
+        (None, [record(7, "accepted", destination="compute-8")], [], "Wait"),
+        ("rebooting", [], [], "Wait"),
+    ],
+)
+def test_what_is_queued_on_dead_hosts_is_defused_where_there_is_no_room(task_state, records, services, kind):
+    found = steps_for(
+        instance(task_state=task_state), records, services=services, dead=("compute-1", "compute-8"), now=NOW + 100
+    )
+    assert kinds(found)[0] == kind

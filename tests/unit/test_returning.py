@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from nova_ha.returning import CERTAIN, CLEANING, MOST_STARTS, STOPPING
+from nova_ha.returning import CERTAIN, CLEANING, MOST_STARTS, RETURN_PATIENCE, STOPPING
 from nova_ha.steps import PutBack, StartAgain, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
 
@@ -192,3 +192,9 @@ def test_an_instance_that_two_hosts_have_to_do_with_is_healed_once():
 def test_put_back_and_healing_do_not_wait_for_each_other():
     found = decided(back(evacuations=[record(7, "accepted")], broken=((BROKEN, 999.0),)))
     assert kinds(found) == ["Heal", "StartAgain"]
+
+
+@pytest.mark.parametrize(("seconds", "alarm"), [(RETURN_PATIENCE - 1, False), (RETURN_PATIENCE, True)])
+def test_a_host_that_does_not_come_back_is_an_operators_matter_in_the_end(seconds, alarm):
+    (step,) = decided(back(service(), reported_for=None, flagged_for=seconds))
+    assert isinstance(step, Wait) and step.alarm is alarm
