@@ -10,9 +10,10 @@ what each of its instances needs is ``recovering`` (and ``in_place``, where ther
 
 import collections
 
-from nova_ha import flag, in_place, mark, reserve, restoring, returning, sending
+from nova_ha import attempts as tried
+from nova_ha import flag, in_place, mark, reserve, restoring, returning, sending, states
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
-from nova_ha.steps import Claim, Close, Enlist, Heal, Leave, TakeOut, Wait
+from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
 
 def claims(flags, own, others, held):
@@ -63,6 +64,7 @@ def steps(world, attempts, rules, window, now):
             others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]
         else:
             recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
+    recovering = _held_for_returning(recovering, world, attempts)
     others += restoring.steps(world, attempts, now)
     if any(_forces_down(step, attempts) for found in recovering for step in found):
         # Until Nova knows of every dead host, its scheduler may send an instance to one.
@@ -122,8 +124,7 @@ def _queued(case):
     """Waits for evacuations of other hosts' instances that had first been sent to this one.
 
     This host's nova-compute, when it starts, takes up what is still queued for it. While the instance is just being
-    started elsewhere, that would leave it with a guest that Nova does not know of (measured). The instances come first:
-    only one that finds no other place for long waits for this host instead.
+    started elsewhere, that would leave it with a guest that Nova does not know of (measured). The instances come first.
     """
     dead = case.host.service.host
     flights = sending.in_flight(case.world, case.attempts, case.rules, case.now)
@@ -134,12 +135,48 @@ def _queued(case):
         # A former engine may have sent it here first: then the repeated evacuation has left a second record.
         if case.attempts.was_sent_to(instance, dead) or unfinished[instance] > 1
     ]
-    waiting = {instance.id for host in case.world.hosts if flag.is_dead(host.flag) for instance in host.instances}
-    for record in case.host.arrivals:
-        fresh = case.attempts.age(record, case.now) < case.rules.stuck_after
-        if record.in_flight and record.instance in waiting and fresh and case.candidates:
-            found.append(case.wait(f"instance {record.instance}, once sent here, is first evacuated elsewhere"))
+    sent_here = {record.instance for record in case.host.arrivals if record.in_flight}
+    for host in case.world.hosts:
+        if host is case.host or not flag.is_dead(host.flag):
+            continue
+        for instance in host.instances:
+            sent = instance.id in sent_here or case.attempts.was_sent_to(instance.id, dead)
+            if sent and not _may_wait_for_host(case, instance):
+                found.append(case.wait(f"instance {instance.id}, once sent here, is first evacuated elsewhere"))
     return found
+
+
+def _may_wait_for_host(case, instance):
+    """Whether an instance that finds no room elsewhere can wait for a host that it was once sent to.
+
+    What is queued there ends before it starts a guest, as long as nobody asks for the instance anew.
+    """
+    attempt = case.attempts.get(instance.id)
+    asked = instance.id in case.attempts.open(case.now)
+    roomless = not case.candidates or (attempt is not None and attempt.cause == tried.NO_ROOM and attempt.streak)
+    return roomless and not asked and instance.task_state not in states.REBUILDING
+
+
+def _held_for_returning(recovering, world, attempts):
+    """The steps, without evacuations of instances that a host which comes back just now may have been asked for."""
+    returning_now = {step.host for found in recovering for step in found if isinstance(step, Close)}
+    returning_now |= {host.name for host in world.hosts if host.flag in flag.OVER and not _has_settled(host)}
+    names = {host.service.host: host.name for host in world.hosts if host.service and host.name in returning_now}
+    return [[_held(step, names, attempts) for step in found] for found in recovering]
+
+
+def _held(step, names, attempts):
+    if isinstance(step, Evacuate):
+        for name, host in names.items():
+            if attempts.was_sent_to(step.instance.id, name):
+                reason = f"{host}, where it was once sent, comes back, and first takes up what is queued for it there"
+                return Wait(step.host, reason, step.instance)
+    return step
+
+
+def _has_settled(host):
+    """Whether a recovered host has taken up what was queued for it, or does not come back soon."""
+    return restoring.is_back(host) or host.flagged_for >= returning.RETURN_PATIENCE
 
 
 def _arriving(case):

@@ -133,6 +133,7 @@ class Deeds:
     def _restore(self, step):
         instance = step.instance
         moves = {
+            "clear": lambda: self._cloud.reset_state(instance, "error"),
             "activate": lambda: self._cloud.reset_state(instance, "active"),
             "reboot": lambda: self._cloud.reboot(instance),
             "stop": lambda: self._cloud.stop(instance),

@@ -32,6 +32,9 @@ AWAIT_RETURN = 5.0
 IDLE = 10.0
 AWAY = 2.0
 
+# Seconds before the world is looked at again when something has been done to it.
+ACTED = 0.02
+
 # Seconds between two looks, within a pause, at what would end it.
 TICK = 0.1
 
@@ -122,7 +125,7 @@ class Engine:
             self._observer.forget()
             self._attempts.forget_all()
         if acted:
-            return TICK
+            return ACTED
         if any(isinstance(step, Wait) and step.held for step in self._steps):
             sent = sum(isinstance(step, Evacuate) for step in self._steps)
             return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
@@ -313,7 +316,7 @@ class Engine:
         until = time.monotonic() + seconds
         while time.monotonic() < until and pacemaker.last_change() == change:
             self._state.progress()
-            if self._stop.wait(TICK):
+            if self._stop.wait(min(TICK, seconds)):
                 return
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restart in place: what becomes of instances that no other host has room for, where the operator chose that: pure."""
 
-from nova_ha import attempts as tried
 from nova_ha import restore, states
 from nova_ha.recovering import unsettled, untracked
 from nova_ha.rules import RESTART_IN_PLACE
@@ -36,10 +35,7 @@ def steps(case, found):
 
 
 def _may_restart(case, instance):
-    attempt = case.attempts.get(instance.id)
-    asked = attempt is not None and (
-        attempt.outcome == tried.SENDING or (attempt.outcome != tried.FAILED and case.now < attempt.until)
-    )
+    asked = instance.id in case.attempts.open(case.now)
     records = [record for record in case.records(instance) if record.in_flight or record.status == "done"]
     roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
     known = states.treatment(instance).do in (states.EVACUATE, states.RESET)
@@ -54,4 +50,5 @@ def _state_in_place(instance):
 def _is_ready_in_place(instance):
     """Whether nova-compute, when it starts, will leave the instance to us: it sets active ones to stopped."""
     wanted = restore.wanted(instance)
-    return wanted is not None and (instance.vm_state == "error" or (wanted, instance.vm_state) == _STOPPED)
+    state = instance.vm_state == "error" or (wanted, instance.vm_state) == _STOPPED
+    return wanted is not None and state and instance.task_state is None

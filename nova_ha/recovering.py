@@ -175,7 +175,7 @@ def _in_flight(case, instance, revived):
     if held:
         return held
     lost = idle or (case.attempts.was_down(record) if begun else case.attempts.was_passed(record))
-    alone = len({flight.destination for flight in flights}) == 1
+    alone = idle or len({flight.destination for flight in flights}) == 1
     if revived and alone and lost and record.destination in case.candidates:
         return _pinned(case, instance, record, reason)
     way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"

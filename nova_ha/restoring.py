@@ -6,7 +6,7 @@ Which state that is stands on the instance itself, as a tag (see ``restore``).
 
 from nova_ha import flag, restore
 from nova_ha.attempts import FAILED, SETTLE
-from nova_ha.states import TAGGABLE
+from nova_ha.states import LATE, TAGGABLE
 from nova_ha.steps import Restore, Wait
 
 
@@ -28,7 +28,7 @@ def steps(world, attempts, now):
             continue
         host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
-        busy = instance.task_state is not None or (instance.id, instance.host) in landing
+        busy = instance.task_state is not None and move != "clear" or (instance.id, instance.host) in landing
         if busy or _tried(attempts, instance, now):
             found.append(Wait(host, f"{reason}, once nothing else is done with it", instance))
         else:
@@ -81,6 +81,8 @@ def _move(instance, all_back):
         return "untag", f"it is {state} again, and every host is back" if is_so else "its owner has changed it since"
     if is_so:
         return ("untag" if all_back else "settle"), f"it is {state} again"
+    if instance.vm_state == "error" and instance.task_state in LATE:
+        return "clear", f"to be {state} again, it must be rid of a late request's task that nobody works on"
     if instance.vm_state not in ("active", "stopped", "error"):
         return "untag", f"it was to be {state} again, but its owner has made it {instance.vm_state}"
     if state == restore.STOPPED:

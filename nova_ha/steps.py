@@ -114,8 +114,8 @@ class Delete(Step):
 class Restore(Step):
     """One move towards the state that the instance's tag asks for.
 
-    :param move: ``activate`` (reset its state), ``reboot``, ``stop``, ``pause``, ``settle`` (note that it is so) or
-        ``untag``
+    :param move: ``clear`` (reset its state to error), ``activate`` (to active), ``reboot``, ``stop``, ``pause``,
+        ``settle`` (note that it is so) or ``untag``
     """
 
     instance: Instance = None

@@ -39,7 +39,7 @@ class Story:
     def stop(self, instance):
         """Stop an instance as its owner does; it is expected to be stopped at the end."""
         workload.client(self.settings).servers.stop(instance)
-        eventually(f"instance {instance} to stop", lambda: self._instance(instance)["status"] == "SHUTOFF", 60)
+        self.stopped(instance)
         self.recorded.expect(history.STOPPED, instance)
 
     def pause(self, instance):
@@ -94,6 +94,10 @@ class Story:
     def online(self, host, limit=60):
         """Wait until the cluster has the host online again."""
         eventually(f"{host} to be online", lambda: host in cluster.online_nodes(self.settings), limit)
+
+    def stopped(self, instance, limit=60):
+        """Wait until Nova has an instance as stopped."""
+        eventually(f"instance {instance} to stop", lambda: self._instance(instance)["status"] == "SHUTOFF", limit)
 
     def gone(self, instance, limit=60):
         """Wait until Nova has the instance no more."""

@@ -14,9 +14,11 @@ from tests.unit.simulation.nova import SimulatedNova
 class SimulatedCloud(conformance.Cloud):
     """The simulated Nova, with a clock that stands unless somebody waits."""
 
-    def __init__(self):
+    def __init__(self, first_look):
         self._clock = Clock()
-        super().__init__(SimulatedNova(self._clock, SimulatedCluster(), count=0, spawn_seconds=0.5))
+        super().__init__(
+            SimulatedNova(self._clock, SimulatedCluster(), count=0, spawn_seconds=0.5, first_look=first_look)
+        )
 
     def boot(self, states_by_name):
         for name, state in states_by_name.items():
@@ -50,6 +52,7 @@ class SimulatedCloud(conformance.Cloud):
         self._clock.advance(0.5)
 
 
+@pytest.mark.parametrize("first_look", [0.5, 60])
 @pytest.mark.parametrize("story", conformance.STORIES, ids=lambda story: story.__name__)
-def test_the_simulated_nova_does_what_the_script_says(story):
-    story(SimulatedCloud())
+def test_the_simulated_nova_does_what_the_script_says(story, first_look):
+    story(SimulatedCloud(first_look))

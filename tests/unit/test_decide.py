@@ -357,17 +357,19 @@ def test_a_dead_destination_is_not_closed_while_the_repeated_evacuation_is_in_fl
 
 
 @pytest.mark.parametrize(
-    ("seconds", "services", "closed"),
+    ("task_state", "services", "kind", "closed"),
     [
-        (0, [living("compute-3")], False),
-        (0, [], True),  # there is no other place for it: this host is needed
-        (Rules().stuck_after - 1, [living("compute-3")], False),
-        (Rules().stuck_after, [living("compute-3")], True),
+        ("rebuild_spawning", [living("compute-3")], "Evacuate", False),
+        ("rebuild_spawning", [], "Defuse", False),  # else what is queued would start it
+        (None, [], "Wait", True),  # there is no other place for it: this host is needed
+        (None, [living("compute-3")], "Evacuate", False),
     ],
 )
-def test_a_dead_destination_does_not_wait_for_ever(seconds, services, closed):
+def test_a_dead_destination_comes_back_only_where_it_is_needed(task_state, services, kind, closed):
     attempts, first, second = in_flight_to_the_second()
-    found = decided(first, second, attempts=attempts, services=services, now=NOW + seconds)
+    first = dataclasses.replace(first, instances=(instance(vm_state="error", task_state=task_state),))
+    found = decided(first, second, attempts=attempts, services=services, now=NOW + 70)
+    assert [type(step).__name__ for step in found if getattr(step, "instance", None)] == [kind]
     assert bool([step for step in found if isinstance(step, Close)]) is closed
 
 

@@ -259,11 +259,10 @@ def test_a_destination_that_dies_is_recovered_from_as_soon_as_it_is_proved_dead(
     ends_well(scene)
 
 
-def queued_to_a_dead_host(count=2):
+def queued_to_a_dead_host(count=2, **more):
     """compute-2 died unnoticed: what it is asked for waits for its return."""
-    scene = Scene(count=count, spawn_seconds=20, choose=sorted).dies("compute-1")
+    scene = Scene(count=count, spawn_seconds=20, **more).dies("compute-1")
     scene.breaks("compute-2")
-    scene.nova._choose = lambda hosts: hosts[0]
     scene.run(10)
     assert [record.destination for record in scene.nova.records] == ["compute-2"] * count
     return scene
@@ -275,6 +274,63 @@ def test_a_dead_destination_stays_out_while_what_was_sent_to_it_starts_elsewhere
     assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 100)
     scene.run(18)
     assert not scene.nova.computes["compute-2"].running
+    ends_well(scene)
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 12])
+def test_a_new_engine_keeps_a_dead_destination_out_too(seconds):
+    scene = queued_to_a_dead_host()
+    scene.fenced("compute-2")
+    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 100)
+    scene.run(seconds)
+    scene.new_engine("control-2")
+    ends_well(scene)
+
+
+@pytest.mark.xfail(strict=True, reason="S13: it waits for the retry's own record; then both hosts return at once")
+def test_what_two_dead_hosts_in_a_row_were_asked_for_starts_no_guest_when_they_return():
+    scene = queued_to_a_dead_host(hosts=4)
+    scene.breaks("compute-3")
+    scene.fenced("compute-2")
+    scene.run(20)
+    scene.fenced("compute-3")
+    ends_well(scene)
+    assert {server.host for server in scene.nova.servers.values()} == {"compute-4"}
+    assert scene.clock.now < 200
+
+
+def test_a_dead_destination_does_not_return_just_as_its_instance_is_sent_elsewhere():
+    scene = queued_to_a_dead_host()
+    scene.nova.full = {"compute-3"}
+    scene.fenced("compute-2", off=True)
+    scene.run(60)
+    scene.nova.full = set()
+    scene.run(30)
+    scene.boots("compute-2")
+    ends_well(scene)
+
+
+def test_an_instance_that_two_hosts_began_to_start_is_gone_on_with_by_an_operators_word():
+    scene = Scene(count=1, spawn_seconds=20, hosts=4).dies("compute-1")
+    scene.run(5)
+    scene.dies("compute-2")
+    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 100)
+    scene.run(8)
+    scene.nova.computes["compute-3"].stop()
+    assert scene.run_until(scene.alarms, 1000)
+    scene.operator_looks()
+    ends_well(scene)
+
+
+def test_an_instance_that_was_in_error_is_not_called_unknown_when_it_arrives():
+    scene = scene_with(["error", "active"], spawn_seconds=3).dies("compute-1")
+    scene.nova.next_spawns = ["failed", "failed"]
+    said = []
+    end = scene.clock.now + 60
+    while scene.clock.now < end:
+        scene.one_pass()
+        said += scene.alarms().values()
+    assert said == []
     ends_well(scene)
 
 

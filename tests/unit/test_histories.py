@@ -16,12 +16,11 @@ from nova_ha.guard import Guard
 from nova_ha.order import Order
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from tests.unit.simulation import states
-from tests.unit.simulation.guests import STOPPED
 from tests.unit.simulation.process import Tripwire
 from tests.unit.simulation.scene import Scene
 
 HISTORIES = int(os.environ.get("NOVA_HA_HISTORIES", "0"))
-FEW = 500
+FEW = 300
 
 # Seconds after which everything must be well again once nothing goes wrong any more, and those between two looks of an
 # operator.
@@ -37,7 +36,7 @@ class Story:
         self.scene = Scene(rules, count=0, hosts=hosts + reserved, **more)
         self.nova = self.scene.nova
         self.hosts = list(self.nova.computes)
-        self.nova._choose = lambda able: able[len(self.nova.records) % len(able)]
+        self.nova.choose = lambda able: able[len(self.nova.records) % len(able)]
         for number, name in enumerate(names):
             # The first host dies at once; what is on the others must be in a state that lasts.
             host = self.hosts[number % hosts if name in LASTING and number % 3 == 1 else 0]
@@ -137,8 +136,7 @@ class Story:
     def stopped(self, number):
         server = self._at_rest(number)
         if server:
-            self.nova.guests.wanted[server.id] = STOPPED
-            self.nova._ask(server, "powering-off", _stop, ["active"])
+            self.nova.owner_stops(server.id)
 
     def deleted(self, number):
         server = self._at_rest(number)
@@ -200,11 +198,6 @@ class Story:
         return self.scene.is_over() and not self.scene.wrong()
 
 
-def _stop(nova, server):
-    nova.guests.stop(server.id, server.host)
-    nova.set(server.id, vm_state="stopped", task_state=None, power_state="shutdown")
-
-
 NUMBER = st.integers(0, 11)
 ANSWER = st.sampled_from(["ok", "lost", "dropped", "late", "hung", "refused", "busy", "conflict", "forbidden", "slow"])
 CHANGE = st.sampled_from(["ok", "lost", "dropped", "refused", "busy", "conflict", "slow"])
@@ -264,6 +257,7 @@ STORIES = st.builds(
     spawn_seconds=st.sampled_from([0.1, 1, 4, 20]),
     prompt=st.booleans(),
     request_seconds=st.sampled_from([0.01, 0.3]),
+    first_look=st.sampled_from([4.9, 60]),
     rules=RULES,
 )
 

@@ -24,6 +24,7 @@ RECOVERED = History(
     power=POWER_OFF,
     guests=(
         *STARTED,
+        GuestChange(102.0, "compute-1", "i2", True),  # where it is not to be
         GuestChange(103.0, "compute-2", "i1", True),
         GuestChange(107.5, "compute-3", "i2", True),
         GuestChange(150.0, "compute-2", "other", True),
@@ -54,6 +55,24 @@ def test_what_has_not_happened_is_none():
 def test_median_is_taken_figure_by_figure():
     found = [recovery.Figures(first, 2.0, 3.0, None, None, 4, 5) for first in (1.0, 9.0, 2.0)]
     assert recovery.median(found) == recovery.Figures(2.0, 2.0, 3.0, None, None, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("engine", "code"),
+    [
+        (recovery.Figures(0.5, 2.0, 11.0, 12.0, 30.0, 20, 25), 0),
+        (recovery.Figures(0.5, 2.0, 11.1, 12.0, 30.0, 20, 25), 1),
+        (recovery.Figures(1.1, 2.0, 11.0, 12.0, 30.0, 20, 25), 1),
+        (recovery.Figures(0.5, 2.0, 11.0, 12.0, 30.0, 21, 25), 1),
+    ],
+    ids=["reached", "slower than the loop", "late first request", "requests"],
+)
+def test_recovery_goals_decide_the_exit_code(engine, code, monkeypatch, capsys):
+    loop = recovery.Figures(0.1, 2.0, 10.0, None, None, 0, 0)
+    measured = {"engine": lambda lab, count: engine, "loop": lambda lab, count: loop}
+    monkeypatch.setattr(recovery, "MEASURE", measured)
+    assert recovery.compare(None, 20, 1) == code
+    assert f"ratio {engine.running / 10:.2f}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 
 import dataclasses
 
-# Seconds from nova-compute's start until it takes up what waits for it, looks at its guests for the first time, and
-# first reports; then between two reports, and between two looks.
-LISTENS, LOOKS, REPORTS = 2.6, 4.9, 7.0
+# Seconds from nova-compute's start until it takes up what waits for it, and first reports; then between two reports,
+# and between two looks at its guests.
+LISTENS, REPORTS = 2.6, 7.0
 REPORT_INTERVAL, LOOK_INTERVAL = 10.0, 600.0
 # Seconds for which Nova holds a service to be up after its last report.
 DOWN_AFTER = 60.0
@@ -74,7 +74,7 @@ class Compute:
         self._life += 1
         self._clean_up()
         self._in_this_life(LISTENS, self._listen)
-        self._in_this_life(LOOKS, self._look_again)
+        self._in_this_life(self._nova.first_look, self._look_again)
         self._in_this_life(REPORTS, self._report)
 
     def stop(self, defined=False):
@@ -88,6 +88,7 @@ class Compute:
         self.spawning = []
         self.running = self._listens = False
         self._first_report = None
+        self._spawner_free = 0.0
         self._life += 1
 
     def power_cut(self):
@@ -189,7 +190,9 @@ class Compute:
         for server in nova.on(self.name):
             if server.task_state is not None:
                 continue
-            power_state = nova.guests.running.get((server.id, self.name), "shutdown")
+            guest = (server.id, self.name)
+            power_state = nova.guests.running.get(guest, "shutdown" if guest in nova.guests.copies else "none")
+            # Of a guest that is not there at all Nova makes nothing.
             gone = power_state == "shutdown" and server.vm_state in ("active", "paused")
             nova.set(server.id, power_state=power_state, vm_state="stopped" if gone else server.vm_state)
         self._in_this_life(LOOK_INTERVAL, self._look_again)

@@ -63,6 +63,8 @@ class SimulatedNova:
     :param spawn_seconds: how long a host takes for one evacuation; it does one after the other
     :param choose: picks one of a list of hosts, as the scheduler does
     :param request_seconds: how long an answer takes
+    :param first_look: seconds from a nova-compute's start until it looks at its guests; the real one draws them, from 0
+        to 60
     """
 
     def __init__(
@@ -74,13 +76,15 @@ class SimulatedNova:
         spawn_seconds=1.0,
         choose=lambda hosts: hosts[0],
         request_seconds=0.01,
+        first_look=4.9,
     ):
         self.clock = clock
         self.guests = Guests()
         self.spawn_seconds = spawn_seconds
+        self.first_look = first_look
         self.tripwire = Tripwire()
         self._cluster = cluster
-        self._choose = choose
+        self.choose = choose
         self._request_seconds = request_seconds
         names = [f"compute-{number}" for number in range(1, hosts + 1)]
         self.status = {name: Status() for name in names}
@@ -131,7 +135,8 @@ class SimulatedNova:
             project="p",
             **more,
         )
-        self.guests.copies.add((name, host))
+        if vm_state != "building":
+            self.guests.copies.add((name, host))
         self.guests.wanted[name] = wanted
         if power_state in (RUNNING, PAUSED):
             self.guests.running[name, host] = power_state
@@ -184,7 +189,7 @@ class SimulatedNova:
 
     def instance(self, id):
         self._asked("instance")
-        return self.servers.get(id)
+        return _shown(self.servers[id]) if id in self.servers else None
 
     def restoring(self):
         tags = {*restore.TAGS.values(), *restore.DONE_TAGS.values()}
@@ -250,7 +255,7 @@ class SimulatedNova:
         return self._act("reset_state", instance, lambda server: self.set(server.id, vm_state=state, task_state=None))
 
     def stop(self, instance):
-        return self._act("stop", instance, lambda server: self._ask(server, "powering-off", _stop, ["active"]))
+        return self._act("stop", instance, lambda server: self._ask(server, "powering-off", _stop, ["active", "error"]))
 
     def pause(self, instance):
         return self._act("pause", instance, lambda server: self._ask(server, "pausing", _pause, ["active"]))
@@ -284,9 +289,9 @@ class SimulatedNova:
 
     def untag(self, instance, tag):
         def untag(server):
+            self._tag(server, server.tags - {tag})
             if tag not in server.tags:
                 raise Refused("no such tag", 404)
-            self._tag(server, server.tags - {tag})
 
         return self._act("untag", instance, untag)
 
@@ -330,6 +335,10 @@ class SimulatedNova:
         self.records = [record for record in self.records if record.instance != instance]
 
     # What an owner does, beside what the engine does too
+
+    def owner_stops(self, instance):
+        self.guests.wanted[instance] = STOPPED
+        self._ask(self.servers[instance], "powering-off", _stop, ["active"])
 
     def owner_deletes(self, instance):
         self.guests.wanted[instance] = DELETED
@@ -420,7 +429,7 @@ class SimulatedNova:
             raise Refused(f"Compute service of {server.host} is still in use.", 400)
         self._judge(server)
         self.set(instance, task_state="rebuilding")
-        self.record(instance, "accepted", server.host)
+        self.record(instance, "accepted", server.host, destination)
         self.evacuations.append((instance, destination))
         job = (instance, destination)
         if self.lost_messages:
@@ -436,7 +445,9 @@ class SimulatedNova:
             self.guests.breach(f"evacuation of {server.id} from {source.name}, which is not proved dead")
         if self.guests.wanted.get(server.id) == DELETED:
             self.guests.breach(f"evacuation of {server.id}, which its owner deletes")
-        pending = [f"the conductor has one for {where}" for known, where in self._conductor if known == server.id]
+        # One that is only for a dead host ends there.
+        queued = [where for known, where in self._conductor if known == server.id]
+        pending = [f"the conductor has one for {w}" for w in queued if not w or not self._dead(self.computes[w])]
         pending += [f"{c.name} has one" for c in self.computes.values() if c.may_start(server.id) and not self._dead(c)]
         if pending:
             self.guests.breach(f"second evacuation of {server.id}: {pending[0]}")
@@ -469,7 +480,7 @@ class SimulatedNova:
         able = [s.host for s in services if s.up and s.enabled and s.host != source and s.host not in self.full]
         if wanted is not None:
             able = [host for host in able if host == wanted]
-        return self._choose(able) if able else None
+        return self.choose(able) if able else None
 
     def is_at_rest(self):
         """Whether no evacuation is on its way to a host that lives."""
@@ -489,7 +500,7 @@ class SimulatedNova:
     def _listed(self, method, found, of_host=False):
         # An empty list of a host is believed only if its service can be read.
         self._asked(method, 1 + len(found) // PAGE + (of_host and not found))
-        return tuple(server for server in found if server.id in self.servers)
+        return tuple(_shown(server) for server in found if server.id in self.servers)
 
     def _recorded(self, method, is_wanted):
         found = [record for record in self.records if record.kind == "evacuation" and is_wanted(record)]
@@ -539,6 +550,11 @@ _REFUSALS = {
     "forbidden": lambda: Refused("quota exceeded", 403),
     "conflict": lambda: Refused("conflict", 409),
 }
+
+
+def _shown(server):
+    """What the API says of an instance: why it failed only while it is in error."""
+    return server if server.vm_state == "error" else dataclasses.replace(server, fault=None)
 
 
 def _start(nova, server):
