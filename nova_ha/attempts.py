@@ -26,6 +26,13 @@ SETTLE = 60
 # The same for requests of an engine that is gone: its connections ended with it, so only what Nova had read is left.
 INHERITED_SETTLE = 5
 
+# Seconds in which the conductor has dealt with a request, or has given it up: it waits for the scheduler for a minute,
+# and for the old host for another.
+LOST_AFTER = 150.0
+# Seconds without a new report of any host after which the conductor is not held to be at work. They come every few
+# seconds, and are looked at every ten.
+SILENCE = 45.0
+
 # Why an attempt failed.
 NO_ROOM = "no room"  # no host could take it
 SPAWN = "spawn"  # the destination tried and failed
@@ -92,6 +99,9 @@ class Attempts:
         self._starts = {}  # host -> how often its nova-compute was made to start once more
         self._seen = {}  # id of a record -> when it was first seen
         self._destinations = {}  # instance id -> hosts that it was seen to be sent to
+        self._newest_report = None  # Nova's time of the newest report of any host
+        self._reported_at = float("-inf")  # when that was seen to change
+        self._working_since = None  # since when reports have come all the time
         self._sent_on = {}  # instance id -> {id of a record: when its destination was seen to change}
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
@@ -193,11 +203,31 @@ class Attempts:
             for instance, attempt in self._attempts.items():
                 if attempt.outcome == FAILED and attempt.cause == NO_ROOM:
                     self._attempts[instance] = dataclasses.replace(attempt, until=now, since=now)
+        self._observe_reports(max((s.last_report or "" for s in services.values()), default=""), now)
         self._candidates = candidates
         if expected:
             self._without_room = None
         elif self._without_room is None:
             self._without_room = now
+
+    def _observe_reports(self, newest, now):
+        """Learn since when message bus and conductor have been at work: the compute hosts report through them."""
+        if newest != self._newest_report:
+            self._newest_report, self._reported_at = newest, now
+        if now - self._reported_at > SILENCE:
+            self._working_since = None
+        elif self._working_since is None:
+            self._working_since = now
+
+    def was_lost(self, record, now):
+        """Whether the conductor has surely lost a request, for which it has not chosen a host.
+
+        It takes its messages in their order, the hosts' reports among them, and gives up each within its own time
+        limits. One that it had taken when it was killed is gone (measured), and its record stays.
+        """
+        working = now - self._working_since if self._working_since is not None else 0.0
+        waiting = record.status == "accepted" and record.destination is None
+        return waiting and min(self.age(record, now), working) >= LOST_AFTER
 
     def roomless(self, instance, now):
         """For how many seconds there has been no room for an instance id, as far as we know."""

@@ -95,7 +95,7 @@ def _resized_from(case, instance):
     return next((source for source in sources if source in case.up), None)
 
 
-def _evacuate(case, instance):
+def _evacuate(case, instance, why=None):
     attempt = case.attempts.get(instance.id)
     records = case.records(instance)
     destination = None
@@ -103,7 +103,7 @@ def _evacuate(case, instance):
         # The choice of a reserved host is for the first attempt; if it cannot take the instance, any may.
         spare = mark.reserve(case.host.service)
         destination = spare if spare in case.candidates else None
-    reason = attempt.reason if attempt and attempt.reason else "its host is dead"
+    reason = why or (attempt.reason if attempt and attempt.reason else "its host is dead")
     return Evacuate(case.host.name, reason, instance, records[-1].id if records else 0, destination)
 
 
@@ -169,6 +169,8 @@ def _in_flight(case, instance, revived):
     reason = f"evacuation {record.id} to {where} is {record.status}"
     begun = record.status != "accepted"
     idle = begun and case.attempts.idle(instance.id, case.now) >= tried.SETTLE
+    if revived and all(case.attempts.was_lost(flight, case.now) for flight in flights):
+        return _held(case, instance) or _evacuate(case, instance, f"{reason}, and is lost")
     if not idle and case.attempts.age(record, case.now) < case.rules.stuck_after:
         return case.wait(reason, instance, moving=True)
     held = _held(case, instance)

@@ -14,14 +14,14 @@ from typing import NamedTuple, Optional
 
 from nova_ha.nova import Refused
 
-HOST, DESTINATION, LAST = HOSTS = ("compute-1", "compute-2", "compute-3")
+HOSTS = HOST, DESTINATION, LAST = "compute-1", "compute-2", "compute-3"
 DONE = "done"
 TAG, ANOTHER_TAG = "nova-ha:restore=running", "another"
 LIMIT = 90  # seconds until Nova shows what it is to show; a started nova-compute looks at its guests within 60
 HANDED_ON = 3  # seconds until the conductor has chosen a host and sent it an evacuation
 
 # The part of a fault's text that says which it is.
-_FAULTS = (NO_HOST, EXISTS, CONFLICT) = ("No valid host was found", "already exists", "Conflict updating instance")
+FAULTS = NO_HOST, EXISTS, CONFLICT = "No valid host was found", "already exists", "Conflict updating instance"
 
 
 class Seen(NamedTuple):
@@ -167,7 +167,7 @@ def _look(instance, id, records, guests):
     mine = [record for record in records if record.instance == id]
     assert all(record.source == HOST for record in mine), mine
     told = tuple(f"{record.status} {record.destination or '-'}" for record in mine)
-    fault = next((known for known in _FAULTS if known in (instance.fault or "")), instance.fault)
+    fault = next((known for known in FAULTS if known in (instance.fault or "")), instance.fault)
     states = (instance.vm_state, instance.task_state, instance.power_state)
     return Seen(*states, instance.host, there, told, fault)
 
@@ -410,26 +410,22 @@ def _interfered_with(stage):
     stage.ask("evacuate", "twice", destination=DESTINATION)
     stage.ask("reset_state", "reset", state="active")
     stage.ask("delete", "deleted")
+    done, failed = f"done {DESTINATION}", f"failed {DESTINATION}"
     stage.shows(
         {
-            "twice": Seen(
-                *("error", None, "running", DESTINATION, (DESTINATION,)),
-                *((f"done {DESTINATION}", f"failed {DESTINATION}"), CONFLICT),
-            ),
+            "twice": Seen("error", None, "running", DESTINATION, (DESTINATION,), (done, failed), CONFLICT),
             # Nova does not know their guests.
-            "reset": Seen("error", None, "running", HOST, (DESTINATION,), (f"failed {DESTINATION}",), CONFLICT),
+            "reset": Seen("error", None, "running", HOST, (DESTINATION,), (failed,), CONFLICT),
             "deleted": Seen("gone", guests=(DESTINATION,)),
         }
     )
     stage.cloud.spawns_take(0.5)
     stage.ask("reset_state", "twice", state="active")
     stage.ask("evacuate", "reset", destination=DESTINATION)
-    failed = (f"failed {DESTINATION}", f"failed {DESTINATION}")
-    records = (f"done {DESTINATION}", f"failed {DESTINATION}")
     stage.shows(
         {
-            "twice": Seen("active", None, "running", DESTINATION, (DESTINATION,), records),
-            "reset": Seen("error", None, "running", HOST, (DESTINATION,), failed, EXISTS),
+            "twice": Seen("active", None, "running", DESTINATION, (DESTINATION,), (done, failed)),
+            "reset": Seen("error", None, "running", HOST, (DESTINATION,), (failed, failed), EXISTS),
         }
     )
 
@@ -459,10 +455,7 @@ def _lost(stage):
     begun = f"pre-migrating {DESTINATION}"
     stage.shows(
         {
-            "lost": Seen(
-                *("active", None, "running", DESTINATION, (DESTINATION,)),
-                (begun, f"done {DESTINATION}"),
-            ),
+            "lost": Seen("active", None, "running", DESTINATION, (DESTINATION,), (begun, f"done {DESTINATION}")),
             "lost_moved": Seen("active", None, "running", LAST, (LAST,), (begun, f"done {LAST}")),
             "defused": Seen("active", None, "running", LAST, (LAST,), (f"failed {DESTINATION}", f"done {LAST}")),
         }
@@ -515,14 +508,12 @@ def _taken_over(stage):
 def _come_late(stage):
     """A destination that returns does what it was asked for before; what it breaks can be mended."""
     stage.cloud.starts(DESTINATION)
-    records = (f"failed {DESTINATION}", "completed -")
+    failed = f"failed {DESTINATION}"
+    records = (failed, "completed -")
     stage.shows(
         {
             "late": Seen("error", "rebuilding", "none", LAST, (LAST,), records),
-            "late_pinned": Seen(
-                *("error", "rebuilding", "none", LAST, (LAST,)),
-                (f"failed {DESTINATION}", f"completed {LAST}"),
-            ),
+            "late_pinned": Seen("error", "rebuilding", "none", LAST, (LAST,), (failed, f"completed {LAST}")),
         }
     )
     stage.ask("reset_state", "late", state="active")

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from nova_ha import flag
+from nova_ha.attempts import LOST_AFTER
 from nova_ha.guard import Guard
 from nova_ha.nova import Nova
 from nova_ha.order import Order
@@ -595,14 +596,24 @@ def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time(broken)
     ends_well(scene)
 
 
-def test_a_message_that_got_lost_is_reported_and_gone_on_from_by_an_operators_word():
+def test_a_request_that_the_conductor_lost_is_sent_again_once_that_is_certain():
     scene = Scene(count=2).dies("compute-1")
     scene.nova.lost_messages = 1
-    scene.run(700)
+    scene.run(LOST_AFTER)
     assert len(scene.nova.posts) == 2
-    assert list(scene.alarms()) == [("compute-1", "i0")]
-    scene.operator_looks()
     ends_well(scene)
+    assert [instance for _, instance in scene.nova.posts] == ["i0", "i1", "i0"]
+
+
+def test_a_conductor_that_is_away_has_lost_nothing_yet():
+    scene = Scene(count=2).dies("compute-1")
+    scene.run(0.1)
+    scene.nova.conductor_away = True
+    scene.run(3 * LOST_AFTER)
+    assert len(scene.nova.posts) == 2
+    scene.nova.conductor_away = False
+    ends_well(scene)
+    assert len(scene.nova.posts) == 2
 
 
 # Former states

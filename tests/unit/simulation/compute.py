@@ -63,8 +63,10 @@ class Compute:
     def last_report(self):
         """When it last reported to Nova."""
         if self._first_report is not None:
-            whole = (self._clock.now - self._first_report) // REPORT_INTERVAL
-            self._last_report = self._first_report + whole * REPORT_INTERVAL
+            # The conductor writes the reports.
+            now = self._nova.conductor_gone_at if self._nova.conductor_away else self._clock.now
+            whole = (now - self._first_report) // REPORT_INTERVAL
+            self._last_report = max(self._last_report, self._first_report + whole * REPORT_INTERVAL)
         return self._last_report
 
     # Life and death

@@ -101,7 +101,7 @@ class SimulatedNova:
             self.add()
         # Faults
         self.away = False  # the API does not answer
-        self.conductor_away = False
+        self.conductor_gone_at = None  # since when the conductor is away, None if it is not
         self.lost_messages = 0  # how many of the next messages to the conductor get lost
         # What becomes of the next evacuate requests, and of the next other changes: see _answered.
         self.next_answers = []
@@ -156,6 +156,15 @@ class SimulatedNova:
         """Change what Nova says of an instance."""
         if instance in self.servers:
             self.servers[instance] = dataclasses.replace(self.servers[instance], **values)
+
+    @property
+    def conductor_away(self):
+        """Whether the conductor is away, with what it has not dealt with yet."""
+        return self.conductor_gone_at is not None
+
+    @conductor_away.setter
+    def conductor_away(self, away):
+        self.conductor_gone_at = (self.conductor_gone_at or self.clock.now) if away else None
 
     def on(self, host):
         """The instances that Nova has on a host."""
