@@ -282,6 +282,10 @@ class Attempts:
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
         return host in self._destinations.get(instance, ())
 
+    def were_both_sent_to(self, host, other):
+        """Whether an instance has been seen to be sent to both hosts."""
+        return any(host in sent and other in sent for sent in self._destinations.values())
+
     def was_passed(self, record):
         """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
         _, since = self._records.get(record.id, (None, float("inf")))

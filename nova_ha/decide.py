@@ -4,16 +4,13 @@
 The engine carries the steps out, and asks again. Nothing here talks to anything, so that every rule can be tested by
 the thousand, and an operator can be told what would be done by the code that does it. One host's recovery is told here;
 what each of its instances needs is ``recovering`` (and ``in_place``, where there is no room), how a host comes back is
-``returning``, how instances get their former state back is ``restoring``, who goes first and how many at once is
-``sending``.
+``returning``, how instances get their former state back is ``restoring``, what hosts that died one after the other have
+to do with each other is ``double_failure``, who goes first and how many at once is ``sending``.
 """
 
-import collections
-
-from nova_ha import attempts as tried
-from nova_ha import flag, in_place, mark, reserve, restoring, returning, sending, states
+from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, returning, sending
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
-from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
+from nova_ha.steps import Claim, Close, Enlist, Heal, Leave, TakeOut, Wait
 
 
 def claims(flags, own, others, held):
@@ -64,7 +61,8 @@ def steps(world, attempts, rules, window, now):
             others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]
         else:
             recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
-    recovering = _held_for_returning(recovering, world, attempts)
+    recovering = double_failure.one_by_one(recovering, world, attempts)
+    recovering = double_failure.held(recovering, world, attempts)
     others += restoring.steps(world, attempts, now)
     if any(_forces_down(step, attempts) for found in recovering for step in found):
         # Until Nova knows of every dead host, its scheduler may send an instance to one.
@@ -106,7 +104,7 @@ def _recover(case, taken):
         found.append(enlist)
     if not all(isinstance(step, Leave) for step in found):
         return in_place.steps(case, found) or found
-    waits = unsettled(case) or _queued(case) or _arriving(case)
+    waits = unsettled(case) or double_failure.not_yet(case) or _arriving(case)
     return found + (waits or [Close(host.name, "no instance is left to recover")])
 
 
@@ -118,65 +116,6 @@ def _enlist(case):
     if any(host.service and host.service.host == enlisted.host for host in case.world.hosts):
         return None  # it has been lost itself
     return Enlist(case.host.name, f"reserved host {enlisted.host} takes its place", enlisted)
-
-
-def _queued(case):
-    """Waits for evacuations of other hosts' instances that had first been sent to this one.
-
-    This host's nova-compute, when it starts, takes up what is still queued for it. While the instance is just being
-    started elsewhere, that would leave it with a guest that Nova does not know of (measured). The instances come first.
-    """
-    dead = case.host.service.host
-    flights = sending.in_flight(case.world, case.attempts, case.rules, case.now)
-    unfinished = collections.Counter(r.instance for host in case.world.hosts for r in host.evacuations if r.in_flight)
-    found = [
-        case.wait(f"instance {instance}, which may have been sent here, is just being evacuated to {destination}")
-        for instance, _, destination in sorted(flights, key=str)
-        # A former engine may have sent it here first: then the repeated evacuation has left a second record.
-        if case.attempts.was_sent_to(instance, dead) or unfinished[instance] > 1
-    ]
-    sent_here = {record.instance for record in case.host.arrivals if record.in_flight}
-    for host in case.world.hosts:
-        if host is case.host or not flag.is_dead(host.flag):
-            continue
-        for instance in host.instances:
-            sent = instance.id in sent_here or case.attempts.was_sent_to(instance.id, dead)
-            if sent and not _may_wait_for_host(case, instance):
-                found.append(case.wait(f"instance {instance.id}, once sent here, is first evacuated elsewhere"))
-    return found
-
-
-def _may_wait_for_host(case, instance):
-    """Whether an instance that finds no room elsewhere can wait for a host that it was once sent to.
-
-    What is queued there ends before it starts a guest, as long as nobody asks for the instance anew.
-    """
-    attempt = case.attempts.get(instance.id)
-    asked = instance.id in case.attempts.open(case.now)
-    roomless = not case.candidates or (attempt is not None and attempt.cause == tried.NO_ROOM and attempt.streak)
-    return roomless and not asked and instance.task_state not in states.REBUILDING
-
-
-def _held_for_returning(recovering, world, attempts):
-    """The steps, without evacuations of instances that a host which comes back just now may have been asked for."""
-    returning_now = {step.host for found in recovering for step in found if isinstance(step, Close)}
-    returning_now |= {host.name for host in world.hosts if host.flag in flag.OVER and not _has_settled(host)}
-    names = {host.service.host: host.name for host in world.hosts if host.service and host.name in returning_now}
-    return [[_held(step, names, attempts) for step in found] for found in recovering]
-
-
-def _held(step, names, attempts):
-    if isinstance(step, Evacuate):
-        for name, host in names.items():
-            if attempts.was_sent_to(step.instance.id, name):
-                reason = f"{host}, where it was once sent, comes back, and first takes up what is queued for it there"
-                return Wait(step.host, reason, step.instance)
-    return step
-
-
-def _has_settled(host):
-    """Whether a recovered host has taken up what was queued for it, or does not come back soon."""
-    return restoring.is_back(host) or host.flagged_for >= returning.RETURN_PATIENCE
 
 
 def _arriving(case):

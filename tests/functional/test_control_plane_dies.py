@@ -103,7 +103,7 @@ def test_keystone_dies_in_the_middle_of_a_recovery_and_all_tokens_are_revoked(st
     identity.revoke_tokens(identity.AGENT_USER)
     faults.start_service("nova-api")
     # then the engine gets another one, and all instances are recovered.
-    story.recovered(HOST, ids)
+    story.recovered(HOST, ids, LOSS_LIMIT)
     story.back_in_service(HOST)
     past = story.recorded.history()
     assert any(request.status == 401 for request in past.requests)

@@ -114,12 +114,14 @@ class RealCloud(conformance.Cloud):
 def left_alone(settings):
     """The lab, healthy and without instances, in which neither Pacemaker nor the engine does anything."""
     healing.heal(settings)
-    cluster.pcs(settings, "resource", "disable", cluster.ENGINE, "--wait=60")
-    cluster.pcs(settings, "property", "set", "maintenance-mode=true")
-    yield settings
-    cluster.pcs(settings, "property", "set", "maintenance-mode=false")
-    cluster.pcs(settings, "resource", "enable", cluster.ENGINE)
-    healing.heal(settings)
+    try:
+        cluster.pcs(settings, "resource", "disable", cluster.ENGINE, "--wait=60")
+        cluster.pcs(settings, "property", "set", "maintenance-mode=true")
+        yield settings
+    finally:
+        cluster.pcs(settings, "property", "set", "maintenance-mode=false")
+        cluster.pcs(settings, "resource", "enable", cluster.ENGINE, "--wait=60")
+        healing.heal(settings)
 
 
 @pytest.fixture
