@@ -7,6 +7,7 @@ to go on from.
 """
 
 import logging
+import re
 import threading
 import time
 
@@ -21,6 +22,8 @@ from nova_ha.snapshot import FINISHED
 from nova_ha.steps import Claim, Evacuate, Wait, is_action
 
 log = logging.getLogger("nova-ha")
+
+_REQUEST_ID = re.compile("req-[0-9a-f-]+")
 
 # Seconds between two passes: while instances are being recovered (at least, for each of them, at most); while recovered
 # hosts are awaited; when there is no flag (a change of the cluster's configuration ends any pause at once); when the
@@ -302,9 +305,10 @@ class Engine:
         self._state.report("working", summary, **self._account.as_dict())
 
     def _wait_for(self, error):
-        """The cloud or the cluster is away: say so, once."""
-        if self._waits != str(error):
-            self._waits = str(error)
+        """The cloud or the cluster is away: say so, once, though each request has its own id."""
+        what = _REQUEST_ID.sub("", str(error))
+        if self._waits != what:
+            self._waits = what
             log.warning("waiting: %s", error)
         flags = self._claims.flags
         steps = [step for step in self._steps if step.host in flags]

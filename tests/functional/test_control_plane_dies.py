@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control plane dies in the middle of a recovery, in part or as a whole, and nothing is forgotten."""
 
+import os
 import time
 
 import pytest
@@ -11,9 +12,11 @@ from tests.lab.cloud import identity, impair
 
 HOST = "compute-1"
 
-# Seconds until all is recovered though a part of Nova took with it what it had taken up: that shows only by the time
-# limits of the other parts, a minute each.
-LOSS_LIMIT = 240
+# Seconds until all is recovered though a part of Nova took with it what it had taken up: that is certain only after the
+# engine's LOST_AFTER, counted from when Nova is at work again.
+LOSS_LIMIT = 330
+
+LONG = pytest.mark.skipif(os.environ.get("NOVA_HA_LAB_LONG") != "1", reason="takes minutes: NOVA_HA_LAB_LONG=1")
 
 # In the order in which they can come back.
 PARTS = ("mariadb", "rabbitmq-server", "keystone", "nova-conductor", "nova-scheduler", "nova-api")
@@ -71,8 +74,13 @@ def test_nova_is_away_for_a_minute_when_a_host_dies(story):
 
 @pytest.mark.parametrize(
     "parts",
-    [("mariadb",), ("rabbitmq-server",), ("nova-conductor",), ("nova-scheduler",), PARTS],
-    ids=["mariadb", "rabbitmq", "conductor", "scheduler", "all-at-once"],
+    [
+        pytest.param(("rabbitmq-server",), id="rabbitmq"),
+        pytest.param(("nova-conductor",), id="conductor"),
+        pytest.param(("nova-scheduler",), id="scheduler", marks=LONG),
+        pytest.param(("mariadb",), id="mariadb", marks=LONG),
+        pytest.param(PARTS, id="all-at-once", marks=LONG),
+    ],
 )
 def test_part_of_the_cloud_dies_in_the_middle_of_a_recovery(story, parts):
     # Given instances that take a while to spawn, on a host that dies,
