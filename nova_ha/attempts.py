@@ -108,6 +108,7 @@ class Attempts:
         self._pending = {}  # instance id -> since when it is to be recovered
         self._moves = {}  # instance id -> how many moves towards its former state were asked for
         self._not_notable = set()  # ids of instances that cannot be tagged
+        self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
         self._down = {}  # host -> when it was last seen not to report
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
 
@@ -199,6 +200,8 @@ class Attempts:
         for name, service in services.items():
             if not service.up:
                 self._down[name] = now
+            elif service.enabled:
+                self._usable[name] = now
         if self._candidates is not None and candidates - self._candidates:
             for instance, attempt in self._attempts.items():
                 if attempt.outcome == FAILED and attempt.cause == NO_ROOM:
@@ -219,15 +222,25 @@ class Attempts:
         elif self._working_since is None:
             self._working_since = now
 
-    def was_lost(self, record, now):
-        """Whether the conductor has surely lost a request, for which it has not chosen a host.
+    def was_lost(self, record, dead, now):
+        """Whether a request that no host has begun with is surely lost.
 
-        It takes its messages in their order, the hosts' reports among them, and gives up each within its own time
-        limits. One that it had taken when it was killed is gone (measured), and its record stays.
+        The conductor takes its messages in their order, the hosts' reports among them, and gives up each within its own
+        time limits; one that it had taken when it was killed is gone (measured), and its record stays. A host that it
+        chose does not show before it begins, but begins at once, if it is at work.
+
+        :param dead: Nova's names of the hosts that are proved dead
         """
         working = now - self._working_since if self._working_since is not None else 0.0
         waiting = record.status == "accepted" and record.destination is None
-        return waiting and min(self.age(record, now), working) >= LOST_AFTER
+        if not waiting or min(self.age(record, now), working) < LOST_AFTER:
+            return False
+        seen = self._seen.get(record.id, now) - SETTLE
+        return not any(
+            now - silent < LOST_AFTER and self._usable.get(host, float("-inf")) >= seen
+            for host, silent in self._down.items()
+            if host not in dead
+        )
 
     def roomless(self, instance, now):
         """For how many seconds there has been no room for an instance id, as far as we know."""
@@ -385,8 +398,9 @@ class Attempts:
     def forget_all(self):
         """Nothing is flagged any more: drop everything but what is still being sent."""
         self.forget(frozenset(), ())
-        for memory in (self._records, self._seen, self._begun, self._down, self._destinations, self._sent_on):
+        for memory in (self._records, self._seen, self._begun, self._down, self._usable, self._sent_on):
             memory.clear()
+        self._destinations.clear()
 
     def _settle(self, instance, outcome, until, reason):
         self._attempts[instance] = dataclasses.replace(

@@ -169,7 +169,7 @@ def _in_flight(case, instance, revived):
     reason = f"evacuation {record.id} to {where} is {record.status}"
     begun = record.status != "accepted"
     idle = begun and case.attempts.idle(instance.id, case.now) >= tried.SETTLE
-    if revived and all(case.attempts.was_lost(flight, case.now) for flight in flights):
+    if revived and all(case.attempts.was_lost(flight, case.world.dead, case.now) for flight in flights):
         return _held(case, instance) or _evacuate(case, instance, f"{reason}, and is lost")
     if not idle and case.attempts.age(record, case.now) < case.rules.stuck_after:
         return case.wait(reason, instance, moving=True)

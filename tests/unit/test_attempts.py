@@ -6,7 +6,17 @@ import dataclasses
 import pytest
 
 from nova_ha import attempts as tried
-from nova_ha.attempts import ACCEPTED, BACKOFFS, FAILED, INHERITED_SETTLE, SENDING, SETTLE, UNCLEAR, Attempts
+from nova_ha.attempts import (
+    ACCEPTED,
+    BACKOFFS,
+    FAILED,
+    INHERITED_SETTLE,
+    LOST_AFTER,
+    SENDING,
+    SETTLE,
+    UNCLEAR,
+    Attempts,
+)
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, service
 
 
@@ -539,3 +549,56 @@ def test_what_a_new_engine_sees_for_the_first_time_proves_no_stray():
     mine = record(8, "accepted", destination=None)
     attempts.observe(seen(record(7, "pre-migrating", destination="compute-3"), mine), NOW)
     assert not attempts.is_stray(mine)
+
+
+def at_work(attempts, seconds, *services):
+    """The hosts report, and a request without a destination stays as it is."""
+    lost = record(7, "accepted", destination=None)
+    for moment in range(0, seconds + 1, 10):
+        reports = {s.host: dataclasses.replace(s, last_report=f"t{moment}") for s in services}
+        attempts.observe_services(reports, NOW + moment)
+        attempts.observe(seen(lost), NOW + moment)
+    return lost, NOW + seconds
+
+
+@pytest.mark.parametrize(("seconds", "lost"), [(LOST_AFTER - 10, False), (LOST_AFTER, True)])
+def test_a_request_is_lost_once_the_conductor_must_have_dealt_with_it(seconds, lost):
+    attempts = asked()
+    waiting, now = at_work(attempts, int(seconds), living("compute-2"))
+    assert attempts.was_lost(waiting, set(), now) is lost
+
+
+@pytest.mark.parametrize(
+    ("more", "lost"),
+    [
+        ({"destination": "compute-2"}, False),
+        ({"status": "pre-migrating"}, False),
+        ({"status": "done"}, False),
+        ({}, True),
+    ],
+)
+def test_only_what_nobody_has_begun_with_is_lost(more, lost):
+    attempts = asked()
+    waiting, now = at_work(attempts, 300, living("compute-2"))
+    waiting = dataclasses.replace(waiting, **more)
+    attempts.observe(seen(waiting), now)
+    attempts.observe_services({"compute-2": living("compute-2", report="t")}, now + 1)
+    attempts.observe(seen(waiting), now + 1)
+    assert attempts.was_lost(waiting, set(), now + (1 if lost else 1000)) is lost
+
+
+def test_nothing_is_lost_while_no_host_reports():
+    attempts = asked()
+    waiting, now = at_work(attempts, 140, living("compute-2"))
+    for moment in range(10, 300, 10):
+        attempts.observe_services({"compute-2": living("compute-2", report="t140")}, now + moment)
+        attempts.observe(seen(waiting), now + moment)
+    assert not attempts.was_lost(waiting, set(), now + 300)
+
+
+@pytest.mark.parametrize(("dead", "lost"), [(set(), False), ({"compute-3"}, True)])
+def test_a_host_that_fell_silent_may_have_the_request_until_it_is_proved_dead(dead, lost):
+    attempts = asked()
+    at_work(attempts, 20, living("compute-2"), living("compute-3"))
+    waiting, now = at_work(attempts, 300, living("compute-2"), living("compute-3", up=False))
+    assert attempts.was_lost(waiting, dead, now) is lost
