@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control plane dies in the middle of a recovery, in part or as a whole, and nothing is forgotten."""
 
-import os
 import time
 
 import pytest
 
-from tests.functional.steps import after
+from tests.functional.steps import LONG, LOSS_LIMIT, after
 from tests.lab import facts, faults
 from tests.lab.cloud import identity, impair
 
 HOST = "compute-1"
-
-# Seconds until all is recovered though a part of Nova took with it what it had taken up: that is certain only after the
-# engine's LOST_AFTER, counted from when Nova is at work again.
-LOSS_LIMIT = 330
-
-LONG = pytest.mark.skipif(os.environ.get("NOVA_HA_LAB_LONG") != "1", reason="takes minutes: NOVA_HA_LAB_LONG=1")
 
 # In the order in which they can come back.
 PARTS = ("mariadb", "rabbitmq-server", "keystone", "nova-conductor", "nova-scheduler", "nova-api")

@@ -11,6 +11,7 @@ import pytest
 
 from nova_ha import config
 from tests import conformance
+from tests.functional.steps import LONG
 from tests.lab import cluster, faults, healing, nodes, workload
 from tests.lab.cloud import configuration, identity, impair, layout
 from tests.lab.passwords import password
@@ -89,7 +90,7 @@ class RealCloud(conformance.Cloud):
     def starts(self, host):
         before = self.door.services()[host].last_report
         faults.start_service(UNIT, host)
-        wait_for(f"{host} to report", lambda: self.door.services()[host].last_report != before, 60, 0.5)
+        wait_for(f"{host} to report", lambda: self.door.services()[host].last_report != before, 200, 0.5)
 
     def spawns_take(self, seconds):
         impair.set_guests(spawn_seconds=seconds)
@@ -151,6 +152,12 @@ def _forget_guests(host):
     nodes.execute(host, "sh", "-c", f"rm -rf {places}")
 
 
-@pytest.mark.parametrize("story", conformance.STORIES, ids=lambda story: story.__name__)
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param(conformance.a_host_dies, id="a_host_dies"),
+        pytest.param(conformance.its_destination_dies_too, id="its_destination_dies_too", marks=LONG),
+    ],
+)
 def test_the_real_nova_does_what_the_script_says(cloud, story):
     story(cloud)
