@@ -10,7 +10,7 @@ elsewhere, Nova ends with a guest that it does not know of, or with two (all mea
 import collections
 
 from nova_ha import attempts as tried
-from nova_ha import flag, restoring, returning, sending, states
+from nova_ha import flag, returning, sending, states
 from nova_ha.steps import Close, Evacuate, Wait
 
 
@@ -55,16 +55,20 @@ def one_by_one(recovering, world, attempts):
     """The steps, with only one host closed of those that may have the same instance queued.
 
     The request that one of them takes up fails, and sets the instance up for the request of the next (measured):
-    between the two the instance must be healed.
+    between the two the instance must be healed. Where a request was queued, its record does not tell; only that an
+    instance was asked for twice shows.
     """
+    unfinished = collections.Counter(r.instance for host in world.hosts for r in host.evacuations if r.in_flight)
+    twice = any(count > 1 for count in unfinished.values())
     names = {host.name: host.service.host for host in world.hosts if host.service}
-    before = [host.name for host in world.hosts if host.flag in flag.OVER and (not _has_settled(host) or host.broken)]
+    coming = [host for host in world.hosts if host.flag in flag.OVER]
+    before = [host.name for host in coming if host.broken or not returning.has_settled(host)]
 
     def allowed(step):
         if not isinstance(step, Close):
             return step
         for other in before:
-            if other in names and attempts.were_both_sent_to(names[step.host], names[other]):
+            if other in names and (twice or attempts.were_both_sent_to(names[step.host], names[other])):
                 return Wait(step.host, f"{other}, which may have been asked for the same instance, comes back first")
         before.append(step.host)
         return step
@@ -75,7 +79,7 @@ def one_by_one(recovering, world, attempts):
 def held(recovering, world, attempts):
     """The steps, without evacuations of instances that a host which comes back just now may have been asked for."""
     returning_now = {step.host for found in recovering for step in found if isinstance(step, Close)}
-    returning_now |= {host.name for host in world.hosts if host.flag in flag.OVER and not _has_settled(host)}
+    returning_now |= {host.name for host in world.hosts if host.flag in flag.OVER and not returning.has_settled(host)}
     names = {host.service.host: host.name for host in world.hosts if host.service and host.name in returning_now}
     return [[_held(step, names, attempts) for step in found] for found in recovering]
 
@@ -87,8 +91,3 @@ def _held(step, names, attempts):
                 reason = f"{host}, where it was once sent, comes back, and first takes up what is queued for it there"
                 return Wait(step.host, reason, step.instance)
     return step
-
-
-def _has_settled(host):
-    """Whether a recovered host has taken up what was queued for it, or does not come back soon."""
-    return restoring.is_back(host) or host.flagged_for >= returning.RETURN_PATIENCE

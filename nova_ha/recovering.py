@@ -2,7 +2,7 @@
 """What a dead host's instances need next: pure."""
 
 from nova_ha import attempts as tried
-from nova_ha import mark, restore, snapshot, states
+from nova_ha import flag, mark, restore, returning, snapshot, states
 from nova_ha.snapshot import FAILED, FINISHED
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
 
@@ -170,6 +170,9 @@ def _in_flight(case, instance, revived):
     begun = record.status != "accepted"
     idle = begun and case.attempts.idle(instance.id, case.now) >= tried.SETTLE
     if revived and all(case.attempts.was_lost(flight, case.world.dead, case.now) for flight in flights):
+        coming = [host.name for host in case.world.hosts if host.flag in flag.OVER and not returning.has_settled(host)]
+        if coming:
+            return case.wait(f"{reason}, and may be queued at {', '.join(coming)}, which comes back just now", instance)
         return _held(case, instance) or _evacuate(case, instance, f"{reason}, and is lost")
     if not idle and case.attempts.age(record, case.now) < case.rules.stuck_after:
         return case.wait(reason, instance, moving=True)

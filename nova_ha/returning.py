@@ -42,6 +42,11 @@ def steps(host, world, attempts, now):
     return found + [_put_back(host, attempts)]
 
 
+def has_settled(host):
+    """Whether a recovered host has taken up what was queued for it, or does not come back soon."""
+    return restoring.is_back(host) or host.flagged_for >= RETURN_PATIENCE
+
+
 def _put_back(host, attempts):
     """Whether Nova's clean-up there has run, so that the service can be put back.
 

@@ -260,19 +260,33 @@ def test_a_destination_that_dies_is_recovered_from_as_soon_as_it_is_proved_dead(
     ends_well(scene)
 
 
-def queued_to_a_dead_host(count=2, **more):
-    """compute-2 died unnoticed: what it is asked for waits for its return."""
+def queued_to_a_dead_host(count=2, named=True, **more):
+    """compute-2 died unnoticed: what it is asked for waits for its return.
+
+    :param named: whether the records name it, as those of requests do that name their destination
+    """
     scene = Scene(count=count, spawn_seconds=20, **more).dies("compute-1")
     scene.breaks("compute-2")
     scene.run(10)
-    assert [record.destination for record in scene.nova.records] == ["compute-2"] * count
+    assert len(scene.nova.computes["compute-2"].waiting) == count
+    for record in scene.nova.records if named else ():
+        record.destination = "compute-2"
     return scene
+
+
+@pytest.mark.parametrize("back_after", [0, 60, 140, 149, 151, 160, 175, 400])
+def test_what_is_queued_unseen_at_a_dead_host_is_started_once_whenever_that_returns(back_after):
+    scene = queued_to_a_dead_host(named=False)
+    scene.fenced("compute-2", True)
+    scene.run(back_after)
+    scene.boots("compute-2")
+    ends_well(scene)
 
 
 def test_a_dead_destination_stays_out_while_what_was_sent_to_it_starts_elsewhere():
     scene = queued_to_a_dead_host()
     scene.fenced("compute-2")
-    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 100)
+    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 400)
     scene.run(18)
     assert not scene.nova.computes["compute-2"].running
     ends_well(scene)
@@ -282,7 +296,7 @@ def test_a_dead_destination_stays_out_while_what_was_sent_to_it_starts_elsewhere
 def test_a_new_engine_keeps_a_dead_destination_out_too(seconds):
     scene = queued_to_a_dead_host()
     scene.fenced("compute-2")
-    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 100)
+    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 400)
     scene.run(seconds)
     scene.new_engine("control-2")
     ends_well(scene)
@@ -314,7 +328,7 @@ def test_an_instance_that_two_hosts_began_to_start_is_gone_on_with_by_an_operato
     scene = Scene(count=1, spawn_seconds=20, hosts=4).dies("compute-1")
     scene.run(5)
     scene.dies("compute-2")
-    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 100)
+    assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 400)
     scene.run(8)
     scene.nova.computes["compute-3"].stop()
     assert scene.run_until(scene.alarms, 1000)
@@ -337,7 +351,7 @@ def test_an_instance_that_was_in_error_is_not_called_unknown_when_it_arrives():
 def test_an_instance_that_a_late_request_left_in_error_is_healed():
     scene = queued_to_a_dead_host()
     scene.fenced("compute-2")
-    assert scene.run_until(lambda: scene.nova.computes["compute-2"].running, 200)
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].running, 400)
     scene.run(4)
     broken = [(server.vm_state, server.task_state, server.host) for server in scene.nova.servers.values()]
     assert broken == [("error", "rebuilding", "compute-3")] * 2

@@ -481,7 +481,7 @@ class SimulatedNova:
             record.status, record.destination = "error", destination
             self.set(instance, vm_state="error", task_state=None, fault="No valid host was found. ")
             return
-        record.destination = chosen
+        # The record names the host only once that has begun (or from the start, if the request named it).
         self.computes[chosen].ask(Rebuild(instance, record))
 
     def _schedule(self, source, wanted):
