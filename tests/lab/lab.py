@@ -9,8 +9,9 @@ import shutil
 import tarfile
 import tempfile
 
-from tests.lab import bmc, cloud, cluster, images, nodes, passwords, power, runtime, settings
+from tests.lab import bmc, cloud, cluster, images, nodes, passwords, power, runtime, settings, workload
 from tests.lab.shell import LabError
+from tests.lab.waiting import wait_for
 
 BOOTED_AT_ONCE = 3
 
@@ -34,6 +35,14 @@ def up(chosen, progress):
     cluster.on_each(chosen.compute_hosts, lambda host: cloud.install_compute(chosen, host))
     cluster.deploy_agents(chosen, cloud.agent_credentials(chosen), progress)
     with progress.step("cloud: compute hosts known to Nova"):
+        # nova-compute runs a moment before it has registered; whoever has not cannot be mapped.
+        wait_for(
+            "nova-compute of every host to register",
+            lambda: {entry["host"] for entry in workload.services(chosen)} >= set(chosen.compute_hosts),
+            limit=60,
+            interval=0.5,
+            look="./lab status",
+        )
         cloud.discover_hosts(chosen)
     progress.say("the lab is up")
 
