@@ -2,36 +2,24 @@
 """What this engine has asked of Nova so far, instance by instance: pure, and lost with the engine.
 
 Nova remains the record of what happens; this only adds what Nova cannot tell: that a request is under way or was
-lost, and when to try again.
+lost, and when to try again. What has been seen of Nova's own records is ``sightings``.
 """
 
 import dataclasses
 import random
 from typing import NamedTuple
 
+from nova_ha.sightings import SETTLE, Sightings
 from nova_ha.snapshot import FINISHED, by_instance
 from nova_ha.states import REBUILDING
-
-# What a record says once its destination has begun with it.
-BEGUN = FINISHED | {"pre-migrating", "failed"}
 
 SENDING = "sending"
 ACCEPTED = "accepted"
 UNCLEAR = "unclear"
 FAILED = "failed"
 
-# Seconds after a lost or accepted request in which its record must have shown, or it never took effect. Nova writes the
-# record while it answers, so this bounds how long a request may sit in the API's queue.
-SETTLE = 60
-# The same for requests of an engine that is gone: its connections ended with it, so only what Nova had read is left.
+# As SETTLE, for requests of an engine that is gone: its connections ended with it, so only what Nova had read is left.
 INHERITED_SETTLE = 5
-
-# Seconds in which the conductor has dealt with a request, or has given it up: it waits for the scheduler for a minute,
-# and for the old host for another.
-LOST_AFTER = 150.0
-# Seconds without a new report of any host after which the conductor is not held to be at work. They come every few
-# seconds, and are looked at every ten.
-SILENCE = 45.0
 
 # Why an attempt failed.
 NO_ROOM = "no room"  # no host could take it
@@ -84,33 +72,22 @@ class Attempt:
     streak: int = 0
 
 
-class Attempts:
+class Attempts(Sightings):
     """The attempts of all instances, as ``{instance id: Attempt}`` with what may happen to them.
 
     :param jitter: returns a factor that spreads the retries of many instances
     """
 
     def __init__(self, jitter=lambda: random.uniform(0.75, 1.25)):
+        super().__init__()
         self._attempts = {}
         self._jitter = jitter
         self._candidates = None  # the hosts that could take instances, as last seen
         self._without_room = None  # since when there has been none
-        self._records = {}  # id of a record -> ((status, destination), since when)
         self._starts = {}  # host -> how often its nova-compute was made to start once more
-        self._seen = {}  # id of a record -> when it was first seen
-        self._destinations = {}  # instance id -> hosts that it was seen to be sent to
-        self._newest_report = None  # Nova's time of the newest report of any host
-        self._reported_at = float("-inf")  # when that was seen to change
-        self._working_since = None  # since when reports have come all the time
-        self._sent_on = {}  # instance id -> {id of a record: when its destination was seen to change}
-        self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
-        self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._pending = {}  # instance id -> since when it is to be recovered
         self._moves = {}  # instance id -> how many moves towards its former state were asked for
         self._not_notable = set()  # ids of instances that cannot be tagged
-        self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
-        self._down = {}  # host -> when it was last seen not to report
-        self._idle = {}  # instance id -> since when it is in error with nothing being done to it
 
     def get(self, instance):
         """The attempt for an instance id, or None."""
@@ -126,9 +103,7 @@ class Attempts:
 
     def sending(self, instance, newest):
         """A request is about to be sent; ``newest`` is the newest evacuation record known before it."""
-        # The new evacuation may take over an old record: none of them is a stray now.
-        self._strays.pop(instance, None)
-        self._idle.pop(instance, None)
+        self.asks_anew(instance)
         before = self._attempts.get(instance) or Attempt(SENDING)
         self._attempts[instance] = dataclasses.replace(before, outcome=SENDING, newest=newest, until=0.0)
 
@@ -197,50 +172,16 @@ class Attempts:
         """
         candidates = {name for name, service in services.items() if service.up and service.enabled}
         expected = {name for name, service in services.items() if service.enabled and not service.forced_down}
-        for name, service in services.items():
-            if not service.up:
-                self._down[name] = now
-            elif service.enabled:
-                self._usable[name] = now
+        self.sees_services(services, now)
         if self._candidates is not None and candidates - self._candidates:
             for instance, attempt in self._attempts.items():
                 if attempt.outcome == FAILED and attempt.cause == NO_ROOM:
                     self._attempts[instance] = dataclasses.replace(attempt, until=now, since=now)
-        self._observe_reports(max((s.last_report or "" for s in services.values()), default=""), now)
         self._candidates = candidates
         if expected:
             self._without_room = None
         elif self._without_room is None:
             self._without_room = now
-
-    def _observe_reports(self, newest, now):
-        """Learn since when message bus and conductor have been at work: the compute hosts report through them."""
-        if newest != self._newest_report:
-            self._newest_report, self._reported_at = newest, now
-        if now - self._reported_at > SILENCE:
-            self._working_since = None
-        elif self._working_since is None:
-            self._working_since = now
-
-    def was_lost(self, record, dead, now):
-        """Whether a request that no host has begun with is surely lost.
-
-        The conductor takes its messages in their order, the hosts' reports among them, and gives up each within its own
-        time limits; one that it had taken when it was killed is gone (measured), and its record stays. A host that it
-        chose does not show before it begins, but begins at once, if it is at work.
-
-        :param dead: Nova's names of the hosts that are proved dead
-        """
-        working = now - self._working_since if self._working_since is not None else 0.0
-        waiting = record.status == "accepted" and record.destination is None
-        if not waiting or min(self.age(record, now), working) < LOST_AFTER:
-            return False
-        seen = self._seen.get(record.id, now) - SETTLE
-        return not any(
-            now - silent < LOST_AFTER and self._usable.get(host, float("-inf")) >= seen
-            for host, silent in self._down.items()
-            if host not in dead
-        )
 
     def roomless(self, instance, now):
         """For how many seconds there has been no room for an instance id, as far as we know."""
@@ -262,48 +203,6 @@ class Attempts:
         """How often a host's nova-compute was made to start once more."""
         return self._starts.get(host, 0)
 
-    def age(self, record, now):
-        """For how many seconds, as far as we have seen, an evacuation has been in its present status."""
-        state, since = self._records.get(record.id, (None, now))
-        return now - since if state == (record.status, record.destination) else 0.0
-
-    def is_stray(self, record):
-        """Whether a record that says that an evacuation is in flight, and not begun, belongs to none.
-
-        Nova's API marks the instance as being rebuilt before it answers. An evacuation that fails takes the mark away
-        and sets the instance to error, but may leave a record behind (see ``snapshot.Migration``). So does an operator
-        who resets the instance's state to error: that is the word that nothing of it is left.
-        """
-        if (record.id, record.status, record.destination) in self._strays.get(record.instance, ()):
-            return True
-        if record.status != "accepted" or record.destination is not None:
-            return False
-        # The conductor takes the oldest record for a new request: the request's own is left over then.
-        seen = self._seen.get(record.id, float("inf"))
-        return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
-
-    def was_down(self, record):
-        """Whether its destination has been seen not to report since the record says what it says."""
-        _, since = self._records.get(record.id, (None, float("inf")))
-        return self._down.get(record.destination, float("-inf")) >= since
-
-    def idle(self, instance, now):
-        """For how many seconds an instance id on a dead host has been in error with nothing being done to it."""
-        return now - self._idle.get(instance, now)
-
-    def was_sent_to(self, instance, host):
-        """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
-        return host in self._destinations.get(instance, ())
-
-    def were_both_sent_to(self, host, other):
-        """Whether an instance has been seen to be sent to both hosts."""
-        return any(host in sent and other in sent for sent in self._destinations.values())
-
-    def was_passed(self, record):
-        """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
-        _, since = self._records.get(record.id, (None, float("inf")))
-        return self._begun.get(record.destination, float("-inf")) > since
-
     def pending(self, instance, now):
         """For how many seconds an instance id has been known to await recovery."""
         return now - self._pending.get(instance, now)
@@ -314,12 +213,12 @@ class Attempts:
         :param host: a ``snapshot.Host``
         """
         for record in (*host.evacuations, *host.live_migrations):
-            self._observe_record(record, now)
+            self.sees_record(record, now)
         newest = {record.instance: record for record in host.evacuations}
         records = by_instance(host.evacuations)
         for instance in host.instances:
             self._pending.setdefault(instance.id, now)
-            self._observe_strays(instance, records.get(instance.id, ()), now)
+            self.sees_instance(instance, records.get(instance.id, ()), now)
             record = newest.get(instance.id)
             attempt = self._attempts.get(instance.id)
             if attempt is None:
@@ -340,31 +239,6 @@ class Attempts:
         else:
             self.failed(instance, now, *_explained(record))
 
-    def _observe_record(self, record, now):
-        """Remember since when a record says what it says, and how far its destination has come with its requests."""
-        if record.in_flight and record.destination is not None:
-            self._destinations.setdefault(record.instance, set()).add(record.destination)
-        seen = self._seen.setdefault(record.id, now)
-        state = (record.status, record.destination)
-        former, _ = self._records.get(record.id, (state, now))
-        if former[1] != record.destination and former[1] is not None:
-            self._sent_on.setdefault(record.instance, {})[record.id] = now
-        if former != state or record.id not in self._records:
-            self._records[record.id] = (state, now)
-        if record.destination is not None and record.status in BEGUN:
-            self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
-
-    def _observe_strays(self, instance, records, now):
-        """Recognize the records that an evacuation that failed has left."""
-        if instance.vm_state != "error" or instance.task_state is not None:
-            self._idle.pop(instance.id, None)
-            return
-        since = self._idle.setdefault(instance.id, now)
-        for record in records:
-            if record.status == "accepted" and min(now - since, self.age(record, now)) >= SETTLE:
-                known = self._strays.setdefault(instance.id, set())
-                known.add((record.id, record.status, record.destination))
-
     def _observe_stranger(self, instance, record, now):
         """Be slow to touch an instance that somebody else seems to have under way."""
         if record is None and instance.task_state in REBUILDING:
@@ -382,14 +256,12 @@ class Attempts:
         """Drop every attempt but those for the instance ids in ``keep`` and those still being sent.
 
         :param hosts: what is known of the starts of other hosts is dropped, too
-
         :return: the ids of the instances that are gone after Nova accepted, or may have accepted, to evacuate them
         """
         asked = {i for i, attempt in self._attempts.items() if attempt.outcome in (ACCEPTED, UNCLEAR)}
         self._attempts = {i: a for i, a in self._attempts.items() if i in keep or a.outcome == SENDING}
-        self._strays = {i: known for i, known in self._strays.items() if i in keep}
         self._pending = {i: since for i, since in self._pending.items() if i in keep}
-        self._idle = {i: since for i, since in self._idle.items() if i in keep}
+        self.lose_sight(keep)
         self._moves = {i: moves for i, moves in self._moves.items() if i in keep}
         self._not_notable &= keep
         self._starts = {host: starts for host, starts in self._starts.items() if host in hosts}
@@ -398,9 +270,7 @@ class Attempts:
     def forget_all(self):
         """Nothing is flagged any more: drop everything but what is still being sent."""
         self.forget(frozenset(), ())
-        for memory in (self._records, self._seen, self._begun, self._down, self._usable, self._sent_on):
-            memory.clear()
-        self._destinations.clear()
+        self.forget_records()
 
     def _settle(self, instance, outcome, until, reason):
         self._attempts[instance] = dataclasses.replace(

@@ -11,12 +11,12 @@ from nova_ha.attempts import (
     BACKOFFS,
     FAILED,
     INHERITED_SETTLE,
-    LOST_AFTER,
     SENDING,
     SETTLE,
     UNCLEAR,
     Attempts,
 )
+from nova_ha.sightings import LOST_AFTER
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, service
 
 

@@ -10,12 +10,12 @@ import sys
 import pytest
 
 from nova_ha import flag
-from nova_ha.attempts import LOST_AFTER
 from nova_ha.guard import Guard
 from nova_ha.nova import Nova
 from nova_ha.order import Order
 from nova_ha.policy import Policy
 from nova_ha.rules import RESTART_IN_PLACE, Rules
+from nova_ha.sightings import LOST_AFTER
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
 from tests.unit.simulation.nova import SimulatedNova

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this engine has seen of Nova over time, and what follows from it about requests whose end no record tells: pure.
+
+Nova's records of evacuations are no sure account: one is taken over by a later request, another is left behind for
+ever, and one whose request was lost says the same as one that waits for its turn.
+"""
+
+from nova_ha.snapshot import FINISHED
+
+# What a record says once its destination has begun with it.
+BEGUN = FINISHED | {"pre-migrating", "failed"}
+
+# Seconds after a lost or accepted request in which its record must have shown, or it never took effect. Nova writes the
+# record while it answers, so this bounds how long a request may sit in the API's queue.
+SETTLE = 60
+# Seconds in which the conductor has dealt with a request, or has given it up: it waits for the scheduler for a minute,
+# and for the old host for another.
+LOST_AFTER = 150.0
+# Seconds without a new report of any host after which the conductor is not held to be at work. They come every few
+# seconds, and are looked at every ten.
+SILENCE = 45.0
+
+
+class Sightings:
+    """How long records have said what they say, where instances were sent, which hosts reported."""
+
+    def __init__(self):
+        self._records = {}  # id of a record -> ((status, destination), since when)
+        self._seen = {}  # id of a record -> when it was first seen
+        self._destinations = {}  # instance id -> hosts that it was seen to be sent to
+        self._newest_report = None  # Nova's time of the newest report of any host
+        self._reported_at = float("-inf")  # when that was seen to change
+        self._working_since = None  # since when reports have come all the time
+        self._sent_on = {}  # instance id -> {id of a record: when its destination was seen to change}
+        self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
+        self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
+        self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
+        self._down = {}  # host -> when it was last seen not to report
+        self._idle = {}  # instance id -> since when it is in error with nothing being done to it
+
+    def sees_services(self, services, now):
+        """Learn which hosts report, and which the scheduler may choose.
+
+        :param services: ``{Nova's host name: snapshot.Service}``
+        """
+        for name, service in services.items():
+            if not service.up:
+                self._down[name] = now
+            elif service.enabled:
+                self._usable[name] = now
+        self._observe_reports(max((s.last_report or "" for s in services.values()), default=""), now)
+
+    def sees_record(self, record, now):
+        """Remember since when a record says what it says, and how far its destination has come with its requests."""
+        if record.in_flight and record.destination is not None:
+            self._destinations.setdefault(record.instance, set()).add(record.destination)
+        seen = self._seen.setdefault(record.id, now)
+        state = (record.status, record.destination)
+        former, _ = self._records.get(record.id, (state, now))
+        if former[1] != record.destination and former[1] is not None:
+            self._sent_on.setdefault(record.instance, {})[record.id] = now
+        if former != state or record.id not in self._records:
+            self._records[record.id] = (state, now)
+        if record.destination is not None and record.status in BEGUN:
+            self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
+
+    def sees_instance(self, instance, records, now):
+        """Recognize the records that an evacuation that failed has left."""
+        if instance.vm_state != "error" or instance.task_state is not None:
+            self._idle.pop(instance.id, None)
+            return
+        since = self._idle.setdefault(instance.id, now)
+        for record in records:
+            if record.status == "accepted" and min(now - since, self.age(record, now)) >= SETTLE:
+                known = self._strays.setdefault(instance.id, set())
+                known.add((record.id, record.status, record.destination))
+
+    def asks_anew(self, instance):
+        """An instance id is evacuated once more: that may take over an old record, so none of them is a stray now."""
+        self._strays.pop(instance, None)
+        self._idle.pop(instance, None)
+
+    def age(self, record, now):
+        """For how many seconds, as far as we have seen, an evacuation has been in its present status."""
+        state, since = self._records.get(record.id, (None, now))
+        return now - since if state == (record.status, record.destination) else 0.0
+
+    def is_stray(self, record):
+        """Whether a record that says that an evacuation is in flight, and not begun, belongs to none.
+
+        Nova's API marks the instance as being rebuilt before it answers. An evacuation that fails takes the mark away
+        and sets the instance to error, but may leave a record behind (see ``snapshot.Migration``). So does an operator
+        who resets the instance's state to error: that is the word that nothing of it is left.
+        """
+        if (record.id, record.status, record.destination) in self._strays.get(record.instance, ()):
+            return True
+        if record.status != "accepted" or record.destination is not None:
+            return False
+        # The conductor takes the oldest record for a new request: the request's own is left over then.
+        seen = self._seen.get(record.id, float("inf"))
+        return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
+
+    def was_lost(self, record, dead, now):
+        """Whether a request that no host has begun with is surely lost.
+
+        The conductor takes its messages in their order, the hosts' reports among them, and gives up each within its own
+        time limits; one that it had taken when it was killed is gone (measured), and its record stays. A host that it
+        chose does not show before it begins, but begins at once, if it is at work.
+
+        :param dead: Nova's names of the hosts that are proved dead
+        """
+        working = now - self._working_since if self._working_since is not None else 0.0
+        waiting = record.status == "accepted" and record.destination is None
+        if not waiting or min(self.age(record, now), working) < LOST_AFTER:
+            return False
+        seen = self._seen.get(record.id, now) - SETTLE
+        return not any(
+            now - silent < LOST_AFTER and self._usable.get(host, float("-inf")) >= seen
+            for host, silent in self._down.items()
+            if host not in dead
+        )
+
+    def was_passed(self, record):
+        """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
+        _, since = self._records.get(record.id, (None, float("inf")))
+        return self._begun.get(record.destination, float("-inf")) > since
+
+    def was_down(self, record):
+        """Whether its destination has been seen not to report since the record says what it says."""
+        _, since = self._records.get(record.id, (None, float("inf")))
+        return self._down.get(record.destination, float("-inf")) >= since
+
+    def was_sent_to(self, instance, host):
+        """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
+        return host in self._destinations.get(instance, ())
+
+    def were_both_sent_to(self, host, other):
+        """Whether an instance has been seen to be sent to both hosts."""
+        return any(host in sent and other in sent for sent in self._destinations.values())
+
+    def idle(self, instance, now):
+        """For how many seconds an instance id on a dead host has been in error with nothing being done to it."""
+        return now - self._idle.get(instance, now)
+
+    def lose_sight(self, keep):
+        """Forget all instances but those whose ids are in ``keep``."""
+        self._strays = {i: known for i, known in self._strays.items() if i in keep}
+        self._idle = {i: since for i, since in self._idle.items() if i in keep}
+
+    def forget_records(self):
+        """Nothing is flagged any more."""
+        for memory in (self._records, self._seen, self._begun, self._down, self._usable, self._sent_on):
+            memory.clear()
+        self._destinations.clear()
+
+    def _observe_reports(self, newest, now):
+        """Learn since when message bus and conductor have been at work: the compute hosts report through them."""
+        if newest != self._newest_report:
+            self._newest_report, self._reported_at = newest, now
+        if now - self._reported_at > SILENCE:
+            self._working_since = None
+        elif self._working_since is None:
+            self._working_since = now
