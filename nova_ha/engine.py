@@ -316,9 +316,15 @@ class Engine:
         self._state.report("waiting", str(error), **self._account.as_dict())
 
     def _rest(self, seconds, change):
-        """Wait, but no longer than until the cluster's configuration changes or we are told to stop."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and pacemaker.last_change() == change:
+        """Wait, but no longer than until the cluster's configuration changes or we are told to stop.
+
+        While requests are being sent, a change may wait a moment: mostly it is our own claim, and Nova is busy enough.
+        """
+        begun = time.monotonic()
+        heed = begun + (FOLLOW if self._sent else 0.0)
+        while time.monotonic() < begun + seconds:
+            if time.monotonic() >= heed and pacemaker.last_change() != change:
+                return
             self._state.progress()
             if self._stop.wait(min(TICK, seconds)):
                 return

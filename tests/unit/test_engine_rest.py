@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long the engine rests between two passes, by a clock that only its waiting moves."""
+
+import types
+
+import pytest
+
+from nova_ha import engine
+from nova_ha.engine import FOLLOW, TICK, Engine
+
+
+@pytest.fixture
+def rested(monkeypatch):
+    """Called with a pause, whether requests are being sent, and when the cluster's configuration changes."""
+
+    def rest(seconds, sending, changes_at, stops_at=float("inf")):
+        now = [0.0]
+
+        def wait(pause):
+            now[0] += pause
+            return now[0] >= stops_at
+
+        monkeypatch.setattr(engine.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(engine.pacemaker, "last_change", lambda: "new" if now[0] >= changes_at else "old")
+        resting = types.SimpleNamespace(
+            _sent={"request": "step"} if sending else {},
+            _state=types.SimpleNamespace(progress=lambda: None),
+            _stop=types.SimpleNamespace(wait=wait),
+        )
+        Engine._rest(resting, seconds, "old")
+        return now[0]
+
+    return rest
+
+
+NEVER = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sending", "changes_at", "rests"),
+    [
+        (3.0, False, NEVER, 3.0),
+        (3.0, True, NEVER, 3.0),
+        (10.0, False, 2.0, 2.0),
+        (10.0, False, 0.0, 0.0),
+        (3.0, True, 0.0, FOLLOW),
+        (3.0, True, 2.0, 2.0),
+        (0.02, True, 0.0, 0.02),
+    ],
+)
+def test_a_change_of_the_cluster_ends_a_rest_but_for_a_moment_while_requests_are_sent(
+    rested, seconds, sending, changes_at, rests
+):
+    assert rested(seconds, sending, changes_at) == pytest.approx(rests, abs=TICK + 0.001)
+
+
+def test_the_word_to_stop_ends_a_rest_at_once(rested):
+    assert rested(10.0, True, NEVER, stops_at=0.5) == pytest.approx(0.5, abs=TICK + 0.001)
