@@ -102,7 +102,7 @@ def test_what_is_not_proved_off_is_not_flagged():
     assert pacemaker.written == []
 
 
-@pytest.mark.parametrize("former", [None, "no", "yes", "control-1@1"])
+@pytest.mark.parametrize("former", [None, "no", "restart", "yes", "control-1@1"])
 def test_a_host_is_flagged_whatever_its_flag_was(former):
     pacemaker = Pacemaker({"compute-1": former})
     Recorder(Cluster(runner=pacemaker)).off("compute-1")
@@ -127,7 +127,10 @@ def test_unfencing_leaves_the_flag_alone():
     assert pacemaker.written == []
 
 
-@pytest.mark.parametrize(("value", "state"), [(None, "on"), ("no", "on"), ("yes", "off"), ("c@1", "off"), ("?", "off")])
+@pytest.mark.parametrize(
+    ("value", "state"),
+    [(None, "on"), ("no", "on"), ("restart", "on"), ("go", "off"), ("yes", "off"), ("c@1", "off"), ("?", "off")],
+)
 def test_the_recorder_s_status_is_the_flag(value, state):
     assert Recorder(Cluster(runner=Pacemaker({"compute-1": value}))).status("compute-1") == state
 

@@ -109,6 +109,7 @@ def await_recovery(clock, delay, *flags):
         (["no"], 0, 0),
         (["no"], 10, 10),
         (["yes", "control-1@1", "no"], 0, 4),
+        (["go", "restart", "no"], 0, 4),
         (["yes", "no"], 10, 12),
         (["?", None], 10, 2),  # Pacemaker did not answer at first; nothing says that there was a recovery
         (["no", "yes", None], 10, 12),  # fenced once more during the pause
