@@ -8,7 +8,12 @@ import dataclasses
 import math
 from typing import Optional
 
+from tests.lab import settings
+
 NEVER = math.inf
+
+# Seconds that a part of Nova may have been dead when a request was still accepted.
+LOSS = 30.0
 
 # Nova's migration records, see nova_ha.snapshot; kept apart from it, for the audits must not share its mistakes.
 _DONE = ("done", "completed")
@@ -123,13 +128,15 @@ def flights(history):
     """
     runs = guest_runs(history)
     offs = power_offs(history)
+    # A part of Nova that was killed took with it what it had taken up.
+    losses = [f.time for f in history.faults if f.began and f.target.startswith(f"{settings.CLOUD}/")]
     asked = {}
     for migration in history.migrations:
         asked.setdefault(migration.instance, []).append(_asked(history, migration))
     found = []
     for those in asked.values():
         outcomes = _outcomes(those, runs, offs)
-        found += [_ended(flight, outcome, runs, offs) for flight, outcome in zip(those, outcomes)]
+        found += [_ended(flight, outcome, runs, offs, losses) for flight, outcome in zip(those, outcomes)]
     return sorted(found, key=lambda flight: flight.start)
 
 
@@ -175,11 +182,13 @@ def _is_taken_over(flight, later, runs, offs):
     return came > later and not died
 
 
-def _ended(flight, outcome, runs, offs):
+def _ended(flight, outcome, runs, offs, losses):
     """An evacuation with its end, by the record that tells its outcome."""
     if outcome is None:
-        # Where it had been sent, no record tells: then it was over when the first host after that lost its power.
+        # Where it had been sent, no record tells: then it was over when the first host after that lost its power, or
+        # when Nova lost it.
         cuts = [off.start for off in offs if off.host != flight.source and off.start >= flight.start]
+        cuts += [max(loss, flight.start) for loss in losses if loss >= flight.start - LOSS]
         return dataclasses.replace(flight, destination=None, end=min(cuts, default=NEVER), status="taken over")
     end = _end(flight, outcome, runs, offs)
     return dataclasses.replace(flight, destination=outcome.destination, end=end, status=outcome.status)

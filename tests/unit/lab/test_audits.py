@@ -14,6 +14,7 @@ from tests.lab.history import (
     SHELVED,
     STOPPED,
     Expected,
+    FaultMoment,
     FlagChange,
     GuestChange,
     History,
@@ -132,6 +133,14 @@ GOOD = {
         services=(Service("s-a", "a", forced_down=True), *SERVICES[1:]),
         expected=Expected(flagged=frozenset({"a"})),
     ),
+    "repeated because the conductor was killed with the first": but(
+        requests=[evacuate(116)],
+        faults=[FaultMoment(117, "stop", "cloud/nova-conductor", True)],
+        migrations=(
+            Migration(1, "i", "completed", "a", "b", 116, 133),
+            Migration(2, "i", "completed", "a", None, 120, 134),
+        ),
+    ),
     "the record of one that failed is not taken over": but(
         requests=[evacuate(116)],
         migrations=(
@@ -235,6 +244,15 @@ BAD = {
         but(
             requests=[evacuate(116)],
             power=[PowerChange(90, "c", False), PowerChange(95, "c", True), PowerChange(118, "a", False)],
+            migrations=TAKEN_OVER,
+        ),
+        2,
+        "from a to None was taken over",
+    ),
+    "repeated before the conductor was killed": (
+        but(
+            requests=[evacuate(116)],
+            faults=[FaultMoment(121, "stop", "cloud/nova-conductor", True)],
             migrations=TAKEN_OVER,
         ),
         2,
