@@ -81,13 +81,15 @@ def held(recovering, world, attempts):
     returning_now = {step.host for found in recovering for step in found if isinstance(step, Close)}
     returning_now |= {host.name for host in world.hosts if host.flag in flag.OVER and not returning.has_settled(host)}
     names = {host.service.host: host.name for host in world.hosts if host.service and host.name in returning_now}
-    return [[_held(step, names, attempts) for step in found] for found in recovering]
+    # Where a request is queued that nobody has begun with, no record tells.
+    anywhere = {r.instance for host in world.hosts for r in host.evacuations if r.in_flight and r.destination is None}
+    return [[_held(step, names, anywhere, attempts) for step in found] for found in recovering]
 
 
-def _held(step, names, attempts):
+def _held(step, names, anywhere, attempts):
     if isinstance(step, Evacuate):
         for name, host in names.items():
-            if attempts.was_sent_to(step.instance.id, name):
+            if step.instance.id in anywhere or attempts.was_sent_to(step.instance.id, name):
                 reason = f"{host}, where it was once sent, comes back, and first takes up what is queued for it there"
                 return Wait(step.host, reason, step.instance)
     return step

@@ -25,7 +25,9 @@ def limited(recovering, others, world, attempts, rules, window, now):
     :param recovering: a list of steps for each host that is being recovered
     :param others: all other steps
     """
-    flights = in_flight(world, attempts, rules, now)
+    asked_anew = {step.instance.id for found in recovering for step in found if isinstance(step, Evacuate)}
+    # What is asked for once more is over, whatever its records say: it must not stand in its own way.
+    flights = {flight for flight in in_flight(world, attempts, rules, now) if flight[0] not in asked_anew}
     by_source = collections.Counter(source for _, source, _ in flights)
     queues = [[step for step in steps if isinstance(step, Evacuate)] for steps in recovering]
     # Those with the least in flight first, so that none starves.

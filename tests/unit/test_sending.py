@@ -325,3 +325,14 @@ def test_no_step_is_lost_and_none_is_made():
     assert sorted(step.instance.id for step in found if getattr(step, "instance", None)) == [f"i{n}" for n in range(6)]
     assert kinds(found)[0] == "Evacuate" and kinds(found).count("Evacuate") == 1
     assert len(found) == 7
+
+
+def test_what_is_asked_for_once_more_does_not_stand_in_its_own_way():
+    lost = record(7, "accepted", "i1", None)
+    sitting = host(instances=[instance(1, vm_state="error")], evacuations=[lost])
+    attempts = nothing_asked()
+    for moment in (NOW, NOW + 70):  # in error, with nothing being done: the record is a leftover
+        attempts.observe(sitting, moment)
+    rules = Rules(in_flight_per_destination=1)
+    (step,) = decided(sitting, attempts=attempts, rules=rules, services=[living("compute-9")], now=NOW + 71)
+    assert isinstance(step, Evacuate)
