@@ -185,18 +185,25 @@ class Observer:
         if known is not None and self._clock() - read_at < GLANCE_AGE:
             return known
         evacuations, arrivals = self._records(host.service.host)
-        touched = {record.instance for record in evacuations + arrivals}
-        broken = self._broken(touched - {record.instance for record in _open(evacuations)})
+        under_way = {record.instance for record in _open(evacuations)}
+        broken = self._broken([r for r in evacuations + arrivals if r.instance not in under_way])
         if not broken and not any(record.in_flight or record.status == "done" for record in evacuations):
             self._well[host.name] = ((evacuations, arrivals, broken), self._clock())
         return evacuations, arrivals, broken
 
-    def _broken(self, touched):
-        """Those of some instances that are in error with a late request's task; each with for how long it has been."""
-        if not touched:
+    def _broken(self, records):
+        """The instances of some records that late requests have set to error; each with for how long it has been so."""
+        if not records:
             return ()
         now = self._clock()
-        found = [i for i in self._cloud.in_error() if i.id in touched and i.task_state in states.LATE]
+        touched = {record.instance for record in records}
+        arrived = {(record.instance, record.destination) for record in records if record.status in FINISHED}
+        found = [
+            instance
+            for instance in self._cloud.in_error()
+            if instance.id in touched
+            and (instance.task_state in states.LATE or states.is_refused_late(instance, arrived))
+        ]
         for instance in found:
             key = (instance.id, instance.task_state)
             self._broken_now[key] = self._first_broken.get(key, now)

@@ -89,7 +89,8 @@ def _heal(host, world, attempts, now):
         service = world.services.get(instance.host)
         if service is None or not service.up or instance.host == host.service.host:
             continue
-        doing = f"a late request of {host.name} left it in error, {instance.task_state}, while its guest runs"
+        left = instance.task_state or instance.fault
+        doing = f"a late request of {host.name} left it in error ({left}) while its guest runs"
         attempt = attempts.get(instance.id)
         if seconds < CERTAIN or (attempt is not None and now < attempt.until):
             found.append(Wait(host.name, f"it seems that {doing}", instance))

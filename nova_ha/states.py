@@ -78,6 +78,8 @@ LATE = frozenset({"rebuilding", "resize_prep", "resize_migrating"})
 # though the guest was made, because somebody changed the instance's task meanwhile.
 _FOUND_THERE = re.compile(r"Instance \S+ already exists")
 _MADE_THERE = re.compile(r"Conflict updating instance .*Expected: .*'rebuild_spawning'")
+# What it says when the scheduler found no host.
+_NO_HOST = "No valid host was found"
 # Task states of a live migration's instance.
 MIGRATING = frozenset({"migrating"})
 
@@ -92,6 +94,15 @@ def is_found_there(instance):
 def is_made_there(instance):
     """Whether an evacuation of it failed after its guest had been started on the destination."""
     return instance.vm_state == "error" and _MADE_THERE.match(instance.fault or "") is not None
+
+
+def is_refused_late(instance, arrived):
+    """Whether a request that the conductor still had found no host for an instance that had arrived on one meanwhile.
+
+    :param arrived: ``{(instance id, host)}`` of the evacuations that are done
+    """
+    here = (instance.id, instance.host) in arrived
+    return here and instance.task_state is None and (instance.fault or "").startswith(_NO_HOST)
 
 
 def treatment(instance):

@@ -236,3 +236,18 @@ def test_what_is_to_be_done_is_told_from_what_was_done(state):
     noted, done = instance(noted=state), instance(reached=state)
     assert (restore.wanted(noted), restore.reached(noted)) == (state, None)
     assert (restore.wanted(done), restore.reached(done)) == (None, state)
+
+
+@pytest.mark.parametrize(
+    ("more", "late"),
+    [
+        ({}, True),
+        ({"host": "compute-3"}, False),  # it did not arrive there
+        ({"task_state": "rebuilding"}, False),
+        ({"fault": "Build of instance aborted"}, False),
+        ({"fault": None}, False),
+    ],
+)
+def test_an_instance_that_had_arrived_may_be_refused_late(more, late):
+    found = {"vm_state": "error", "host": "compute-2", "fault": "No valid host was found. ", **more}
+    assert states.is_refused_late(instance(**found), {("i1", "compute-2")}) is late
