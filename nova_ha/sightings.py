@@ -154,10 +154,14 @@ class Sightings:
         self._destinations.clear()
 
     def _observe_reports(self, newest, now):
-        """Learn since when message bus and conductor have been at work: the compute hosts report through them."""
-        if newest != self._newest_report:
-            self._newest_report, self._reported_at = newest, now
-        if now - self._reported_at > SILENCE:
-            self._working_since = None
-        elif self._working_since is None:
+        """Learn since when message bus and conductor have been at work: the compute hosts report through them.
+
+        What nobody looked at, because Nova's API was away, say, does not count.
+        """
+        silent = now - self._reported_at > SILENCE
+        if newest == self._newest_report:
+            self._working_since = None if silent else self._working_since
+            return
+        self._newest_report, self._reported_at = newest, now
+        if silent:
             self._working_since = now

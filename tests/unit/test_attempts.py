@@ -602,3 +602,16 @@ def test_a_host_that_fell_silent_may_have_the_request_until_it_is_proved_dead(de
     at_work(attempts, 20, living("compute-2"), living("compute-3"))
     waiting, now = at_work(attempts, 300, living("compute-2"), living("compute-3", up=False))
     assert attempts.was_lost(waiting, dead, now) is lost
+
+
+def test_a_time_in_which_nobody_looked_does_not_show_the_conductor_at_work():
+    attempts = asked()
+    at_work(attempts, 20, living("compute-2"))
+    # Nova's API was away for long; when it is back, so are the hosts' reports, and the conductor may only just be.
+    waiting = record(7, "accepted", destination=None)
+    for moment, lost in ((500, False), (500 + LOST_AFTER - 10, False), (500 + LOST_AFTER, True)):
+        start = 500 if moment == 500 else moment - 140
+        for look in range(int(start), int(moment) + 1, 10):
+            attempts.observe_services({"compute-2": living("compute-2", report=f"t{look}")}, NOW + look)
+            attempts.observe(seen(waiting), NOW + look)
+        assert attempts.was_lost(waiting, set(), NOW + moment) is lost
