@@ -159,7 +159,7 @@ def _in_flight(case, instance, revived):
     flights = [
         record
         for record in case.records(instance)
-        if record.in_flight and record.destination not in case.world.dead and not case.attempts.is_stray(record)
+        if record.in_flight and not _died_with_its_host(case, record) and not case.attempts.is_stray(record)
     ]
     if not flights:
         return None
@@ -187,6 +187,11 @@ def _in_flight(case, instance, revived):
     if begun:
         way_out = f"if nothing is done with it there any more, restart nova-compute on {where} and then {way_out}"
     return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
+
+
+def _died_with_its_host(case, record):
+    """Whether its destination is dead, and the conductor, which might choose another, does not have it any more."""
+    return record.destination in case.world.dead and case.attempts.was_handed_on(record, case.now)
 
 
 def _pinned(case, instance, record, reason):

@@ -100,6 +100,11 @@ class Sightings:
         seen = self._seen.get(record.id, float("inf"))
         return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
 
+    def was_handed_on(self, record, now):
+        """Whether the conductor has dealt with a request that names its destination: it may have been away so far."""
+        working = now - self._working_since if self._working_since is not None else 0.0
+        return record.status != "accepted" or min(self.age(record, now), working) >= SETTLE
+
     def was_lost(self, record, dead, now):
         """Whether a request that no host has begun with is surely lost.
 

@@ -212,18 +212,30 @@ def test_an_evacuation_that_ended_elsewhere_than_well_is_tried_again(records, ne
         ("compute-3", DEAD_TOO, "Wait"),
     ],
 )
-@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
-def test_an_evacuation_to_a_host_that_died_is_given_up_only_once_that_is_proved(destination, dead, kind, status):
-    assert kinds(steps_for(instance(), [record(7, status, destination=destination)], dead=dead)) == [kind]
+def test_an_evacuation_to_a_host_that_died_is_given_up_only_once_that_is_proved(destination, dead, kind):
+    assert kinds(steps_for(instance(), [record(7, "pre-migrating", destination=destination)], dead=dead)) == [kind]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reports", "kind"),
+    [(SETTLE - 10, True, "Wait"), (SETTLE, True, "Evacuate"), (SETTLE, False, "Wait"), (5 * SETTLE, False, "Wait")],
+)
+def test_a_request_that_names_a_host_that_died_may_be_with_the_conductor_still(seconds, reports, kind):
+    dead = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted")])
+    attempts = nothing_asked()
+    for after in range(0, seconds + 1, 10):
+        attempts.observe_services({"compute-3": living("compute-3", report=f"t{after * reports}")}, NOW + after)
+        attempts.observe(dead, NOW + after)
+    assert kinds(decided(dead, attempts=attempts, dead=DEAD_TOO, now=NOW + seconds)) == [kind]
 
 
 @pytest.mark.parametrize(
     ("records", "kind"),
     [
-        ([record(7, "accepted"), record(8, "accepted", destination="compute-3")], "Wait"),
-        ([record(7, "accepted"), record(8, "failed", destination="compute-3")], "Evacuate"),
+        ([record(7, "pre-migrating"), record(8, "accepted", destination="compute-3")], "Wait"),
+        ([record(7, "pre-migrating"), record(8, "failed", destination="compute-3")], "Evacuate"),
         ([record(7, "accepted", destination="compute-3"), record(8, "pre-migrating")], "Wait"),
-        ([record(7, "pre-migrating"), record(8, "accepted")], "Evacuate"),
+        ([record(7, "pre-migrating"), record(8, "pre-migrating")], "Evacuate"),
     ],
 )
 def test_every_record_of_an_instance_is_looked_at(records, kind):
@@ -815,9 +827,9 @@ def test_left_ones_are_told_and_counted_out():
 @pytest.mark.parametrize(
     ("task_state", "records", "services", "kind"),
     [
-        ("rebuilding", [record(7, "accepted", destination="compute-8")], [], "Defuse"),
+        ("rebuilding", [record(7, "pre-migrating", destination="compute-8")], [], "Defuse"),
         ("rebuild_spawning", [record(7, "pre-migrating", destination="compute-8")], [], "Defuse"),
-        ("rebuilding", [record(7, "accepted", destination="compute-8")], [living("compute-9")], "Evacuate"),
+        ("rebuilding", [record(7, "pre-migrating", destination="compute-8")], [living("compute-9")], "Evacuate"),
         ("rebuilding", [record(7, "accepted", destination="compute-9")], [], "Wait"),  # that host lives
         (None, [record(7, "accepted", destination="compute-8")], [], "Wait"),
         ("rebooting", [], [], "Wait"),
