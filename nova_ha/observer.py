@@ -4,7 +4,7 @@
 import dataclasses
 
 from nova_ha import flag, hostnames, reserve, restore, states
-from nova_ha.snapshot import FAILED, FINISHED, Host, World
+from nova_ha.snapshot import FINISHED, Host, World, unfinished
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
@@ -41,8 +41,8 @@ class Observer:
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
         self._tagged = True  # whether there may be instances whose state is to be restored
-        self._broken_now = {}  # the same, as far as this look has come
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
+        self._broken_now = {}  # the same, as far as this look has come
         self._absent = {}  # id of a record in flight -> since when its instance is gone from the host
         self._whereabouts = {}  # instance id -> (Instance or None, when it was read)
 
@@ -155,7 +155,7 @@ class Observer:
             resizes=self._cloud.resizes(service.host) if resized else (),
         )
         present = {instance.id for instance in instances}
-        return self._with_whereabouts(found, [r for r in _open(evacuations) if r.instance not in present])
+        return self._with_whereabouts(found, [r for r in unfinished(evacuations) if r.instance not in present])
 
     def _live_migrations(self, host, moving):
         """The unfinished live migrations of a dead host: read until there are none, for none begins any more."""
@@ -185,7 +185,7 @@ class Observer:
         if known is not None and self._clock() - read_at < GLANCE_AGE:
             return known
         evacuations, arrivals = self._records(host.service.host)
-        under_way = {record.instance for record in _open(evacuations)}
+        under_way = {record.instance for record in unfinished(evacuations)}
         broken = self._broken([r for r in evacuations + arrivals if r.instance not in under_way])
         if not broken and not any(record.in_flight or record.status == "done" for record in evacuations):
             self._well[host.name] = ((evacuations, arrivals, broken), self._clock())
@@ -269,9 +269,3 @@ class Observer:
         newest = {record.instance: record.status for record in evacuations}
         staying = tuple(instance for instance in host.instances if newest.get(instance.id) not in FINISHED)
         return dataclasses.replace(host, instances=staying, evacuations=evacuations, arrivals=arrivals)
-
-
-def _open(records):
-    """The records in flight of instances that no later record says to have arrived."""
-    done = {record.instance: record.id for record in records if record.status in FINISHED}
-    return [r for r in records if r.status not in FINISHED | FAILED and r.id > done.get(r.instance, 0)]

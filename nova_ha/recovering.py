@@ -3,7 +3,7 @@
 
 from nova_ha import attempts as tried
 from nova_ha import flag, mark, restore, returning, snapshot, states
-from nova_ha.snapshot import FAILED, FINISHED
+from nova_ha.snapshot import FAILED
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
@@ -260,15 +260,7 @@ def open_records(host, world):
     host that came back takes one that was ``done``. An instance that is on another host, which lives, with no task, is
     there.
     """
-    done = {}
-    for record in host.evacuations:
-        if record.status in FINISHED:
-            done[record.instance] = record.id
-    found = []
-    for record in host.evacuations:
-        if record.in_flight and record.id > done.get(record.instance, 0) and not _arrived(record, host, world):
-            found.append(record)
-    return found
+    return [record for record in snapshot.unfinished(host.evacuations) if not _arrived(record, host, world)]
 
 
 def _arrived(record, host, world):

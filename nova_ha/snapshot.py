@@ -161,6 +161,12 @@ class World:
         return frozenset(name for name, service in self.services.items() if service.up and service.enabled)
 
 
+def unfinished(records):
+    """The records in flight of instances that no later record says to have arrived."""
+    done = {record.instance: record.id for record in records if record.status in FINISHED}
+    return [record for record in records if record.in_flight and record.id > done.get(record.instance, 0)]
+
+
 def by_instance(records):
     """Migrations as ``{instance id: its records, in their order}``."""
     found = {}
