@@ -14,7 +14,6 @@ from nova_ha import steps as step_types
 # Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
 LOOK_AGAIN = 30.0
 
-
 # Why Nova refuses, by HTTP status. 400: it holds the host to be alive, or the destination not to be; 409: it does
 # something else with the instance just now.
 _BY_STATUS = {400: tried.CONFLICT, 409: tried.CONFLICT, 403: tried.FORBIDDEN, 413: tried.FORBIDDEN}

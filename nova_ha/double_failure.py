@@ -22,12 +22,12 @@ def not_yet(case):
     """
     dead = case.host.service.host
     flights = sending.in_flight(case.world, case.attempts, case.rules, case.now)
-    unfinished = collections.Counter(r.instance for host in case.world.hosts for r in host.evacuations if r.in_flight)
+    twice = _asked_for_twice(case.world)
     found = [
         case.wait(f"instance {instance}, which may have been sent here, is just being evacuated to {destination}")
         for instance, _, destination in sorted(flights, key=str)
         # A former engine may have sent it here first: then the repeated evacuation has left a second record.
-        if case.attempts.was_sent_to(instance, dead) or unfinished[instance] > 1
+        if case.attempts.was_sent_to(instance, dead) or instance in twice
     ]
     sent_here = {record.instance for record in case.host.arrivals if record.in_flight}
     for host in case.world.hosts:
@@ -58,8 +58,7 @@ def one_by_one(recovering, world, attempts):
     between the two the instance must be healed. Where a request was queued, its record does not tell; only that an
     instance was asked for twice shows.
     """
-    unfinished = collections.Counter(r.instance for host in world.hosts for r in host.evacuations if r.in_flight)
-    twice = any(count > 1 for count in unfinished.values())
+    twice = bool(_asked_for_twice(world))
     names = {host.name: host.service.host for host in world.hosts if host.service}
     coming = [host for host in world.hosts if host.flag in flag.OVER]
     before = [host.name for host in coming if host.broken or not returning.has_settled(host)]
@@ -74,6 +73,12 @@ def one_by_one(recovering, world, attempts):
         return step
 
     return [[allowed(step) for step in found] for found in recovering]
+
+
+def _asked_for_twice(world):
+    """The ids of the instances with more than one evacuation that is not over by its record."""
+    count = collections.Counter(r.instance for host in world.hosts for r in host.evacuations if r.in_flight)
+    return {instance for instance, number in count.items() if number > 1}
 
 
 def held(recovering, world, attempts):

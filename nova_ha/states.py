@@ -41,7 +41,7 @@ VM_STATES = {
     "paused": Treatment(RESET, "its memory is lost; it is paused again", restore.PAUSED),
     "suspended": Treatment(RESET, "its saved memory is lost; it is left stopped", restore.STOPPED),
     "rescued": Treatment(RESET, "it is booted from its own disk, not from the rescue image", restore.RUNNING),
-    "resized": Treatment(RESET, "it keeps its new flavor; the resize can neither be confirmed nor reverted any more"),
+    "resized": Treatment(RESET, "it keeps its new flavor; the resize cannot be reverted any more"),
     "shelved": _SHELVED,
     "shelved_offloaded": _SHELVED,
     "building": Treatment(LEAVE, "it was never launched; nova-compute sets it to error when it returns"),

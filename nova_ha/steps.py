@@ -78,7 +78,7 @@ class MakeReady(Step):
 
 @dataclasses.dataclass(frozen=True)
 class ConfirmResize(Step):
-    """Confirm the instance's resize, which its owner can neither confirm nor revert any more."""
+    """Confirm the instance's resize, which its owner cannot revert any more."""
 
     instance: Instance = None
 
