@@ -10,6 +10,7 @@ import random
 from typing import NamedTuple
 
 from nova_ha.sightings import SETTLE, Sightings
+from nova_ha.snapshot import FAILED as ENDED_BADLY
 from nova_ha.snapshot import FINISHED, by_instance
 from nova_ha.states import REBUILDING
 
@@ -224,11 +225,19 @@ class Attempts(Sightings):
             if attempt is None:
                 self._observe_stranger(instance, record, now)
             elif record and attempt.outcome in (ACCEPTED, UNCLEAR) and record.id > attempt.newest:
-                self._observe_outcome(attempt, record, now)
+                self._observe_outcome(attempt, records[instance.id], now)
 
-    def _observe_outcome(self, attempt, record, now):
+    def _observe_outcome(self, attempt, records, now):
         """The record of a request has shown: from now on it tells, not our memory of having asked."""
+        record = records[-1]
         instance = record.instance
+        if self.is_stray(record):
+            # What was asked for has ended, under a record of something that was asked for before.
+            self._attempts[instance] = dataclasses.replace(attempt, newest=record.id)
+            ended = [older for older in records if older.status in ENDED_BADLY]
+            given_up = f"evacuation {record.id} was given up", UNKNOWN
+            self.failed(instance, now, *(_explained(ended[-1]) if ended else given_up))
+            return
         if record.in_flight:
             self._attempts[instance] = dataclasses.replace(attempt, until=now)
             return

@@ -395,6 +395,26 @@ def test_the_next_request_may_run_under_the_stray_record():
     assert not attempts.is_stray(record(7, "accepted"))
 
 
+@pytest.mark.parametrize(
+    ("older", "cause", "words"),
+    [
+        ((record(5, "failed"), record(7, "accepted")), tried.SPAWN, "evacuation 5: the instance could not be started"),
+        ((record(5, "error"), record(7, "accepted")), tried.NO_ROOM, "evacuation 5 found no host"),
+        ((record(7, "accepted"),), tried.UNKNOWN, "evacuation 7 was given up"),
+    ],
+)
+def test_an_evacuation_that_failed_under_an_older_record_counts_once(older, cause, words):
+    attempts, left = asked(newest=6), seen(*older, vm_state="error")
+    attempts.observe(left, NOW)
+    assert attempts.get("i1").failures == 0
+    for moment in (SETTLE, SETTLE + 1):
+        attempts.observe(left, NOW + moment)
+    attempt = attempts.get("i1")
+    assert (attempt.outcome, attempt.cause, attempt.failures, attempt.newest) == (FAILED, cause, 1, 7)
+    assert attempt.reason.startswith(words)
+    assert attempt.until == NOW + SETTLE + BACKOFFS[cause].first
+
+
 def test_to_be_idle_begins_anew():
     attempts = nothing_asked()
     attempts.observe(seen(vm_state="error"), NOW)
