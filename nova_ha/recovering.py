@@ -3,6 +3,7 @@
 
 from nova_ha import attempts as tried
 from nova_ha import flag, mark, restore, returning, snapshot, states
+from nova_ha.rules import WAIT
 from nova_ha.snapshot import FAILED
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
 
@@ -78,7 +79,9 @@ def instance_step(case, instance):
         if instance.task_state in states.REBUILDING and case.records(instance):
             reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
             return Defuse(case.host.name, reason, instance)
-        return case.wait("no compute host is up and enabled that could take it", instance)
+        # No flagged host comes back by itself before it is recovered.
+        for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(case.world.services)
+        return case.wait("no compute host is up and enabled that could take it", instance, alarm=for_ever)
     return _evacuate(case, instance)
 
 

@@ -36,6 +36,7 @@ class Story:
         self.scene = Scene(rules, count=0, hosts=hosts + reserved, **more)
         self.nova = self.scene.nova
         self.hosts = list(self.nova.computes)
+        self.doomed = []  # hosts that are going to be fenced
         self.nova.choose = lambda able: able[len(self.nova.records) % len(able)]
         for number, name in enumerate(names):
             # The first host dies at once; what is on the others must be in a state that lasts.
@@ -59,7 +60,12 @@ class Story:
         host = self._host(number)
         if self._may_die(host):
             self.scene.breaks(host)
-            self.scene.clock.after(unnoticed, lambda: self.scene.fenced(host, stays_off))
+            self.doomed.append(host)
+            self.scene.clock.after(unnoticed, lambda: self._fenced(host, stays_off))
+
+    def _fenced(self, host, stays_off):
+        self.doomed.remove(host)
+        self.scene.fenced(host, stays_off)
 
     def fenced_again(self, number):
         """It, or its neighbour, was taken for dead once more."""
@@ -166,7 +172,7 @@ class Story:
     def _may_die(self, host):
         """One host has to be left: with none, and where instances are not restarted in place, all wait for ever."""
         living = {name for name, c in self.nova.computes.items() if c.powered and not self.scene.cluster.stands(name)}
-        return self.scene.rules.no_room == RESTART_IN_PLACE or living - {host}
+        return self.scene.rules.no_room == RESTART_IN_PLACE or living - {host, *self.doomed}
 
     def _at_rest(self, number):
         """An instance that Nova would let its owner do something with, on a host that Nova holds to be up."""

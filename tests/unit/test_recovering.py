@@ -10,7 +10,7 @@ from nova_ha import restore
 from nova_ha.attempts import INHERITED_SETTLE, SETTLE
 from nova_ha.policy import Policy, Selection
 from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE
-from nova_ha.rules import RESTART_IN_PLACE, Rules
+from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
 
@@ -694,7 +694,28 @@ def test_a_full_reserved_host_is_not_asked_for_ever(destination):
     assert [step.destination for step in found] == [None]
 
 
-# No room: restart in place
+# No room
+
+SILENT = living("compute-3", up=False)
+DEAD = service("compute-2")
+
+
+@pytest.mark.parametrize(
+    ("others", "no_room", "alarm"),
+    [
+        ([SILENT], WAIT, False),  # the control plane may be at fault
+        ([living("compute-3", enabled=False)], WAIT, False),
+        ([DEAD], WAIT, True),  # no flagged host comes back by itself
+        ([DEAD, SILENT], WAIT, False),
+        ([DEAD], RESTART_IN_PLACE, False),
+    ],
+)
+def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_be_for_ever(others, no_room, alarm):
+    (found,) = steps_for([instance()], services=others, dead=DEAD_TOO, rules=Rules(no_room=no_room))
+    assert isinstance(found, Wait) and found.alarm is alarm
+
+
+# Restart in place
 
 IN_PLACE = Rules(no_room=RESTART_IN_PLACE, no_room_patience=300.0)
 
