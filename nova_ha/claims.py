@@ -56,10 +56,6 @@ class Claims:
         foreign = any(flag.claimant(value) not in (None, self._node) for value in self._flags.values())
         return self._cluster.active_on(resource) - {self._node} if foreign else set()
 
-    def is_ours(self, host):
-        """Whether a host is this engine's to recover, as last read."""
-        return host in self._own and self._flags.get(host) == self._own[host]
-
     def take(self, host, old):
         """Claim a host whose flag was ``old``; returns whether it is ours now."""
         return self._swap(host, old, flag.claim(self._node, time.time()))

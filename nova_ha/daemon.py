@@ -40,7 +40,7 @@ def main(arguments=None):
             account,
             Rules.from_options(conf),
             conf.recovery,
-            concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "evacuate"),
+            concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "errand"),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: engine.stop())

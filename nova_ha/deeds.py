@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries out what ``decide`` decided, one step at a time; all but the sending of evacuations, which is the engine's.
+"""Carries out what ``decide`` decided about whole hosts, one step at a time; for those about instances see ``errands``.
 
 Each deed is idempotent: an engine that dies in the middle of one leaves a world from which the same step follows again.
 """
@@ -8,15 +8,9 @@ import contextlib
 import logging
 
 from nova_ha import attempts as tried
-from nova_ha import flag, mark, nova, restore, states
+from nova_ha import flag, mark, nova
 from nova_ha import steps as step_types
-
-# Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
-LOOK_AGAIN = 30.0
-
-# Why Nova refuses, by HTTP status. 400: it holds the host to be alive, or the destination not to be; 409: it does
-# something else with the instance just now.
-_BY_STATUS = {400: tried.CONFLICT, 409: tried.CONFLICT, 403: tried.FORBIDDEN, 413: tried.FORBIDDEN}
+from nova_ha.outcomes import cause
 
 
 class Deeds:
@@ -24,7 +18,7 @@ class Deeds:
 
     :param cluster: a ``cluster.Cluster``
     :param cloud: a ``nova.Nova``
-    :param attempts: ``attempts.Attempts``, told when an instance is to be left alone for a while
+    :param attempts: ``attempts.Attempts``, told when a service is to be left alone for a while
     :param account: ``account.Account``, told what was done
     :param claims: the engine's ``Claims``
     :param clock: monotonic seconds
@@ -46,9 +40,6 @@ class Deeds:
         try:
             return self._DEEDS[type(step)](self, step)
         except nova.CloudError as error:
-            instance = getattr(step, "instance", None)
-            if instance is not None:
-                self._attempts.failed(instance.id, self._clock(), str(error), cause(error))
             self._event("failed", step, reason=f"{step.reason}; but {error}", level=logging.WARNING)
             return False
 
@@ -83,84 +74,6 @@ class Deeds:
         except nova.CloudError as error:
             self._attempts.failed(service.id, self._clock(), str(error), cause(error))
             raise
-
-    def _make_ready(self, step):
-        instance, request = step.instance, None
-        # The note first, where Nova takes it in this state: the reset makes the instance look as any other.
-        note_first = instance.vm_state in states.TAGGABLE
-        if step.restore and note_first:
-            self._note(step)
-        awkward = instance.vm_state not in ("active", "stopped") or instance.task_state in states.TASK_STATES
-        if awkward and (step.restore or not step.in_place):
-            request = self._cloud.reset_state(instance, "active")
-        if step.restore and not note_first:
-            self._note(step)
-        wanted = step.restore or restore.wanted(instance)
-        if step.in_place and (wanted, instance.vm_state) != (restore.STOPPED, "stopped"):
-            request = self._cloud.reset_state(instance, "error")
-        self._event("made ready", step, request)
-        return True
-
-    def _note(self, step):
-        """Note the state that the instance is to have again; without a note it is recovered nevertheless."""
-        try:
-            self._cloud.tag(step.instance, restore.TAGS[step.restore])
-        except nova.Refused as error:
-            if error.status == 409:  # it is in another state by now
-                raise
-            self._attempts.not_notable(step.instance.id)
-            reason = f"that it is to be {step.restore} again cannot be noted on it: {error}"
-            self._event("not noted", step, reason=reason, level=logging.WARNING)
-
-    def _confirm_resize(self, step):
-        request = self._cloud.confirm_resize(step.instance)
-        # It shows in the instance's state once it is done; until then, and if it never is, it counts as a failure.
-        self._attempts.failed(step.instance.id, self._clock(), "its resize was to be confirmed", tried.CONFLICT)
-        self._event("resize confirmed", step, request)
-        return True
-
-    def _defuse(self, step):
-        self._event("defused", step, self._cloud.reset_state(step.instance, "error"))
-        return True
-
-    def _delete(self, step):
-        request = self._cloud.delete(step.instance)
-        self._attempts.later(step.instance.id, self._clock(), LOOK_AGAIN, "its deletion was asked for")
-        self._event("deletion finished", step, request)
-        return True
-
-    def _restore(self, step):
-        instance = step.instance
-        moves = {
-            "clear": lambda: self._cloud.reset_state(instance, "error"),
-            "activate": lambda: self._cloud.reset_state(instance, "active"),
-            "reboot": lambda: self._cloud.reboot(instance),
-            "stop": lambda: self._cloud.stop(instance),
-            "pause": lambda: self._cloud.pause(instance),
-            "settle": lambda: self._retag(instance, restore.DONE_TAGS[restore.wanted(instance)]),
-            "untag": lambda: self._retag(instance, None),
-        }
-        request = moves[step.move]()
-        if step.move not in ("settle", "untag"):
-            self._attempts.moved(instance.id, self._clock(), step.reason)
-        self._event(f"restoring: {step.move}", step, request)
-        return True
-
-    def _retag(self, instance, tag):
-        """Put a tag of ours (None: none) in the place of those that the instance has."""
-        request = None if tag is None else self._cloud.tag(instance, tag)
-        for old in sorted({*restore.TAGS.values(), *restore.DONE_TAGS.values()} & instance.tags - {tag}):
-            request = self._cloud.untag(instance, old)
-        return request
-
-    def _heal(self, step):
-        request = self._cloud.reset_state(step.instance, "active")
-        before = restore.reached(step.instance)
-        if before:
-            self._retag(step.instance, restore.TAGS[before])
-        self._attempts.later(step.instance.id, self._clock(), LOOK_AGAIN, step.reason)
-        self._event("healed", step, request)
-        return True
 
     def _close(self, step):
         closed = self._claims.close(step.host)
@@ -201,28 +114,14 @@ class Deeds:
         return cleared
 
     def _event(self, name, step, request=None, reason=None, level=logging.INFO):
-        instance = getattr(step, "instance", None)
-        self._account.event(name, step.host, instance and instance.id, request, reason or step.reason, level)
+        self._account.event(name, step.host, None, request, reason or step.reason, level)
 
     _DEEDS = {
         step_types.TakeOut: _take_out,
         step_types.Enlist: _enlist,
-        step_types.MakeReady: _make_ready,
-        step_types.ConfirmResize: _confirm_resize,
-        step_types.Defuse: _defuse,
-        step_types.Delete: _delete,
-        step_types.Restore: _restore,
-        step_types.Heal: _heal,
         step_types.Close: _close,
         step_types.StartAgain: _start_again,
         step_types.LetStart: _let_start,
         step_types.PutBack: _put_back,
         step_types.Clear: _clear,
     }
-
-
-def cause(error):
-    """Why a request failed, one of ``attempts.BACKOFFS``, by what the cloud answered."""
-    if isinstance(error, nova.Refused):
-        return _BY_STATUS.get(error.status, tried.UNKNOWN)
-    return tried.AWAY

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recovery engine: reads the world, asks ``decide`` what to do, does it, and begins again.
 
-The main thread reads, decides and does everything (``deeds``) but the evacuate requests, which a few workers send side
-by side. Whatever it knows by itself (``attempts``) may be lost at any line: the flags and Nova's own records are enough
-to go on from.
+The main thread reads, decides, and does what concerns whole hosts (``deeds``); what is asked of Nova for instances a
+few workers send side by side (``errands``). Whatever the engine knows by itself (``attempts``) may be lost at any line:
+the flags and Nova's own records are enough to go on from.
 """
 
 import logging
@@ -15,11 +15,13 @@ from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
 from nova_ha import decide, deeds, flag, mark, nova
 from nova_ha.claims import Claims
+from nova_ha.errands import FRESH, Errands
 from nova_ha.observer import Observer
+from nova_ha.outcomes import Outcomes
 from nova_ha.pace import Pace
 from nova_ha.rules import RESTART_IN_PLACE
 from nova_ha.snapshot import FINISHED
-from nova_ha.steps import Claim, Evacuate, Wait, is_action
+from nova_ha.steps import Claim, Close, Evacuate, Wait, is_action
 
 log = logging.getLogger("nova-ha")
 
@@ -41,10 +43,6 @@ ACTED = 0.02
 # Seconds between two looks, within a pause, at what would end it.
 TICK = 0.1
 
-# Seconds for which what was seen of an instance is good enough to send a request: longer in the queue, and it is
-# looked at again.
-FRESH = 15.0
-
 
 class Engine:
     """Recovers every flagged host, for ever.
@@ -56,7 +54,7 @@ class Engine:
     :param account: an ``account.Account``, told of what happens
     :param rules: ``rules.Rules``
     :param options: the ``recovery`` section of the configuration
-    :param workers: an executor that sends the evacuate requests
+    :param workers: an executor that sends the requests about instances
     :param clock: monotonic seconds
     """
 
@@ -75,14 +73,15 @@ class Engine:
         self._deeds = deeds.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)
         self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates)
         self._pace = Pace(options.in_flight)
-        self._sent = {}  # Future -> the Evacuate step that it carries out
+        self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
+        self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
         self._connected = False
         self._waits = None  # for what, while the cloud or the cluster does not answer
 
     def stop(self):
-        """End ``run`` after the step at hand; what has been sent is left to Nova."""
+        """End ``run`` after the steps at hand; what has been sent is left to Nova."""
         self._stop.set()
 
     def run(self):
@@ -113,7 +112,9 @@ class Engine:
         :raises cluster.ClusterError: the cluster is away; likewise
         """
         self._state.progress()
-        self._collect()
+        # Before the look: what is decided about an instance rests on what it is after all that was done with it.
+        for step, outcome in self._errands.collect():
+            self._outcomes.learn(step, outcome)
         self._claims.read()
         if not self._connected:
             self._cloud.connect()
@@ -127,7 +128,7 @@ class Engine:
         if not self._claims.flags:
             self._observer.forget()
             self._attempts.forget_all()
-        if acted:
+        if acted or self._errands.changed():
             return ACTED
         if any(isinstance(step, Wait) and step.held for step in self._steps):
             sent = sum(isinstance(step, Evacuate) for step in self._steps)
@@ -238,54 +239,20 @@ class Engine:
         if not is_action(step):
             return False
         self._state.progress()
-        if not isinstance(step, Evacuate):
-            return self._deeds.do(step)
-        self._attempts.sending(step.instance.id, step.newest)
-        self._sent[self._workers.submit(self._send, step, self._clock())] = step
-        return False
+        if getattr(step, "instance", None) is not None:
+            self._hand_on(step)
+            return False
+        if isinstance(step, Close) and self._errands.any_from(step.host):
+            return False  # the host must not return while one of its instances is being evacuated, say
+        return self._deeds.do(step)
 
-    def _send(self, step, decided):
-        """In a worker: one evacuate request; returns Nova's request id and the seconds that it took.
-
-        :param decided: when it was decided (monotonic seconds)
-        :raises NotSent: meanwhile it may have become wrong
-        """
-        if self._stop.is_set() or not self._claims.is_ours(step.host):
-            raise NotSent("not sent: the host is not this engine's any more")
-        begun = self._clock()
-        if begun - decided > FRESH:
-            raise NotSent("not sent: it had to wait so long that it must be looked at anew")
-        return self._cloud.evacuate(step.instance, step.destination), self._clock() - begun
-
-    def _collect(self):
-        """Learn how the requests that have been answered were answered."""
-        for future in [future for future in self._sent if future.done()]:
-            step = self._sent.pop(future)
-            instance, now = step.instance.id, self._clock()
-            try:
-                request, took = future.result()
-            except NotSent as error:
-                self._attempts.later(instance, now, 0.0, str(error))
-                continue
-            except nova.Busy as error:
-                self._pace.busy(now, error.retry_after)
-                self._attempts.later(instance, now, self._pace.paused(now), f"Nova asks to slow down: {error}")
-                problem = error
-            except nova.Unreachable as error:
-                if error.sent:
-                    self._attempts.unclear(instance, now, f"no clear answer: {error}")
-                else:
-                    self._attempts.failed(instance, now, str(error), tried.AWAY)
-                problem = error
-            except nova.CloudError as error:
-                self._attempts.failed(instance, now, str(error), deeds.cause(error))
-                problem = error
-            else:
-                self._pace.accepted(now, took)
-                self._attempts.accepted(instance, now)
-                self._account.event("evacuation accepted", step.host, instance, request, step.reason)
-                continue
-            self._account.event("evacuation not accepted", step.host, instance, None, str(problem), logging.WARNING)
+    def _hand_on(self, step):
+        """Have a step about an instance carried out, unless one is being so, or Nova wants to be left alone."""
+        if self._errands.busy(step.instance.id) or self._pace.paused(self._clock()):
+            return
+        if isinstance(step, Evacuate):
+            self._attempts.sending(step.instance.id, step.newest)
+        self._errands.give(step)
 
     # Telling, resting
 
@@ -316,19 +283,17 @@ class Engine:
         self._state.report("waiting", str(error), **self._account.as_dict())
 
     def _rest(self, seconds, change):
-        """Wait, but no longer than until the cluster's configuration changes or we are told to stop.
+        """Wait, but no longer than until the cluster's configuration or an instance changes, or we are told to stop.
 
         While requests are being sent, a change may wait a moment: mostly it is our own claim, and Nova is busy enough.
         """
         begun = time.monotonic()
-        heed = begun + (FOLLOW if self._sent else 0.0)
+        heed = begun + (FOLLOW if self._errands.any() else 0.0)
         while time.monotonic() < begun + seconds:
             if time.monotonic() >= heed and pacemaker.last_change() != change:
+                return
+            if self._errands.changed():
                 return
             self._state.progress()
             if self._stop.wait(min(TICK, seconds)):
                 return
-
-
-class NotSent(Exception):
-    """A request was not sent after all."""

@@ -20,7 +20,7 @@ OPTIONS = {
         ),
     ],
     "recovery": [
-        cfg.IntOpt("workers", default=8, min=1, max=64, help="Evacuate requests sent side by side."),
+        cfg.IntOpt("workers", default=8, min=1, max=64, help="Requests for instances sent side by side."),
         cfg.IntOpt("in_flight", default=40, min=1, help="Evacuations in flight at once, over all hosts."),
         cfg.IntOpt(
             "in_flight_per_source",

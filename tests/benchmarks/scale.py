@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from nova_ha import config, flag
@@ -93,8 +94,8 @@ def run_engine(address):
         before = _memory("VmRSS")
         begun = time.monotonic()
         cluster.fence(fakecloud.SOURCE)
-        while cluster.values[fakecloud.SOURCE] != flag.RECOVERED:
-            time.sleep(engine.one_pass())
+        threading.Thread(target=_stop_when_recovered, args=(engine, cluster)).start()
+        engine.run()
         seconds = time.monotonic() - begun
     spent = resource.getrusage(resource.RUSAGE_SELF)
     return {
@@ -103,6 +104,12 @@ def run_engine(address):
         "cpu": spent.ru_utime + spent.ru_stime,
         "seconds": seconds,
     }
+
+
+def _stop_when_recovered(engine, cluster):
+    while cluster.values[fakecloud.SOURCE] != flag.RECOVERED:
+        time.sleep(0.05)
+    engine.stop()
 
 
 def _engine(cluster, state, address):

@@ -19,7 +19,7 @@ from nova_ha.sightings import LOST_AFTER
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
 from tests.unit.simulation.nova import SimulatedNova
-from tests.unit.simulation.process import Tripwire
+from tests.unit.simulation.process import HELD, LATE, PROMPT, SLOW, Tripwire
 from tests.unit.simulation.scene import Scene
 
 MIXED = ["active", "paused", "suspended", "stopped", "error", "resized", "rescued", "deleting", "powering-off"]
@@ -193,6 +193,66 @@ def test_a_control_plane_that_is_away_in_the_middle_is_waited_for(conductor_away
     assert len(scene.nova.evacuations) == 5
 
 
+# Requests that take their time
+
+
+def held_requests(names):
+    """Requests for these instances are with the workers, and not sent yet; with the workers."""
+    scene = scene_with(names, workers=HELD).dies("compute-1")
+    workers = scene.engines["control-1"].workers
+    assert scene.run_until(lambda: workers.given == len(names))
+    return scene, workers
+
+
+def test_the_engine_goes_on_while_requests_take_long_and_asks_for_nothing_twice():
+    scene, workers = held_requests(MIXED)
+    looks, before = scene.nova.asked.count("instances"), dict(scene.nova.servers)
+    scene.run(10)
+    assert scene.nova.asked.count("instances") > looks + 2
+    assert workers.given == len(MIXED) and scene.nova.servers == before
+    workers.make_all()
+    assert scene.nova.servers != before
+    workers.when = PROMPT
+    ends_well(scene)
+
+
+def test_what_is_done_to_an_instance_in_the_middle_of_a_look_is_not_done_again():
+    scene = scene_with(["stopped"], workers=SLOW).dies("compute-1")
+    ends_well(scene)
+    # Noted, noted as done, and both taken off.
+    assert [call for call in scene.nova.asked if "tag" in call] == ["tag", "tag", "untag", "untag"]
+    assert len(scene.nova.posts) == 1
+
+
+def test_a_host_is_not_closed_while_a_request_for_its_instance_is_being_sent():
+    scene, workers = held_requests(["active"])
+    scene.nova.set("i0", vm_state="soft-delete")
+    scene.run(10)
+    assert scene.cluster.stands("compute-1")
+    workers.make_all()
+    scene.run(10)
+    assert not scene.cluster.stands("compute-1")
+
+
+@pytest.mark.parametrize("workers", [LATE, SLOW])
+@pytest.mark.parametrize("story", ["one host dies", "two hosts die"])
+def test_instances_in_all_states_come_back_however_slow_the_workers_are(story, workers):
+    scene = scene_with(MIXED, workers=workers, spawn_seconds=3.0).dies("compute-1")
+    if story == "two hosts die":
+        scene.clock.after(6, lambda: scene.dies("compute-2"))
+    ends_well(scene)
+
+
+def test_a_nova_that_is_busy_is_left_alone_by_other_requests_too():
+    scene = scene_with(["stopped"] * 30).dies("compute-1")
+    scene.nova.next_changes = ["ok", "ok", "ok", "busy"]
+    assert scene.run_until(lambda: scene.nova.asked.count("tag") == 3)
+    began = scene.clock.now
+    assert scene.run_until(lambda: scene.nova.asked.count("tag") > 3)
+    assert scene.clock.now - began >= 4
+    ends_well(scene, 120)
+
+
 # Retries, by what went wrong
 
 
@@ -235,10 +295,11 @@ def test_what_found_no_room_is_tried_again_as_soon_as_a_host_is_there():
 
 def test_a_nova_that_is_busy_is_asked_more_slowly():
     scene = Scene(count=40, spawn_seconds=0.1).dies("compute-1")
-    scene.nova.next_answers = ["busy"] * 40
-    assert scene.run_until(lambda: len(scene.nova.posts) > 40, 30)
+    scene.nova.next_answers = ["busy"]
+    assert scene.run_until(lambda: len(scene.nova.posts) > 1, 30)
     scene.one_pass()
-    refused, again = scene.nova.posts[:40], scene.nova.posts[40:]
+    # What waited behind the one that was refused is not sent.
+    refused, again = scene.nova.posts[:1], scene.nova.posts[1:]
     # It is left alone for as long as it wants; then it is asked for half as much at once.
     assert again[0][0] - refused[-1][0] >= 5
     assert len([when for when, _ in again if when < again[0][0] + 0.5]) == 20
@@ -426,6 +487,7 @@ def test_without_room_the_instances_wait(name):
 
 
 RESTART = Rules(no_room=RESTART_IN_PLACE, no_room_patience=60)
+EVEN_IF_ALL = Rules(no_room=RESTART_IN_PLACE, no_room_patience=60, guard=Guard(max_share=100))
 
 
 @pytest.mark.parametrize("name", states.RECOVERED)
@@ -436,8 +498,17 @@ def test_without_room_the_instances_restart_in_place_if_the_operator_chose_that(
     assert {server.host for server in scene.nova.servers.values()} == {"compute-1"}
 
 
+def test_a_stopped_instance_whose_image_was_being_taken_is_restarted_in_place_as_any_other():
+    scene = Scene(EVEN_IF_ALL, count=0, hosts=2)
+    scene.nova.add("stopped", "image_uploading", "shutdown", wanted=STOPPED)
+    scene.nova.add(host="compute-2")
+    scene.dies("compute-1", "compute-2")
+    ends_well(scene)
+    assert scene.nova.posts == []
+
+
 def test_all_hosts_dead_at_once_come_back_where_they_were():
-    scene = Scene(Rules(no_room=RESTART_IN_PLACE, no_room_patience=60, guard=Guard(max_share=100)), count=0)
+    scene = Scene(EVEN_IF_ALL, count=0)
     for number, name in itertools.product([1, 2, 3], MIXED):
         scene.nova.add(*states.ALL[name][:3], wanted=states.ALL[name].wanted, host=f"compute-{number}")
     scene.dies("compute-1", "compute-2", "compute-3")
@@ -663,9 +734,9 @@ def test_another_engine_that_runs_is_respected():
     ends_well(scene, 60)
 
 
-@pytest.mark.parametrize("prompt", [True, False])
-def test_two_engines_by_mistake_do_each_thing_once(prompt):
-    scene = scene_with(MIXED, prompt=prompt).dies("compute-1")
+@pytest.mark.parametrize("workers", [PROMPT, LATE, SLOW])
+def test_two_engines_by_mistake_do_each_thing_once(workers):
+    scene = scene_with(MIXED, workers=workers).dies("compute-1")
     scene.new_engine("control-2", beside=True)
     scene.run(10)
     scene.dies("compute-2")

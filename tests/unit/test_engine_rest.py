@@ -13,7 +13,7 @@ from nova_ha.engine import FOLLOW, TICK, Engine
 def rested(monkeypatch):
     """Called with a pause, whether requests are being sent, and when the cluster's configuration changes."""
 
-    def rest(seconds, sending, changes_at, stops_at=float("inf")):
+    def rest(seconds, sending, changes_at, stops_at=float("inf"), done_at=float("inf")):
         now = [0.0]
 
         def wait(pause):
@@ -23,7 +23,7 @@ def rested(monkeypatch):
         monkeypatch.setattr(engine.time, "monotonic", lambda: now[0])
         monkeypatch.setattr(engine.pacemaker, "last_change", lambda: "new" if now[0] >= changes_at else "old")
         resting = types.SimpleNamespace(
-            _sent={"request": "step"} if sending else {},
+            _errands=types.SimpleNamespace(any=lambda: sending, changed=lambda: now[0] >= done_at),
             _state=types.SimpleNamespace(progress=lambda: None),
             _stop=types.SimpleNamespace(wait=wait),
         )
@@ -56,3 +56,7 @@ def test_a_change_of_the_cluster_ends_a_rest_but_for_a_moment_while_requests_are
 
 def test_the_word_to_stop_ends_a_rest_at_once(rested):
     assert rested(10.0, True, NEVER, stops_at=0.5) == pytest.approx(0.5, abs=TICK + 0.001)
+
+
+def test_a_rest_ends_when_what_was_asked_for_instances_is_done(rested):
+    assert rested(3.0, True, NEVER, done_at=0.5) == pytest.approx(0.5, abs=TICK + 0.001)

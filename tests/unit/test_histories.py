@@ -16,7 +16,7 @@ from nova_ha.guard import Guard
 from nova_ha.order import Order
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from tests.unit.simulation import states
-from tests.unit.simulation.process import Tripwire
+from tests.unit.simulation.process import LATE, PROMPT, SLOW, Tripwire
 from tests.unit.simulation.scene import Scene
 
 HISTORIES = int(os.environ.get("NOVA_HA_HISTORIES", "0"))
@@ -263,7 +263,7 @@ STORIES = st.builds(
     reserved=st.sampled_from([0, 0, 1]),
     in_flight=st.sampled_from([40, 40, 3, 1]),
     spawn_seconds=st.sampled_from([0.1, 1, 4, 20]),
-    prompt=st.booleans(),
+    workers=st.sampled_from([PROMPT, LATE, SLOW]),
     request_seconds=st.sampled_from([0.01, 0.3]),
     first_look=st.sampled_from([4.9, 60]),
     rules=RULES,

@@ -108,6 +108,7 @@ class SimulatedNova:
         self.next_changes = []
         self.next_reads = []  # "ok", "refused": what becomes of the next requests that change nothing
         self.next_spawns = []  # "ok", "failed": what becomes of the next spawns
+        self.meanwhile = lambda: None  # called in the middle of each request that changes nothing
         # What was asked for
         self.requests = 0  # all but the evacuations themselves
         self.asked = []  # the methods that were called, in order
@@ -503,6 +504,8 @@ class SimulatedNova:
             raise Unreachable("connection refused", sent=False)
         self.asked.append(method)
         self.requests += times
+        if not change:
+            self.meanwhile()
         if self.next_reads and not change and self.next_reads.pop(0) == "refused":
             raise Unreachable("connection refused", sent=False)
 

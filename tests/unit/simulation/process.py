@@ -30,26 +30,49 @@ class Tripwire:
         return result
 
 
+# When workers make the calls that they are given: as they are submitted; between two passes of the engine; one between
+# two passes, and one in the middle of each request with which it looks at the world; when the story has them made.
+PROMPT, LATE, SLOW, HELD = "prompt", "late", "slow", "held"
+
+
 class Workers(concurrent.futures.Executor):
     """An executor in the caller's thread.
 
-    :param prompt: whether each call is made as it is submitted, rather than by ``run``
+    :param when: PROMPT, LATE, SLOW or HELD
     """
 
-    def __init__(self, prompt=True):
-        self._prompt = prompt
+    def __init__(self, when=PROMPT):
+        self.given = 0  # how many calls
+        self.when = when
         self._waiting = []
 
     def submit(self, fn, *args):
         future = concurrent.futures.Future()
         self._waiting.append((future, fn, args))
-        if self._prompt:
-            self.run()
+        self.given += 1
+        if self.when == PROMPT:
+            self._make_one()
         return future
 
-    def run(self):
+    def meanwhile(self):
+        """The engine is in the middle of a look."""
+        if self.when == SLOW:
+            self._make_one()
+
+    def between_passes(self):
+        """The engine rests."""
+        if self.when == SLOW:
+            self._make_one()
+        elif self.when == LATE:
+            self.make_all()
+
+    def make_all(self):
         """Make the calls that wait."""
         while self._waiting:
+            self._make_one()
+
+    def _make_one(self):
+        if self._waiting:
             future, fn, args = self._waiting.pop(0)
             try:
                 future.set_result(fn(*args))

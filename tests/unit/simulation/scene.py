@@ -15,7 +15,7 @@ from tests.unit.simulation.clock import Clock
 from tests.unit.simulation.cluster import SimulatedCluster
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED
 from tests.unit.simulation.nova import SimulatedNova
-from tests.unit.simulation.process import Killed, State, Tripwire, Workers
+from tests.unit.simulation.process import PROMPT, Killed, State, Tripwire, Workers
 
 # Seconds between two looks of Pacemaker at what should run where, and those that a host takes to boot.
 PACEMAKER, BOOT = 1.0, 5.0
@@ -29,19 +29,19 @@ class Scene:
     """All of it.
 
     :param rules: ``rules.Rules`` of every engine
-    :param prompt: whether evacuate requests are sent as soon as they are decided on, rather than between two passes
+    :param workers: when an engine's workers send what they are given: ``process.PROMPT``, LATE, SLOW or HELD
     :param in_flight: evacuations in flight at most
     :param more: for ``SimulatedNova``
     """
 
-    def __init__(self, rules=None, prompt=True, in_flight=40, **more):
+    def __init__(self, rules=None, workers=PROMPT, in_flight=40, **more):
         self.clock = Clock()
         self.cluster = SimulatedCluster()
         self.nova = SimulatedNova(self.clock, self.cluster, **more)
         self.cluster.nodes = set(self.nova.computes)
         self.rules = rules or Rules()
         self.in_flight = in_flight
-        self.prompt = prompt
+        self.workers = workers
         self.kept_off = set()  # hosts that do not boot by themselves
         self.broken = set()  # hosts whose nova-compute does not start
         self.engines = {}  # control node -> _Process
@@ -82,9 +82,10 @@ class Scene:
 
     def _one_pass_of(self, node):
         process = self.engines[node]
+        self.nova.meanwhile = process.workers.meanwhile
         try:
             pause = process.engine.one_pass()
-            process.workers.run()
+            process.workers.between_passes()
             return pause
         except (door.CloudError, ClusterError):
             return 2.0
@@ -235,7 +236,7 @@ class _Process:
 
     def __post_init__(self):
         scene = self.scene
-        self.workers = Workers(scene.prompt)
+        self.workers = Workers(scene.workers)
         self.account = Account(_log, clock=scene.clock, keep=50)
         options = types.SimpleNamespace(in_flight=scene.in_flight, domain=None)
         self.engine = Engine(

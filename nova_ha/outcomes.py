@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine learns from the outcome of a step about an instance: when to go on with it, and what to tell."""
+
+import logging
+
+from nova_ha import attempts as tried
+from nova_ha import nova
+from nova_ha.errands import NotSent
+from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Heal, MakeReady, Restore
+
+# Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
+LOOK_AGAIN = 30.0
+
+# Why Nova refuses, by HTTP status. 400: it holds the host to be alive, or the destination not to be; 409: it does
+# something else with the instance just now.
+_BY_STATUS = {400: tried.CONFLICT, 409: tried.CONFLICT, 403: tried.FORBIDDEN, 413: tried.FORBIDDEN}
+
+_DONE = {
+    Evacuate: "evacuation accepted",
+    MakeReady: "made ready",
+    ConfirmResize: "resize confirmed",
+    Defuse: "defused",
+    Delete: "deletion finished",
+    Heal: "healed",
+}
+
+
+class Outcomes:
+    """Where outcomes are remembered.
+
+    :param attempts: ``attempts.Attempts``
+    :param pace: a ``pace.Pace``
+    :param account: an ``account.Account``
+    :param clock: monotonic seconds
+    """
+
+    def __init__(self, attempts, pace, account, clock):
+        self._attempts = attempts
+        self._pace = pace
+        self._account = account
+        self._clock = clock
+
+    def learn(self, step, outcome):
+        """Learn what became of a step.
+
+        :param outcome: a ``Future`` of its ``errands.Answer``
+        """
+        evacuation = isinstance(step, Evacuate)
+        try:
+            answer = outcome.result()
+        except NotSent as error:
+            if evacuation:
+                self._attempts.later(step.instance.id, self._clock(), 0.0, str(error))
+        except nova.CloudError as error:
+            self._failed(step.instance.id, error, evacuation)
+            what, why = "failed", f"{step.reason}; but {error}"
+            if evacuation:
+                what, why = "evacuation not accepted", str(error)
+            self._account.event(what, step.host, step.instance.id, None, why, logging.WARNING)
+        else:
+            self._done(step, answer)
+
+    def _failed(self, instance, error, evacuation):
+        now = self._clock()
+        if isinstance(error, nova.Busy):
+            self._pace.busy(now, error.retry_after)
+            self._attempts.later(instance, now, self._pace.paused(now), f"Nova asks to slow down: {error}")
+        elif evacuation and getattr(error, "sent", False):
+            # All else may simply be asked for once more.
+            self._attempts.unclear(instance, now, f"no clear answer: {error}")
+        else:
+            self._attempts.failed(instance, now, str(error), cause(error))
+
+    def _done(self, step, answer):
+        instance, now = step.instance.id, self._clock()
+        if isinstance(step, Evacuate):
+            self._pace.accepted(now, answer.took)
+            self._attempts.accepted(instance, now)
+        elif isinstance(step, ConfirmResize):
+            # It shows in the instance's state once it is done; until then, and if it never is, it counts as a failure.
+            self._attempts.failed(instance, now, "its resize was to be confirmed", tried.CONFLICT)
+        elif isinstance(step, Delete):
+            self._attempts.later(instance, now, LOOK_AGAIN, "its deletion was asked for")
+        elif isinstance(step, Heal):
+            self._attempts.later(instance, now, LOOK_AGAIN, step.reason)
+        elif isinstance(step, Restore) and step.move not in ("settle", "untag"):
+            self._attempts.moved(instance, now, step.reason)
+        elif isinstance(step, MakeReady) and answer.refused is not None:
+            self._attempts.not_notable(instance)
+            reason = f"that it is to be {step.restore} again cannot be noted on it: {answer.refused}"
+            self._account.event("not noted", step.host, instance, None, reason, logging.WARNING)
+        done = f"restoring: {step.move}" if isinstance(step, Restore) else _DONE[type(step)]
+        self._account.event(done, step.host, instance, answer.request, step.reason)
+
+
+def cause(error):
+    """Why a request failed, one of ``attempts.BACKOFFS``, by what the cloud answered."""
+    if isinstance(error, nova.Refused):
+        return _BY_STATUS.get(error.status, tried.UNKNOWN)
+    return tried.AWAY

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered and told of each outcome of a step about an instance."""
+
+import concurrent.futures
+import logging
+
+import pytest
+
+from nova_ha import attempts as tried
+from nova_ha import nova, outcomes
+from nova_ha import steps as step_types
+from nova_ha.errands import Answer, NotSent
+from nova_ha.pace import Pace
+from tests.unit.test_deeds import FakeAccount
+from tests.unit.worlds import NOW, instance, nothing_asked
+
+TOOK = Answer("req-1", 0.2)
+
+STEPS = [
+    (step_types.Evacuate, {}),
+    (step_types.MakeReady, {"restore": "paused"}),
+    (step_types.ConfirmResize, {}),
+    (step_types.Defuse, {}),
+    (step_types.Delete, {}),
+    (step_types.Restore, {"move": "stop"}),
+    (step_types.Restore, {"move": "untag"}),
+    (step_types.Heal, {}),
+]
+
+
+class Learned:
+    """What is known after an outcome.
+
+    :param outcome: an Answer, or what was raised instead
+    """
+
+    def __init__(self, kind, outcome, **details):
+        self.attempts, self.pace, self.account = nothing_asked(), Pace(40), FakeAccount()
+        if kind is step_types.Evacuate:
+            self.attempts.sending("i1", 0)
+        future = concurrent.futures.Future()
+        (future.set_exception if isinstance(outcome, Exception) else future.set_result)(outcome)
+        step = kind("compute-1", "because", instance(), **details)
+        outcomes.Outcomes(self.attempts, self.pace, self.account, lambda: NOW).learn(step, future)
+        self.attempt = self.attempts.get("i1")
+
+
+@pytest.mark.parametrize(("kind", "details"), STEPS)
+def test_what_was_done_is_told_with_novas_request(kind, details):
+    ((_, *about),) = Learned(kind, TOOK, **details).account.events
+    assert about == ["compute-1", "i1", "req-1", "because", logging.INFO]
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "outcome", "pause", "failures"),
+    [
+        (step_types.Evacuate, {}, tried.ACCEPTED, tried.SETTLE, 0),
+        (step_types.ConfirmResize, {}, tried.FAILED, 5, 1),  # it shows once it is done
+        (step_types.Delete, {}, tried.FAILED, outcomes.LOOK_AGAIN, 0),
+        (step_types.Heal, {}, tried.FAILED, outcomes.LOOK_AGAIN, 0),
+        (step_types.Restore, {"move": "stop"}, tried.FAILED, 5, 0),
+        (step_types.Restore, {"move": "reboot"}, tried.FAILED, 5, 0),
+    ],
+)
+def test_what_was_asked_for_is_given_time(kind, details, outcome, pause, failures):
+    attempt = Learned(kind, TOOK, **details).attempt
+    assert (attempt.outcome, attempt.failures) == (outcome, failures)
+    assert attempt.until == pytest.approx(NOW + pause, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        (step_types.MakeReady, {"restore": "paused"}),
+        (step_types.Defuse, {}),
+        (step_types.Restore, {"move": "settle"}),
+        (step_types.Restore, {"move": "untag"}),
+    ],
+)
+def test_what_shows_at_once_is_gone_on_with_at_once(kind, details):
+    assert Learned(kind, TOOK, **details).attempt is None
+
+
+@pytest.mark.parametrize(("refused", "notable"), [(None, True), (nova.Refused("too many tags", 400), False)])
+def test_an_instance_that_cannot_be_tagged_is_remembered(refused, notable):
+    learned = Learned(step_types.MakeReady, Answer("req-1", 0.2, refused), restore="paused")
+    assert learned.attempts.is_notable("i1") is notable
+    assert [event[0] for event in learned.account.events] == ["not noted"] * (not notable) + ["made ready"]
+
+
+# What fails
+
+
+@pytest.mark.parametrize(("kind", "details"), STEPS)
+@pytest.mark.parametrize("error", [nova.Unreachable("it is away", False), nova.Refused("conflict", 409)])
+def test_what_fails_is_told_and_tried_later(kind, details, error):
+    learned = Learned(kind, error, **details)
+    ((_, host, about, request, reason, level),) = learned.account.events
+    assert (host, about, request, level) == ("compute-1", "i1", None, logging.WARNING)
+    assert str(error) in reason
+    assert learned.attempt.until > NOW and learned.attempt.outcome == tried.FAILED
+    assert learned.attempt.cause == outcomes.cause(error)
+
+
+@pytest.mark.parametrize(("kind", "details"), STEPS)
+def test_after_an_answer_that_is_lost_an_evacuation_alone_is_not_repeated_soon(kind, details):
+    attempt = Learned(kind, nova.Unreachable("the connection broke"), **details).attempt
+    evacuation = kind is step_types.Evacuate
+    assert attempt.outcome == (tried.UNCLEAR if evacuation else tried.FAILED)
+    assert (attempt.until - NOW >= tried.SETTLE) is evacuation
+
+
+@pytest.mark.parametrize(("kind", "details"), STEPS)
+def test_a_nova_that_is_busy_slows_down_everything_and_is_no_failure(kind, details):
+    learned = Learned(kind, nova.Busy("too many requests", retry_after=20.0), **details)
+    assert learned.pace.paused(NOW) == 20.0 and learned.pace.window == 20
+    assert learned.attempt.until == NOW + 20.0 and learned.attempt.failures == 0
+
+
+@pytest.mark.parametrize(("kind", "details"), STEPS)
+def test_what_was_not_sent_is_decided_on_anew_and_nothing_is_told(kind, details):
+    learned = Learned(kind, NotSent("it had to wait"), **details)
+    assert learned.account.events == []
+    if kind is step_types.Evacuate:
+        assert (learned.attempt.outcome, learned.attempt.until) == (tried.FAILED, NOW)
+    else:
+        assert learned.attempt is None
+
+
+def test_only_evacuations_tell_how_fast_more_of_them_may_be_sent():
+    for kind, details in STEPS:
+        learned = Learned(kind, Answer("req-1", 60.0), **details)
+        assert learned.pace.window == (20 if kind is step_types.Evacuate else 40)
+
+
+def test_what_is_nobodys_fault_outside_is_not_swallowed():
+    with pytest.raises(ZeroDivisionError):
+        Learned(step_types.Delete, ZeroDivisionError())
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (nova.Refused("", 400), tried.CONFLICT),
+        (nova.Refused("", 403), tried.FORBIDDEN),
+        (nova.Refused("", 404), tried.UNKNOWN),
+        (nova.Refused("", 409), tried.CONFLICT),
+        (nova.Refused("", 413), tried.FORBIDDEN),
+        (nova.Refused("", 418), tried.UNKNOWN),
+        (nova.Unreachable(""), tried.AWAY),
+        (nova.Busy(""), tried.AWAY),
+        (nova.Misconfigured(""), tried.AWAY),
+    ],
+)
+def test_causes_are_told_apart(error, cause):
+    assert outcomes.cause(error) == cause
+    assert cause in tried.BACKOFFS
