@@ -217,11 +217,22 @@ def test_the_engine_goes_on_while_requests_take_long_and_asks_for_nothing_twice(
 
 
 def test_what_is_done_to_an_instance_in_the_middle_of_a_look_is_not_done_again():
-    scene = scene_with(["stopped"], workers=SLOW).dies("compute-1")
+    scene, workers = held_requests(["stopped"])
+    # The look has read the instance, and not yet its end.
+    workers.meanwhile = lambda: scene.nova.asked[-1] == "instances" and workers.make_all()
+    scene.one_pass()
+    assert scene.nova.asked.count("tag") == 1
+    workers.when = PROMPT
     ends_well(scene)
     # Noted, noted as done, and both taken off.
     assert [call for call in scene.nova.asked if "tag" in call] == ["tag", "tag", "untag", "untag"]
     assert len(scene.nova.posts) == 1
+
+
+def test_an_instance_that_has_been_made_ready_is_evacuated_at_once():
+    scene = scene_with(["stopped"]).dies("compute-1")
+    assert scene.run_until(lambda: scene.nova.posts)
+    assert scene.nova.posts[0][0] < 0.6
 
 
 def test_a_host_is_not_closed_while_a_request_for_its_instance_is_being_sent():
