@@ -6,6 +6,7 @@ Everything that is awaited has a limit, in seconds from the moment it is awaited
 
 import json
 import os
+import re
 import time
 
 import pytest
@@ -37,6 +38,7 @@ class Story:
     def __init__(self, settings, recorded):
         self.settings = settings
         self.recorded = recorded
+        self._restarted = set()  # hosts whose nova-compute an operator has restarted
 
     # Given ...
 
@@ -92,10 +94,14 @@ class Story:
 
     # Then ...
 
-    def recovered(self, host, ids, limit=RECOVERY_LIMIT):
-        """Wait until all instances are somewhere else than on the host, each done with and in its former state."""
+    def recovered(self, host, ids, limit=RECOVERY_LIMIT, meanwhile=lambda: None):
+        """Wait until all instances are somewhere else than on the host, each done with and in its former state.
+
+        :param meanwhile: what somebody does now and then until it is so
+        """
 
         def all_elsewhere():
+            meanwhile()
             found = [entry for entry in workload.instances(self.settings) if entry["id"] in ids]
             return len(found) == len(ids) and all(_settled(entry) and entry["host"] != host for entry in found)
 
@@ -139,6 +145,14 @@ class Story:
             return any(entry.get("doing") == "wait" and why in entry["reason"] for entry in entries)
 
         eventually(f"the engine to say of {host}: {why}", told, limit)
+
+    def restart_nova_compute_where_stuck(self):
+        """Kill nova-compute, which Pacemaker starts anew, where an evacuation is said to be stuck: once each."""
+        said = json.dumps(self.account())
+        for host in self.settings.compute_hosts:
+            if host not in self._restarted and re.search(rf"stuck: evacuation \d+ to {host} is pre-migrating", said):
+                self._restarted.add(host)
+                faults.kill_service("nova-compute", host)
 
     def engine_never_failed(self):
         """The cluster holds nothing against the engine."""

@@ -71,7 +71,6 @@ def test_nova_is_away_for_a_minute_when_a_host_dies(story):
         pytest.param(("rabbitmq-server",), id="rabbitmq"),
         pytest.param(("nova-conductor",), id="conductor"),
         pytest.param(("nova-scheduler",), id="scheduler", marks=LONG),
-        pytest.param(("mariadb",), id="mariadb", marks=LONG),
         pytest.param(PARTS, id="all-at-once", marks=LONG),
     ],
 )
@@ -90,6 +89,24 @@ def test_part_of_the_cloud_dies_in_the_middle_of_a_recovery(story, parts):
     assert max(run.start for run in facts.guest_runs(past) if run.host != HOST) > back
     # each was asked for, and the engine had nothing to die of.
     assert {request.instance for request in facts.evacuate_requests(past)} == set(ids)
+    story.engine_never_failed()
+
+
+@LONG
+def test_database_dies_and_an_operator_sees_to_what_nova_compute_gave_up_without_a_word(story):
+    # Given instances that take a while to spawn, on a host that dies, and an engine of little patience,
+    story.options(recovery={"stuck_after": 60})
+    ids = story.instances_on(HOST, 15)
+    impair.set_guests(spawn_seconds=3)
+    faults.kill(HOST)
+    # when the database dies at the first evacuate request, and is back after a while,
+    story.evacuating()
+    story.outage("mariadb")
+    # then all instances are recovered: where a nova-compute could not even write that it had failed, the engine says
+    # what it waits for, and it is enough to restart nova-compute there;
+    story.recovered(HOST, ids, LOSS_LIMIT, meanwhile=story.restart_nova_compute_where_stuck)
+    story.back_in_service(HOST)
+    assert {request.instance for request in facts.evacuate_requests(story.recorded.history())} == set(ids)
     story.engine_never_failed()
 
 
