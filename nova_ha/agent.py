@@ -26,6 +26,10 @@ ocf.log.addHandler(logging.NullHandler())
 # Part of an operation's time that is kept for its last words, in seconds; of a short operation, a quarter.
 _RESERVE = 5
 
+# The document type of metadata, which is that of OCF 1.0, and what OCF 1.1 adds to it.
+_DOCTYPE = '<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd"'
+_OCF_1_1 = "<!ATTLIST parameter reloadable (1|0) #IMPLIED> <!ATTLIST action name CDATA #REQUIRED>"
+
 # Set by Pacemaker beside the agent's parameters.
 _NOT_PARAMETERS = ("CRM_meta_", "crm_", "OCF_")
 
@@ -52,6 +56,18 @@ class Action(NamedTuple):
     handler: Optional[Callable]
     timeout: int
     interval: Optional[int] = None
+
+
+class _Agent(ocf.Agent):
+    """An agent of OCF 1.1, which knows ``reload-agent``."""
+
+    def to_xml(self):
+        return super().to_xml().replace(f"{_DOCTYPE}>", f"{_DOCTYPE} [{_OCF_1_1}]>", 1)
+
+
+class _ReloadableParameter(ocf.Parameter):
+    def to_xml(self):
+        return super().to_xml().replace("<parameter ", '<parameter reloadable="1" ', 1)
 
 
 class Deadline:
@@ -104,15 +120,19 @@ def run(name, short, long, known, actions):
     :type known: tuple of nova_ha.parameters.Parameter
     :param actions: ``{name: Action}``
     """
-    agent = ocf.Agent(name, shortdesc=escape(short), longdesc=escape(long))
+    agent = _Agent(name, shortdesc=escape(short), longdesc=escape(long), ocf_version=1.1)
     for parameter in known:
-        agent.add_parameter(
+        kind = _ReloadableParameter if parameter.reloadable else ocf.Parameter
+        made = kind(
             parameter.name,
             shortdesc=escape(parameter.short),
             longdesc=escape(parameter.long),
             content_type=parameter.kind,
+            unique=False,
+            required=False,
             default=parameter.default,
         )
+        agent.parameters.append(made)
     for action, (handler, timeout, interval) in actions.items():
         agent.add_action(action, timeout, interval, handler=handler and _guarded(handler))
     asked = sys.argv[1] if len(sys.argv) == 2 else None

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 from nova_ha import flag
 
+# The Keystone domain of user and project where none is set.
+DEFAULT_DOMAIN = "Default"
+
 DEFAULT_CONFIG = "/etc/nova-ha/nova-ha.conf"
 
 ENDPOINT_TYPES = ("publicURL", "internalURL", "adminURL", "public", "internal", "admin")
@@ -25,6 +28,7 @@ class Parameter(NamedTuple):
     :param kind: string, integer or boolean: the type that the agent's metadata declares
     :param check: given a value, says what would do instead, or None if the value will do
     :param secret: never repeat its value
+    :param reloadable: ``reload-agent`` takes a new value over, without a restart
     """
 
     name: str
@@ -34,11 +38,14 @@ class Parameter(NamedTuple):
     default: Optional[str] = None
     check: object = None
     secret: bool = False
+    reloadable: bool = False
 
     def problem(self, value):
         """What is wrong with a value, in one line, or None."""
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
             wanted = "a single line of text is needed"
+        elif any(0xD800 <= ord(character) <= 0xDFFF for character in value):  # what Python makes of bytes that are none
+            wanted = "text in UTF-8 is needed"
         elif self.check:
             wanted = self.check(value)
         else:
@@ -139,14 +146,18 @@ CLOUD = (
         "tenant_name", "string", "Project", "Name of the project (in former times: tenant) that the user acts in."
     ),
     Parameter(
-        "user_domain", "string", "Keystone domain of the user", "Name of the Keystone domain of the user.", "Default"
+        "user_domain",
+        "string",
+        "Keystone domain of the user",
+        "Name of the Keystone domain of the user.",
+        DEFAULT_DOMAIN,
     ),
     Parameter(
         "project_domain",
         "string",
         "Keystone domain of the project",
         "Name of the Keystone domain of the project.",
-        "Default",
+        DEFAULT_DOMAIN,
     ),
     Parameter(
         "domain",
@@ -155,6 +166,7 @@ CLOUD = (
         "DNS domain in which the hosts live: for clusters that know hosts by their short names when Nova knows them "
         "by their full ones.",
         check=word,
+        reloadable=True,
     ),
     Parameter(
         "endpoint_type",
@@ -183,6 +195,32 @@ CLOUD = (
         "or volume. Nova finds that out by itself; the engine keeps old copies of resized instances then.",
         "false",
         check=boolean,
+        reloadable=True,
     ),
-    Parameter("verbose", "boolean", "Log more", "Whether details are logged.", "false", check=boolean),
+    Parameter("verbose", "boolean", "Log more", "Whether details are logged.", "false", check=boolean, reloadable=True),
+)
+
+# What the recovery engine is configured by.
+ENGINE = (
+    *CLOUD,
+    Parameter(
+        "evacuate_delay",
+        "integer",
+        "Seconds before the first evacuation",
+        "Seconds between taking a dead host up and the first request to evacuate an instance of it, where a storage "
+        "needs that long to let go of a dead host's locks or leases.",
+        "0",
+        check=seconds,
+        reloadable=True,
+    ),
+    ATTRIBUTE,
+    Parameter(
+        "config",
+        "string",
+        "Configuration file",
+        "File from which the engine reads what no parameter sets. With it, the password need not be in the cluster's "
+        "configuration.",
+        DEFAULT_CONFIG,
+        check=absolute_path,
+    ),
 )
