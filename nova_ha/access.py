@@ -11,12 +11,35 @@ Only a request that was answered with 401, and so was not carried out, is sent a
 import threading
 import time
 
+import requests
 from keystoneauth1 import exceptions as keystone
+from keystoneauth1.session import TCPKeepAliveAdapter
 
 from nova_ha import answers
 
 # Seconds between two catalogs asked for because a service was not found where the last one says.
 NEXT_CATALOG = 10.0
+
+# Seconds that it may take to connect to one address of a service: a name may have several that do not answer.
+CONNECT_TIMEOUT = 10.0
+
+
+def connections(before_request):
+    """Connections for a keystoneauth1 session: a request shows as progress, and does not take for ever to connect.
+
+    :param before_request: called before each request that is sent, be it to Keystone
+    :return: a ``requests.Session``
+    """
+
+    class Adapter(TCPKeepAliveAdapter):
+        def send(self, request, timeout=None, **more):
+            before_request()
+            return super().send(request, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), **more)
+
+    made = requests.Session()
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, Adapter())
+    return made
 
 
 class Access:
@@ -25,11 +48,13 @@ class Access:
     :param session: a keystoneauth1 session that carries the credentials and the time limit of a request
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
+    :param who: whose credentials they are, for messages
     :param clock: monotonic seconds
     """
 
-    def __init__(self, session, interface, region=None, clock=time.monotonic):
+    def __init__(self, session, interface, region=None, who="the configured user", clock=time.monotonic):
         self._session = session
+        self._who = who
         self._filter = {"interface": interface, "region_name": region}
         self._clock = clock
         self._lock = threading.Lock()
@@ -89,9 +114,9 @@ class Access:
                 return self._ask_keystone(service)
             except keystone.EndpointNotFound as error:
                 self._lost.add(service)
-                raise answers.failure(error) from error
+                raise answers.Misconfigured(self._not_offered(service)) from error
             except keystone.ClientException as error:
-                failure = _of_keystone(answers.failure(error))
+                failure = self._of_keystone(error)
                 self._failure = (self._clock(), failure)
                 raise failure from error
 
@@ -101,7 +126,8 @@ class Access:
             self._headers = self._session.get_auth_headers()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # keystoneauth takes for granted that whatever answers 200 is Keystone.
-            raise answers.Unreachable("what answered is not OpenStack's Keystone", sent=False) from error
+            what = f"{self._address}: what answered is not OpenStack's Keystone"
+            raise answers.WrongAddress(what, sent=False) from error
         address = self._session.get_endpoint(service_type=service, **self._filter)
         if self._headers is None or address is None:
             raise keystone.EndpointNotFound(f"these credentials give no access to {service}")
@@ -115,10 +141,28 @@ class Access:
             self._session.invalidate()
 
 
-def _of_keystone(failure):
-    """The same failure, met while Keystone was asked, so that what was to be asked with its token was not sent."""
-    if isinstance(failure, answers.Unreachable):
-        failure.sent = False
-    elif isinstance(failure, answers.Refused):
-        return answers.Misconfigured(f"Keystone refuses a token: {failure}")
-    return failure
+    @property
+    def _address(self):
+        return getattr(self._session.auth, "auth_url", "Keystone")
+
+    def _not_offered(self, service):
+        """In words, that the catalog does not have what was asked for of a service, and what it has."""
+        wanted = f"{' or '.join(self._filter['interface'])} endpoint of the {service} service"
+        where = f" in region {self._filter['region_name']}" if self._filter["region_name"] else ""
+        catalog = self._session.auth.get_access(self._session).service_catalog.get_endpoints(service_type=service)
+        found = [endpoint for endpoints in catalog.values() for endpoint in endpoints]
+        known = sorted({f"{endpoint['interface']} in {endpoint['region']}" for endpoint in found})
+        return f"Keystone's catalog has no {wanted}{where} for {self._who}, but {', '.join(known) or 'none at all'}"
+
+    def _of_keystone(self, error):
+        """What a failure to get a token amounts to; what was to be asked with the token was not sent."""
+        failure = answers.failure(error)
+        if isinstance(failure, answers.Unreachable):
+            failure.sent = False
+        elif isinstance(error, keystone.Unauthorized):
+            return answers.Misconfigured(f"{failure}; they are of {self._who}")
+        elif isinstance(failure, answers.Refused):
+            return answers.Misconfigured(f"{self._address} refuses a token to {self._who}: {failure}")
+        elif isinstance(error, keystone.DiscoveryFailure):
+            return answers.Misconfigured(f"{self._address}: {failure}")
+        return failure

@@ -8,6 +8,7 @@ can help).
 
 import datetime
 import email.utils
+import socket
 
 import requests
 import urllib3
@@ -36,6 +37,10 @@ class Unreachable(CloudError):
     def __init__(self, text, sent=True):
         super().__init__(text)
         self.sent = sent
+
+
+class WrongAddress(Unreachable):
+    """No usable answer, and if that lasts never one: what answers is not OpenStack, or nobody goes by that name."""
 
 
 class Busy(Unreachable):
@@ -72,17 +77,20 @@ def failure(error):
     """
     if isinstance(error, keystone.DiscoveryFailure):
         # Raised for a wrong address as for a Keystone that is away.
-        if isinstance(error.__context__, keystone.HttpError) and error.__context__.http_status < 500:
+        reason = error.__context__
+        if isinstance(reason, keystone.HttpError) and reason.http_status < 500:
             return Misconfigured(str(error))
-        return Unreachable(_innermost(error), sent=False)
+        if not isinstance(reason, (keystone.HttpError, keystone.ConnectionError)):
+            return WrongAddress(str(error), sent=False)
+        return _not_connected(error, sent=False)
     if isinstance(error, keystone.SSLError):
-        return Misconfigured(_innermost(error))
+        return Misconfigured(f"{_innermost(error)} (cafile or insecure in [nova], or the parameter insecure)")
     if isinstance(error, keystone.HttpError):
         return _of_status(error)
     if isinstance(error, keystone.ConnectionError):
-        return Unreachable(_innermost(error), sent=not _never_sent(error))
+        return _not_connected(error, sent=not _never_sent(error))
     if isinstance(error, keystone.InvalidResponse):
-        return Unreachable(f"what answered is not OpenStack: {error}")
+        return WrongAddress(f"what answered is not OpenStack: {error}")
     return Misconfigured(str(error))
 
 
@@ -121,12 +129,24 @@ def _retry_after(response):
         return None
 
 
+def _not_connected(error, sent):
+    cause = _cause(error)
+    is_unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
+    return (WrongAddress if is_unknown else Unreachable)(_innermost(error), sent)
+
+
 def _innermost(error):
     """One line for an operator: what was tried, and the system's own word on why it failed."""
     tried = str(error).partition(": HTTP")[0]
+    cause = _cause(error)
+    return f"{tried}: {cause.strerror if isinstance(cause, OSError) and cause.strerror else cause}"
+
+
+def _cause(error):
+    """The error with which it began."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
-    return f"{tried}: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
+    return error
 
 
 def _never_sent(error):

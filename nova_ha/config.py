@@ -14,14 +14,17 @@ from keystoneauth1 import exceptions as keystone
 from keystoneauth1 import loading
 from oslo_config import cfg
 
+from nova_ha import access
 from nova_ha.answers import Misconfigured
 from nova_ha.nova import Nova
 from nova_ha.options import GROUP, OPTIONS
+from nova_ha.parameters import DEFAULT_DOMAIN
 
 DEFAULT_FILE = "/etc/nova-ha/nova-ha.conf"
 
-# Seconds that one request may take: longer than Nova's slowest honest answer, shorter than what counts as hung.
-REQUEST_TIMEOUT = 45
+# Seconds that one request may take: longer than Nova's slowest honest answer; and at most: shorter than what counts as
+# hung (runstate.HUNG_AFTER).
+REQUEST_TIMEOUT, LONGEST_REQUEST_TIMEOUT = 45, 90
 
 # What an adapter of keystoneauth could be told beside these, we do not ask for.
 _ADAPTER_OPTIONS = ("valid-interfaces", "region-name")
@@ -65,9 +68,10 @@ def load(parameters):
     return conf
 
 
-def session(conf):
+def session(conf, before_request=lambda: None):
     """A keystoneauth1 session with the configured credentials and time limit.
 
+    :param before_request: called before each request
     :raises Misconfigured: something that the kind of credentials needs is missing
     """
     # At its level DEBUG, keystoneauth logs what some kinds of credentials send.
@@ -80,7 +84,8 @@ def session(conf):
             raise Misconfigured(
                 "no credentials: set auth_url, username, password and tenant_name, or auth_type or cloud in [nova]"
             )
-        made = loading.load_session_from_conf_options(conf, GROUP, auth=auth, user_agent="nova-ha")
+        how = {"auth": auth, "session": access.connections(before_request), "user_agent": "nova-ha"}
+        made = loading.load_session_from_conf_options(conf, GROUP, **how)
     except (keystone.ClientException, cfg.Error) as error:
         raise Misconfigured(str(error)) from error
     if cloud and not options.insecure and not options.cafile:
@@ -96,12 +101,24 @@ def cloud(conf, before_request=lambda: None):
     :raises Misconfigured: as ``session``
     """
     options = conf[GROUP]
-    return Nova(session(conf), options.valid_interfaces, options.region_name, before_request, conf.policy.tag)
+    carrier = session(conf, before_request)
+    return Nova(carrier, options.valid_interfaces, options.region_name, _who(conf), conf.policy.tag)
 
 
 def is_true(text):
     """Whether a parameter's text means yes, as Pacemaker's users write it."""
     return text.strip().lower() in _TRUE
+
+
+def _who(conf):
+    """Whose credentials are configured, in words that lead to a mistake in them."""
+    options = conf[GROUP]
+    if options.cloud:
+        return f"cloud {options.cloud} of clouds.yaml"
+    if "username" not in options or not options.username:
+        return f"the {options.auth_type} in [nova]"
+    user = f"user {options.username} (domain {options.user_domain_name or 'not set'})"
+    return f"{user} in project {options.project_name} (domain {options.project_domain_name or 'not set'})"
 
 
 def _registered():
@@ -131,6 +148,10 @@ def _override(conf, parameters, path):
             conf.register_opts(loading.get_auth_plugin_conf_options(options.auth_type), group=GROUP)
         except keystone.NoMatchingPlugin as error:
             raise Misconfigured(f"{path}: [nova] auth_type = {options.auth_type}: there is no such kind") from error
+    if "auth_url" in parameters:
+        for whose in ("user", "project"):
+            if not options[f"{whose}_domain_id"]:
+                conf.set_default(f"{whose}_domain_name", DEFAULT_DOMAIN, group=GROUP)
     for parameter, option in _AUTH.items():
         if parameter in parameters:
             if not options.auth_type:
@@ -144,7 +165,7 @@ def _override(conf, parameters, path):
         _set(conf, "insecure", is_true(parameters["insecure"]))
     if "no_shared_storage" in parameters:
         _set(conf, "shared_storage", not is_true(parameters["no_shared_storage"]), "recovery")
-    for name in ("attribute", "domain"):
+    for name in ("attribute", "domain", "evacuate_delay"):
         if parameters.get(name):
             _set(conf, name, parameters[name], "recovery")
 
@@ -167,8 +188,10 @@ def _read_all(conf, path):
                 reason = str(error).rpartition("is not valid: ")[2]
                 reason = reason.replace("invalid literal for int() with base 10:", "a whole number is needed, not")
                 raise Misconfigured(f"{path}: [{group}] {option}: {reason}") from error
-    if conf[GROUP].timeout < 1:
-        raise Misconfigured(f"{path}: [nova] timeout = {conf[GROUP].timeout}: at least 1 second is needed")
+    timeout = conf[GROUP].timeout
+    if not 1 <= timeout <= LONGEST_REQUEST_TIMEOUT:
+        wanted = f"1 to {LONGEST_REQUEST_TIMEOUT} seconds are needed"
+        raise Misconfigured(f"{path}: [nova] timeout = {timeout}: {wanted}")
 
 
 def _cloud(name):

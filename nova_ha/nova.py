@@ -12,9 +12,9 @@ import urllib.parse
 
 from nova_ha import policy, restore, views
 from nova_ha.access import Access
-from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable
+from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
 
-__all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable"]
+__all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
 
 # 2.59 pages os-migrations (and 2.53 names services by UUID); from 2.95 on Nova leaves evacuated instances stopped.
 OLDEST_MICROVERSION = (2, 59)
@@ -40,13 +40,12 @@ class Nova:
     :param session: a keystoneauth1 session that carries the credentials and the time limit of a request
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
+    :param who: whose credentials the session carries, for messages
     :param tag: extra spec of flavors, property or tag of images, by which operators select instances
-    :param before_request: called before each request of a list, so that a long list shows as progress
     """
 
-    def __init__(self, session, interface, region=None, before_request=lambda: None, tag=policy.TAG):
-        self._access = Access(session, interface, region)
-        self._before_request = before_request
+    def __init__(self, session, interface, region=None, who="the configured user", tag=policy.TAG):
+        self._access = Access(session, interface, region, who)
         self._tag = tag
         self._microversion = None  # Nova's oldest, until connected
 
@@ -65,6 +64,12 @@ class Nova:
             raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
         version = min(version, NEWEST_MICROVERSION)
         self._microversion = f"{version[0]}.{version[1]}"
+        try:
+            self.services()
+        except Refused as error:
+            if error.status != 403:
+                raise
+            raise Misconfigured(f"the user must have the role that administers Nova (admin): {error}") from error
 
     # Reading
 
@@ -245,7 +250,6 @@ class Nova:
         return body if key is None else _member(body, key, url)
 
     def _request(self, service, method, url, body=None):
-        self._before_request()
         microversion = self._microversion if service == "compute" else None
         return self._access.request(service, method, url, body, microversion)
 

@@ -56,6 +56,13 @@ OPTIONS = {
             min=1,
             help="Seconds in flight after which an evacuation is reported as stuck, and retried where that is safe.",
         ),
+        cfg.IntOpt(
+            "evacuate_delay",
+            default=0,
+            min=0,
+            help="Seconds between taking a dead host up and its first evacuation, for a storage that needs them to let "
+            "go of the dead host's locks or leases.",
+        ),
         cfg.BoolOpt(
             "shared_storage",
             default=True,

@@ -74,7 +74,9 @@ def written(directory, content, name="written.conf"):
         ("[guard]\nmax_aggregate_share = 0", r"\[guard\] max_aggregate_share: .*1"),
         ("[guard]\nleast = 0", r"\[guard\] least: .*1"),
         ("[reserve]\ndestination = 2", r"\[reserve\] destination: "),
-        ("[nova]\ntimeout = 0", r"\[nova\] timeout.*1"),
+        ("[nova]\ntimeout = 0", r"\[nova\] timeout = 0: 1 to 90 seconds"),
+        ("[nova]\ntimeout = 91", r"\[nova\] timeout = 91: 1 to 90 seconds"),
+        ("[recovery]\nevacuate_delay = -1", r"\[recovery\] evacuate_delay: .*0"),
         ("[nova]\nauth_type = $x", "no such option x"),
         ("[nova]\nauth_type = magic", r"\[nova\] auth_type = magic: "),
         ("[nova]\nauth_type = password\ncloud = prod", "cloud and auth_type"),
@@ -102,6 +104,7 @@ DEFAULTS = {
         "no_room": "wait",
         "no_room_patience": 300,
         "stuck_after": 600,
+        "evacuate_delay": 0,
         "shared_storage": True,
         "attribute": "evacuate",
         "domain": None,
@@ -163,6 +166,20 @@ def test_a_parameter_is_taken_as_it_is_written(path, password):
 def test_a_parameter_that_nothing_uses_is_said_so(tmp_path):
     with pytest.raises(Misconfigured, match="parameter username is of no use without auth_url"):
         config.load({"config": written(tmp_path, ""), "username": "u"})
+
+
+def test_the_domains_are_default_where_the_agent_s_parameters_say_nothing_else(tmp_path):
+    empty = written(tmp_path, "[nova]\nproject_domain_id = default\n")
+    conf = config.load({"config": empty, "auth_url": "http://k/v3", "username": "u", "password": "p"})
+    assert (conf.nova.user_domain_name, conf.nova.project_domain_name) == ("Default", None)
+    conf = config.load({"config": empty, "auth_url": "http://k/v3", "user_domain": "heat"})
+    assert conf.nova.user_domain_name == "heat"
+
+
+def test_the_agent_s_delay_counts(tmp_path):
+    path = written(tmp_path, "[recovery]\nevacuate_delay = 7\n")
+    assert config.load({"config": path}).recovery.evacuate_delay == 7
+    assert config.load({"config": path, "evacuate_delay": "90"}).recovery.evacuate_delay == 90
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path):

@@ -1,136 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The door to the cloud, against a small HTTP server that plays Keystone, Nova and Glance."""
 
-import contextlib
 import datetime
-import http.server
 import json
 import logging
 import socket
 import threading
 
 import pytest
+from keystoneauth1.session import TCPKeepAliveAdapter
 
 from nova_ha import config
-from nova_ha.access import NEXT_CATALOG, Access
-from nova_ha.nova import Busy, Misconfigured, Nova, Refused, Unreachable
+from nova_ha.access import CONNECT_TIMEOUT, NEXT_CATALOG, Access
+from nova_ha.nova import Busy, Misconfigured, Nova, Refused, Unreachable, WrongAddress
 from nova_ha.policy import Selection
 from nova_ha.snapshot import Instance, Migration, Service
+from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 
-PARAMETERS = {"username": "u", "password": "sesame", "tenant_name": "t", "user_domain": "d", "project_domain": "d"}
-SERVICES = "/v2.1/os-services?binary=nova-compute"
 ON_HOST = "/v2.1/servers/detail?all_tenants=True&host=compute-1"
 RECORDS = "/v2.1/os-migrations?migration_type=evacuation&host=compute-1"
 IN_ERROR = "/v2.1/servers/detail?all_tenants=True&status=ERROR"
 EVACUATE = ("POST", "/v2.1/servers/i1/action")
-TOKENS = ("POST", "/v3/auth/tokens")
-
-
-class Cloud(http.server.ThreadingHTTPServer):
-    """Answers GETs from ``pages`` and everything from ``answers``; remembers what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self, port=0):
-        super().__init__(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.pages = {"/v2.1/": {"version": {"id": "v2.1", "version": "2.100"}}, SERVICES: {"services": []}}
-        # (method, path) -> status, or (status, headers), or "drop", or "hang" until the test is over
-        self.answers = {}
-        self.headers = {"x-openstack-request-id": "req-7"}
-        self.asked = []
-        self.catalog = {"compute": f"{self.url}/v2.1", "image": self.url}
-        self.tokens = []  # those that Keystone gave out
-        self.revoked = set()
-        self.asked_for_tokens = 0
-        self.over = threading.Event()
-
-    def session(self, **more):
-        given = {"auth_url": f"{self.url}/v3", **PARAMETERS, **more}
-        given["auth_url"] = given["auth_url"].format(url=self.url, port=self.server_port)
-        conf = config.load(given)
-        return config.session(conf), conf.nova.valid_interfaces, conf.nova.region_name
-
-    def nova(self, tag="evacuable", **more):
-        found = Nova(*self.session(**more), tag=tag)
-        found.connect()
-        return found
-
-    def revoke(self):
-        self.revoked.update(self.tokens)
-
-    def posts(self):
-        return [body for method, _, _, body in self.asked if method == "POST"]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def _any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path.startswith("/elsewhere"):
-            return self._answer(404, {})
-        if self.path == TOKENS[1]:
-            self.server.asked_for_tokens += 1
-            status, page = self._token(body)
-        elif self.headers.get("X-Auth-Token") in self.server.revoked:
-            return self._answer(401, {})
-        else:
-            self.server.asked.append((self.command, self.path, self.headers.get("OpenStack-API-Version"), body))
-            status, page = 200, self.server.pages.get(self.path, {})
-        answer = self.server.answers.get((self.command, self.path), status)
-        if answer == "hang":
-            self.server.over.wait()
-            answer = "drop"
-        if answer == "drop":
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
-            return None
-        status, headers = answer if isinstance(answer, tuple) else (answer, {})
-        return self._answer(status, page, headers)
-
-    do_GET = do_POST = do_PUT = do_DELETE = _any
-
-    def _token(self, body):
-        if b"sesame" not in body:
-            return 401, {"error": {"message": "wrong", "code": 401}}
-        endpoints = [
-            {
-                "type": kind,
-                "endpoints": [{"interface": "internal", "region_id": "R", "region": "R", "url": url, "id": kind}],
-            }
-            for kind, url in self.server.catalog.items()
-        ]
-        token = {"methods": ["password"], "expires_at": "2999-01-01T00:00:00.000000Z", "catalog": endpoints}
-        self.server.tokens.append(f"token-{len(self.server.tokens)}")
-        return 201, {"token": {**token, "user": {"id": "u", "name": "u", "domain": {"id": "d", "name": "d"}}}}
-
-    def _answer(self, status, page, headers=None):
-        text = page if isinstance(page, bytes) else json.dumps(page).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.send_header("Content-Type", "application/json")
-        if self.path == TOKENS[1] and status == 201:
-            self.send_header("X-Subject-Token", self.server.tokens[-1])
-        for name, value in {**self.server.headers, **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def running(port=0):
-    with Cloud(port) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.over.set()
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -611,6 +502,55 @@ def assert_no_secret(error, caplog):
         error = error.__cause__ or error.__context__
     for secret in ("sesame", "wrong-one", "token-"):
         assert secret not in "\n".join(told)
+
+
+def test_a_user_who_may_not_administer_nova_is_found_out_at_once(cloud):
+    cloud.answers["GET", SERVICES] = 403
+    with pytest.raises(Misconfigured, match="must have the role that administers Nova .admin.*HTTP 403"):
+        cloud.nova()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"password": "wrong-one"}, "they are of user u (domain d) in project t (domain d)"),
+        ({"region_name": "Atlantis"}, "no internal endpoint of the compute service in region Atlantis for user u "),
+        ({"region_name": "Atlantis"}, ", but internal in R"),
+        ({"auth_url": "{url}/elsewhere"}, "/elsewhere: "),
+    ],
+)
+def test_a_mistake_is_said_with_what_leads_to_it(cloud, more, said):
+    with pytest.raises(Misconfigured) as caught:
+        cloud.nova(**more)
+    assert said in str(caught.value)
+
+
+def test_a_name_that_nobody_has_may_be_a_mistake():
+    with running() as cloud, pytest.raises(WrongAddress, match="keystone.invalid.*not known"):
+        cloud.nova(auth_url="http://keystone.invalid:5000/v3")
+
+
+@pytest.mark.parametrize(
+    ("pages", "tokens"), [({TOKENS[1]: b"<html>It works!</html>"}, 200), ({"/v3": {}, TOKENS[1]: {}}, 404)]
+)
+def test_what_is_no_keystone_is_told_from_one_that_is_away(cloud, pages, tokens):
+    cloud.pages.update(pages)
+    cloud.answers[TOKENS] = tokens
+    with pytest.raises((WrongAddress, Misconfigured)) as caught:
+        cloud.nova()
+    assert cloud.url in str(caught.value)
+
+
+def test_every_request_shows_as_progress_and_none_takes_for_ever_to_connect(cloud, monkeypatch):
+    begun, timeouts = [], []
+    send = TCPKeepAliveAdapter.send
+    monkeypatch.setattr(
+        TCPKeepAliveAdapter, "send", lambda *given, timeout, **more: timeouts.append(timeout) or send(*given, **more)
+    )
+    conf = config.load({"auth_url": f"{cloud.url}/v3", **PARAMETERS})
+    config.cloud(conf, before_request=lambda: begun.append("request")).connect()
+    assert len(begun) == cloud.asked_for_tokens + len(cloud.asked)
+    assert set(timeouts) == {(CONNECT_TIMEOUT, 45.0)}
 
 
 def test_a_catalog_that_leads_elsewhere_is_an_operators_to_mend(cloud):
