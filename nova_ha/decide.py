@@ -10,7 +10,7 @@ to do with each other is ``double_failure``, who goes first and how many at once
 
 from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, returning, sending
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
-from nova_ha.steps import Claim, Close, Enlist, Heal, Leave, TakeOut, Wait
+from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
 
 def claims(flags, own, others, held):
@@ -99,13 +99,21 @@ def _recover(case, taken):
     enlist = _enlist(case)
     if enlist and case.attempts.get(enlist.service.id) is None:
         return [enlist]
-    found = [instance_step(case, instance) for instance in host.instances]
+    found = [_not_too_early(case, instance_step(case, instance)) for instance in host.instances]
     if enlist and case.attempts.get(enlist.service.id).until <= case.now:
         found.append(enlist)
     if not all(isinstance(step, Leave) for step in found):
         return in_place.steps(case, found) or found
     waits = unsettled(case) or double_failure.not_yet(case) or _arriving(case)
     return found + (waits or [Close(host.name, "no instance is left to recover")])
+
+
+def _not_too_early(case, step):
+    """The step, or a Wait in its place if it is an evacuation and the host's storage is to be given more time."""
+    if not isinstance(step, Evacuate) or case.host.flagged_for >= case.rules.evacuate_delay:
+        return step
+    reason = f"evacuate_delay: storage is given {case.rules.evacuate_delay:g} s to let go of what the dead host held"
+    return case.wait(reason, step.instance)
 
 
 def _enlist(case):

@@ -46,6 +46,11 @@ class Observer:
         self._absent = {}  # id of a record in flight -> since when its instance is gone from the host
         self._whereabouts = {}  # instance id -> (Instance or None, when it was read)
 
+    def reconfigure(self, domain, aggregates_matter):
+        """Go by other settings from the next look on; see the class."""
+        self._domain = domain
+        self._aggregates_matter = aggregates_matter
+
     def services(self):
         """All nova-compute services, by Nova's host name.
 
@@ -268,4 +273,5 @@ class Observer:
         evacuations, arrivals = self._records(host.service.host)
         newest = {record.instance: record.status for record in evacuations}
         staying = tuple(instance for instance in host.instances if newest.get(instance.id) not in FINISHED)
-        return dataclasses.replace(host, instances=staying, evacuations=evacuations, arrivals=arrivals)
+        known = {"instances": staying, "evacuations": evacuations, "arrivals": arrivals}
+        return dataclasses.replace(host, flagged_for=self._clock() - self._flagged[host.name][1], **known)

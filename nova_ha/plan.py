@@ -67,7 +67,8 @@ def look(host, flags, cloud, conf, now, clock):
     # The other dead hosts are part of the picture: they are no destinations, and they take their share of the limits.
     standing = {host: flag.FLAGGED, **{other: value for other, value in flags.items() if flag.is_dead(value)}}
     claimed = {**standing, host: flag.claim(PLANNER, now)}
-    rules = Rules.from_options(conf)
+    # What would be done, sooner or later.
+    rules = dataclasses.replace(Rules.from_options(conf), evacuate_delay=0)
     world, steps = _steps(host, claimed, cloud, conf, rules, clock)
     said = [_plain(step) for step in _held(host, standing, world, rules) + steps]
     counts = collections.Counter(step["step"] for step in said if step["instance"])

@@ -24,6 +24,7 @@ class Rules:
     :param no_room: WAIT or RESTART_IN_PLACE
     :param no_room_patience: seconds without room after which instances are restarted in place
     :param stuck_after: seconds after which an evacuation that does not move is called stuck
+    :param evacuate_delay: seconds between taking a host up and its first evacuation
     :param shared_storage: whether the instances' disks are reachable from every host
     :param reserve_destination: whether a lost host's instances are sent to the reserved host that was enabled for it
     """
@@ -37,6 +38,7 @@ class Rules:
     no_room: str = WAIT
     no_room_patience: float = 300.0
     stuck_after: float = 600.0
+    evacuate_delay: float = 0.0
     shared_storage: bool = True
     reserve_destination: bool = False
 
@@ -59,6 +61,7 @@ class Rules:
             no_room=conf.recovery.no_room,
             no_room_patience=conf.recovery.no_room_patience,
             stuck_after=conf.recovery.stuck_after,
+            evacuate_delay=conf.recovery.evacuate_delay,
             shared_storage=conf.recovery.shared_storage,
             reserve_destination=conf.reserve.destination,
         )

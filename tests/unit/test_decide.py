@@ -382,6 +382,13 @@ def test_a_dead_destination_is_closed_once_the_instance_runs_elsewhere():
     assert kinds(found) == ["Close", "Close"]
 
 
+@pytest.mark.parametrize(("seconds", "kind"), [(0.0, "Wait"), (29.9, "Wait"), (30.0, "Evacuate")])
+def test_evacuations_begin_after_the_delay_that_the_storage_needs(seconds, kind):
+    (step,) = decided(host(instances=[instance()], flagged_for=seconds), rules=Rules(evacuate_delay=30))
+    assert type(step).__name__ == kind
+    assert kind == "Evacuate" or step.reason.startswith("evacuate_delay: storage is given 30 s")
+
+
 def test_the_rules_have_defaults_that_decide():
     assert kinds(decide.steps(world(), nothing_asked(), Rules(), 40, NOW)) == []
 
