@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recovery engine as a process: configuration, log and signals. ``supervisor`` starts it."""
+"""The recovery engine as a process: configuration, log and signals. ``supervisor`` starts it.
+
+SIGTERM ends it. SIGHUP has it read its configuration again; see ``reloading``.
+"""
 
 import argparse
 import concurrent.futures
+import ctypes
 import json
 import logging
 import logging.handlers
+import os
+import resource
 import signal
 import sys
+import time
+import traceback
 
-from nova_ha import cluster, config, nova, runstate
+from nova_ha import cluster, config, nova, reloading, runstate
 from nova_ha.account import Account
 from nova_ha.engine import Engine, log
 from nova_ha.rules import Rules
+
+# Seconds between two looks at whether the engine that is to end on another node has ended.
+LOOK = 1.0
+
+_PR_SET_DUMPABLE = 4  # prctl(2)
 
 
 def main(arguments=None):
@@ -20,6 +33,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="nova_ha.daemon", description="nova-ha's recovery engine")
     parser.add_argument("--name", required=True, help="the resource that supervises this engine")
     name = parser.parse_args(arguments).name
+    _leave_no_core()
+    # Until it can be heeded: it would end us.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     state = runstate.RunState(name)
     # Before it becomes ours: the history of the engine before goes on.
     account = Account.from_dict(state.read_report(), log)
@@ -31,35 +47,116 @@ def main(arguments=None):
     _log_to_journal(name, parameters)
     state.report(runstate.STARTING, "reading the configuration", **account.as_dict())
     try:
-        conf = config.load(parameters)
-        engine = Engine(
-            cluster.Cluster(conf.recovery.attribute),
-            config.cloud(conf, before_request=state.progress),
-            name,
-            state,
-            account,
-            Rules.from_options(conf),
-            conf.recovery,
-            concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "errand"),
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: engine.stop())
-        engine.run()
-    except nova.Misconfigured as error:
+        _run(name, parameters, state, account)
+    except (nova.Misconfigured, cluster.NotInstalled) as error:
         log.error("%s", error)
-        state.report(runstate.MISCONFIGURED, str(error), **account.as_dict())
+        is_absent = isinstance(error, cluster.NotInstalled)
+        word = runstate.NOT_INSTALLED if is_absent else runstate.MISCONFIGURED
+        state.report(word, str(error), **account.as_dict())
         return 1
     return 0
 
 
+def _run(name, parameters, state, account):
+    """Be the engine until SIGTERM comes.
+
+    :raises nova.Misconfigured: it cannot become that
+    :raises cluster.NotInstalled: likewise
+    """
+    conf = config.load(parameters)
+    pacemaker = cluster.Cluster(conf.recovery.attribute, runner=_showing_progress(state))
+    engine = Engine(
+        pacemaker,
+        config.cloud(conf, before_request=state.progress),
+        name,
+        state,
+        account,
+        Rules.from_options(conf),
+        conf.recovery,
+        concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "errand"),
+    )
+    reload = reloading.Reload(engine, state, parameters, conf)
+    signal.signal(signal.SIGHUP, reload.ask)
+    await_others(
+        pacemaker, name, parameters, lambda why: state.report(runstate.STARTING, why, **account.as_dict())
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: engine.stop())
+    engine.run(before_pass=reload.if_asked)
+
+
+def await_others(pacemaker, name, parameters, report, sleep=time.sleep):
+    """Return once no other engine does this one's work: not one that is supervised on another node.
+
+    :param pacemaker: a ``cluster.Cluster``
+    :param name: the resource that supervises this engine
+    :param parameters: this engine's
+    :param report: called with a line that says for what we wait
+    :raises nova.Misconfigured: another resource's engine does it, so that waiting is of no use
+    :raises cluster.NotInstalled: Pacemaker's programs are not there
+    """
+    while True:
+        try:
+            ours = {pacemaker.local_node()}
+            for other, theirs in pacemaker.resource_parameters("NovaEvacuate").items():
+                if theirs.get("attribute") != parameters.get("attribute"):
+                    continue
+                nodes = pacemaker.active_on(other) - (ours if other == name else set())
+                if nodes and other != name:
+                    where = ", ".join(sorted(nodes))
+                    raise nova.Misconfigured(f"resource {other} does the same on {where}: one engine is to do it")
+                if nodes:
+                    reason = f"the cluster has {name} active on {', '.join(sorted(nodes))}"
+                    break
+            else:
+                return
+        except cluster.NotInstalled:
+            raise
+        except cluster.ClusterError as error:
+            reason = str(error)
+        report(reason)
+        sleep(LOOK)
+
+
+def _showing_progress(state):
+    def run(command, timeout):
+        state.progress()
+        return cluster.run(command, timeout)
+
+    return run
+
+
+def _leave_no_core():
+    """Have the kernel dump no core of this process, and let nobody but root look into it: it knows a password."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The limit does not hold where cores are piped into a program.
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def _log_to_journal(name, parameters):
-    # Where nobody listens the log is lost, which must not fill the supervisor's file with tracebacks.
+    # Where nobody listens the log is lost, which must not fill the supervisor's file with tracebacks; nor are libraries
+    # to do so, whose warnings we hear of as errors, too.
     logging.raiseExceptions = False
+    logging.lastResort = None
     handler = logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
     handler.ident = f"NovaEvacuate({name}): "
     log.addHandler(handler)
-    log.setLevel(logging.DEBUG if config.is_true(parameters.get("verbose", "")) else logging.INFO)
+    reloading.set_level(parameters)
+
+
+def process():
+    """``main``, then the process' end, at once: requests that workers have still open would hold it up."""
+    try:
+        said = main()
+    except Exception:
+        traceback.print_exc()
+        log.critical("the engine dies of %s", traceback.format_exc(limit=-1).strip().replace("\n", " "))
+        said = 1
+    if isinstance(said, str):
+        sys.stderr.write(f"{said}\n")
+    sys.stderr.flush()
+    os._exit(1 if said else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

@@ -43,6 +43,13 @@ ACTED = 0.02
 # Seconds between two looks, within a pause, at what would end it.
 TICK = 0.1
 
+# Seconds for which the cloud must have refused us before monitors tell: Keystone may do so for a moment.
+COMPLAIN_AFTER = 60.0
+
+# Seconds between two looks, while no host is flagged, at whether the cloud still takes us: a password that has been
+# changed is to be known before a host dies.
+CHECK = 300.0
+
 
 class Engine:
     """Recovers every flagged host, for ever.
@@ -78,18 +85,34 @@ class Engine:
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
         self._connected = False
+        self._check_at = 0.0  # when to look whether the cloud still takes us
         self._waits = None  # for what, while the cloud or the cluster does not answer
+        self._refused_since = None  # since when the cloud has refused us, if it does
+        self._awake = False  # the next pass is not to be waited for
 
     def stop(self):
         """End ``run`` after the steps at hand; what has been sent is left to Nova."""
         self._stop.set()
 
-    def run(self):
+    def wake(self):
+        """End the pause before the next pass; may be called by a signal's handler, at any line of ours."""
+        self._awake = True
+
+    def reconfigure(self, rules, options):
+        """Go by another configuration from the next pass on; see the class. What is known is kept."""
+        self._rules = rules
+        self._observer.reconfigure(options.domain, rules.use_aggregates)
+        self._pace.relimit(options.in_flight)
+
+    def run(self, before_pass=lambda: None):
         """Pass after pass, until ``stop``.
 
+        :param before_pass: called before each of them
         :raises nova.Misconfigured: before the first connection to the cloud; later it is waited out
         """
         while not self._stop.is_set():
+            self._awake = False
+            before_pass()
             change = pacemaker.last_change()
             try:
                 pause = self.one_pass()
@@ -99,6 +122,7 @@ class Engine:
                 self._wait_for(error)
                 pause = AWAY
             else:
+                self._refused(None)
                 if self._waits is not None:
                     self._waits = None
                     log.info("working again")
@@ -117,9 +141,14 @@ class Engine:
             self._outcomes.learn(step, outcome)
         self._claims.read()
         if not self._connected:
+            self._state.report("asking", "the cloud has not answered yet", **self._account.as_dict())
             self._cloud.connect()
             self._connected = True
+            self._check_at = self._clock() + CHECK
             log.info("connected to Nova")
+        elif not self._claims.flags and self._clock() >= self._check_at:
+            self._cloud.connect()
+            self._check_at = self._clock() + CHECK
         self._steps, services = self._claim() if self._claims.are_free() else ([], None)
         ours = self._claims.ours()
         self._steps += self._decide(ours, services) if ours else []
@@ -195,24 +224,8 @@ class Engine:
         now = self._clock()
         for host in world.hosts:
             self._attempts.observe(host, now)
-        self._see_restarts(world, now)
         window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)
-
-    def _see_restarts(self, world, now):
-        """Learn where nova-compute was started anew in the middle of an evacuation, as often as that may matter."""
-        restarts = self._attempts.restarts
-        restarts.observe(world, now)
-        hosts = restarts.asks_for(now)
-        if not hosts:
-            return
-        try:
-            found = self._cluster.starts("NovaCompute", hosts)
-        except pacemaker.ClusterError as error:
-            log.debug("starts of nova-compute not known: %s", error)
-            found = {}
-        names = self._observer.nova_names(found, world.services)
-        restarts.learn({name: found[host] for host, name in names.items()}, self._clock())
 
     def _online(self):
         """The nodes that the cluster reaches, if that may matter; else None."""
@@ -293,10 +306,26 @@ class Engine:
         if self._waits != what:
             self._waits = what
             log.warning("waiting: %s", error)
+        self._refused(error if isinstance(error, (nova.Misconfigured, nova.WrongAddress)) else None)
         flags = self._claims.flags
         steps = [step for step in self._steps if step.host in flags]
         self._account.hosts(flags, steps, self._attempts.get)
-        self._state.report("waiting", str(error), **self._account.as_dict())
+        # Who starts us waits until the flags have been read once.
+        unread = isinstance(error, pacemaker.ClusterError) and not self._connected
+        self._state.report("starting" if unread else "waiting", str(error), **self._account.as_dict())
+
+    def _refused(self, error):
+        """Complain of a cloud that goes on refusing us: the recoveries wait, and only an operator can help.
+
+        :param error: how it did in this pass, or None if it did not
+        """
+        if error is None:
+            self._refused_since = None
+            self._state.complain("cloud", None)
+            return
+        self._refused_since = self._refused_since or self._clock()
+        if self._clock() - self._refused_since >= COMPLAIN_AFTER:
+            self._state.complain("cloud", f"recoveries wait: {error}")
 
     def _rest(self, seconds, change):
         """Wait, but no longer than until the cluster's configuration or an instance changes, or we are told to stop.
@@ -311,5 +340,5 @@ class Engine:
             if self._errands.changed():
                 return
             self._state.progress()
-            if self._stop.wait(min(TICK, seconds)):
+            if self._stop.wait(min(TICK, seconds)) or self._awake:
                 return

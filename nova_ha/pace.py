@@ -26,6 +26,12 @@ class Pace:
         self._paused_until = 0.0
         self._since_cut = limit  # requests accepted since the window was cut, so that the first slow one counts
 
+    def relimit(self, limit):
+        """Go by another limit from now on; what was learned of Nova under the former one is learned anew."""
+        if limit != self._limit:
+            self._limit = self._since_cut = limit
+            self._window = self._goal = float(limit)
+
     @property
     def window(self):
         """Evacuations that may be in flight now, 1 at least."""

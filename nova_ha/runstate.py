@@ -8,6 +8,8 @@ file            content
                 no process id goes stale and a second engine cannot start
 ``progress``    CLOCK_MONOTONIC in seconds, written at each step of the engine's main loop
 ``status.json`` the engine's account of itself
+``complaint``   there only while the engine runs and an operator has something to set right: one line that says what
+``changes``     parameters that a running engine is to take over, for as long as the hand-over takes; never a secret
 ``output``      what the engine wrote to its standard error, for the case that it dies before it can report
 =============== ================================================================================================
 
@@ -21,11 +23,14 @@ import time
 
 ROOT = "/run/nova-ha"
 
-# States of a report. Waiting: all is well but for the cloud, which does not answer.
+# States of a report. Asking: the flags are known, and the cloud, which was never asked before, has not answered yet.
+# Waiting: all is well but for the cloud, which does not answer.
 STARTING = "starting"
+ASKING = "asking"
 WORKING = "working"
 WAITING = "waiting"
 MISCONFIGURED = "misconfigured"
+NOT_INSTALLED = "not installed"
 
 # Seconds without progress after which an engine counts as hung. No step may take longer.
 HUNG_AFTER = 120
@@ -52,7 +57,7 @@ class RunState:
     """
 
     def __init__(self, name, root=ROOT):
-        if not name or "/" in name or name in (".", ".."):
+        if not can_name(name):
             raise ValueError(f"{name!r} cannot name a resource")
         self.name = name
         self.directory = f"{root}/{name}"
@@ -60,12 +65,16 @@ class RunState:
         self._lock_file = f"{self.directory}/lock"
         self._progress_file = f"{self.directory}/progress"
         self._report_file = f"{self.directory}/status.json"
+        self._complaint_file = f"{self.directory}/complaint"
+        self._changes_file = f"{self.directory}/changes"
         self._lock = None
         self._progress = None
+        self._complaints = {}
 
     def create(self):
-        """Make the directory; only root can look into it."""
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        """Make the directory; only root can look into it, or into the one that it is in."""
+        for directory in (os.path.dirname(self.directory), self.directory):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
 
     # The engine's side.
 
@@ -87,6 +96,8 @@ class RunState:
         self._lock = lock
         self._progress = os.open(self._progress_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self.progress()
+        for left_over in (self._complaint_file, self._changes_file):
+            _remove(left_over)
         self.report(STARTING, "the engine is starting", **account)
 
     def progress(self):
@@ -96,17 +107,34 @@ class RunState:
     def report(self, state, reason, **more):
         """Replace the engine's account of itself.
 
-        :param state: STARTING, WORKING, WAITING or MISCONFIGURED
+        :param state: one of the states above
         :param reason: one line for an operator
         :param more: anything else that JSON can hold
         """
         import json
 
         account = {"state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
-        draft = f"{self._report_file}.new"
-        with open(draft, "w", encoding="utf-8", opener=_private) as file:
-            json.dump(account, file)
-        os.replace(draft, self._report_file)
+        _write(self._report_file, json.dumps(account))
+
+    def complain(self, subject, text):
+        """Have monitors tell the cluster's operators what to set right; None: nothing (any more) about that subject."""
+        complaints = {**self._complaints, subject: text}
+        if complaints == self._complaints:
+            return
+        self._complaints = complaints
+        said = "; ".join(text for text in complaints.values() if text is not None)
+        if said:
+            _write(self._complaint_file, said)
+        else:
+            _remove(self._complaint_file)
+
+    def take_changes(self):
+        """The parameters that the supervisor wants this engine to take over, or None if it does not."""
+        return _read_json(self._changes_file)
+
+    def taken_over(self):
+        """Tell the supervisor that its changes have been seen to, be it by a complaint."""
+        _remove(self._changes_file)
 
     # The supervisor's side.
 
@@ -133,18 +161,35 @@ class RunState:
             return None
 
     def is_well(self):
-        """Whether an engine runs and makes progress: what a monitor asks."""
-        return self.holder() is not None and (self.progress_age() or 0) <= HUNG_AFTER
+        """Whether an engine runs, makes progress and has nothing to complain of: what a monitor asks."""
+        return (
+            self.holder() is not None
+            and (self.progress_age() or 0) <= HUNG_AFTER
+            and not os.path.exists(self._complaint_file)
+        )
 
     def read_report(self):
         """The engine's last account of itself (see ``report``; ``pid`` tells whose it is), or {} if there is none."""
+        return _read_json(self._report_file) or {}
+
+    def read_complaint(self):
+        """What the engine has to complain of, in one line, or None."""
+        return _read(self._complaint_file)
+
+    def hand_over(self, parameters):
+        """Lay out parameters for a running engine to take over; ``is_handed_over`` tells when it has."""
         import json
 
-        try:
-            with open(self._report_file, encoding="utf-8") as file:
-                return json.load(file)
-        except (FileNotFoundError, ValueError):
-            return {}
+        _write(self._changes_file, json.dumps(parameters))
+
+    def is_handed_over(self):
+        """Whether the engine has seen to what was laid out for it."""
+        return not os.path.exists(self._changes_file)
+
+
+def can_name(name):
+    """Whether it can be the name of a directory, and so of a resource."""
+    return bool(name) and "/" not in name and name not in (".", "..")
 
 
 def _holder(lock):
@@ -154,5 +199,36 @@ def _holder(lock):
     return None if kind == fcntl.F_UNLCK else pid
 
 
+def _write(path, text):
+    """Replace a file's content, so that whoever reads it finds the old one or the new one; only root may read it."""
+    draft = f"{path}.new"
+    with open(draft, "w", encoding="utf-8", opener=_private) as file:
+        file.write(text)
+    os.replace(draft, path)
+
+
 def _private(path, flags):
     return os.open(path, flags, 0o600)
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _read_json(path):
+    """What a file holds, or None if there is none or it was left half written by a machine that went down."""
+    import json
+
+    try:
+        return json.loads(_read(path) or "null")
+    except ValueError:
+        return None
+
+
+def _remove(path):
+    if os.path.exists(path):
+        os.unlink(path)

@@ -9,26 +9,15 @@ import os
 import signal
 import site
 import subprocess
+import syslog
 import time
 
-from nova_ha import agent, parameters
+from nova_ha import agent
 from nova_ha.agent import Action, Deadline, Failure, ocf
-from nova_ha.parameters import ATTRIBUTE, CLOUD, DEFAULT_CONFIG, Parameter
-from nova_ha.runstate import HUNG_AFTER, MISCONFIGURED, WAITING, WORKING, RunState
+from nova_ha.parameters import DEFAULT_CONFIG
+from nova_ha.parameters import ENGINE as PARAMETERS
+from nova_ha.runstate import ASKING, HUNG_AFTER, MISCONFIGURED, NOT_INSTALLED, WAITING, WORKING, RunState
 
-PARAMETERS = (
-    *CLOUD,
-    ATTRIBUTE,
-    Parameter(
-        "config",
-        "string",
-        "Configuration file",
-        "File from which the engine reads what no parameter sets. With it, the password need not be in the cluster's "
-        "configuration.",
-        DEFAULT_CONFIG,
-        check=parameters.absolute_path,
-    ),
-)
 REQUIRED = ("auth_url", "username", "password", "tenant_name")
 
 SHORT = "Recovery of the instances of dead compute hosts"
@@ -38,11 +27,20 @@ engine has Nova resurrect the host's instances elsewhere (evacuate, in the words
 tries until all of them run; then it gives the host back. If it dies, it goes on where it was on whichever node it is
 started next.
 
-Keep it on control nodes with a location rule. auth_url, username, password and tenant_name are required, unless a
-configuration file (config) gives them.
+A cloud that is away does not fail the resource: the engine waits for it. A cloud that refuses the engine does, when it
+starts; refused later, it waits, and its monitor says so (exit code 190, degraded).
+
+Keep it on control nodes with a location rule, and do not clone it. auth_url, username, password and tenant_name are
+required, unless a configuration file (config) gives them.
 """
 
+DEGRADED = 190  # Pacemaker's code for what is active and needs an operator; it changes nothing of where that runs
+
+# Exit codes for what the engine reports when it cannot work.
+_CODES = {MISCONFIGURED: ocf.OCF_ERR_CONFIGURED, NOT_INSTALLED: ocf.OCF_ERR_INSTALLED}
+
 _GRACE = 3  # seconds that the engine has to end by itself
+_PATIENCE = 20  # seconds that start waits for the cloud's first answer, for mistakes to show at once
 _LOOK = 0.05  # seconds between two looks at the engine's state
 
 
@@ -52,43 +50,60 @@ def main():
         "start": Action(_start, 60),
         "stop": Action(_stop, 20),
         "monitor": Action(_monitor, 20, 10),
+        "reload-agent": Action(_reload, 20),
         "validate-all": Action(lambda: check_configuration() and None, 20),
         "meta-data": Action(None, 5),
     }
+    # Exit reasons go to the log, too: under the name that the engine's own lines have.
+    syslog.openlog(f"NovaEvacuate({ocf.OCF_RESOURCE_INSTANCE or ''})", syslog.LOG_PID, syslog.LOG_DAEMON)
     agent.run("NovaEvacuate", SHORT, LONG, PARAMETERS, actions)
 
 
 def _start():
-    start(RunState(_name()), check_configuration(), Deadline(60).left)
+    start(_state(), check_configuration(), Deadline(60).left)
 
 
 def _stop():
-    stop(RunState(_name()), Deadline(20).left)
+    stop(_state(), Deadline(20).left)
 
 
 def _monitor():
-    monitor(RunState(_name()))
+    monitor(_state())
 
 
-def _name():
-    if not ocf.OCF_RESOURCE_INSTANCE:
-        raise Failure(ocf.OCF_ERR_ARGS, "OCF_RESOURCE_INSTANCE, the resource's name, is not set")
-    return ocf.OCF_RESOURCE_INSTANCE
+def _reload():
+    # Their values are checked by the engine: an exit code that says what is wrong with them would have it stopped.
+    given = agent.values()
+    changes = {known.name: given[known.name] for known in PARAMETERS if known.reloadable and known.name in given}
+    reload(_state(), changes, Deadline(20).left)
+
+
+def _state():
+    try:
+        return RunState(ocf.OCF_RESOURCE_INSTANCE)
+    except ValueError as error:
+        raise Failure(ocf.OCF_ERR_ARGS, f"OCF_RESOURCE_INSTANCE: {error}") from error
 
 
 def check_configuration():
     """Demand a configuration that the engine can work with, as far as can be told without the cloud.
 
     :return: the parameters that are set, by name
-    :raises Failure: OCF_ERR_CONFIGURED
+    :raises Failure: OCF_ERR_CONFIGURED; OCF_ERR_INSTALLED where this node lacks a file that another may have
     """
     given = agent.check_parameters(PARAMETERS)
+    if agent.meta("clone") is not None:
+        agent.check(["it must not be cloned: there must be one engine only"])
     config = given.get("config", DEFAULT_CONFIG)
     if os.path.isfile(config):
         return given
     if "config" in given:
-        agent.check([f"config: {config} is not a file on this node"])
-    agent.check(f"{name}: required, and not set (nor is there {config})" for name in REQUIRED if name not in given)
+        raise Failure(ocf.OCF_ERR_INSTALLED, f"config: {config} is not a file on this node")
+    missing = [name for name in REQUIRED if name not in given]
+    if len(missing) == len(REQUIRED):
+        wanted = f"set {', '.join(missing)}, or put them into {config}"
+        raise Failure(ocf.OCF_ERR_INSTALLED, f"{config} is not on this node: {wanted}")
+    agent.check(f"{name}: required, and not set (nor is there {config})" for name in missing)
     return given
 
 
@@ -100,6 +115,7 @@ def start(state, given, left, command=None):
     :param command: the engine's command line, if not ours
     :raises Failure: it does not start
     """
+    begun = time.monotonic()
     pid = state.holder()
     engine = None
     if pid is None:
@@ -110,14 +126,15 @@ def start(state, given, left, command=None):
         code = engine.poll() if engine else None
         report = state.read_report()
         if report.get("pid") == pid:
-            if report["state"] in (WORKING, WAITING):
+            asking = report["state"] == ASKING and time.monotonic() > begun + _PATIENCE
+            if report["state"] in (WORKING, WAITING) or asking:
                 ocf.logger.info(f"the engine is {report['state']}: {report['reason']}")
                 return
-            if report["state"] == MISCONFIGURED:
+            if report["state"] in _CODES:
                 stop(state, left)
-                raise Failure(ocf.OCF_ERR_CONFIGURED, report["reason"])
+                raise Failure(_CODES[report["state"]], report["reason"])
         if code is not None:
-            raise Failure(ocf.OCF_ERR_GENERIC, f"the engine ended at once (code {code}): {_last_words(state)}")
+            raise _ended_at_once(code, _last_words(state))
         time.sleep(_LOOK)
     account = state.read_report()
     stop(state, lambda: _GRACE)
@@ -135,10 +152,7 @@ def stop(state, left):
         pid = state.holder()
         if pid is None:
             return
-        try:
-            os.kill(pid, order)
-        except ProcessLookupError:
-            return
+        _signal(pid, order)
         end = time.monotonic() + patience()
         while state.holder() == pid and time.monotonic() < end:
             time.sleep(_LOOK)
@@ -152,11 +166,35 @@ def monitor(state):
     :raises Failure: it does not
     """
     if state.holder() is None:
-        words = _last_words(state) if not ocf.is_probe() else None
+        words = _end_of(state) if not ocf.is_probe() else None
         raise Failure(ocf.OCF_NOT_RUNNING, words and f"the engine does not run: {words}")
     age = state.progress_age()
     if age is not None and age > HUNG_AFTER:
         raise Failure(ocf.OCF_ERR_GENERIC, f"engine hung: no progress for {age:.0f} s")
+    complaint = state.read_complaint()
+    if complaint and not ocf.is_probe():
+        raise Failure(DEGRADED, complaint)
+
+
+def reload(state, changes, left):
+    """Have the running engine take over parameters, and its configuration file; what will not do it complains of.
+
+    :param changes: all that is set of what can be taken over, by name
+    :param left: says how many seconds the operation has still
+    :raises Failure: no engine runs
+    """
+    pid = state.holder()
+    if pid is None:
+        raise Failure(ocf.OCF_NOT_RUNNING, "the engine does not run")
+    state.hand_over(changes)
+    _signal(pid, signal.SIGHUP)
+    while not state.is_handed_over() and left() > _LOOK:
+        if state.holder() != pid:
+            raise Failure(ocf.OCF_ERR_GENERIC, f"the engine ended: {_end_of(state)}")
+        time.sleep(_LOOK)
+    # While it waits for a slow answer it cannot; it will as soon as that is there.
+    done = "has read" if state.is_handed_over() else "is about to read"
+    ocf.logger.info(f"the engine {done} its configuration anew")
 
 
 def _spawn(state, given, command):
@@ -188,6 +226,30 @@ def _environment():
     if tree not in site.getsitepackages():
         environment["PYTHONPATH"] = tree
     return environment
+
+
+def _signal(pid, number):
+    """Send a signal to the engine; a deadly one to the programs that it started, too, as they would act on after it."""
+    try:
+        if number == signal.SIGKILL and os.getpgid(pid) == pid:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _ended_at_once(code, words):
+    """The Failure of a start of which nothing is left but the engine's last words."""
+    if words.startswith("ModuleNotFoundError: "):
+        return Failure(ocf.OCF_ERR_INSTALLED, f"not installed for /usr/bin/python3: {words.partition(': ')[2]}")
+    return Failure(ocf.OCF_ERR_GENERIC, f"the engine ended at once (code {code}): {words}")
+
+
+def _end_of(state):
+    """Why an engine that does not run any more has ended."""
+    report = state.read_report()
+    return report["reason"] if report.get("state") in _CODES else _last_words(state)
 
 
 def _last_words(state):

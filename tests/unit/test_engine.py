@@ -6,17 +6,18 @@ import itertools
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 
 from nova_ha import flag
+from nova_ha.engine import CHECK
 from nova_ha.guard import Guard
 from nova_ha.nova import Nova
 from nova_ha.order import Order
 from nova_ha.policy import Policy
-from nova_ha.restarts import LATER, SOON
 from nova_ha.rules import RESTART_IN_PLACE, Rules
-from nova_ha.sightings import LOST_AFTER, SETTLE
+from nova_ha.sightings import LOST_AFTER
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
 from tests.unit.simulation.nova import SimulatedNova
@@ -403,7 +404,6 @@ def test_an_instance_that_two_hosts_began_to_start_is_gone_on_with_by_an_operato
     scene.dies("compute-2")
     assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 400)
     scene.run(8)
-    scene.cluster.runs_nova_compute = False
     scene.nova.computes["compute-3"].stop()
     assert scene.run_until(scene.alarms, 1000)
     scene.operator_looks()
@@ -651,69 +651,17 @@ def test_hosts_are_served_in_turns():
 # Evacuations that do not move
 
 
-def in_the_spawn(defined=False, broken=(), by_cluster=True):
-    """nova-compute of the destination has died while it started the instance.
-
-    :param by_cluster: it is a resource of the cluster's; else that does not tell when it starts
-    """
+def in_the_spawn(defined=False, broken=()):
+    """nova-compute of the destination has died while it started the instance."""
     scene = Scene(count=1, spawn_seconds=20).dies("compute-1")
-    scene.cluster.runs_nova_compute = by_cluster
     scene.run(5)
     scene.broken = set(broken)
     scene.nova.computes["compute-2"].stop(defined)
     return scene
 
 
-def test_an_evacuation_whose_nova_compute_was_restarted_at_once_is_asked_for_again_there():
+def test_an_evacuation_that_does_not_move_is_reported_and_not_asked_for_again():
     scene = in_the_spawn()
-    scene.run(LATER + SETTLE - 5)
-    assert len(scene.nova.posts) == 1
-    assert scene.run_until(lambda: scene.nova.servers["i0"].host == "compute-2", 40)
-    ends_well(scene)
-    assert [where for _, where in scene.nova.evacuations] == [None, "compute-2"]
-
-
-def test_it_is_asked_for_again_as_often_as_that_happens():
-    scene = in_the_spawn()
-    assert scene.run_until(lambda: len(scene.nova.posts) == 2, 120)
-    scene.run(5)
-    scene.nova.computes["compute-2"].stop()
-    ends_well(scene)
-    assert [where for _, where in scene.nova.evacuations] == [None, "compute-2", "compute-2"]
-
-
-def test_a_slow_evacuation_is_waited_for_whatever_happens_to_other_hosts():
-    scene = Scene(count=1, spawn_seconds=400).dies("compute-1")
-    scene.run(60)
-    scene.nova.computes["compute-3"].stop()
-    scene.cluster.cleanup()
-    ends_well(scene)
-    assert len(scene.nova.posts) == 1
-
-
-def test_an_evacuation_that_ended_just_before_its_nova_compute_died_is_not_asked_for_again():
-    scene = Scene(count=1, spawn_seconds=20).dies("compute-1")
-    assert scene.run_until(lambda: scene.nova.servers["i0"].host == "compute-2", 60)
-    scene.nova.computes["compute-2"].stop()
-    ends_well(scene)
-    assert len(scene.nova.posts) == 1
-
-
-def test_the_cluster_is_not_asked_for_starts_all_the_time():
-    scene = Scene(count=20, spawn_seconds=2).dies("compute-1")
-    ends_well(scene, 200)
-    assert 1 <= scene.cluster.asked_for_starts <= 40 / SOON + 2
-    scene = Scene(count=1, spawn_seconds=300).dies("compute-1")
-    ends_well(scene)
-    assert scene.cluster.asked_for_starts <= 300 / LATER + 2
-
-
-@pytest.mark.parametrize("how", ["not its resource", "started by systemd", "it does not say"])
-def test_an_evacuation_that_does_not_move_is_reported_and_not_asked_for_again(how):
-    scene = in_the_spawn(by_cluster=how != "not its resource")
-    if how == "started by systemd":
-        scene.starts("compute-2", by_cluster=False)
-    scene.cluster.refuses_starts = how == "it does not say"
     scene.run(590)
     assert scene.alarms() == {}
     scene.run(1000)
@@ -732,15 +680,15 @@ def test_an_evacuation_whose_destination_was_down_is_asked_for_again_there():
     assert [where for _, where in scene.nova.evacuations] == [None, "compute-2"]
 
 
-@pytest.mark.parametrize(("broken", "by_cluster"), [((), False), (("compute-2",), False), ((), True)])
-def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time(broken, by_cluster):
-    scene = in_the_spawn(defined=True, broken=broken, by_cluster=by_cluster)
+@pytest.mark.parametrize("broken", [(), ("compute-2",)])
+def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time(broken):
+    scene = in_the_spawn(defined=True, broken=broken)
     scene.run(120)
     scene.broken = set()
     scene.run(2000)
     assert scene.nova.guests.breaches == []
     assert scene.nova.guests.hosts("i0") == {"compute-2"}
-    assert ("unknown to Nova" in scene.alarms()["compute-1", "i0"]) == (bool(broken) or by_cluster)
+    assert ("unknown to Nova" in scene.alarms()["compute-1", "i0"]) == bool(broken)
     scene.operator_looks()
     ends_well(scene)
 
@@ -889,3 +837,32 @@ def test_a_thousand_instances_take_little_memory():
     before, most = (int(kilobytes) / 1024 for kilobytes in done.stdout.split())
     print(f"{before:.0f} MiB before, {most:.0f} MiB at most")
     assert most <= 100
+
+
+# Configuration
+
+
+def test_evacuations_wait_for_the_storage_when_a_host_is_taken_up():
+    scene = Scene(Rules(evacuate_delay=40)).dies("compute-1")
+    begun = scene.clock.now
+    scene.run_until(lambda: scene.nova.posts, 120)
+    assert 40 <= scene.nova.posts[0][0] - begun < 44
+    ends_well(scene)
+
+
+def test_another_configuration_holds_from_the_next_pass_on_and_nothing_is_forgotten():
+    scene = Scene(Rules(policy=Policy(skip_names=("vm-*",)))).dies("compute-1")
+    scene.cluster.values["compute-2"] = "no"
+    scene.one_pass()
+    claimed = scene.cluster.values["compute-1"]
+    scene.engine.reconfigure(Rules(), types.SimpleNamespace(in_flight=1, domain=None))
+    scene.run_until(lambda: scene.nova.posts, 60)
+    assert scene.cluster.values["compute-1"] == claimed, "it was not taken up anew"
+    assert len(scene.nova.posts) == 1
+    ends_well(scene)
+
+
+def test_an_idle_engine_looks_now_and_then_whether_the_cloud_still_takes_it():
+    scene = Scene()
+    scene.run(2 * CHECK + 60)
+    assert scene.nova.asked == ["connect"] * 3

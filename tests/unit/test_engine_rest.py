@@ -26,6 +26,7 @@ def rested(monkeypatch):
             _errands=types.SimpleNamespace(any=lambda: sending, changed=lambda: now[0] >= done_at),
             _state=types.SimpleNamespace(progress=lambda: None),
             _stop=types.SimpleNamespace(wait=wait),
+            _awake=False,
         )
         Engine._rest(resting, seconds, "old")
         return now[0]

@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("agent", [NOVA_COMPUTE, NOVA_EVACUATE], ids=["Nov
 NAMES = "auth_url username password tenant_name user_domain project_domain domain endpoint_type region_name insecure "
 NAMES += "no_shared_storage verbose attribute"
 CLOUD = {"auth_url": "http://192.0.2.1:5000/v3", "username": "admin", "password": "sEcret", "tenant_name": "admin"}
-CONFIGURED, UNIMPLEMENTED, NOT_RUNNING, GENERIC, ARGS = 6, 3, 7, 1, 2
+CONFIGURED, INSTALLED, UNIMPLEMENTED, NOT_RUNNING, GENERIC, ARGS = 6, 5, 3, 7, 1, 2
 
 
 @pytest.fixture
@@ -34,9 +34,19 @@ def instance():
 def test_the_metadata_is_valid(agent):
     done = ocf(agent, "meta-data")
     assert (done.returncode, done.stderr) == (0, "")
-    # Without the document type, whose file xmllint would look for beside the document.
-    document = re.sub("<!DOCTYPE.*?>", "", done.stdout)
-    assert validates(document, "--dtdvalid", "/usr/share/resource-agents/ra-api-1.dtd")
+    assert validates(done.stdout, "--valid", "--path", "/usr/share/resource-agents")
+
+
+@BOTH
+def test_what_can_be_reloaded_is_marked_as_pacemaker_wants_it(agent):
+    root = ElementTree.fromstring(ocf(agent, "meta-data").stdout)
+    marked = {parameter.get("name") for parameter in root.iter("parameter") if parameter.get("reloadable") == "1"}
+    assert root.findtext("version") == "1.1", "else Pacemaker does not look for reload-agent"
+    assert marked >= {"verbose", "no_shared_storage", "domain"}
+    assert not marked & {"auth_url", "username", "password", "config", "attribute"}
+    if agent == NOVA_EVACUATE:
+        assert "evacuate_delay" in marked
+        assert [action for action in root.iter("action") if action.get("name") == "reload-agent"]
 
 
 @BOTH
@@ -50,7 +60,7 @@ def test_the_metadata_is_complete(agent):
     assert "ensitive" in parameters["password"].findtext("longdesc")
     assert parameters["password"].find("content").get("default") is None
     actions = {action.get("name"): action for action in root.iter("action")}
-    assert set(actions) == {"start", "stop", "monitor", "validate-all", "meta-data"}
+    assert set(actions) - {"reload-agent"} == {"start", "stop", "monitor", "validate-all", "meta-data"}
     assert (actions["monitor"].get("interval"), actions["monitor"].get("timeout")) == ("10s", "20s")
 
 
@@ -60,7 +70,7 @@ def test_an_action_that_it_does_not_do(agent, action):
     done = ocf(agent, action)
     assert done.returncode == UNIMPLEMENTED
     assert len(reasons(done)) == 1
-    assert "does one of start, stop, monitor, validate-all, meta-data" in done.stderr
+    assert "does one of start, stop, monitor, " in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -76,6 +86,8 @@ def test_an_action_that_it_does_not_do(agent, action):
         ("insecure", "perhaps", "one of 1, 0, true, false"),
         ("no_shared_storage", "2", "one of 1, 0, true, false"),
         ("verbose", "very", "one of 1, 0, true, false"),
+        ("evacuate_delay", "-1", "a whole number of seconds"),
+        ("username", "a\udcffb", "text in UTF-8"),
         ("domain", "a b", "without white space"),
         ("username", "a\nb", "a single line"),
         ("evacuation_delay", "-1", "a whole number of seconds"),
@@ -84,7 +96,6 @@ def test_an_action_that_it_does_not_do(agent, action):
         ("unit", "--all", "the name of a systemd unit"),
         ("unit", "x; reboot", "the name of a systemd unit"),
         ("config", "nova.conf", "an absolute path"),
-        ("config", "/nonexistent", "is not a file on this node"),
         ("colour", "blue", "there is no such parameter"),
     ],
 )
@@ -96,6 +107,20 @@ def test_a_bad_value_is_one_clear_line(name, value, wanted):
         (reason,) = reasons(done)
         assert name in reason
         assert wanted in reason
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({**CLOUD, "config": "/nonexistent"}, "config: /nonexistent is not a file on this node"),
+        ({}, "/etc/nova-ha/nova-ha.conf is not on this node: set auth_url, username, password, tenant_name, or put "),
+    ],
+)
+def test_a_file_that_only_this_node_lacks_leaves_the_other_nodes_to_be_tried(given, said):
+    done = ocf(NOVA_EVACUATE, "start", given)
+    assert done.returncode == INSTALLED
+    (reason,) = reasons(done)
+    assert reason.startswith(said)
 
 
 @BOTH
@@ -125,6 +150,17 @@ def test_a_good_configuration(agent):
     more |= {"endpoint_type": "internalURL", "region_name": "R", "no_shared_storage": "True", "verbose": "yes"}
     done = ocf(agent, "validate-all", {**CLOUD, **more})
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("action", ["start", "validate-all"])
+def test_a_clone_is_refused(instance, action):
+    done = ocf(NOVA_EVACUATE, action, {**CLOUD, "CRM_meta_clone": "0"}, instance=instance)
+    assert (done.returncode, reasons(done)) == (CONFIGURED, ["it must not be cloned: there must be one engine only"])
+
+
+def test_a_name_that_cannot_be_one_is_refused():
+    done = ocf(NOVA_EVACUATE, "monitor", instance="../x")
+    assert (done.returncode, reasons(done)) == (ARGS, ["OCF_RESOURCE_INSTANCE: '../x' cannot name a resource"])
 
 
 def test_compute_hosts_need_no_credentials():
@@ -186,6 +222,14 @@ def test_monitor_of_an_engine_that_died(instance, engine):
     assert done.returncode == NOT_RUNNING
     assert reasons(done)[0].startswith("the engine does not run")
     assert reasons(ocf(NOVA_EVACUATE, "monitor", instance=instance)) == [], "a probe finds nothing wrong"
+
+
+def test_monitor_of_an_engine_that_complains(instance, engine):
+    with open(f"{ROOT}/{instance}/complaint", "w") as complaint:
+        complaint.write("recoveries wait: refused")
+    done = ocf(NOVA_EVACUATE, "monitor", instance=instance, interval=10)
+    assert (done.returncode, reasons(done)) == (190, ["recoveries wait: refused"])
+    assert ocf(NOVA_EVACUATE, "monitor", instance=instance).returncode == 0, "a probe finds it running"
 
 
 def test_start_finds_it_running_and_stop_ends_it(instance, engine):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_ha.pace import Pace
+from nova_ha.pace import FIRST_PAUSE, Pace
 
 LATE = 1000.0  # when no pause of the past counts any more
 SLOW, QUICK = 11.0, 0.3
@@ -99,3 +99,16 @@ def test_one_is_always_allowed():
         pace.accepted(now, SLOW)
         now += 100.0
     assert pace.window == 1
+
+
+def test_another_limit_is_begun_with_and_the_same_one_changes_nothing():
+    pace = Pace(8)
+    pace.busy(0.0)
+    pace.relimit(8)
+    assert (pace.window, pace.paused(0.0)) == (4, FIRST_PAUSE)
+    pace.relimit(20)
+    assert (pace.window, pace.paused(0.0)) == (20, FIRST_PAUSE), "Nova wants to be left alone for a while all the same"
+    pace.relimit(3)
+    for _ in range(9):
+        pace.accepted(100.0, 0.1)
+    assert pace.window == 3

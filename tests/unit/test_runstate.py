@@ -92,9 +92,13 @@ def test_progress_takes_the_age_back(tmp_path):
 
 
 def test_only_root_can_look_into_it(tmp_path):
-    state = RunState("r", tmp_path)
+    state = RunState("r", tmp_path / "nova-ha")
     state.acquire()
-    assert stat.S_IMODE(os.stat(state.directory).st_mode) == 0o700
+    state.complain("cloud", "refused")
+    state.hand_over({"verbose": "true"})
+    for directory in (state.directory, tmp_path / "nova-ha"):
+        assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
+    assert len(os.listdir(state.directory)) == 5
     assert {stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(state.directory)} == {0o600}
 
 
@@ -102,3 +106,36 @@ def test_only_root_can_look_into_it(tmp_path):
 def test_a_name_that_leads_elsewhere_is_refused(name):
     with pytest.raises(ValueError, match="cannot name a resource"):
         RunState(name)
+
+
+def test_an_engine_that_complains_is_not_well_until_all_is_set_right(tmp_path):
+    state = RunState("r", tmp_path)
+    state.acquire()
+    state.complain("cloud", "recoveries wait")
+    state.complain("configuration", "the former stays in force")
+    assert state.read_complaint() == "recoveries wait; the former stays in force"
+    state.complain("cloud", None)
+    assert (state.read_complaint(), state.is_well()) == ("the former stays in force", False)
+    state.complain("configuration", None)
+    assert (state.read_complaint(), state.is_well()) == (None, True)
+
+
+def test_what_a_former_engine_left_behind_is_not_this_one_s(tmp_path):
+    former = RunState("r", tmp_path)
+    former.create()
+    former.complain("cloud", "recoveries wait")
+    former.hand_over({"verbose": "true"})
+    state = RunState("r", tmp_path)
+    state.acquire()
+    assert (state.read_complaint(), state.take_changes(), state.is_well()) == (None, None, True)
+
+
+def test_changes_are_handed_over(tmp_path):
+    supervisor, state = RunState("r", tmp_path), RunState("r", tmp_path)
+    state.acquire()
+    assert state.take_changes() is None
+    supervisor.hand_over({"verbose": "true"})
+    assert not supervisor.is_handed_over()
+    assert state.take_changes() == {"verbose": "true"}
+    state.taken_over()
+    assert supervisor.is_handed_over()

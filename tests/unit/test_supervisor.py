@@ -12,6 +12,7 @@ from nova_ha import runstate, supervisor
 from nova_ha.agent import Failure, ocf
 from nova_ha.runstate import RunState
 from tests.unit.agents import TREE
+from tests.unit.engines import alive_in, until
 
 BEGIN = """
 import json, os, signal, sys, time
@@ -97,9 +98,28 @@ def test_a_misconfigured_engine_may_end_by_itself(state):
 
 
 def test_an_engine_that_dies_says_its_last_words(state):
-    code, reason = failure(start, state, 'raise ModuleNotFoundError("No module named novaclient")')
+    code, reason = failure(start, state, 'raise OSError("No space left on device")')
     assert code == ocf.OCF_ERR_GENERIC
-    assert reason == "the engine ended at once (code 1): ModuleNotFoundError: No module named novaclient"
+    assert reason == "the engine ended at once (code 1): OSError: No space left on device"
+
+
+def test_what_is_missing_on_this_node_is_said_as_such(state):
+    code, reason = failure(start, state, "import keystoneauth_that_is_missing")
+    assert code == ocf.OCF_ERR_INSTALLED
+    assert reason == "not installed for /usr/bin/python3: No module named 'keystoneauth_that_is_missing'"
+
+
+def test_start_does_not_wait_for_ever_for_the_first_answer_of_the_cloud(state, monkeypatch):
+    monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
+    begun = time.monotonic()
+    start(state, 'state.report("asking", "the cloud has not answered yet")' + LIVE)
+    assert 0.5 < time.monotonic() - begun < 5
+    supervisor.monitor(state)
+
+
+def test_a_mistake_that_the_cloud_tells_late_is_an_error_of_start_if_start_still_waits(state):
+    life = 'state.report("asking", "x"); time.sleep(0.5); state.report("misconfigured", "no such region"); sys.exit(1)'
+    assert failure(start, state, life) == (ocf.OCF_ERR_CONFIGURED, "no such region")
 
 
 def test_the_report_of_a_former_engine_is_not_taken_for_this_one_s(state):
@@ -126,6 +146,31 @@ def test_monitor_tells_dead_from_hung(state, monkeypatch):
     code, reason = failure(supervisor.monitor, state)
     assert code == ocf.OCF_ERR_GENERIC
     assert reason.startswith("engine hung: no progress for ")
+
+
+def test_monitor_tells_why_an_engine_ended_by_itself(state):
+    life = 'state.report("working", "x"); time.sleep(0.5); state.report("misconfigured", "no such region"); sys.exit(1)'
+    start(state, life)
+    until(lambda: state.holder() is None)
+    code, reason = failure(supervisor.monitor, state)
+    assert (code, reason) == (ocf.OCF_NOT_RUNNING, "the engine does not run: no such region")
+
+
+def test_monitor_passes_a_complaint_on_and_a_probe_does_not(state, monkeypatch):
+    start(state, 'state.report("working", "x"); state.complain("cloud", "recoveries wait: refused")' + LIVE)
+    assert failure(supervisor.monitor, state) == (190, "recoveries wait: refused")
+    monkeypatch.setattr(ocf, "is_probe", lambda: True)
+    supervisor.monitor(state)
+
+
+def test_a_firm_stop_ends_what_the_engine_has_started_too(state):
+    life = "import subprocess; child = subprocess.Popen(['sleep', '1000'])\n"
+    life += "signal.signal(signal.SIGTERM, signal.SIG_IGN); state.report('working', str(child.pid))" + LIVE
+    start(state, life)
+    child = int(state.read_report()["reason"])
+    assert os.getpgid(child) == state.holder()
+    supervisor.stop(state, lambda: 10)
+    until(lambda: not alive_in(os.getpgid(child) if os.path.exists(f"/proc/{child}") else 0))
 
 
 @pytest.mark.parametrize("deaf", [False, True])

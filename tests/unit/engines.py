@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real engine processes, on a cluster that is a few shell scripts."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+from nova_ha import supervisor
+from nova_ha.runstate import ROOT, RunState
+from tests.unit.http_cloud import SERVICES
+
+# The engine as the supervisor starts it, but for where Pacemaker's programs and its CIB are, and how patient it is.
+ENGINE = """
+import sys
+from nova_ha import attempts, cluster, daemon, engine
+engine.COMPLAIN_AFTER, engine.AWAY, engine.AWAIT_RETURN, attempts.INHERITED_SETTLE = 0.5, 0.2, 0.5, 0.2
+directory, name = sys.argv[1:]
+cluster._ENVIRONMENT["PATH"] = directory
+cluster.CIB_FILE = directory + "/flag"
+sys.argv[1:] = ["--name", name]
+daemon.process()
+"""
+
+PROGRAMS = {
+    "crm_node": "echo control-1",
+    "crm_mon": '[ -e status.xml ] && exec /bin/cat status.xml; echo "<x><resources/></x>"',
+    "cibadmin": r"""
+case "$*" in
+*--replace*)
+    for last; do :; done
+    value=$(printf %s "$last" | /bin/sed 's/.*value="\([^"]*\)".*/\1/')
+    echo "$value" > flag ;;
+*primitive*)
+    [ -e resources.xml ] && exec /bin/cat resources.xml; exit 105 ;;
+*)
+    read value < flag || exit 105
+    echo "<node uname='compute-1'><instance_attributes>"
+    echo "<nvpair id='n' name='evacuate' value='$value'/></instance_attributes></node>" ;;
+esac
+""",
+}
+
+
+class Engine:
+    """One engine's process, and the cluster that it sees: a directory with Pacemaker's programs.
+
+    :param directory: a ``pathlib.Path``
+    :param wrapper: a command line to run the engine by
+    """
+
+    def __init__(self, directory, wrapper=()):
+        self.name = f"nova-ha-unit-test-{os.getpid()}"
+        self.state = RunState(self.name)
+        self.directory = directory
+        self.command = [*wrapper, "/usr/bin/python3", "-c", ENGINE, str(directory), self.name]
+        (directory / "flag").touch()
+        for program, text in PROGRAMS.items():
+            self.script(program, text)
+
+    def script(self, program, text):
+        """Have one of Pacemaker's programs do this from now on."""
+        file = self.directory / program
+        draft = file.with_suffix(".new")
+        draft.write_text(f"#!/bin/sh\ncd {self.directory}\n{text}\n")
+        draft.chmod(0o755)
+        draft.replace(file)
+
+    def write(self, file, text):
+        """Write a file of the cluster; ``flag`` is the flag of compute-1."""
+        (self.directory / file).write_text(text)
+
+    def start(self, given, seconds=20):
+        """What the action start does."""
+        supervisor.start(self.state, given, limit(seconds), self.command)
+
+    def stop(self, seconds=10):
+        """What the action stop does."""
+        supervisor.stop(self.state, limit(seconds))
+
+    def remove(self):
+        """Leave nothing of it."""
+        if self.pid is not None:
+            os.killpg(self.pid, signal.SIGKILL)
+            until(lambda: self.pid is None)
+        shutil.rmtree(f"{ROOT}/{self.name}", ignore_errors=True)
+
+    @property
+    def pid(self):
+        return self.state.holder()
+
+    def children(self):
+        """The command lines of the programs that it has running."""
+        return [_command_line(pid) for pid in _children(self.pid)]
+
+
+def limit(seconds):
+    """How many of those seconds are left: a function, as ``agent.Deadline.left``."""
+    end = time.monotonic() + seconds
+    return lambda: max(0.0, end - time.monotonic())
+
+
+def until(condition, seconds=10):
+    """Wait until a condition holds; its value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.02)
+    return value
+
+
+def nova_pages(instances):
+    """What Nova answers about a dead host compute-1 with that many instances, and a living one."""
+    service = {"binary": "nova-compute", "zone": "nova", "updated_at": "2026-01-01T00:00:00.000000"}
+    dead = {"state": "down", "status": "disabled", "forced_down": True, "disabled_reason": "nova-ha: being recovered"}
+    alive = {"state": "up", "status": "enabled", "forced_down": False, "disabled_reason": None}
+    services = [
+        {**service, **dead, "id": "s1", "host": "compute-1"},
+        {**service, **alive, "id": "s2", "host": "compute-2"},
+    ]
+    return {
+        SERVICES: {"services": services},
+        "/v2.1/os-services": {"services": services},
+        "/v2.1/servers/detail": {"servers": []},
+        "/v2.1/servers/detail?all_tenants=True&host=compute-1": {"servers": [_server(n) for n in range(instances)]},
+        "/v2.1/os-migrations": {"migrations": []},
+        "/v2.1/os-aggregates": {"aggregates": []},
+        "/v2.1/flavors/detail": {"flavors": []},
+        "/v2/images": {"images": []},
+    }
+
+
+def _server(number):
+    return {
+        "id": f"i{number}",
+        "name": f"web-{number}",
+        "OS-EXT-SRV-ATTR:host": "compute-1",
+        "OS-EXT-STS:vm_state": "active",
+        "OS-EXT-STS:task_state": None,
+        "OS-EXT-STS:power_state": 1,
+        "OS-SRV-USG:launched_at": "2026-11-21T01:00:00.000000",
+        "OS-EXT-AZ:availability_zone": "nova",
+        "image": "",
+        "flavor": {"original_name": "m1", "extra_specs": {}},
+        "metadata": {},
+        "tenant_id": "p1",
+        "tags": [],
+        "status": "ACTIVE",
+    }
+
+
+def report(engine):
+    """The engine's state and reason, as it last reported them."""
+    found = engine.state.read_report()
+    return found.get("state"), found.get("reason")
+
+
+def _children(pid):
+    found = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in found for child in file.read_text().split()]
+
+
+def _command_line(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except FileNotFoundError:
+        return ""
+
+
+def alive_in(group):
+    """The processes of a process group that run; those that only wait to be reaped are dead."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, its_group = file.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.append(int(file.parent.name))
+    return found
+
+
+def everything_about(pid):
+    """All that ``ps`` and its like can show of a process: its command line and its environment."""
+    return b"".join(pathlib.Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "environ"))
+
+
+def files_of(engine):
+    """Every file that the engine keeps, by name, as (mode, content)."""
+    found = pathlib.Path(engine.state.directory).iterdir()
+    return {file.name: (file.stat().st_mode & 0o777, file.read_text()) for file in found}

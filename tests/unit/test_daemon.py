@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's process, started and stopped as NovaEvacuate does it, against sockets and programs that are real."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from nova_ha import supervisor
+from nova_ha.agent import Failure, ocf
+from tests.unit.agents import TREE
+from tests.unit.engines import Engine, alive_in, everything_about, files_of, nova_pages, report, until
+from tests.unit.http_cloud import PARAMETERS, TOKENS, running
+
+VERSION = ("GET", "/v2.1/")
+NAMESERVER = "127.77.0.1"
+REST = 1.5  # seconds that stop may take beside those that it gives the engine to end by itself
+PASSWORD = "sesame$HOME %(x)s='\"`;&\\ \u00e4\u2603 <&>"  # with what a shell, XML and oslo.config make something of
+
+
+@pytest.fixture
+def cloud():
+    with running() as server:
+        server.pages.update(nova_pages(instances=20))
+        yield server
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = Engine(tmp_path)
+    yield engine
+    engine.remove()
+
+
+def given(cloud, **more):
+    return {"auth_url": f"{cloud.url}/v3", **PARAMETERS, **more}
+
+
+def failure(function, *arguments):
+    with pytest.raises(Failure) as failed:
+        function(*arguments)
+    return failed.value.code, failed.value.reason
+
+
+# Start
+
+
+def test_start_returns_when_the_engine_has_looked_at_the_flags_and_at_the_cloud(engine, cloud):
+    engine.start(given(cloud))
+    assert report(engine) == ("working", "no host is flagged")
+    supervisor.monitor(engine.state)
+
+
+@pytest.mark.parametrize("away", [503, 502, "drop", "hang"])
+@pytest.mark.parametrize("where", [TOKENS, VERSION], ids=["Keystone", "Nova"])
+def test_a_cloud_that_is_away_does_not_fail_the_resource(engine, cloud, monkeypatch, where, away):
+    monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
+    cloud.answers[where] = away
+    engine.start(given(cloud))
+    supervisor.monitor(engine.state)
+    assert report(engine)[0] in ("waiting", "asking")
+    if away != "hang":
+        del cloud.answers[where]
+        until(lambda: report(engine)[0] == "working")
+
+
+def test_a_cloud_of_which_nothing_is_there_does_not_fail_the_resource(engine):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        engine.start({**PARAMETERS, "auth_url": f"http://127.0.0.1:{nobody.getsockname()[1]}/v3"})
+    assert report(engine)[0] == "waiting"
+    assert "Connection refused" in report(engine)[1]
+    supervisor.monitor(engine.state)
+
+
+def test_start_waits_for_the_flags(engine, cloud):
+    engine.script("cibadmin", "echo 'Connection failed' >&2; exit 102")
+    code, reason = failure(engine.start, given(cloud), 2)
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason.startswith("the engine did not get to work in time: ")
+    assert reason.endswith("Connection failed")
+
+
+def test_what_is_not_installed_is_said(engine, cloud):
+    (engine.directory / "crm_node").unlink()
+    assert failure(engine.start, given(cloud)) == (ocf.OCF_ERR_INSTALLED, "crm_node is not installed")
+
+
+# Mistakes
+
+
+def wrong_password(cloud):
+    return {"password": "mistyped"}
+
+
+def without_admin(cloud):
+    cloud.answers["GET", "/v2.1/os-services?binary=nova-compute"] = 403
+    return {}
+
+
+def without_nova(cloud):
+    del cloud.catalog["compute"]
+    return {}
+
+
+def nova_elsewhere(cloud):
+    cloud.catalog["compute"] = f"{cloud.url}/elsewhere"
+    return {}
+
+
+def too_old_a_nova(cloud):
+    cloud.pages["/v2.1/"] = {"version": {"id": "v2.1", "version": "2.53"}}
+    return {}
+
+
+MISTAKES = {
+    # Keystone does not tell which of them it is.
+    "password, user or project": (wrong_password, "credentials are refused: .* of user u .domain d. in project t"),
+    "region": (lambda cloud: {"region_name": "Atlantis"}, "no internal .* in region Atlantis .* internal in R"),
+    "endpoint": (lambda cloud: {"endpoint_type": "adminURL"}, "no admin endpoint .* but internal in R"),
+    "no Nova in the catalog": (without_nova, "no internal endpoint of the compute service .* but none at all"),
+    "Nova elsewhere": (nova_elsewhere, "Nova is not where Keystone says"),
+    "role": (without_admin, "role that administers Nova"),
+    "auth_url's path": (lambda cloud: {"auth_url": f"{cloud.url}/elsewhere"}, "/elsewhere: .* auth_url is correct"),
+    "auth_url's scheme": (lambda cloud: {"auth_url": f"{cloud.url}/v3".replace("http", "https")}, "SSL.* insecure"),
+    "Nova's version": (too_old_a_nova, "2.53; 2.59 is needed"),
+}
+
+
+@pytest.mark.parametrize(("make", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_an_exit_reason_of_start(engine, cloud, make, said):
+    code, reason = failure(engine.start, given(cloud, **make(cloud)))
+    assert code == ocf.OCF_ERR_CONFIGURED
+    assert re.search(said, reason), reason
+    assert "mistyped" not in reason
+    assert "sesame" not in reason
+    assert engine.pid is None
+
+
+def test_a_mistake_that_shows_after_start_is_why_the_engine_ended(engine, cloud):
+    cloud.answers[TOKENS] = 503
+    engine.start(given(cloud, region_name="Atlantis"))
+    del cloud.answers[TOKENS]
+    until(lambda: engine.pid is None)
+    code, reason = failure(supervisor.monitor, engine.state)
+    assert code == ocf.OCF_NOT_RUNNING
+    assert reason.startswith("the engine does not run: Keystone's catalog has no internal endpoint")
+
+
+def test_a_cloud_that_refuses_a_running_engine_does_not_end_it_and_is_told(engine, cloud):
+    engine.write("flag", "yes\n")
+    cloud.pages.update(nova_pages(instances=0))
+    engine.start(given(cloud))
+    pid = engine.pid
+    cloud.password = "changed"
+    cloud.revoke()
+    until(lambda: not engine.state.is_well())
+    code, reason = failure(supervisor.monitor, engine.state)
+    assert code == supervisor.DEGRADED
+    assert reason.startswith("recoveries wait: the credentials are refused")
+    cloud.password = "sesame"
+    until(engine.state.is_well)
+    supervisor.monitor(engine.state)
+    assert engine.pid == pid
+
+
+# One engine only
+
+
+RESOURCES = """<primitive class="ocf" provider="openstack" type="NovaEvacuate" id="{id}"><instance_attributes>
+<nvpair name="attribute" value="{attribute}"/></instance_attributes></primitive>"""
+STATUS = '<x><resources><resource id="{id}" active="true"><node name="{node}"/></resource></resources></x>'
+
+
+def cluster_has(engine, id, node, attribute):
+    engine.write("resources.xml", RESOURCES.format(id=id, attribute=attribute))
+    engine.write("status.xml", STATUS.format(id=id, node=node))
+
+
+@pytest.mark.parametrize(("theirs", "starts"), [("flag-1", False), ("flag-2", True)])
+def test_another_resource_s_engine_that_does_the_same_is_refused(engine, cloud, theirs, starts):
+    cluster_has(engine, "nova-evacuate-2", "control-1", theirs)
+    if starts:
+        engine.start(given(cloud, attribute="flag-1"))
+    else:
+        reason = "resource nova-evacuate-2 does the same on control-1: one engine is to do it"
+        assert failure(engine.start, given(cloud, attribute="flag-1")) == (ocf.OCF_ERR_CONFIGURED, reason)
+
+
+def test_an_engine_does_not_begin_before_that_on_the_other_node_has_ended(engine, cloud):
+    cluster_has(engine, engine.name, "control-2", "flag-1")
+    code, reason = failure(engine.start, given(cloud, attribute="flag-1"), 2)
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason.endswith(f"the cluster has {engine.name} active on control-2")
+    cluster_has(engine, engine.name, "control-1", "flag-1")
+    engine.start(given(cloud, attribute="flag-1"))
+
+
+# Stop, whatever it waits for
+
+
+def asks(engine, cloud, where):
+    cloud.answers[where] = "hang"
+    engine.start(given(cloud))
+    return lambda: cloud.waiting
+
+
+def hanging_keystone(engine, cloud):
+    return asks(engine, cloud, TOKENS)
+
+
+def hanging_nova(engine, cloud):
+    return asks(engine, cloud, VERSION)
+
+
+def hanging_cluster(engine, cloud):
+    engine.start(given(cloud))
+    engine.script("cibadmin", "exec /bin/sleep 1000")
+    os.utime(engine.directory / "flag")
+    return lambda: any("sleep" in line for line in engine.children())
+
+
+def many_requests(engine, cloud):
+    for number in range(20):
+        cloud.answers["POST", f"/v2.1/servers/i{number}/action"] = "hang"
+    engine.write("flag", "yes\n")
+    engine.start(given(cloud))
+    return lambda: cloud.waiting >= 8
+
+
+def frozen(engine, cloud):
+    engine.start(given(cloud))
+    os.kill(engine.pid, signal.SIGSTOP)
+    return lambda: open(f"/proc/{engine.pid}/stat").read().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.parametrize("waits", [hanging_keystone, hanging_nova, hanging_cluster, many_requests, frozen])
+def test_stop_ends_the_engine_whatever_it_waits_for(engine, cloud, monkeypatch, waits):
+    monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
+    until(waits(engine, cloud))
+    _stops_in_time(engine, monkeypatch)
+
+
+def test_stop_while_no_name_server_answers(tmp_path, cloud, monkeypatch):
+    monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
+    (tmp_path / "resolv.conf").write_text(f"nameserver {NAMESERVER}\n")
+    script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    engine = Engine(tmp_path, ["unshare", "--mount", "sh", "-c", script, str(tmp_path / "resolv.conf")])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((NAMESERVER, 53))
+            engine.start({**PARAMETERS, "auth_url": "http://keystone.example.org:5000/v3"})
+            assert silent.recv(512), "the engine asks for the name"
+            _stops_in_time(engine, monkeypatch)
+    finally:
+        engine.remove()
+
+
+def _stops_in_time(engine, monkeypatch):
+    assert supervisor._GRACE + REST < 5, "the seconds that stop may take"
+    monkeypatch.setattr(supervisor, "_GRACE", 0.5)
+    group = os.getpgid(engine.pid)
+    begun = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - begun < supervisor._GRACE + REST
+    assert engine.pid is None
+    until(lambda: not alive_in(group))
+
+
+# Taking another configuration over
+
+
+def reload(engine, **changes):
+    supervisor.reload(engine.state, changes, lambda: 5)
+
+
+def test_reload_takes_over_what_needs_no_restart(engine, cloud, tmp_path):
+    config = tmp_path / "nova-ha.conf"
+    config.write_text("[guard]\nmax_hosts = 1\n")
+    engine.start(given(cloud, config=str(config)))
+    pid = engine.pid
+    reload(engine, evacuate_delay="1000")
+    engine.write("flag", "yes\n")
+    until(lambda: "evacuate_delay" in str(engine.state.read_report().get("hosts")))
+    assert engine.pid == pid
+    assert cloud.posts() == [], "no evacuation was asked for"
+    reload(engine)
+    until(cloud.posts)
+    supervisor.monitor(engine.state)
+
+
+@pytest.mark.parametrize(
+    ("changes", "file", "said"),
+    [
+        ({"evacuate_delay": "soon"}, "", "evacuate_delay: 'soon' will not do: a whole number of seconds"),
+        ({"verbose": "very"}, "", "verbose: 'very' will not do"),
+        ({}, "[recovery]\nno_room = panic\n", "no_room: .*restart_in_place"),
+        ({}, "[nova\n", "line 1: neither"),
+    ],
+)
+def test_what_will_not_do_leaves_the_former_configuration_in_force_and_is_said(
+    engine, cloud, tmp_path, changes, file, said
+):
+    config = tmp_path / "nova-ha.conf"
+    config.touch()
+    engine.start(given(cloud, config=str(config)))
+    config.write_text(file)
+    reload(engine, **changes)
+    code, reason = failure(supervisor.monitor, engine.state)
+    assert code == supervisor.DEGRADED
+    assert re.search(f"^the former configuration stays in force: .*{said}", reason), reason
+    assert not engine.state.is_well(), "else the monitor would not look"
+    # Once it is right, all is well again.
+    config.write_text("")
+    reload(engine)
+    supervisor.monitor(engine.state)
+    assert engine.state.is_well()
+
+
+def test_reload_of_an_engine_that_does_not_run(engine):
+    assert failure(supervisor.reload, engine.state, {}, lambda: 1)[0] == ocf.OCF_NOT_RUNNING
+
+
+def test_reload_does_not_wait_for_a_cloud_that_does_not_answer(engine, cloud, monkeypatch):
+    monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
+    until(asks(engine, cloud, VERSION))
+    begun = time.monotonic()
+    supervisor.reload(engine.state, {}, lambda: begun + 1 - time.monotonic())
+    assert engine.pid
+
+
+# Secrets
+
+
+def test_nothing_shows_the_password(engine, cloud, monkeypatch):
+    cloud.password = PASSWORD
+    engine.start(given(cloud, password=PASSWORD, verbose="true"))
+    reload(engine)
+    for secret in (b"sesame", cloud.tokens[0].encode()):
+        assert secret not in everything_about(engine.pid)
+        assert not any(secret.decode() in text for _, text in files_of(engine).values())
+    assert {mode for mode, _ in files_of(engine).values()} == {0o600}
+
+
+def test_no_program_that_the_engine_starts_knows_the_password(engine, cloud):
+    engine.script("crm_mon", "exec /bin/sleep 1000")
+    engine.script("crm_node", '/usr/bin/env > environment; echo "$@" >> environment; echo control-1')
+    engine.start(given(cloud, password="sesame"))
+    seen = (engine.directory / "environment").read_text()
+    assert "PATH=" in seen
+    assert "sesame" not in seen
+
+
+DUMPS = """
+import ctypes, resource
+from nova_ha import daemon
+daemon._leave_no_core()
+print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+
+
+def test_the_engine_leaves_no_core_dump():
+    done = subprocess.run(["/usr/bin/python3", "-c", DUMPS], cwd=TREE, capture_output=True, text=True, check=True)
+    assert done.stdout == "(0, 0) 0\n"
