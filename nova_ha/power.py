@@ -9,6 +9,8 @@ import os
 import re
 import signal
 import subprocess
+import time
+from xml.etree import ElementTree
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Without the fencer's own variables: the agent then keeps to its own time limits, and can say what it waited for.
@@ -20,6 +22,12 @@ _STATUS = {"on": 0, "off": 2}
 # What the fencing library adds to every wrong use.
 _HINT = "Please use '-h' for usage"
 
+# Options whose values are never repeated, whatever the agent says: passwords, IPMI's and SNMP's keys.
+_SECRET = re.compile("passw|hexadecimal_kg|community|token")
+
+# An agent that has it serves one host at each address; without it, its plug says which of many is meant.
+_ONE_HOST_AGENT = "port_as_ip"
+
 
 class PowerError(Exception):
     """The power agent failed, or left it open in which state the power is; the text is one line, without passwords."""
@@ -30,11 +38,12 @@ class PowerAgent:
 
     :param agent: its name, such as ``fence_ipmilan``, or its path
     :param options: its options by their names on standard input
-    :param limit: seconds that one call of it may take
+    :param limit: seconds that one order may take, its proof included
+    :param recheck: seconds after which a host that was off is looked at once more, 0 not to
     :raises PowerError: there is no such agent, or an option cannot be handed over
     """
 
-    def __init__(self, agent, options, limit):
+    def __init__(self, agent, options, limit, recheck=0):
         self._path = _find(agent)
         self.name = os.path.basename(agent)
         for name, value in options.items():
@@ -44,6 +53,7 @@ class PowerAgent:
                 raise PowerError(f"the value of {name} for {self.name} has more than one line")
         self._options = options
         self._limit = limit
+        self._recheck = recheck
 
     def off(self):
         """Power the host off, and prove that it is.
@@ -51,6 +61,12 @@ class PowerAgent:
         :raises PowerError: it is not proved
         """
         self._order("off")
+        if self._recheck:
+            time.sleep(self._recheck)
+            state = self.status()
+            if state != "off":
+                since = f"the power was off, and is {state} again {self._recheck} s later"
+                raise PowerError(f"{self.name} off: {since}: whether the host ever lost it is not certain")
 
     def on(self):
         """Power the host on, and prove that it is.
@@ -66,13 +82,16 @@ class PowerAgent:
 
         :raises PowerError: the agent failed, or its words and its exit code do not agree
         """
-        code, out, err = self._ask("status")
+        return self._status(self._deadline())
+
+    def _status(self, deadline):
+        code, out, err = self._ask("status", deadline)
         said = re.findall(r"^\s*status:\s*(\w+)\s*$", out, re.IGNORECASE | re.MULTILINE)
         state = said[-1].lower() if said else None
         if _STATUS.get(state) == code:
             return state
         if code in _STATUS.values():
-            answer = " ".join(out.split())[:80] or "nothing"
+            answer = self._without_secrets(" ".join(out.split()))[:80] or "nothing"
             raise PowerError(f"{self.name} status: not understood: it said {answer!r} with exit code {code}")
         raise PowerError(self._failure("status", code, err))
 
@@ -81,20 +100,38 @@ class PowerAgent:
 
         :raises PowerError: it does not
         """
-        self._succeed("monitor")
+        self._succeed("monitor", self._deadline())
+
+    def serves_one(self):
+        """Whether the agent powers one host at each address, so that it does not look at its plug.
+
+        :raises PowerError: its metadata cannot be read
+        """
+        out = self._succeed("metadata", self._deadline())
+        try:
+            names = {parameter.get("name") for parameter in ElementTree.fromstring(out).iter("parameter")}
+        except ElementTree.ParseError as error:
+            raise PowerError(f"{self.name} metadata: not understood: {error}") from error
+        return _ONE_HOST_AGENT in names
+
+    def _deadline(self):
+        return time.monotonic() + self._limit
 
     def _order(self, action):
-        self._succeed(action)
-        state = self.status()
+        # One limit for both, which must end before the fencer's own does: else nobody would hear the reason.
+        deadline = self._deadline()
+        self._succeed(action, deadline)
+        state = self._status(deadline)
         if state != action:
             raise PowerError(f"{self.name} {action}: it reported success, but the power is {state}")
 
-    def _succeed(self, action):
-        code, _out, err = self._ask(action)
+    def _succeed(self, action, deadline):
+        code, out, err = self._ask(action, deadline)
         if code != 0:
             raise PowerError(self._failure(action, code, err))
+        return out
 
-    def _ask(self, action):
+    def _ask(self, action, deadline):
         """Run the agent; return (exit code, standard output, standard error)."""
         options = {**self._options, "action": action}
         request = "".join(f"{name}={_quoted(value)}\n" for name, value in options.items())
@@ -112,7 +149,8 @@ class PowerAgent:
             raise PowerError(f"{self.name} cannot be run: {error.strerror}") from error
         with child:
             try:
-                out, err = child.communicate(request.encode(errors="surrogateescape"), timeout=self._limit)
+                left = max(0.0, deadline - time.monotonic())
+                out, err = child.communicate(request.encode(errors="surrogateescape"), timeout=left)
             except subprocess.TimeoutExpired as error:
                 # With what it started: an ipmitool left behind could still switch the power much later.
                 os.killpg(child.pid, signal.SIGKILL)
@@ -123,10 +161,13 @@ class PowerAgent:
         lines = [line.strip() for line in err.splitlines() if line.strip() and _HINT not in line]
         errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
         said = (errors or lines or [f"exit code {code}"])[-1].removeprefix("Failed: ")
+        return f"{self.name} {action}: {self._without_secrets(said)[:300]}"
+
+    def _without_secrets(self, text):
         for name, value in self._options.items():
-            if "passw" in name and value:
-                said = said.replace(value, "***")
-        return f"{self.name} {action}: {said[:300]}"
+            if _SECRET.search(name) and value:
+                text = text.replace(value, "***")
+        return text
 
 
 def _find(agent):

@@ -42,8 +42,8 @@ class Stand:
         self.path.chmod(0o755)
         return self
 
-    def power(self, limit=10, **options):
-        return PowerAgent(str(self.path), {"ip": "192.0.2.1", **options}, limit)
+    def power(self, limit=10, recheck=0, **options):
+        return PowerAgent(str(self.path), {"ip": "192.0.2.1", **options}, limit, recheck)
 
     @property
     def notes(self):
@@ -73,6 +73,54 @@ def test_an_agent_that_says_off_and_lies_on(stand):
 
 def test_an_agent_that_says_on_and_lies_off(stand):
     assert refusal(stand.lives(OFF).power().on) == "fence_stand on: it reported success, but the power is off"
+
+
+# Off for as many looks as its name says, then on again.
+OFF_FOR = """
+import pathlib
+looks = pathlib.Path(__file__ + ".looks")
+if action == "status":
+    seen = int(looks.read_text()) if looks.exists() else 0
+    looks.write_text(str(seen + 1))
+    status(*(("OFF", 2) if seen < {looks} else ("ON", 0)))
+"""
+
+
+def test_a_bmc_that_is_off_for_one_look_only_is_found_out_by_a_second_one(stand):
+    said = refusal(stand.lives(OFF_FOR.format(looks=1)).power(recheck=0.1).off)
+    assert said.startswith("fence_stand off: the power was off, and is on again 0.1 s later: ")
+    assert [note["options"]["action"] for note in stand.notes] == ["off", "status", "status"]
+
+
+def test_a_second_look_comes_when_it_was_asked_for(stand):
+    began = time.monotonic()
+    stand.lives(OFF).power(recheck=1).off()
+    assert time.monotonic() - began > 1
+    assert [note["options"]["action"] for note in stand.notes] == ["off", "status", "status"]
+
+
+def test_an_order_and_its_proof_have_one_time_limit(stand):
+    life = 'time.sleep(0.7)\nif action == "status": status("OFF", 2)'
+    assert refusal(stand.lives(life).power(limit=1).off) == "fence_stand status: no answer within 1 s"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "one"), [('<parameter name="port_as_ip"/>', True), ('<parameter name="plug"/>', False)]
+)
+def test_whether_an_agent_powers_one_host_or_many(stand, parameter, one):
+    metadata = f"<resource-agent><parameters>{parameter}</parameters></resource-agent>"
+    assert stand.lives(f"print({metadata!r})").power().serves_one() is one
+    assert stand.notes[0]["options"]["action"] == "metadata"
+
+
+@pytest.mark.parametrize(("agent", "one"), [("fence_ipmilan", True), ("fence_redfish", True), ("fence_virsh", False)])
+def test_real_agents_say_whether_they_power_one_host_or_many(agent, one):
+    assert PowerAgent(agent, {}, 20).serves_one() is one
+
+
+def test_an_agent_whose_metadata_is_garbage(stand):
+    said = refusal(stand.lives('print("<resource-agent>")').power().serves_one)
+    assert said.startswith("fence_stand metadata: not understood: ")
 
 
 @pytest.mark.parametrize(
