@@ -4,8 +4,8 @@
 Nothing here talks to the cloud: a fence must not hang because the cloud's API is down.
 """
 
-from nova_ha import flag
-from nova_ha.cluster import ClusterError
+from nova_ha import devices, flag
+from nova_ha.cluster import ClusterError, UnknownNode
 from nova_ha.power import PowerError
 
 # By this name the cluster's configuration knows the devices that only flag.
@@ -14,6 +14,32 @@ AGENT = "fence_compute"
 
 class FenceError(Exception):
     """A host is not fenced, or its state cannot be told; the text is one line for an operator."""
+
+
+def target(cluster, name, plug, domain=None):
+    """The cluster's own name of the host that is to be fenced.
+
+    :param cluster: a ``cluster.Cluster``
+    :param name: the host's name as Pacemaker gives it beside the plug, None if it does not
+    :param plug: what the host is called otherwise: by its BMC, by Nova, or as a power agent's plug; the name if there
+        is no other
+    :param domain: DNS domain of the hosts, where names differ in it
+    :raises cluster.UnknownNode: no node, or several, could be meant
+    :raises FenceError: name and plug mean two hosts
+    :raises cluster.ClusterError: Pacemaker does not answer
+    """
+    host = cluster.resolve(name or plug, domain)
+    if plug not in (name, host):
+        try:
+            other = cluster.resolve(plug, domain)
+        except UnknownNode:
+            return host
+        if other != host:
+            raise FenceError(
+                f"Pacemaker wants {host} fenced, and its plug {plug!r} is the name of another host, {other}: "
+                "see to pcmk_host_map"
+            )
+    return host
 
 
 class Recorder:
@@ -92,20 +118,39 @@ class Recorder:
 class PowerSwitch(Recorder):
     """A device on its own: it powers the host off through another fence agent, and then flags it.
 
-    :param cluster: a ``cluster.Cluster``
+    :param cluster: a ``devices.Devices``
     :param power: a ``nova_ha.power.PowerAgent``
+    :param parameters: of this device, by name, as far as they say whose power it is; see ``devices``
+    :param plug: what the power agent is to know the host by, None if no host is meant
     """
 
-    def __init__(self, cluster, power):
+    def __init__(self, cluster, power, parameters, plug=None):
         super().__init__(cluster)
         self._power = power
+        self._parameters = parameters
+        self._plug = plug
 
     def _prove_off(self, host):
-        """Power the host off, and prove it."""
+        """Power the host off, and prove it; but not if its power could be another host's."""
         try:
+            others = self._others_there(host)
+            if others:
+                raise FenceError(
+                    f"{host} is not powered off: by the devices' parameters its power is that of {', '.join(others)}, "
+                    "too; give each host a device with an address of its own, or its own plug in pcmk_host_map"
+                )
             self._power.off()
         except PowerError as error:
             raise FenceError(f"{host} is not proved to be off, and is not flagged: {error}") from error
+
+    def _others_there(self, host):
+        """Other hosts that devices of the configuration would power off where this one is."""
+        behind = self._cluster.behind(AGENT, self._parameters)
+        # As Pacemaker, which does not mind upper and lower case in a node's name.
+        others = {found for found in behind if (found.host or "").lower() != host.lower()}
+        if devices.is_by_plug(self._parameters) or (others and not self._power.serves_one()):
+            others = {found for found in others if found.plug == self._plug}
+        return sorted(found.host or "any host" for found in others)
 
     def on(self, host):
         """Power the host on, and prove it.
@@ -135,12 +180,13 @@ class PowerSwitch(Recorder):
         return {}
 
     def monitor(self):
-        """Look whether the BMC and Pacemaker answer.
+        """Look whether the BMC and Pacemaker answer; where each host has a BMC of its own, only Pacemaker.
 
         :raises FenceError: one of them does not
         """
         try:
-            self._power.monitor()
+            if not devices.is_by_plug(self._parameters):
+                self._power.monitor()
         except PowerError as error:
             raise FenceError(str(error)) from error
         super().monitor()

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from nova_ha.cluster import Cluster, ClusterError
+from nova_ha import fence
+from nova_ha.cluster import ClusterError
+from nova_ha.devices import Devices
 from nova_ha.fence import FenceError, PowerSwitch, Recorder
 from nova_ha.power import PowerError
 
@@ -19,10 +21,12 @@ class Pacemaker:
     :param deaf: a word of the command that is refused
     :param forgetful: writes are answered with success, and lost
     :param levels: the fencing topology's levels, as XML; devices are named after their agents
+    :param devices: the parameters of the fencing devices that are of our agent, each as ``{name: value}``
     """
 
-    def __init__(self, flags, deaf=None, forgetful=False, levels=LEVEL):
+    def __init__(self, flags, deaf=None, forgetful=False, levels=LEVEL, devices=()):
         self.flags, self.deaf, self.forgetful, self.levels = flags, deaf, forgetful, levels
+        self.devices = devices
         self.written = []
 
     def __call__(self, command, timeout):
@@ -38,6 +42,8 @@ class Pacemaker:
         assert command[:3] == ["cibadmin", "--query", "--xpath"]
         if "fencing-level" in command[3]:
             return self._answer([self.levels] if self.levels else [])
+        if '@type="fence_compute"' in command[3]:
+            return self._answer([self._device(parameters) for parameters in self.devices])
         if "primitive" in command[3]:
             devices = re.findall('@id="((fence_[a-z]+)[^"]*)"', command[3])
             return self._answer([f'<primitive id="{device}" type="{agent}"/>' for device, agent in devices])
@@ -50,16 +56,21 @@ class Pacemaker:
         return (0, f"<xpath-query>{''.join(found)}</xpath-query>", "") if found else (105, "", "No such device")
 
     @staticmethod
+    def _device(parameters):
+        pairs = "".join(f'<nvpair name="{name}" value="{value}"/>' for name, value in parameters.items())
+        return f"<primitive><instance_attributes>{pairs}</instance_attributes></primitive>"
+
+    @staticmethod
     def _node(host, value):
         pair = f'<nvpair id="x" name="evacuate" value="{value}"/>' if value else ""
         return f'<node uname="{host}" type="remote"><instance_attributes>{pair}</instance_attributes></node>'
 
 
 class Power:
-    """A power agent with a state; ``broken`` names the action that fails."""
+    """A power agent with a state; ``broken`` names the action that fails; ``one``: it serves one host."""
 
-    def __init__(self, state="on", broken=None):
-        self.state, self.broken, self.calls = state, broken, []
+    def __init__(self, state="on", broken=None, one=True):
+        self.state, self.broken, self.one, self.calls = state, broken, one, []
 
     def _do(self, action):
         self.calls.append(action)
@@ -81,6 +92,17 @@ class Power:
     def monitor(self):
         self._do("monitor")
 
+    def serves_one(self):
+        self._do("metadata")
+        return self.one
+
+
+BMC = {"ip": "192.0.2.1"}
+
+
+def switch(pacemaker, power, plug="compute-1", **parameters):
+    return PowerSwitch(Devices(runner=pacemaker), power, parameters or BMC, plug)
+
 
 def failure(function, *arguments):
     with pytest.raises((FenceError, ClusterError)) as failed:
@@ -91,13 +113,13 @@ def failure(function, *arguments):
 def test_power_goes_off_before_the_flag_is_written():
     pacemaker, power = Pacemaker({"compute-1": None}), Power()
     power.off = lambda: pacemaker.written.append("power off")
-    PowerSwitch(Cluster(runner=pacemaker), power).off("compute-1")
+    switch(pacemaker, power).off("compute-1")
     assert pacemaker.written == ["power off", ("compute-1", "yes")]
 
 
 def test_what_is_not_proved_off_is_not_flagged():
     pacemaker = Pacemaker({"compute-1": None})
-    text = failure(PowerSwitch(Cluster(runner=pacemaker), Power(broken="off")).off, "compute-1")
+    text = failure(switch(pacemaker, Power(broken="off")).off, "compute-1")
     assert text == "compute-1 is not proved to be off, and is not flagged: fence_x off: no answer within 1 s"
     assert pacemaker.written == []
 
@@ -105,25 +127,25 @@ def test_what_is_not_proved_off_is_not_flagged():
 @pytest.mark.parametrize("former", [None, "no", "restart", "yes", "control-1@1"])
 def test_a_host_is_flagged_whatever_its_flag_was(former):
     pacemaker = Pacemaker({"compute-1": former})
-    Recorder(Cluster(runner=pacemaker)).off("compute-1")
+    Recorder(Devices(runner=pacemaker)).off("compute-1")
     assert pacemaker.flags == {"compute-1": "yes"}
 
 
 def test_a_flag_that_pacemaker_took_and_lost_is_a_failure():
-    recorder = Recorder(Cluster(runner=Pacemaker({"compute-1": None}, forgetful=True)))
+    recorder = Recorder(Devices(runner=Pacemaker({"compute-1": None}, forgetful=True)))
     assert failure(recorder.off, "compute-1") == "compute-1 is not flagged, though Pacemaker took the flag"
 
 
 @pytest.mark.parametrize("deaf", ["crm_attribute", "cibadmin"])
 def test_a_flag_that_is_not_known_to_be_written_is_a_failure(deaf):
-    recorder = Recorder(Cluster(runner=Pacemaker({"compute-1": None}, deaf=deaf)))
+    recorder = Recorder(Devices(runner=Pacemaker({"compute-1": None}, deaf=deaf)))
     assert failure(recorder.off, "compute-1").startswith("compute-1 is not known to be flagged: ")
 
 
 def test_unfencing_leaves_the_flag_alone():
     pacemaker = Pacemaker({"compute-1": "yes"})
-    Recorder(Cluster(runner=pacemaker)).on("compute-1")
-    PowerSwitch(Cluster(runner=pacemaker), Power("off")).on("compute-1")
+    Recorder(Devices(runner=pacemaker)).on("compute-1")
+    switch(pacemaker, Power("off")).on("compute-1")
     assert pacemaker.written == []
 
 
@@ -132,25 +154,25 @@ def test_unfencing_leaves_the_flag_alone():
     [(None, "on"), ("no", "on"), ("restart", "on"), ("go", "off"), ("yes", "off"), ("c@1", "off"), ("?", "off")],
 )
 def test_the_recorder_s_status_is_the_flag(value, state):
-    assert Recorder(Cluster(runner=Pacemaker({"compute-1": value}))).status("compute-1") == state
+    assert Recorder(Devices(runner=Pacemaker({"compute-1": value}))).status("compute-1") == state
 
 
 def test_the_switch_s_status_is_the_power():
-    assert PowerSwitch(Cluster(runner=Pacemaker({"compute-1": "yes"})), Power("on")).status("compute-1") == "on"
+    assert switch(Pacemaker({"compute-1": "yes"}), Power("on")).status("compute-1") == "on"
 
 
 def test_the_recorder_lists_remote_nodes_and_the_switch_none():
-    hosts = Cluster(runner=Pacemaker({"compute-1": "yes", "compute-2": None}))
+    hosts = Devices(runner=Pacemaker({"compute-1": "yes", "compute-2": None}))
     assert Recorder(hosts).hosts() == {"compute-1": "off", "compute-2": "on"}
-    assert PowerSwitch(hosts, Power()).hosts() == {}
+    assert PowerSwitch(hosts, Power(), BMC).hosts() == {}
 
 
 def test_monitor_looks_at_what_off_will_need():
-    assert Recorder(Cluster(runner=Pacemaker({"compute-1": None}))).monitor() is None
-    assert "cannot be read" in failure(Recorder(Cluster(runner=Pacemaker({}, deaf="cibadmin"))).monitor)
-    hosts = Cluster(runner=Pacemaker({"compute-1": None}))
-    assert failure(PowerSwitch(hosts, Power(broken="monitor")).monitor) == "fence_x monitor: no answer within 1 s"
-    assert "cannot be read" in failure(PowerSwitch(Cluster(runner=Pacemaker({}, deaf="cibadmin")), Power()).monitor)
+    assert Recorder(Devices(runner=Pacemaker({"compute-1": None}))).monitor() is None
+    assert "cannot be read" in failure(Recorder(Devices(runner=Pacemaker({}, deaf="cibadmin"))).monitor)
+    hosts = Pacemaker({"compute-1": None})
+    assert failure(switch(hosts, Power(broken="monitor")).monitor) == "fence_x monitor: no answer within 1 s"
+    assert "cannot be read" in failure(switch(Pacemaker({}, deaf="cibadmin"), Power()).monitor)
 
 
 @pytest.mark.parametrize(
@@ -164,13 +186,48 @@ def test_monitor_looks_at_what_off_will_need():
 )
 def test_a_host_is_found_by_the_cluster_s_own_name(name, domain, found):
     known = ["compute-1", "compute-2.cloud.example", "compute-3.a.example", "compute-3.b.example"]
-    assert Cluster(runner=Pacemaker(dict.fromkeys(known))).resolve(name, domain) == found
+    assert Devices(runner=Pacemaker(dict.fromkeys(known))).resolve(name, domain) == found
 
 
 def test_a_host_that_is_unknown_or_ambiguous():
-    hosts = Cluster(runner=Pacemaker(dict.fromkeys(["compute-3.a.example", "compute-3.b.example"])))
+    hosts = Devices(runner=Pacemaker(dict.fromkeys(["compute-3.a.example", "compute-3.b.example"])))
     assert failure(hosts.resolve, "compute-9") == "the cluster knows no node 'compute-9'"
     assert "compute-3.a.example or compute-3.b.example" in failure(hosts.resolve, "compute-3")
+
+
+@pytest.mark.parametrize(
+    ("name", "plug", "domain", "host"),
+    [
+        ("compute-1", "compute-1", None, "compute-1"),
+        ("compute-1", "7", None, "compute-1"),  # a plug of its power agent
+        ("compute-1", "192.0.2.1", None, "compute-1"),  # its BMC
+        ("compute-1", "compute-1.cloud.example", None, "compute-1"),  # as Nova calls it
+        ("compute-1.cloud.example", "bmc-1", None, "compute-1"),
+        ("compute-3.a.example", "compute-3", None, "compute-3.a.example"),  # which alone could be two hosts
+        ("compute-3.a.example", "compute-3", "a.example", "compute-3.a.example"),
+        (None, "compute-1.cloud.example", None, "compute-1"),
+        (None, "compute-3", "b.example", "compute-3.b.example"),
+    ],
+)
+def test_the_host_is_the_one_that_pacemaker_names(name, plug, domain, host):
+    known = ["compute-1", "compute-2", "compute-3.a.example", "compute-3.b.example"]
+    assert fence.target(Devices(runner=Pacemaker(dict.fromkeys(known))), name, plug, domain) == host
+
+
+@pytest.mark.parametrize(
+    ("name", "plug", "domain", "text"),
+    [
+        ("compute-9", "compute-1", None, "the cluster knows no node 'compute-9'"),
+        (None, "7", None, "the cluster knows no node '7'"),
+        (None, "compute-3", None, "compute-3.a.example or compute-3.b.example"),
+        ("compute-1", "compute-2", None, "its plug 'compute-2' is the name of another host, compute-2: see to pcmk_ho"),
+        ("compute-1", "compute-2.x", None, "its plug 'compute-2.x' is the name of another host, compute-2"),
+        ("compute-3.a.example", "compute-3", "b.example", "is the name of another host, compute-3.b.example"),
+    ],
+)
+def test_a_host_that_could_be_another_one(name, plug, domain, text):
+    known = ["compute-1", "compute-2", "compute-3.a.example", "compute-3.b.example"]
+    assert text in failure(fence.target, Devices(runner=Pacemaker(dict.fromkeys(known))), name, plug, domain)
 
 
 def test_a_name_is_data():
@@ -180,9 +237,9 @@ def test_a_name_is_data():
         asked.append(command[3])
         return 105, "", ""
 
-    failure(Cluster(runner=runner).resolve, "x\"] | //* ['")
+    failure(Devices(runner=runner).resolve, "x\"] | //* ['")
     assert asked == []
-    failure(Cluster(runner=runner).resolve, "x\"] | //*")
+    failure(Devices(runner=runner).resolve, "x\"] | //*")
     assert asked == ["//nodes/node[@uname='x\"] | //*' or @uname='x\"] | //*' or starts-with(@uname,'x\"] | //*.')]"]
 
 
@@ -204,9 +261,76 @@ def test_a_name_is_data():
 )
 def test_a_device_that_only_flags_demands_one_that_cuts_the_power_before_it(levels, flagged):
     pacemaker = Pacemaker({"compute-1": "no"}, levels=levels)
-    recorder = Recorder(Cluster(runner=pacemaker))
+    recorder = Recorder(Devices(runner=pacemaker))
     if flagged:
         recorder.off("compute-1")
     else:
         assert "record_only proves nothing by itself" in failure(recorder.off, "compute-1")
     assert pacemaker.flags == {"compute-1": "yes" if flagged else "no"}
+
+
+ALONE = {"ip": "192.0.2.1", "pcmk_host_list": "compute-1"}
+MAPPED = {"pcmk_host_map": "compute-1:7;compute-2:8"}
+
+
+@pytest.mark.parametrize(
+    ("devices", "given", "plug", "one"),
+    [
+        ([ALONE], BMC, "compute-1", True),
+        ([ALONE, {"ip": "192.0.2.2", "pcmk_host_list": "compute-2"}], BMC, "compute-1", True),
+        ([{**ALONE, "pcmk_host_list": "COMPUTE-1"}], BMC, "compute-1", True),
+        # The same address, another port of it or another system behind it.
+        ([ALONE, {"ip": "192.0.2.1", "ipport": "6231", "pcmk_host_list": "compute-2"}], BMC, "compute-1", True),
+        ([ALONE, {"ip": "192.0.2.1", "systems-uri": "/2", "pcmk_host_list": "compute-2"}], BMC, "compute-1", True),
+        # Its plugs tell hosts apart.
+        ([{"ip": "192.0.2.1", **MAPPED}], BMC, "7", False),
+        ([{"ip": "192.0.2.1", "pcmk_host_list": "compute-1,compute-2"}], BMC, "compute-1", False),
+        ([{"port_as_ip": "1", **MAPPED}], {"port_as_ip": "1", "ip": "7"}, "7", True),
+        # Two of one host, for its two power supplies.
+        ([{"ip": "192.0.2.1", "pcmk_host_map": f"compute-1:{plug}"} for plug in (7, 8)], BMC, "7", False),
+    ],
+)
+def test_a_host_whose_power_is_its_own_is_powered_off(devices, given, plug, one):
+    pacemaker, power = Pacemaker({"compute-1": None}, devices=devices), Power(one=one)
+    switch(pacemaker, power, plug, **given).off("compute-1")
+    assert (power.state, pacemaker.flags) == ("off", {"compute-1": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("devices", "given", "plug", "one"),
+    [
+        ([{"ip": "192.0.2.1", "pcmk_host_list": "compute-1 compute-2"}], BMC, "compute-1", True),
+        ([{"ip": "192.0.2.1", **MAPPED}], BMC, "7", True),  # which it does not look at
+        ([ALONE, {**ALONE, "pcmk_host_list": "compute-2"}], BMC, "compute-1", True),  # copied, and forgotten
+        ([ALONE, {**ALONE, "ipport": "", "pcmk_host_list": "compute-2"}], BMC, "compute-1", True),
+        ([ALONE, {"ip": "192.0.2.1", "pcmk_host_check": "none"}], BMC, "compute-1", True),
+        ([{"ip": "192.0.2.1", "pcmk_host_map": "compute-1:7;compute-2:7"}], BMC, "7", False),
+        ([{"ip": "192.0.2.1", "pcmk_host_map": "compute-1=7 compute-2=7"}], BMC, "7", False),
+        ([{"port_as_ip": "on", "pcmk_host_map": "compute-1:7;compute-2:7"}], {"port_as_ip": "1", "ip": "7"}, "7", True),
+    ],
+)
+def test_a_host_whose_power_could_be_another_s_is_neither_powered_off_nor_flagged(devices, given, plug, one):
+    pacemaker, power = Pacemaker({"compute-1": None}, devices=devices), Power(one=one)
+    text = failure(switch(pacemaker, power, plug, **given).off, "compute-1")
+    assert text.startswith("compute-1 is not powered off: by the devices' parameters its power is that of ")
+    assert ("compute-2, too" in text) or ("any host, too" in text)
+    assert (power.state, pacemaker.written) == ("on", [])
+
+
+def test_an_agent_that_does_not_say_whether_plugs_tell_hosts_apart_powers_none_off():
+    shared = [{"ip": "192.0.2.1", **MAPPED}]
+    pacemaker, power = Pacemaker({"compute-1": None}, devices=shared), Power(broken="metadata")
+    assert "fence_x metadata: no answer" in failure(switch(pacemaker, power, "7").off, "compute-1")
+    assert (power.state, pacemaker.written) == ("on", [])
+
+
+def test_the_metadata_is_not_asked_for_where_it_does_not_matter():
+    power = Power()
+    switch(Pacemaker({"compute-1": None}, devices=[ALONE]), power).off("compute-1")
+    assert power.calls == ["off"]
+
+
+def test_with_a_bmc_for_each_host_monitor_looks_at_pacemaker_only():
+    power = Power()
+    switch(Pacemaker({"compute-1": None}), power, None, port_as_ip="1").monitor()
+    assert power.calls == []

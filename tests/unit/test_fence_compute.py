@@ -4,12 +4,16 @@
 import importlib.machinery
 import importlib.util
 import logging
+import pathlib
+import re
+import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
 
-from nova_ha.cluster import Cluster
+from nova_ha import fence_options, force_down
+from nova_ha.devices import Devices
 from tests.unit.agents import FENCE_COMPUTE, fence, validates
 from tests.unit.test_fence import Pacemaker
 from tests.unit.test_power import OFF, ON, Stand
@@ -26,15 +30,102 @@ def parameters():
     return {parameter.get("name"): parameter for parameter in ElementTree.fromstring(done.stdout).iter("parameter")}
 
 
-def test_the_metadata_is_valid():
-    done = fence("action=metadata")
+@pytest.mark.parametrize("action", ["metadata", "meta-data", "manpage"])
+def test_the_metadata_is_valid(action):
+    done = fence(f"action={action}")
     assert done.stderr == ""
     assert validates(done.stdout, "--relaxng", "/usr/share/cluster/relaxng/metadata.rng")
 
 
 def test_actions_that_it_offers():
     actions = {action.get("name") for action in ElementTree.fromstring(fence("action=metadata").stdout).iter("action")}
-    assert actions >= {"on", "off", "reboot", "status", "monitor", "list", "list-status", "validate-all", "metadata"}
+    wanted = {"on", "off", "reboot", "status", "monitor", "list", "list-status", "validate-all", "metadata", "manpage"}
+    assert actions == wanted
+
+
+# Of fence_compute 4.12.1: the name in a configuration, the letter, the long option, and whether it takes a value.
+EXISTING = (
+    ("action", "o", "action", True),
+    ("auth_url", "k", "auth-url", True),
+    ("compute-domain", "", "compute-domain", True),
+    ("compute_domain", "", "compute-domain", True),
+    ("debug", "D", "debug-file", True),
+    ("debug_file", "D", "debug-file", True),
+    ("delay", "", "delay", True),
+    ("disable_timeout", "", "disable-timeout", True),
+    ("domain", "d", "domain", True),
+    ("endpoint_type", "e", "endpoint-type", True),
+    ("help", "h", "help", False),
+    ("insecure", "", "insecure", False),
+    ("instance_filtering", "", "instance-filtering", False),
+    ("login", "l", "username", True),
+    ("login_timeout", "", "login-timeout", True),
+    ("no_shared_storage", "", "no-shared-storage", False),
+    ("passwd", "p", "password", True),
+    ("passwd_script", "S", "password-script", True),
+    ("password", "p", "password", True),
+    ("password_script", "S", "password-script", True),
+    ("plug", "n", "plug", True),
+    ("plug_separator", "", "plug-separator", True),
+    ("port", "n", "plug", True),
+    ("power_timeout", "", "power-timeout", True),
+    ("power_wait", "", "power-wait", True),
+    ("project-domain", "P", "project-domain", True),
+    ("project_domain", "P", "project-domain", True),
+    ("quiet", "q", "quiet", False),
+    ("record_only", "", "record-only", True),
+    ("region_name", "", "region-name", True),
+    ("retry_on", "", "retry-on", True),
+    ("separator", "C", "separator", True),
+    ("shell_timeout", "", "shell-timeout", True),
+    ("stonith_status_sleep", "", "stonith-status-sleep", True),
+    ("tenant_name", "t", "tenant-name", True),
+    ("user-domain", "u", "user-domain", True),
+    ("user_domain", "u", "user-domain", True),
+    ("username", "l", "username", True),
+    ("verbose", "v", "verbose", False),
+    ("verbose_level", "", "verbose-level", True),
+    ("version", "V", "version", False),
+)
+
+
+@pytest.mark.parametrize(("name", "letter", "longopt", "valued"), EXISTING)
+def test_what_the_existing_agent_takes_is_taken(parameters, name, letter, longopt, valued):
+    usage = parameters[name].find("getopt").get("mixed")
+    assert re.search(rf"--{longopt}\b", usage)
+    assert not letter or usage.startswith(f"-{letter}, ")
+    assert (parameters[name].find("content").get("type") != "boolean") == valued
+
+
+def test_every_letter_of_the_existing_agent_is_read(tmp_path):
+    # As help is asked for last, what comes before it has been understood.
+    letters = ["-v", "-q", "-k", "u", "-e", "u", "-l", "u", "-p", "x", "-S", "true", "-n", "h", "-t", "s"]
+    letters += ["-u", "d", "-P", "d", "-d", "x", "-r", "1", "-C", ";", "-D", str(tmp_path / "log"), "-o", "status", "-h"]
+    done = fence(arguments=letters)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage:")
+
+
+def test_the_table_is_complete(parameters):
+    """Where the existing agent is at hand, as Debian has it: all that it knows is in the table."""
+    existing = next((path for path in map(pathlib.Path, EXISTING_AGENT) if _is_the_existing_one(path)), None)
+    if existing is None:
+        pytest.skip("the existing fence_compute is not installed")
+    done = subprocess.run([existing], input="action=metadata\n", capture_output=True, text=True, timeout=30)
+    names = {parameter.get("name") for parameter in ElementTree.fromstring(done.stdout).iter("parameter")}
+    assert names == {name for name, *_ in EXISTING}
+
+
+EXISTING_AGENT = ("/usr/lib/nova-ha/fence_compute.fence-agents", "/usr/sbin/fence_compute")
+
+
+def _is_the_existing_one(path):
+    return path.exists() and "create_nova_connection" in path.read_text()
+
+
+def test_disable_and_enable_are_off_and_on_as_with_agents_that_cut_no_power():
+    assert "Unrecognised" not in fence("action=disable", "record_only=disabled", "plug=x").stderr
+    assert fence("action=enable", "record_only=disabled", "plug=x").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -75,10 +166,10 @@ def test_a_parameter_is_spelt_as_operators_spell_it(parameters, name, getopt):
         (("action=off", "record_only=1"), "You have to enter plug number"),
         (("action=off", "plug=compute-1", "record_only=maybe"), "record_only: 'maybe' will not do: one of 1, true"),
         (("action=off", "plug=compute-1", "record_only=1"), "cibadmin is not installed"),
-        (("action=off", "plug=compute-1"), "no options for the power agent fence_ipmilan: give its ip"),
+        (("action=off", "plug=compute-1"), "no options for the power agent: give its ip"),
         (("action=off", "plug=compute-1", "ip=::1", "power_agent=fence_x"), "there is no power agent 'fence_x'"),
         (("action=off", "plug=x", "record_only=1", "attribute=a b"), "attribute: 'a b' will not do"),
-        (("action=off", "plug=x", "ip=::1", "power_agent_timeout=soon"), "power_agent_timeout: 'soon' will not do"),
+        (("action=off", "plug=x", "ip=::1", "power_agent_timeout=soon"), "--power-agent-timeout is not a valid time"),
         (("action=off", "plug=x", "ip=::1", "power_options='x"), "power_options: No closing quotation"),
         (("action=off", "plug=x", "power_options=action=on"), "'action' cannot be an option of fence_ipmilan"),
         (("action=explode", "plug=compute-1"), "Unrecognised action 'explode'"),
@@ -139,7 +230,7 @@ def agent(monkeypatch):
         loader = importlib.machinery.SourceFileLoader("fence_compute_under_test", str(FENCE_COMPUTE))
         module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(module)
-        monkeypatch.setattr(module, "Cluster", lambda attribute: Cluster(attribute, runner=pacemaker))
+        monkeypatch.setattr(module, "Devices", lambda attribute: Devices(attribute, runner=pacemaker))
         monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
         monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
         monkeypatch.setattr(sys, "argv", ["fence_compute"])
@@ -236,7 +327,7 @@ def test_standalone_hands_on_what_was_given_and_nothing_else(agent, tmp_path):
     assert pacemaker.flags == {"compute-1": "yes"}
     assert stand.notes[0]["options"] == {
         "action": "off", "ip": "192.0.2.1", "ipport": "6230", "lanplus": "1", "cipher": "3", "privlvl": "operator",
-        "power_wait": "4", "username": "bmc", "password": "bMc", "systems_uri": "/x", "a": "b c",
+        "power_wait": "4", "username": "bmc", "password": "bMc", "systems_uri": "/x", "a": "b c", "plug": "compute-1",
     }  # fmt: skip
 
 
