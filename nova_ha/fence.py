@@ -11,6 +11,9 @@ from nova_ha.power import PowerError
 # By this name the cluster's configuration knows the devices that only flag.
 AGENT = "fence_compute"
 
+# No name of a host or of a plug is longer.
+_LONGEST_NAME = 255
+
 
 class FenceError(Exception):
     """A host is not fenced, or its state cannot be told; the text is one line for an operator."""
@@ -25,9 +28,12 @@ def target(cluster, name, plug, domain=None):
         is no other
     :param domain: DNS domain of the hosts, where names differ in it
     :raises cluster.UnknownNode: no node, or several, could be meant
-    :raises FenceError: name and plug mean two hosts
+    :raises FenceError: name and plug mean two hosts, or one of them cannot be a name
     :raises cluster.ClusterError: Pacemaker does not answer
     """
+    for text in (name or plug, plug):
+        if not text.isprintable() or len(text) > _LONGEST_NAME:
+            raise FenceError(f"{text[:80]!r}{'...' if text[80:] else ''} cannot be the name of a host")
     host = cluster.resolve(name or plug, domain)
     if plug not in (name, host):
         try:

@@ -48,7 +48,7 @@ class PowerAgent:
         self.name = os.path.basename(agent)
         for name, value in options.items():
             if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name in ("action", "option"):
-                raise PowerError(f"{name!r} cannot be an option of {self.name}")
+                raise PowerError(f"{name[:80]!r} cannot be an option of {self.name}")
             if "\n" in value or "\r" in value:
                 raise PowerError(f"the value of {name} for {self.name} has more than one line")
         self._options = options
@@ -178,7 +178,7 @@ def _find(agent):
     for path in paths:
         if path.startswith("/") and os.path.isfile(path) and os.access(path, os.X_OK):
             return path
-    raise PowerError(f"there is no power agent {agent!r} on this node")
+    raise PowerError(f"there is no power agent {agent[:80]!r} on this node")
 
 
 def _quoted(value):

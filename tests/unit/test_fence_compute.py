@@ -16,7 +16,7 @@ from nova_ha import fence_options, force_down
 from nova_ha.devices import Devices
 from tests.unit.agents import FENCE_COMPUTE, fence, validates
 from tests.unit.test_fence import Pacemaker
-from tests.unit.test_power import OFF, ON, Stand
+from tests.unit.test_power import OFF, OFF_FOR, ON, Stand
 
 TODAY = ("auth_url=http://k:5000/v3", "login=admin", "passwd=sEcret", "tenant_name=admin", "domain=cloud.example")
 TODAY += ("user-domain=Default", "project-domain=Default", "region_name=R", "endpoint_type=publicURL")
@@ -100,7 +100,7 @@ def test_what_the_existing_agent_takes_is_taken(parameters, name, letter, longop
 def test_every_letter_of_the_existing_agent_is_read(tmp_path):
     # As help is asked for last, what comes before it has been understood.
     letters = ["-v", "-q", "-k", "u", "-e", "u", "-l", "u", "-p", "x", "-S", "true", "-n", "h", "-t", "s"]
-    letters += ["-u", "d", "-P", "d", "-d", "x", "-r", "1", "-C", ";", "-D", str(tmp_path / "log"), "-o", "status", "-h"]
+    letters += ["-u", "d", "-P", "d", "-d", "x", "-r", "1", "-C", ";", "-D", str(tmp_path / "log"), "-o", "off", "-h"]
     done = fence(arguments=letters)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage:")
@@ -170,6 +170,23 @@ def test_a_parameter_is_spelt_as_operators_spell_it(parameters, name, getopt):
         (("action=off", "plug=compute-1", "ip=::1", "power_agent=fence_x"), "there is no power agent 'fence_x'"),
         (("action=off", "plug=x", "record_only=1", "attribute=a b"), "attribute: 'a b' will not do"),
         (("action=off", "plug=x", "ip=::1", "power_agent_timeout=soon"), "--power-agent-timeout is not a valid time"),
+        (("action=off", "plug=x", "ip=::1", "power_agent_timeout=0"), "power_agent_timeout: 0 will not do"),
+        (("action=off", "plug=x", "ip=::1", "power_agent_timeout=-3"), "power_agent_timeout: '-3' will not do"),
+        (("action=off", "plug=x", "ip=::1", "power_recheck=a bit"), "--power-recheck is not a valid time in seconds"),
+        (("action=off", "plug=x", "ip=::1", "power_recheck=-1"), "power_recheck: '-1' will not do"),
+        (("action=off", "plug=x", "ip=::1", "ipport=https"), "--ipport is not a valid integer"),
+        (("action=off", "plug=x", "ip=::1", "method=kick"), "a valid choice for --method"),
+        (("action=off", "plug=x", "ip=::1", "identity_file=/nonexistent"), "use identity file together with ssh"),
+        (("action=off", "plug=x", "record_only=1", "delay=soon"), "--delay is not a valid time in seconds"),
+        (("action=off", "plug=x", "username=u", "password=p", "auth_url=http://k"), "no options for the power agent"),
+        (("action=off", "plug=x", "ip=::1", "power_agent=../fence_x"), "there is no power agent '../fence_x'"),
+        (("action=off", "plug=x", "ip=::1", "power_agent=fence_compute"), "cannot be its own power agent"),
+        (("action=validate-all", "record_only=1", "force_down=1", "auth_url=x"), "force_down: auth_url: 'x' will not"),
+        (
+            ("action=validate-all", "record_only=1", "force_down=1", "endpoint_type=mine"),
+            "force_down: endpoint_type: 'mine' will not do: one of publicURL",
+        ),
+        (("action=validate-all", "record_only=1", "attribute="), "attribute: '' will not do"),
         (("action=off", "plug=x", "ip=::1", "power_options='x"), "power_options: No closing quotation"),
         (("action=off", "plug=x", "power_options=action=on"), "'action' cannot be an option of fence_ipmilan"),
         (("action=explode", "plug=compute-1"), "Unrecognised action 'explode'"),
@@ -208,15 +225,91 @@ def test_disabled_does_nothing_and_succeeds(value):
     assert fence("action=off", "plug=compute-1", f"record_only={value}").returncode == 0
 
 
-def test_the_cloud_s_password_script_is_not_run(tmp_path):
-    fence("action=validate-all", "record_only=1", f"passwd_script=touch {tmp_path}/ran")
+@pytest.mark.parametrize("more", ["record_only=1", "auth_url=http://k", "ip=::1"])
+def test_a_password_script_is_not_run_by_this_agent(tmp_path, more):
+    fence("action=validate-all", more, f"passwd_script=touch {tmp_path}/ran")
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("plug", ["$(touch /tmp/x)", "a&b<c>", "x" * 10000, "\udcff"])
-def test_a_host_name_is_data(plug):
-    done = fence("action=status", "record_only=1", f"plug={plug}")
+HOSTILE = ("$(touch {0})", "`touch {0}`", "x; touch {0}", "a&b<c>", "&lt;!ENTITY x SYSTEM 'file:///etc/passwd'&gt;")
+HOSTILE += ("]]>", "x\" or @uname='y", "x" * 10000, "\udcff", "-v", "--help", "..", "", "\x1b[31m", "x\x00y", "%s%n")
+
+
+@pytest.mark.parametrize("name", ["plug", "nodename", "attribute", "power_agent", "power_options"])
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_whatever_a_value_is_it_is_data(tmp_path, name, text):
+    ran = tmp_path / "ran"
+    lines = {"record_only": "1", "plug": "compute-1"}
+    if name.startswith("power"):
+        del lines["record_only"]
+        lines |= {"ip": "192.0.2.1", "power_agent": str(tmp_path / "fence_nosuch")}
+    lines[name] = text.format(ran) if "touch" in text else text
+    done = fence("action=off", *(f"{key}={value}" for key, value in lines.items()))
     assert (done.returncode, done.stdout) == (1, "")
+    assert not ran.exists()
+    assert len(done.stderr) < 1000
+
+
+@pytest.mark.parametrize("option", ["--plug", "--nodename", "--domain"])
+def test_a_value_with_a_line_break_is_one_value(option):
+    done = fence(arguments=["--record-only=1", "--action=status", "--plug=x", option, "a\naction=on"])
+    assert (done.returncode, done.stdout) == (1, "")
+    wanted = "cibadmin is not installed" if option == "--domain" else r"'a\naction=on' cannot be the name of a host"
+    assert wanted in done.stderr
+
+
+def test_the_cloud_s_clients_are_loaded_only_for_force_down():
+    def loaded(*lines):
+        command = ["/usr/bin/python3", "-I", "-X", "importtime", FENCE_COMPUTE]
+        text = "".join(f"{line}\n" for line in ("action=validate-all", "record_only=1", *lines))
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30).stderr
+
+    assert "keystoneauth1" not in loaded(*TODAY)
+    assert "keystoneauth1" in loaded(*TODAY, "force_down=1")
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ({"--ip": "b", "--username": "u", "--password": "p"}, {"ip": "b", "username": "u", "password": "p"}),
+        ({"--ip": "b", "--password-script": "/x"}, {"ip": "b", "password_script": "/x"}),
+        ({"--ip": "b", "--username": "u", "--password": "p", "--auth-url": "http://k"}, {"ip": "b"}),
+        ({"--ip": "b", "--username": "u", "--auth-url": ""}, {"ip": "b", "username": "u"}),
+        ({"--username": "u", "--power-username": "v"}, {"username": "v"}),
+        ({"--auth-url": "k", "--power-username": "v", "--power-password": "q"}, {"username": "v", "password": "q"}),
+        ({"--ip": ""}, {"ip": ""}),  # which the power agent refuses, while 1 would be an address
+        ({"--lanplus": ""}, {"lanplus": "1"}),  # on a command line
+        ({"--lanplus": "0", "--ssl-insecure": "1"}, {"lanplus": "0", "ssl_insecure": "1"}),
+        ({"--systems-uri": "/x", "--port-as-ip": "1"}, {"systems_uri": "/x", "port_as_ip": "1"}),
+        ({"--plug-separator": ";", "--power-timeout": "30"}, {"plug_separator": ";", "power_timeout": "30"}),
+        ({"--power-options": "ip=a b='c d'", "--ip": "e"}, {"ip": "e", "b": "c d"}),
+    ],
+)
+def test_what_the_power_agent_is_given(given, passed):
+    assert fence_options.for_power_agent(given) == passed
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"--auth-url": "http://k"}, None),
+        ({"--force-down": "0", "--auth-url": "http://k"}, None),
+        ({"--force-down": "1"}, {}),
+        ({"--force-down": "", "--region-name": "R"}, {"region_name": "R"}),
+        ({"--force-down": "1", "--username": "bmc", "--password": "bMc"}, {}),  # the power agent's
+        (
+            {"--force-down": "1", "--auth-url": "k", "--username": "u", "--password": "p", "--tenant-name": "t"},
+            {"auth_url": "k", "username": "u", "password": "p", "tenant_name": "t"}
+            | {"user_domain": "Default", "project_domain": "Default"},
+        ),
+        (
+            {"--force-down": "1", "--auth-url": "k", "--user-domain": "d", "--endpoint-type": "e", "--insecure": ""},
+            {"auth_url": "k", "user_domain": "d", "project_domain": "Default", "endpoint_type": "e", "insecure": "1"},
+        ),
+    ],
+)
+def test_what_the_cloud_is_reached_with(given, found):
+    assert fence_options.for_cloud(given) == found
 
 
 # In this process, because Pacemaker is scripted.
@@ -364,3 +457,162 @@ def test_standalone_status_is_the_power(agent, tmp_path, capsys):
     lines = ("action=status", "plug=compute-1", f"power_agent={stand.path}", "ip=192.0.2.1")
     assert agent(Pacemaker({"compute-1": "yes"}), *lines) == 0
     assert capsys.readouterr().out == "Status: ON\n"
+
+
+# One device for many hosts.
+
+
+def test_the_plug_goes_to_the_power_agent_and_the_flag_to_the_host_that_pacemaker_names(agent, tmp_path):
+    stand, pacemaker = Stand(tmp_path).lives(HONEST), Pacemaker({"compute-1": None, "compute-2": None})
+    lines = ("nodename=compute-2", "plug=192.0.2.2", "port_as_ip=1", f"power_agent={stand.path}", "username=u")
+    assert agent(pacemaker, "action=off", *lines) == 0
+    assert pacemaker.flags == {"compute-1": None, "compute-2": "yes"}
+    # The library has set ip to the plug.
+    wanted = {"action": "off", "plug": "192.0.2.2", "ip": "192.0.2.2", "port_as_ip": "1", "username": "u"}
+    assert [note["options"] for note in stand.notes] == [wanted, {**wanted, "action": "status"}]
+
+
+def test_two_plugs_of_one_host_are_one_host(agent, tmp_path, capsys):
+    stand, pacemaker = Stand(tmp_path).lives(HONEST), Pacemaker({"compute-1": None})
+    lines = ("nodename=compute-1", "plug=7,8", "ip=192.0.2.1", f"power_agent={stand.path}")
+    assert agent(pacemaker, "action=off", *lines) == 0
+    assert pacemaker.flags == {"compute-1": "yes"}
+    assert {note["options"]["plug"] for note in stand.notes} == {"7,8"}
+    assert agent(pacemaker, "action=status", *lines) == 2
+    assert capsys.readouterr().out.endswith("Status: OFF\n")
+
+
+@pytest.mark.parametrize("more", [("plug=compute-2",), ("plug=compute-2.cloud.example", "record_only=1")])
+def test_a_plug_that_is_another_host_s_name_is_a_failed_fence(agent, tmp_path, capsys, more):
+    stand, pacemaker = Stand(tmp_path).lives(HONEST), Pacemaker({"compute-1": None, "compute-2": None})
+    lines = ("nodename=compute-1", "ip=192.0.2.1", f"power_agent={stand.path}", *more)
+    assert agent(pacemaker, "action=off", *lines) == 1
+    assert pacemaker.written == []
+    assert not (tmp_path / "notes").exists()
+    assert "is the name of another host, compute-2: see to pcmk_host_map" in capsys.readouterr().err
+
+
+def test_a_bmc_that_is_configured_for_two_hosts_is_a_failed_fence(agent, tmp_path, capsys):
+    metadata = 'if action == "metadata":\n    print("<a><parameter name=\'port_as_ip\'/></a>"); sys.exit()'
+    stand = Stand(tmp_path).lives(metadata + HONEST)
+    hosts = ("compute-1", "compute-2")
+    devices = [{"ip": "192.0.2.1", "power_options": "a=b", "pcmk_host_list": host} for host in hosts]
+    pacemaker = Pacemaker(dict.fromkeys(hosts), devices=devices)
+    lines = ("nodename=compute-1", "plug=compute-1", "ip=192.0.2.1", "power_options=a=b", f"power_agent={stand.path}")
+    assert agent(pacemaker, "action=off", *lines) == 1
+    assert [note["options"]["action"] for note in stand.notes] == ["metadata"]
+    assert pacemaker.written == []
+    assert "its power is that of compute-2, too" in capsys.readouterr().err
+
+
+# BMCs as they are.
+
+HANGS = "time.sleep(60)"
+REFUSES = """
+print("2026-01-01 00:00:00,000 ERROR: Unable to connect/login to fencing device\\n", file=sys.stderr)
+sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("life", "more", "text"),
+    [
+        (ON, (), "fence_stand off: it reported success, but the power is on"),
+        (HANGS, ("power_agent_timeout=1",), "fence_stand off: no answer within 1 s"),
+        ('if action == "status":\n    time.sleep(60)', ("power_agent_timeout=1",), "status: no answer within 1 s"),
+        ('print("<html>"); sys.exit(0)', (), "status: not understood: it said '<html>' with exit code 0"),
+        ("sys.stdout.buffer.write(bytes(range(256)) * 40)", (), "fence_stand status: not understood"),
+        ("sys.exit(2)", (), "fence_stand off: exit code 2"),
+        ("os.kill(os.getpid(), 9)", (), "fence_stand off: exit code -9"),
+        (REFUSES, (), "fence_stand off: Unable to connect/login to fencing device"),
+        (OFF_FOR.format(looks=1), ("power_recheck=1",), "the power was off, and is on again 1 s later"),
+    ],
+    ids=["lies", "hangs", "hangs-after", "web-page", "binary", "wrong-use", "dies", "password", "off-for-a-moment"],
+)
+@pytest.mark.parametrize("action", ["off", "reboot"])
+def test_what_a_bmc_does_wrong_is_a_failed_fence_with_its_reason(agent, tmp_path, capsys, action, life, more, text):
+    stand, pacemaker = Stand(tmp_path).lives(life), Pacemaker({"compute-1": "no"})
+    lines = ("nodename=compute-1", "plug=compute-1", f"power_agent={stand.path}", "ip=192.0.2.1", "password=sEcret")
+    assert agent(pacemaker, f"action={action}", *lines, *more) == 1
+    assert (pacemaker.written, pacemaker.flags) == ([], {"compute-1": "no"})
+    told = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert len(told) == 1
+    assert "ERROR: Failed: compute-1 is not proved to be off, and is not flagged: " in told[0]
+    assert text in told[0]
+    assert "sEcret" not in told[0]
+
+
+@pytest.mark.parametrize(
+    ("life", "text"),
+    [
+        (OFF, "fence_stand on: it reported success, but the power is off"),
+        (REFUSES, "fence_stand on: Unable to connect/login to fencing device"),
+        ('print("Status: ?")', "not understood"),
+    ],
+)
+def test_a_host_that_does_not_come_on_is_said(agent, tmp_path, capsys, life, text):
+    stand, pacemaker = Stand(tmp_path).lives(life), Pacemaker({"compute-1": "yes"})
+    assert agent(pacemaker, "action=on", "plug=compute-1", f"power_agent={stand.path}", "ip=192.0.2.1") == 1
+    told = capsys.readouterr().err
+    assert "Failed: compute-1 is not proved to be on: " in told
+    assert text in told
+    assert pacemaker.written == []
+
+
+# force_down.
+
+
+@pytest.fixture
+def attempts(monkeypatch):
+    """What was tried of Nova: ``attempts.made``; it ends as ``attempts.outcome`` says."""
+
+    class Attempts:
+        made, outcome = [], None
+
+    found = Attempts()
+    found.made = []
+
+    def attempt(host, domain, cloud):
+        found.made.append((host, domain, cloud["auth_url"]))
+        return found.outcome
+
+    monkeypatch.setattr(force_down, "attempt", attempt)
+    return found
+
+
+FORCE = ("plug=compute-1", "record_only=1", "force_down=1", *TODAY)
+
+
+@pytest.mark.parametrize("outcome", [None, "the cloud did not answer within 3 s"])
+@pytest.mark.parametrize(("action", "word"), [("off", "Powered OFF"), ("reboot", "Rebooted")])
+def test_a_flagged_host_is_forced_down_and_the_outcome_does_not_depend_on_that(
+    agent, attempts, capsys, action, word, outcome
+):
+    pacemaker, attempts.outcome = Pacemaker({"compute-1": None}), outcome
+    assert agent(pacemaker, f"action={action}", *FORCE) == 0
+    assert pacemaker.flags == {"compute-1": "yes"}
+    assert attempts.made == [("compute-1", "cloud.example", "http://k:5000/v3")]
+    said = capsys.readouterr()
+    assert said.out == f"Success: {word}\n"
+    warning = f"WARNING: compute-1 is flagged, and not forced down by this agent: {outcome}"
+    assert (warning in said.err) == (outcome is not None)
+    assert "sEcret" not in said.err
+
+
+def test_a_host_that_is_not_flagged_is_not_forced_down(agent, attempts):
+    assert agent(Pacemaker({"compute-1": None}, levels=""), "action=off", *FORCE) == 1
+    assert agent(Pacemaker({"compute-1": None}), "action=on", *FORCE) == 0
+    assert attempts.made == []
+
+
+def test_nova_is_not_spoken_to_unless_that_is_asked_for(agent, attempts):
+    assert agent(Pacemaker({"compute-1": None}), "action=off", "plug=compute-1", "record_only=1", *TODAY) == 0
+    assert attempts.made == []
+
+
+def test_parameters_of_the_cloud_that_will_not_do_do_not_hold_up_a_fence(agent, tmp_path, capsys):
+    pacemaker = Pacemaker({"compute-1": None})
+    lines = ("action=off", "plug=compute-1", "record_only=1", "force_down=1", "auth_url=nonsense", "endpoint_type=x")
+    assert agent(pacemaker, *lines) == 0
+    assert pacemaker.flags == {"compute-1": "yes"}
+    assert "not forced down by this agent: " in capsys.readouterr().err
