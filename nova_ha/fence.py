@@ -48,6 +48,15 @@ def target(cluster, name, plug, domain=None):
     return host
 
 
+def _demand_last(host, levels):
+    """Demand that no device comes after ours: it may be the one that cuts the host's other power supply.
+
+    :param levels: of the host, each as the agents of its devices
+    """
+    if any(AGENT in level[:-1] for level in levels):
+        raise FenceError(f"{host} is not flagged: in a fencing level of {host} a device comes after fence_compute")
+
+
 class Recorder:
     """The second device of a topology level: the first one powers the host off, this one flags it.
 
@@ -79,15 +88,19 @@ class Recorder:
         Pacemaker asks the devices of a level one after the other, and the next only when the one before succeeded. A
         device that only flags, alone or first in a level, would flag a host that lives.
         """
-        levels = self._cluster.fencing_levels(host)
-        agents = self._cluster.fence_agents({device for level in levels for device in level}) if levels else {}
-        in_agents = [[agents.get(device) for device in level] for level in levels]
-        places = [level.index(AGENT) for level in in_agents if AGENT in level]
-        if not places or 0 in places:
+        levels = [level for level in self._levels(host) if AGENT in level]
+        if not levels or any(level[0] == AGENT for level in levels):
             raise FenceError(
                 f"{host} is not flagged: record_only proves nothing by itself, it must come after a device that cuts "
                 f"the power, in one fencing level of {host} (and come first in none)"
             )
+        _demand_last(host, levels)
+
+    def _levels(self, host):
+        """The fencing topology's levels for a host, each as the agents of its devices."""
+        levels = self._cluster.fencing_levels(host)
+        agents = self._cluster.fence_agents({device for level in levels for device in level}) if levels else {}
+        return [[agents.get(device) for device in level] for level in levels]
 
     def on(self, host):
         """Nothing: the flag stays for as long as the recovery needs it."""
@@ -137,7 +150,8 @@ class PowerSwitch(Recorder):
         self._plug = plug
 
     def _prove_off(self, host):
-        """Power the host off, and prove it; but not if its power could be another host's."""
+        """Power the host off, and prove it; but not if its power could be another host's, or is only a part of it."""
+        _demand_last(host, self._levels(host))
         try:
             others = self._others_there(host)
             if others:

@@ -58,8 +58,13 @@ def test_agents_describe_themselves(settings, command):
 
 def _deploy(settings, marker):
     """Run a block of the README against an empty configuration; return what became of it."""
+    return deploy(settings, _block(marker))
+
+
+def deploy(settings, commands):
+    """Run shell commands against a configuration that has nothing but the nodes; return what became of it."""
     node = cluster.any_control(settings)
-    script = PRELUDE.format(scratch=SCRATCH) + _block(marker)
+    script = PRELUDE.format(scratch=SCRATCH) + commands
     done = nodes.execute(node, "sh", stdin=script, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     # It warns of what the nodes' state would be, and that state is another's.

@@ -5,6 +5,7 @@ Reached by RMCP+ on UDP 623 (``fence_ipmilan lanplus=1 cipher=3``). A BMC outliv
 started it, until ``stop``.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -59,6 +60,21 @@ def stop(chosen, node):
     _pid_file(node).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def disobedient(node):
+    """For a while a host's BMC takes every order, and carries none out."""
+    _disobeys(node).touch()
+    try:
+        yield
+    finally:
+        _disobeys(node).unlink()
+
+
+def obeys(node):
+    """Does the BMC carry out what it is told?"""
+    return not _disobeys(node).exists()
+
+
 def stop_all():
     """End every BMC, also of hosts that the present settings do not know."""
     for home in sorted(DIRECTORY.glob("*")):
@@ -107,6 +123,10 @@ set_working_mc 0x20
 
 def _listens(address):
     return bool(run("ss", "--udp", "--listening", "--numeric", "--no-header", f"src {address}:623").stdout)
+
+
+def _disobeys(node):
+    return DIRECTORY / node / "disobeys"
 
 
 def _pid_file(node):

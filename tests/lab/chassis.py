@@ -6,7 +6,7 @@ Answers ``NAME:VALUE`` for each that is got. An exit code other than 0 makes the
 
 import sys
 
-from tests.lab import nodes, power
+from tests.lab import bmc, nodes, power
 from tests.lab.shell import LabError
 
 
@@ -17,6 +17,8 @@ def main(node, verb, *words):
             if name != "power":
                 raise LabError(f"{node} has no {name} to get")
             print(f"power:{int(nodes.powered(node))}")
+        return
+    if not bmc.obeys(node):
         return
     for name, value in zip(words[::2], words[1::2]):
         if name == "reset" or (name, value) == ("power", "0"):

@@ -256,6 +256,9 @@ def test_a_name_is_data():
         ('<fencing-level target="compute-1" devices="fence_compute"/>', False),
         ('<fencing-level target="compute-1" devices="fence_compute,fence_ipmilan-1"/>', False),
         ('<fencing-level target="compute-1" devices="fence_ipmilan-1"/>', False),
+        # The second supply has power still when the flag is written.
+        ('<fencing-level target="compute-1" devices="fence_apc-1,fence_compute,fence_apc-2"/>', False),
+        ('<fencing-level target="compute-1" devices="fence_apc-1,fence_compute,fence_compute-2"/>', False),
         (LEVEL + '<fencing-level target="compute-1" index="2" devices="fence_compute"/>', False),
     ],
 )
@@ -265,7 +268,8 @@ def test_a_device_that_only_flags_demands_one_that_cuts_the_power_before_it(leve
     if flagged:
         recorder.off("compute-1")
     else:
-        assert "record_only proves nothing by itself" in failure(recorder.off, "compute-1")
+        text = failure(recorder.off, "compute-1")
+        assert "record_only proves nothing by itself" in text or "a device comes after fence_compute" in text
     assert pacemaker.flags == {"compute-1": "yes" if flagged else "no"}
 
 
@@ -322,6 +326,28 @@ def test_an_agent_that_does_not_say_whether_plugs_tell_hosts_apart_powers_none_o
     pacemaker, power = Pacemaker({"compute-1": None}, devices=shared), Power(broken="metadata")
     assert "fence_x metadata: no answer" in failure(switch(pacemaker, power, "7").off, "compute-1")
     assert (power.state, pacemaker.written) == ("on", [])
+
+
+@pytest.mark.parametrize(
+    ("levels", "flagged"),
+    [
+        ("", True),
+        ('<fencing-level target="compute-1" devices="fence_compute"/>', True),
+        ('<fencing-level target="compute-1" devices="fence_apc-1,fence_compute"/>', True),
+        ('<fencing-level target="compute-2" devices="fence_compute,fence_apc-1"/>', True),
+        ('<fencing-level target="compute-1" devices="fence_compute,fence_apc-1"/>', False),
+        ('<fencing-level target="compute-1" devices="fence_compute-1,fence_compute-2"/>', False),
+        (LEVEL + '<fencing-level target="compute-1" devices="fence_compute-1,fence_compute-2"/>', False),
+    ],
+)
+def test_a_device_that_powers_hosts_itself_demands_to_be_the_last_of_its_level(levels, flagged):
+    pacemaker, power = Pacemaker({"compute-1": "no"}, levels=levels), Power()
+    if flagged:
+        switch(pacemaker, power).off("compute-1")
+    else:
+        text = "compute-1 is not flagged: in a fencing level of compute-1 a device comes after fence_compute"
+        assert failure(switch(pacemaker, power).off, "compute-1") == text
+    assert (power.state, pacemaker.flags["compute-1"]) == (("off", "yes") if flagged else ("on", "no"))
 
 
 def test_the_metadata_is_not_asked_for_where_it_does_not_matter():

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fence_compute in its other places: as the only device, telling Nova at once, unfencing; and what its page prints."""
+
+import contextlib
+import re
+
+import pytest
+
+from tests.functional.steps import eventually, on_control
+from tests.functional.test_deploy import deploy
+from tests.lab import bmc, cloud, cluster, faults, nodes, settings
+from tests.lab.passwords import password
+from tests.lab.settings import SOURCE_TREE
+
+HOST, OTHER = "compute-1", "compute-2"
+PAGE = SOURCE_TREE / "docs/fencing.md"
+ALONE = "fence-alone"
+
+
+@contextlib.contextmanager
+def only_device(story, secret="@BMC_PASSWORD@"):
+    """fence_compute as the only device, one for two hosts, with the addresses of their BMCs in a map."""
+    addresses = ";".join(f"{host}:{settings.bmc_address(host)}" for host in (HOST, OTHER))
+    device = (
+        f"stonith create {ALONE} fence_compute port_as_ip=1 'pcmk_host_map={addresses}' username={bmc.USER}"
+        f" password={secret} lanplus=1 cipher=3 op monitor interval=60s"
+    )
+    levels = [(host, f"ipmi-{host} {cluster.FENCE_NOVA}") for host in (HOST, OTHER)]
+    script = [device, *(f"stonith level remove 1 target {host}" for host, _devices in levels)]
+    script += [f"stonith level add 1 {host} {ALONE}" for host, _devices in levels]
+    cluster.configure(story.settings, script, {"BMC_PASSWORD": password("bmc")})
+    try:
+        yield
+    finally:
+        script = [f"stonith level remove 1 target {host}" for host, _devices in levels]
+        script += [f"stonith level add 1 {host} {devices}" for host, devices in levels]
+        cluster.configure(story.settings, [*script, f"stonith delete {ALONE}"], {})
+
+
+@contextlib.contextmanager
+def telling_nova(story):
+    """fence-nova has the cloud's parameters, in the existing agent's spelling, and force_down."""
+    who = cloud.agent_credentials(story.settings)
+    given = f"auth_url={who['auth_url']} login={who['username']} passwd=@CLOUD_PASSWORD@ tenant_name=service"
+    names = ("force_down", "auth_url", "login", "passwd", "tenant_name")
+    update = f"stonith update {cluster.FENCE_NOVA}"
+    cluster.configure(story.settings, [f"{update} force_down=1 {given}"], {"CLOUD_PASSWORD": who["password"]})
+    try:
+        yield
+    finally:
+        cluster.configure(story.settings, [f"{update} {' '.join(f'{name}=' for name in names)}"], {})
+
+
+def fencings(story):
+    """What Pacemaker's fencer remembers of the host."""
+    return on_control(story.settings, f"stonith_admin --history {HOST} --verbose").stdout
+
+
+def by_hand(story, *lines):
+    """Run fence_compute on a control node as the fencer does."""
+    text = "".join(f"{line}\n" for line in (f"nodename={HOST}", f"plug={HOST}", *lines))
+    return nodes.execute(cluster.any_control(story.settings), "fence_compute", stdin=text, check=False)
+
+
+def test_a_host_dies_whose_only_device_is_fence_compute(story):
+    # Given instances on a host whose power and flag are one device's business, which is that of another host, too,
+    ids = story.instances_on(HOST, 3)
+    with only_device(story):
+        # when it dies,
+        faults.power_cut(HOST)
+        # then all of them run elsewhere, the host is back in service, and nothing was done to the other one.
+        story.recovered(HOST, ids)
+        story.back_in_service(HOST)
+    assert story.service(HOST)["status"] == "enabled"
+    switched = {(change.host, change.event) for change in story.recorded.history().power if change.by == "bmc"}
+    assert switched == {(HOST, "off"), (HOST, "on")}
+
+
+def test_a_wrong_password_of_the_bmc_is_a_failed_fence_until_it_is_right(story):
+    # Given a host whose BMC refuses the password that the device has,
+    ids = story.instances_on(HOST, 2)
+    with only_device(story, secret="mistyped"):
+        # when it dies, and Pacemaker has tried in vain to fence it,
+        faults.power_cut(HOST)
+        eventually("a fencing that failed", lambda: "failed" in fencings(story), 120)
+        # then it is not flagged, and the log says why, without the password.
+        assert HOST not in story.flags()
+        log = "/var/log/pacemaker/pacemaker.log"
+        for node in story.settings.control_nodes:
+            nodes.execute(node, "sh", "-c", f"! grep mistyped {log}")
+        said = [
+            nodes.execute(node, "sh", "-c", f"grep 'not proved to be off' {log} || true").stdout
+            for node in story.settings.control_nodes
+        ]
+        assert re.search(f"{HOST} is not proved to be off, and is not flagged: fence_ipmilan off: ", "".join(said))
+        # Once it is right, its instances are recovered.
+        update = f"stonith update {ALONE} password=@BMC_PASSWORD@"
+        cluster.configure(story.settings, [update], {"BMC_PASSWORD": password("bmc")})
+        story.recovered(HOST, ids)
+        story.back_in_service(HOST)
+
+
+def test_what_is_wrong_with_a_bmc_is_named_and_the_host_lives_on(story):
+    # Given a host that lives,
+    address = (f"ip={settings.bmc_address(HOST)}", f"username={bmc.USER}", "lanplus=1", "cipher=3", "power_timeout=3")
+    right = f"password={password('bmc')}"
+    # when somebody wants it off through a BMC that refuses the password, that takes the order and does nothing, or
+    # that does not answer, then that is a failure that says which.
+    refused = by_hand(story, "action=off", *address, "password=mistyped")
+    with bmc.disobedient(HOST):
+        ignored = by_hand(story, "action=off", *address, right)
+    bmc.stop(story.settings, HOST)
+    silent = by_hand(story, "action=off", *address, right, "power_agent_timeout=4")
+    bmc.start(story.settings, HOST)
+    begin = f"Failed: {HOST} is not proved to be off, and is not flagged: fence_ipmilan off: "
+    assert [done.returncode for done in (refused, ignored, silent)] == [1, 1, 1]
+    assert f"{begin}Unable to obtain correct plug status or plug is not available" in refused.stderr
+    assert f"{begin}Timed out waiting to power OFF" in ignored.stderr
+    assert re.search(f"{begin}(no answer within 4 s|Unable to obtain correct plug status)", silent.stderr)
+    # It is not flagged, and has its power.
+    assert not story.flags()
+    assert by_hand(story, "action=status", *address, right).stdout == "Status: ON\n"
+
+
+def test_nova_is_told_by_the_fence_itself_and_the_engine_goes_on_from_there(story):
+    # Given a cluster in which no engine runs, and a fence_compute that tells Nova,
+    ids = story.instances_on(HOST, 3)
+    with telling_nova(story):
+        cluster.pcs(story.settings, "resource", "disable", cluster.ENGINE, "--wait=60")
+        try:
+            # when a host dies,
+            faults.kill(HOST)
+            # then Nova has it down at once, and nothing else of the service is changed;
+            eventually("the service to be forced down", lambda: story.service(HOST)["forced_down"], 60)
+            assert story.service(HOST)["status"] == "enabled"
+            assert story.flags() == {HOST: "yes"}
+        finally:
+            cluster.pcs(story.settings, "resource", "enable", cluster.ENGINE)
+        # and an engine takes it from there.
+        story.recovered(HOST, ids)
+        story.back_in_service(HOST)
+    assert story.service(HOST)["status"] == "enabled"
+
+
+@pytest.mark.parametrize("part", ["nova-api", "keystone"])
+def test_a_cloud_that_hangs_does_not_hold_up_a_fence_that_would_tell_it(story, part):
+    # Given a fence_compute that tells Nova, and a part of the cloud that takes connections and does not answer,
+    with telling_nova(story):
+        faults.freeze_service(part)
+        # when a host dies, it is flagged all the same, and fenced at the first attempt.
+        faults.kill(HOST)
+        story.flagged(HOST, limit=30)
+        eventually("the fencing to end", lambda: "successful" in fencings(story).splitlines()[-1], 30)
+        assert story.flags() == {HOST: "yes"}
+        faults.thaw_service(part)
+        story.back_in_service(HOST)
+
+
+def test_unfencing_is_part_of_the_return(story):
+    # Given a fence_compute that provides unfencing, as existing deployments have it,
+    ids = story.instances_on(HOST, 2)
+    cluster.pcs(story.settings, "stonith", "meta", cluster.FENCE_NOVA, "provides=unfencing")
+    try:
+        # when a host dies, then its instances are recovered, and it returns.
+        faults.kill(HOST)
+        story.recovered(HOST, ids)
+        story.back_in_service(HOST)
+        assert "able to unfence" not in fencings(story)
+    finally:
+        cluster.pcs(story.settings, "stonith", "meta", cluster.FENCE_NOVA, "provides=")
+
+
+def _blocks():
+    """The blocks of commands that the page prints, by their names."""
+    return dict(re.findall(r"<!-- test: (\S+) -->\s*```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
+
+
+@pytest.mark.parametrize("name", sorted(_blocks()))
+def test_commands_of_the_page_work_as_they_stand_there(settings, name):
+    configuration = deploy(settings, _blocks()[name])
+    assert 'type="fence_compute"' in configuration
+    for level in re.findall(r"<fencing-level [^>]*>", configuration):
+        assert re.search(r'devices="([^"]+,)?(fence-nova|fence-compute[^",]*)"', level), level
+
+
+def test_bad_values_are_named_when_a_device_is_made(settings):
+    scratch = "cibadmin --empty >/root/bad.xml; pcs -f /root/bad.xml stonith create x fence_compute"
+    for more, words in (("record_only=maybe", "record_only: 'maybe'"), ("colour=red", "colour")):
+        done = on_control(settings, f"{scratch} {more} --agent-validation")
+        assert done.returncode != 0
+        assert words in done.stdout + done.stderr
