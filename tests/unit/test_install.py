@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """tools/install below another root."""
 
+import os
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.unit.agents import TREE
+from tests.unit.agents import TREE, fence
 
 TARGETS = {
     "usr/sbin/fence_compute",
@@ -13,10 +15,14 @@ TARGETS = {
     "usr/lib/ocf/resource.d/openstack/NovaEvacuate",
     "usr/sbin/nova-ha",
 }
+MANUAL = "usr/share/man/man8/fence_compute.8"
 
 
-def install(*arguments):
-    return subprocess.run([TREE / "tools/install", *arguments], capture_output=True, text=True, timeout=60)
+def install(*arguments, **environment):
+    environment = {**os.environ, **environment}
+    return subprocess.run(
+        [TREE / "tools/install", *arguments], env=environment, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_files_are_where_a_package_would_put_them(tmp_path):
@@ -25,7 +31,7 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
     installed = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     (package,) = [path.rpartition("/")[0] for path in installed if path.endswith("/nova_ha/__init__.py")]
-    assert {path for path in installed if not path.startswith(package)} == TARGETS
+    assert {path for path in installed if not path.startswith(package)} == TARGETS | {MANUAL}
     for target in TARGETS:
         text = (tmp_path / target).read_text()
         assert f'PACKAGES = "/{package.rpartition("/")[0]}"\n' in text
@@ -46,18 +52,41 @@ def test_nothing_of_a_former_version_is_left(tmp_path):
     assert (package / "flag.py").read_text() == (TREE / "nova_ha/flag.py").read_text()
 
 
+def test_the_manual_page_has_all_that_the_metadata_has(tmp_path):
+    install("--root", tmp_path)
+    page = (tmp_path / MANUAL).read_text()
+    metadata = ElementTree.fromstring(fence("action=metadata").stdout)
+    for parameter in metadata.iter("parameter"):
+        if not parameter.get("deprecated"):
+            assert f".B {parameter.get('name')}\n" in page
+            assert f".B {parameter.find('getopt').get('mixed')}\n" in page
+    for action in metadata.iter("action"):
+        assert f"\\fB{action.get('name')} \\fP" in page
+    assert "record_only=1" in page
+
+
+def test_without_xsltproc_there_is_no_manual_page(tmp_path):
+    done = install("--root", tmp_path, PATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "usr/sbin/fence_compute").exists()
+    assert not (tmp_path / MANUAL).exists()
+
+
 def test_the_agent_of_debian_s_package_is_diverted(tmp_path):
-    for directory in ("var/lib/dpkg/updates", "var/lib/dpkg/info", "usr/sbin"):
+    for directory in ("var/lib/dpkg/updates", "var/lib/dpkg/info", "usr/sbin", "usr/share/man/man8"):
         (tmp_path / directory).mkdir(parents=True)
     for file in ("status", "diversions"):
         (tmp_path / "var/lib/dpkg" / file).touch()
     (tmp_path / "usr/sbin/fence_compute").write_text("the package's")
+    (tmp_path / f"{MANUAL}.gz").write_text("the package's")
     for _again in range(2):
         done = install("--root", tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "usr/lib/nova-ha/fence_compute.fence-agents").read_text() == "the package's"
     assert "nova_ha" in (tmp_path / "usr/sbin/fence_compute").read_text()
     assert "/usr/sbin/fence_compute\n" in (tmp_path / "var/lib/dpkg/diversions").read_text()
+    assert (tmp_path / "usr/share/man/man8/fence_compute.fence-agents.8.gz").read_text() == "the package's"
+    assert not (tmp_path / f"{MANUAL}.gz").exists()
 
 
 @pytest.mark.parametrize("arguments", [["--root", "/nonexistent"], ["--root"], ["--prefix", "/usr"], ["here"]])
