@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from nova_ha import flag, options
+from nova_ha import fence_options, flag, options
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 README = (TREE / "README.md").read_text(encoding="utf-8")
@@ -27,6 +27,16 @@ def test_the_other_options_stand_in_a_page_of_their_own(group):
     assert f"`[{group}]`" in README
     for option in options.OPTIONS[group]:
         assert f"`{option.name}`" in POLICY
+
+
+# Of our own; the cloud's are the existing agent's, and told in a sentence.
+FENCE = [name for table, _order in fence_options.TABLES[1:] for name, *_ in table if name != "compute-domain"]
+
+
+@pytest.mark.parametrize("name", FENCE)
+def test_every_option_of_fence_compute_stands_in_the_readme(name):
+    table = README.partition("### fence_compute\n")[2].partition("### ")[0]
+    assert f"`{name.replace('-', '_')}`" in table
 
 
 @pytest.mark.parametrize("value", [flag.FLAGGED, flag.GO, flag.RECOVERED, flag.RESTART])
