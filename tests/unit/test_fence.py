@@ -223,6 +223,10 @@ def test_the_host_is_the_one_that_pacemaker_names(name, plug, domain, host):
         ("compute-1", "compute-2", None, "its plug 'compute-2' is the name of another host, compute-2: see to pcmk_ho"),
         ("compute-1", "compute-2.x", None, "its plug 'compute-2.x' is the name of another host, compute-2"),
         ("compute-3.a.example", "compute-3", "b.example", "is the name of another host, compute-3.b.example"),
+        (None, "x" * 256, None, f"'{'x' * 80}'... cannot be the name of a host"),
+        ("compute-1", "x" * 256, None, f"'{'x' * 80}'... cannot be the name of a host"),
+        ("compute-1", "7\n8", None, r"'7\n8' cannot be the name of a host"),
+        ("compute-1\0", "7", None, r"'compute-1\x00' cannot be the name of a host"),
     ],
 )
 def test_a_host_that_could_be_another_one(name, plug, domain, text):
