@@ -59,6 +59,19 @@ def hosts(given):
     return found | {Behind(None, None)} if given.get("pcmk_host_check") in _ANY_HOST else found
 
 
+def together(behind, by_plug):
+    """The hosts that are powered off as one, as ``{plug: names}``; without plugs, all of them by None.
+
+    :param behind: of one address, as ``Devices.behind`` gives them
+    :param by_plug: whether the power agent tells them apart by their plugs
+    """
+    found = {}
+    for host, plug in behind:
+        # As Pacemaker, which does not mind upper and lower case in a node's name.
+        found.setdefault(plug if by_plug else None, set()).add(host.lower() if host else "any host")
+    return found
+
+
 def is_by_plug(parameters):
     """Whether a device's plugs are the addresses of its hosts' BMCs."""
     return parameters.get("port_as_ip", "0").lower() not in ("0", "no", "off", "false", "")

@@ -11,6 +11,8 @@ from nova_ha.power import PowerError
 # By this name the cluster's configuration knows the devices that only flag.
 AGENT = "fence_compute"
 
+_APART = "give each host a device with an address of its own, or its own plug in pcmk_host_map"
+
 # No name of a host or of a plug is longer.
 _LONGEST_NAME = 255
 
@@ -153,24 +155,27 @@ class PowerSwitch(Recorder):
         """Power the host off, and prove it; but not if its power could be another host's, or is only a part of it."""
         _demand_last(host, self._levels(host))
         try:
-            others = self._others_there(host)
+            others = self._together(host).get(self._plug, set()) - {host.lower()}
             if others:
                 raise FenceError(
-                    f"{host} is not powered off: by the devices' parameters its power is that of {', '.join(others)}, "
-                    "too; give each host a device with an address of its own, or its own plug in pcmk_host_map"
+                    f"{host} is not powered off: by the devices' parameters its power is that of "
+                    f"{', '.join(sorted(others))}, too; {_APART}"
                 )
             self._power.off()
         except PowerError as error:
             raise FenceError(f"{host} is not proved to be off, and is not flagged: {error}") from error
 
-    def _others_there(self, host):
-        """Other hosts that devices of the configuration would power off where this one is."""
+    def _together(self, *wanted):
+        """The hosts behind the power agent's address, by plug; by this device's own plug if plugs do not matter.
+
+        :param wanted: the host that is to be powered, if one is
+        """
         behind = self._cluster.behind(AGENT, self._parameters)
-        # As Pacemaker, which does not mind upper and lower case in a node's name.
-        others = {found for found in behind if (found.host or "").lower() != host.lower()}
-        if devices.is_by_plug(self._parameters) or (others and not self._power.serves_one()):
-            others = {found for found in others if found.plug == self._plug}
-        return sorted(found.host or "any host" for found in others)
+        by_plug = devices.is_by_plug(self._parameters)
+        if not by_plug and len({host for host, _plug in behind} | {*wanted}) > 1:
+            by_plug = not self._power.serves_one()
+        found = devices.together(behind, by_plug)
+        return found if by_plug else {self._plug: found.get(None, set())}
 
     def on(self, host):
         """Power the host on, and prove it.
@@ -202,11 +207,14 @@ class PowerSwitch(Recorder):
     def monitor(self):
         """Look whether the BMC and Pacemaker answer; where each host has a BMC of its own, only Pacemaker.
 
-        :raises FenceError: one of them does not
+        :raises FenceError: one of them does not, or two hosts could not be told apart
         """
         try:
             if not devices.is_by_plug(self._parameters):
                 self._power.monitor()
-        except PowerError as error:
+            for hosts in self._together().values():
+                if len(hosts) > 1:
+                    raise FenceError(f"by the devices' parameters {', '.join(sorted(hosts))} have one power; {_APART}")
+        except (PowerError, ClusterError) as error:
             raise FenceError(str(error)) from error
         super().monitor()

@@ -294,12 +294,14 @@ MAPPED = {"pcmk_host_map": "compute-1:7;compute-2:8"}
         ([{"ip": "192.0.2.1", **MAPPED}], BMC, "7", False),
         ([{"ip": "192.0.2.1", "pcmk_host_list": "compute-1,compute-2"}], BMC, "compute-1", False),
         ([{"port_as_ip": "1", **MAPPED}], {"port_as_ip": "1", "ip": "7"}, "7", True),
+        ([{"ip": "192.0.2.1", "pcmk_host_map": "compute-2:8"}], BMC, "7", False),
         # Two of one host, for its two power supplies.
         ([{"ip": "192.0.2.1", "pcmk_host_map": f"compute-1:{plug}"} for plug in (7, 8)], BMC, "7", False),
     ],
 )
 def test_a_host_whose_power_is_its_own_is_powered_off(devices, given, plug, one):
     pacemaker, power = Pacemaker({"compute-1": None}, devices=devices), Power(one=one)
+    switch(pacemaker, power, None, **given).monitor()
     switch(pacemaker, power, plug, **given).off("compute-1")
     assert (power.state, pacemaker.flags) == ("off", {"compute-1": "yes"})
 
@@ -319,6 +321,7 @@ def test_a_host_whose_power_is_its_own_is_powered_off(devices, given, plug, one)
 )
 def test_a_host_whose_power_could_be_another_s_is_neither_powered_off_nor_flagged(devices, given, plug, one):
     pacemaker, power = Pacemaker({"compute-1": None}, devices=devices), Power(one=one)
+    assert "have one power; give each host a device" in failure(switch(pacemaker, power, None, **given).monitor)
     text = failure(switch(pacemaker, power, plug, **given).off, "compute-1")
     assert text.startswith("compute-1 is not powered off: by the devices' parameters its power is that of ")
     assert ("compute-2, too" in text) or ("any host, too" in text)

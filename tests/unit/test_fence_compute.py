@@ -472,6 +472,12 @@ def test_the_plug_goes_to_the_power_agent_and_the_flag_to_the_host_that_pacemake
     assert [note["options"] for note in stand.notes] == [wanted, {**wanted, "action": "status"}]
 
 
+def test_the_name_that_pacemaker_gives_is_enough(agent, tmp_path):
+    pacemaker = Pacemaker({"compute-1": None})
+    assert agent(pacemaker, "action=off", "nodename=compute-1", "record_only=1") == 0
+    assert pacemaker.flags == {"compute-1": "yes"}
+
+
 def test_two_plugs_of_one_host_are_one_host(agent, tmp_path, capsys):
     stand, pacemaker = Stand(tmp_path).lives(HONEST), Pacemaker({"compute-1": None})
     lines = ("nodename=compute-1", "plug=7,8", "ip=192.0.2.1", f"power_agent={stand.path}")
