@@ -29,8 +29,11 @@ def attempt(host, domain, parameters, limit=LIMIT):
     :param limit: whole seconds
     :return: None, or one line that says why it is not known to be done
     """
-    reading, writing = os.pipe()
-    child = os.fork()
+    try:
+        reading, writing = os.pipe()
+        child = os.fork()
+    except OSError as error:
+        return f"no process for it: {error.strerror}"
     if child == 0:
         _child(writing, host, domain, parameters, limit)
     os.close(writing)
@@ -41,7 +44,7 @@ def attempt(host, domain, parameters, limit=LIMIT):
         return None
     if os.WIFSIGNALED(status):
         return f"the cloud did not answer within {limit} s"
-    return said.decode() or "it was tried, and ended without a word"
+    return said.decode(errors="replace") or "it was tried, and ended without a word"
 
 
 def problem(parameters):
@@ -57,6 +60,7 @@ def _child(writing, host, domain, parameters, limit):
     """Do it, and write the outcome; never returns."""
     # By the kernel, because a look-up of a name cannot be interrupted from within.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     signal.alarm(limit)
     try:
         # Who called waits for the fence agent's own words only.

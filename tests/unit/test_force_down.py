@@ -2,8 +2,10 @@
 """Telling Nova that a host is dead: within its limit, whatever the cloud does, and without a word too many."""
 
 import contextlib
+import errno
 import http.server
 import json
+import signal
 import socket
 import threading
 import time
@@ -143,7 +145,8 @@ def test_a_cloud_that_takes_a_request_and_never_answers_costs_no_more_than_the_l
     assert 0.9 < time.monotonic() - began < 2
 
 
-def test_the_limit_holds_where_python_cannot_be_interrupted(cloud, monkeypatch):
+@pytest.mark.parametrize("masked", [False, True], ids=["", "with-a-signal-mask-of-whoever-called"])
+def test_the_limit_holds_where_python_cannot_be_interrupted(cloud, monkeypatch, masked):
     # As a look-up of a name whose server does not answer.
     def stuck(_nova, _host, _domain):
         while True:
@@ -151,7 +154,19 @@ def test_the_limit_holds_where_python_cannot_be_interrupted(cloud, monkeypatch):
                 time.sleep(60)
 
     monkeypatch.setattr(force_down, "_force_down", stuck)
-    assert attempt(cloud, limit=1) == "the cloud did not answer within 1 s"
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM} if masked else set())
+    try:
+        assert attempt(cloud, limit=1) == "the cloud did not answer within 1 s"
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def test_a_machine_that_has_no_process_left(cloud, monkeypatch):
+    def fork():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(force_down.os, "fork", fork)
+    assert attempt(cloud) == "no process for it: Resource temporarily unavailable"
 
 
 def test_a_cloud_that_is_away():
