@@ -1,29 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent NovaCompute does: nova-compute, a systemd unit, does not start while its host is being recovered.
+"""What the agent NovaCompute does: nova-compute does not start while its host is being recovered.
 
 Monitors of a healthy service end before this module is imported: see ``ocf/NovaCompute`` and ``nova_ha.process``.
 """
 
+import itertools
 import time
 
-from nova_ha import agent, flag, parameters
+from nova_ha import agent, flag, parameters, ping, systemd
 from nova_ha.agent import Action, Deadline, Failure, ocf
 from nova_ha.cluster import Cluster, ClusterError, NotInstalled
+from nova_ha.container import ENGINES, Container
+from nova_ha.direct import BINARY, LOGS, USER, Direct
 from nova_ha.parameters import Parameter
 from nova_ha.process import Record
-from nova_ha.systemd import NotInTime, Systemd, SystemdError
+from nova_ha.service import ServiceError
+from nova_ha.systemd import UNITS, Unit
 
-UNITS = ("nova-compute.service", "openstack-nova-compute.service", "devstack@n-cpu.service")
+ANSWERS = "answer"
+RUNS = "process"
 
-PARAMETERS = (
+EVACUATION_DELAY = Parameter(
+    "evacuation_delay",
+    "integer",
+    "Pause after a recovery",
+    "Seconds that start waits when it finds that the host has been recovered (flag no, or one that goes while "
+    "start waits). The flag goes only when the recovery is over, so that no pause is needed. It must fit into the "
+    "timeout of start.",
+    "0",
+    check=parameters.seconds,
+    reloadable=True,
+)
+
+# What an existing configuration may have, and what start heeds whatever it starts.
+GATE = (
     *(
         parameter._replace(
             long=f"{parameter.long} Accepted so that existing configurations keep working; not used: this agent does "
-            "not talk to the cloud, and compute hosts need no credentials."
+            "not talk to the cloud, and compute hosts need no credentials.",
+            reloadable=True,
         )
         for parameter in parameters.CLOUD
     ),
-    parameters.ATTRIBUTE,
+    parameters.ATTRIBUTE._replace(reloadable=True),
+    EVACUATION_DELAY,
+)
+
+PARAMETERS = (
+    *GATE,
     Parameter(
         "unit",
         "string",
@@ -33,29 +57,74 @@ PARAMETERS = (
         check=parameters.unit_name,
     ),
     Parameter(
-        "evacuation_delay",
-        "integer",
-        "Pause after a recovery",
-        "Seconds that start waits when it finds that the host has been recovered (flag no, or one that goes while "
-        "start waits). The flag goes only when the recovery is over, so that no pause is needed. It must fit into the "
-        "timeout of start.",
-        "0",
-        check=parameters.seconds,
+        "binary",
+        "string",
+        "nova-compute's program, to run without systemd",
+        "nova-compute's program, a path or a name. If this, config_files or user is set, it is run as a process of its "
+        "own, and systemd is not asked; likewise where there is no systemd. What it writes to nowhere else goes to "
+        f"{LOGS}/RESOURCE.log.",
+        BINARY,
+        check=parameters.program,
+    ),
+    Parameter(
+        "config_files",
+        "string",
+        "Configuration files of binary",
+        "Configuration files that binary is given (--config-file), separated by spaces. Without them it looks for its "
+        "own, as /etc/nova/nova.conf.",
+        check=parameters.absolute_paths,
+    ),
+    Parameter("user", "string", "User of binary", "The user that binary runs as.", USER, check=parameters.word),
+    Parameter(
+        "container",
+        "string",
+        "nova-compute's container",
+        "The container in which nova-compute runs. If set, it is started and stopped, and systemd is not asked. It "
+        "has to be there already, with no restart policy that starts it at boot.",
+        check=parameters.container_name,
+    ),
+    Parameter(
+        "container_engine",
+        "string",
+        "What runs the container",
+        f"{' or '.join(ENGINES)}. Without it, the first of them that is installed.",
+        check=parameters.one_of(ENGINES),
+    ),
+    Parameter(
+        "started_when",
+        "string",
+        "When nova-compute counts as started",
+        f"{ANSWERS}: when it answers on Nova's message bus, so that Nova can work with it. It is asked with its own "
+        f"configuration and credentials. {RUNS}: as soon as it runs.",
+        ANSWERS,
+        check=parameters.one_of((ANSWERS, RUNS)),
+        reloadable=True,
     ),
 )
+# Each group says how nova-compute is run; one of them at most can be meant.
+DIRECT = ("binary", "config_files", "user")
+WAYS = (("unit",), DIRECT, ("container", "container_engine"))
 
 SHORT = "nova-compute on a compute host"
 LONG = """
-Starts, stops and monitors nova-compute, a systemd unit, on a compute host; to be cloned over all compute hosts.
+Starts, stops and monitors nova-compute on a compute host; to be cloned over all compute hosts. It is a systemd unit
+(found by itself, or unit), a process of its own (binary, or where there is no systemd), or a container (container).
 
 A host that was fenced is flagged by a node attribute (evacuate) until its instances are recovered elsewhere. As long
 as the flag stands, start waits; when its timeout comes near it fails, and says why. A location rule on that attribute
 keeps the cluster from trying at all.
+
+The monitor looks whether nova-compute's process is there. With OCF_CHECK_LEVEL=10 it asks nova-compute on Nova's
+message bus, and fails if that does not answer within the operation's timeout (60 s are advised) while Nova's conductor
+does: op monitor interval=61s timeout=60s OCF_CHECK_LEVEL=10.
 """
 
+DEEP = 10  # the check level of which a monitor asks nova-compute
+
 _POLL = 2  # seconds between two looks at the flag
-_LOOK = 0.2  # seconds between two looks at a unit that is about to change
+_LOOK = 0.2  # seconds between two looks at a service that is about to change
 _FIRMNESS = 5  # seconds of a stop that are kept for killing what does not end
+_LAST_TURN = 3  # seconds by which a question may last longer than it was given
 
 
 def main():
@@ -64,57 +133,97 @@ def main():
         "start": Action(_start, 600),
         "stop": Action(_stop, 120),
         "monitor": Action(_monitor, 20, 10),
-        "validate-all": Action(lambda: agent.check_parameters(PARAMETERS) and None, 20),
+        "reload-agent": Action(lambda: check_configuration() and None, 20),
+        "validate-all": Action(_validate, 20),
         "meta-data": Action(None, 5),
     }
     agent.run("NovaCompute", SHORT, LONG, PARAMETERS, actions)
 
 
 def _start():
-    given = agent.check_parameters(PARAMETERS)
+    given = check_configuration()
     deadline = Deadline(600)
-    systemd = Systemd()
-    unit = find(systemd, given.get("unit"))
-    if unit is None:
-        raise Failure(ocf.OCF_ERR_INSTALLED, f"no such systemd unit: {given.get('unit') or ' or '.join(UNITS)}")
-    cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
-    try:
-        host = agent.meta("on_node") or cluster.local_node()
-        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), deadline.left)
-    except NotInstalled as error:
-        raise Failure(ocf.OCF_ERR_INSTALLED, f"{error}: nova-compute is not started") from error
-    except ClusterError as error:
-        raise Failure(ocf.OCF_ERR_GENERIC, f"{error}: nova-compute is not started") from error
-    start(systemd, unit, _record(), deadline.left)
+    place = service(given)
+    if find(place) is None:
+        raise Failure(ocf.OCF_ERR_INSTALLED, place.missing)
+    pass_gate(given, deadline.left)
+    start(place, _record(), given.get("started_when", ANSWERS) == ANSWERS, deadline.left)
 
 
 def _stop():
-    deadline = Deadline(120)
-    stop(Systemd(), agent.values().get("unit"), _record(), deadline.left)
+    deadline, record = Deadline(120), _record()
+    given = {name: value for name, value in agent.values().items() if name in itertools.chain(*WAYS)}
+    wrong = next(parameters.problems(PARAMETERS, given), None)
+    if wrong is None:
+        stop(service(given), record, deadline.left)
+    elif record.is_alive():
+        raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop: how it is run is not known: {wrong}")
+    # Otherwise nothing was started by it; a stop that failed would have the host fenced.
 
 
 def _monitor():
     deadline = Deadline(20)
-    monitor(Systemd(), agent.values().get("unit"), _record(), ocf.is_probe(), deadline.left)
+    place = service(agent.values())
+    monitor(place, _record(), ocf.is_probe(), deadline.left)
+    if agent.check_level() >= DEEP and not ocf.is_probe():
+        listen(place, deadline.left)
+
+
+def _validate():
+    given = check_configuration()
+    if agent.check_level() >= DEEP:
+        # What can be told only on a host that is to run it.
+        agent.check(service(given).problems())
 
 
 def _record():
     return Record(ocf.OCF_RESOURCE_INSTANCE or "nova-compute")
 
 
-def find(systemd, name):
-    """nova-compute's unit, or None if there is none.
+def check_configuration():
+    """Demand a configuration that makes sense, on whatever host.
 
-    :param name: the unit's name where it is configured
-    :raises Failure: systemd does not answer
+    :return: the parameters that are set, by name
+    :raises Failure: OCF_ERR_CONFIGURED
     """
+    given = agent.check_parameters(PARAMETERS)
+    chosen = [next(name for name in way if name in given) for way in WAYS if given.keys() & set(way)]
+    if len(chosen) > 1:
+        agent.check([f"{' and '.join(chosen)}: only one of them can be set, each is another way to run nova-compute"])
+    if "container_engine" in given and "container" not in given:
+        agent.check(["container_engine: container, the container's name, is not set"])
+    return given
+
+
+def service(given):
+    """How nova-compute is run on this host.
+
+    :param given: the agent's parameters, by name
+    :rtype: nova_ha.service.Service
+    """
+    if "container" in given:
+        return Container(given["container"], given.get("container_engine"))
+    if "unit" not in given and (given.keys() & set(DIRECT) or not systemd.is_running()):
+        instance = ocf.OCF_RESOURCE_INSTANCE or "nova-compute"
+        return Direct(instance, given.get("binary"), given.get("config_files", "").split(), given.get("user"))
+    return Unit(given.get("unit"))
+
+
+def pass_gate(given, left):
+    """Return once the host is not in recovery.
+
+    :param given: the agent's parameters, by name
+    :param left: says how many seconds the operation has still
+    :raises Failure: it is in recovery, or it cannot be known
+    """
+    cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
     try:
-        units = systemd.units([name] if name else UNITS)
-    except SystemdError as error:
-        raise Failure(ocf.OCF_ERR_GENERIC, str(error)) from error
-    # A unit whose file is gone while it runs is "not-found" and active.
-    there = [unit for unit in units if unit.load != "not-found" or not unit.is_over]
-    return next((unit for unit in there if not unit.is_over), there[0] if there else None)
+        host = agent.meta("on_node") or cluster.local_node()
+        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), left)
+    except NotInstalled as error:
+        raise Failure(ocf.OCF_ERR_INSTALLED, f"{error}: nova-compute is not started") from error
+    except ClusterError as error:
+        raise Failure(ocf.OCF_ERR_GENERIC, f"{error}: nova-compute is not started") from error
 
 
 def await_recovery(cluster, host, delay, left):
@@ -148,72 +257,136 @@ def await_recovery(cluster, host, delay, left):
         await_recovery(cluster, host, 0, left)
 
 
-def start(systemd, unit, record, left):
-    """Start the unit, and remember its main process.
+def find(place):
+    """The State of the service, or None where it is not installed.
 
-    :param left: says how many seconds the operation has still
-    :raises Failure: it does not run in the end
+    :raises Failure: it cannot be known
     """
     try:
-        if not unit.runs:
-            systemd.start(unit.name, left())
-        unit = systemd.unit(unit.name)
-    except SystemdError as error:
+        return place.find()
+    except ServiceError as error:
+        raise Failure(ocf.OCF_ERR_GENERIC, str(error)) from error
+
+
+def start(place, record, answering, left):
+    """Start the service, unless it runs, and remember its main process.
+
+    :param answering: wait until it answers on Nova's message bus, too
+    :param left: says how many seconds the operation has still
+    :raises Failure: it does not run in the end, or does not answer
+    """
+    try:
+        state = place.find()
+        if state and state.by_itself:
+            ocf.logger.warning(f"{state.name} starts at boot by itself, even while the host is being recovered")
+        if state and not state.runs:
+            place.start(state, left())
+            state = place.find()
+    except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not start: {error}") from error
-    if not unit.runs:
-        raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not start: {_state(unit)}")
-    record.remember(unit.main_pid)
+    if not (state and state.runs):
+        raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not start: {state.words if state else place.missing}")
+    record.remember(state.main_pid)
+    if answering:
+        await_answer(place, state, record, left)
 
 
-def stop(systemd, name, record, left):
-    """Stop the unit; kill it if it does not end in time.
+def await_answer(place, state, record, left):
+    """Return once nova-compute answers; or if that cannot be found out, which is logged.
+
+    :param record: that of its main process
+    :param left: says how many seconds the operation has still
+    :raises Failure: it ended meanwhile, or no time is left
+    """
+    with ping.Question(place, state, left()) as question:
+        while left() > _LOOK:
+            answer = question.answer()
+            if not record.is_alive():
+                now = find(place)
+                words = now.words if now else place.missing
+                raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute ended while it started: {words}")
+            if answer and answer.word == ping.ANSWERS:
+                return
+            if answer and answer.word == ping.IMPOSSIBLE:
+                ocf.logger.warning(f"nova-compute runs, but cannot be asked whether it answers: {answer.why}")
+                return
+            if answer:
+                break
+            time.sleep(_LOOK)
+    raise Failure(
+        ocf.OCF_ERR_GENERIC,
+        "nova-compute runs, but does not answer on Nova's message bus: see its log, and whether RabbitMQ and "
+        "nova-conductor work",
+    )
+
+
+def stop(place, record, left):
+    """Stop the service; kill it if it does not end in time.
 
     :param left: says how many seconds the operation has still
     :raises Failure: a process of it is left, or that cannot be known
     """
     record.forget()
-    unit = find(systemd, name)
-    if unit is None or unit.is_over:
+    state = find(place)
+    if state is None or state.is_over:
         return
     try:
         try:
-            systemd.stop(unit.name, max(1, left() - _FIRMNESS))
-        except NotInTime as error:
+            place.stop(state, max(1, left() - _FIRMNESS))
+        except ServiceError as error:
             ocf.logger.warning(f"{error}: nova-compute is killed")
-            systemd.kill(unit.name)
-        while not (unit := systemd.unit(unit.name)).is_over and left() > _LOOK:
+            place.kill(state)
+        while (state := place.find()) and not state.is_over and left() > _LOOK:
             time.sleep(_LOOK)
-    except SystemdError as error:
+    except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop: {error}") from error
-    if not unit.is_over:
-        raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop, though killed: {_state(unit)}")
+    if state and not state.is_over:
+        raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop, though killed: {state.words}")
 
 
-def monitor(systemd, name, record, probe, left):
-    """Return if the unit runs, and remember its main process for the next monitor.
+def monitor(place, record, probe, left):
+    """Return if the service runs, and remember its main process for the next monitor.
 
     :param probe: the cluster asks whether it runs, and does not hold it to
     :param left: says how many seconds the operation has still
     :raises Failure: it does not
     """
-    unit = find(systemd, name)
-    while unit and not unit.settled and left() > _LOOK:
+    state = find(place)
+    while state and not state.settled and left() > _LOOK:
         time.sleep(_LOOK)
-        unit = find(systemd, name)
-    if unit is None:
+        state = find(place)
+    if state is None:
         record.forget()
         if probe:
             raise Failure(ocf.OCF_NOT_RUNNING)
-        raise Failure(ocf.OCF_ERR_INSTALLED, f"no such systemd unit: {name or ' or '.join(UNITS)}")
-    if unit.runs:
-        record.remember(unit.main_pid)
+        raise Failure(ocf.OCF_ERR_INSTALLED, place.missing)
+    if state.runs:
+        record.remember(state.main_pid)
         return
     record.forget()
-    if not unit.settled:
-        raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute neither runs nor is stopped: {_state(unit)}")
-    raise Failure(ocf.OCF_NOT_RUNNING, None if probe else f"nova-compute does not run: {_state(unit)}")
+    if not state.is_over:
+        raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute neither runs nor is stopped: {state.words}")
+    raise Failure(ocf.OCF_NOT_RUNNING, None if probe else f"nova-compute does not run: {state.words}")
 
 
-def _state(unit):
-    said = f"{unit.name} is {unit.active} ({unit.sub})"
-    return said if unit.result == "success" else f"{said}, result {unit.result}"
+def listen(place, left):
+    """Return if nova-compute answers; or if that cannot be found out, which is logged: a restart would not help.
+
+    :param left: says how many seconds the operation has still
+    :raises Failure: it does not, though Nova's conductor does
+    """
+    state, seconds = find(place), left() - _LAST_TURN
+    if state is None or seconds < _LAST_TURN:
+        raise Failure(ocf.OCF_ERR_ARGS, f"a monitor of level {DEEP} needs a timeout of 60 s or so")
+    with ping.Question(place, state, seconds) as question:
+        while (answer := question.answer()) is None and left() > _LOOK:
+            time.sleep(_LOOK)
+    if answer is None or answer.word == ping.UNKNOWN:
+        ocf.logger.warning("nova-compute runs; it does not answer, but nor does nova-conductor, or RabbitMQ is away")
+    elif answer.word == ping.IMPOSSIBLE:
+        ocf.logger.warning(f"nova-compute runs, but cannot be asked whether it answers: {answer.why}")
+    elif answer.word == ping.SILENT:
+        raise Failure(
+            ocf.OCF_ERR_GENERIC,
+            f"nova-compute hangs: no answer on Nova's message bus for {seconds:.0f} s, though nova-conductor answers",
+        )

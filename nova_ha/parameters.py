@@ -103,6 +103,24 @@ def absolute_path(value):
     return None if value.startswith("/") else "an absolute path is needed"
 
 
+def absolute_paths(value):
+    """A check: absolute paths, separated by blanks."""
+    good = value.split() and all(path.startswith("/") for path in value.split())
+    return None if good else "absolute paths, separated by spaces, are needed"
+
+
+def program(value):
+    """A check: a program's absolute path, or its mere name."""
+    good = re.fullmatch(r"/\S*|[^-/\s][^/\s]*", value)
+    return None if good else "a program's name or absolute path, without white space, is needed"
+
+
+def container_name(value):
+    """A check: the name of a container."""
+    good = re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", value)
+    return None if good else "the name of a container is needed"
+
+
 def word(value):
     """A check: not empty, and no white space in it."""
     return None if value and not re.search(r"\s", value) else "a name without white space is needed"

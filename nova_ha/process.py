@@ -3,6 +3,8 @@
 
 A process id alone may have passed on to another process, and a scan of command lines can be fooled by any of them;
 the id together with the time at which the process started is unique until the machine boots again.
+
+The monitor imports this module: whatever else is known of processes stands in ``nova_ha.processes``.
 """
 
 import os
@@ -10,15 +12,21 @@ import os
 ROOT = "/run/nova-ha"
 
 
-def start_time(pid):
-    """When a process started, in clock ticks since boot, or None if it is gone or only waits to be reaped."""
+def stat(pid):
+    """The fields of /proc/PID/stat from the third on (the state), or None if the process is gone or a mere zombie."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             # The second field is the command in parentheses, which may hold anything, parentheses included.
             fields = file.read().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    return None if fields[0] in (b"Z", b"X") else fields
+
+
+def start_time(pid):
+    """When a process started, in clock ticks since boot, or None if it is gone or only waits to be reaped."""
+    fields = stat(pid)
+    return None if fields is None else int(fields[19])
 
 
 class Record:
@@ -49,9 +57,13 @@ class Record:
 
     def is_alive(self):
         """Whether the remembered process, and no other in its place, still runs."""
+        return self.pid() is not None
+
+    def pid(self):
+        """The id of the remembered process, or None if it does not run any more."""
         try:
             with open(self._file, "rb", buffering=0) as file:
                 pid, started = map(int, file.read().split())
         except (FileNotFoundError, ValueError):
-            return False
-        return start_time(pid) == started
+            return None
+        return pid if start_time(pid) == started else None

@@ -12,14 +12,16 @@ FENCE_COMPUTE = TREE / "fence/fence_compute"
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
-def ocf(agent, action, parameters=(), instance="nova-ha-unit-test", interval=None):
+def ocf(agent, action, parameters=(), instance="nova-ha-unit-test", interval=None, level=None):
     """Run an OCF agent as the executor does.
 
     :param interval: of the operation, in seconds; None for what is no recurring one
+    :param level: how deep it is to look (OCF_CHECK_LEVEL)
     """
     environment = {**_PATH, "OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": instance}
     environment |= {"OCF_RESKEY_CRM_meta_timeout": "8000", "OCF_RESKEY_crm_feature_set": "3.16.2"}
     environment |= {"OCF_RESKEY_CRM_meta_interval": str(interval * 1000)} if interval else {}
+    environment |= {"OCF_CHECK_LEVEL": str(level)} if level else {}
     environment |= {f"OCF_RESKEY_{name}": value for name, value in dict(parameters).items()}
     return _run([agent, action] if action else [agent], environment)
 

@@ -1,59 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NovaCompute's work on a scripted systemd and a scripted Pacemaker."""
+"""NovaCompute's work on a scripted service, whatever way that is run, and a scripted Pacemaker."""
 
 import os
 
 import pytest
 
-from nova_ha import novacompute
+from nova_ha import novacompute, ping
 from nova_ha.agent import Failure, ocf
 from nova_ha.cluster import Cluster, NotInstalled
+from nova_ha.container import Container
+from nova_ha.direct import Direct
+from nova_ha.ping import Answer
 from nova_ha.process import Record
-from nova_ha.systemd import NotInTime, Systemd, SystemdError, Unit
+from nova_ha.service import NotInTime, Service, ServiceError, State
+from nova_ha.systemd import Unit
 from tests.unit.test_fence import Pacemaker
 
-UNIT = "nova-compute.service"
+RUNNING = State("it", True, True, os.getpid(), "it runs")
+STOPPED = State("it", False, True, 0, "it is down")
+MOVING = State("it", False, False, 0, "it moves")
+LEFT = State("it", False, True, os.getpid(), "it has left something")
+GONE = RUNNING._replace(main_pid=999999999)
 
 
-class Host:
-    """A runner with a systemd behind it that has one unit.
+class Place(Service):
+    """A service that is in each of these states in turn; the last one stays, and an order makes it another.
 
-    :param active: its ActiveState
-    :param becomes: its ActiveState after each further look, while it is on its way
-    :param refuses: a word of the command that fails
-    :param slow: a word of the command that does not end in time
+    :param states: State, None (not installed) or "?" (no answer)
+    :param refuses: an order that fails
+    :param slow: an order that does not end in time
+    :param idle: an order that is taken, and does nothing
     """
 
-    def __init__(
-        self, active="inactive", name=UNIT, load="loaded", becomes=(), refuses=None, slow=None, result="success"
-    ):
-        self.active, self.name, self.load, self.becomes = active, name, load, list(becomes)
-        self.refuses, self.slow, self.result = refuses, slow, result
+    missing = "there is no such service"
+
+    def __init__(self, *states, refuses=None, slow=None, idle=()):
+        self.states, self.refuses, self.slow, self.idle = list(states), refuses, slow, idle
         self.orders = []
 
-    def __call__(self, command, timeout):
-        assert command[0] == "systemctl"
-        order, name = command[1], command[-1]
-        if order != "show":
-            self.orders.append(order)
-        if self.refuses == order:
-            return 1, "", f"Job for {name} failed.\nSee journalctl."
-        if self.slow == order:
-            raise NotInTime(f"systemctl {order} {name}: not done within {timeout:.0f} s")
-        if order == "show":
-            names = command[command.index("--") + 1 :]
-            told = 0, "\n\n".join(self._show(name) for name in names) + "\n", ""
-            self.active = self.becomes.pop(0) if self.becomes else self.active
-            return told
-        self.active = {"start": "active", "stop": "inactive", "kill": "failed"}.get(order, self.active)
-        return 0, "", ""
+    def find(self):
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if state == "?":
+            raise ServiceError("no answer")
+        return state
 
-    def _show(self, name):
-        load, active, result = (self.load, self.active, self.result) if name == self.name else (
-            "not-found", "inactive", "success")  # fmt: skip
-        pid = os.getpid() if active in ("active", "reloading", "deactivating") else 0
-        sub = "running" if active == "active" else "dead"
-        return f"MainPID={pid}\nResult={result}\nLoadState={load}\nActiveState={active}\nSubState={sub}"
+    def start(self, state, timeout):
+        self._order("start", RUNNING)
+
+    def stop(self, state, timeout):
+        self._order("stop", STOPPED)
+
+    def kill(self, state):
+        self._order("kill", STOPPED)
+
+    def _order(self, order, becomes):
+        self.orders.append(order)
+        if order == self.refuses:
+            raise ServiceError(f"{order}: refused")
+        if order == self.slow:
+            raise NotInTime(f"{order}: not done")
+        if order not in self.idle:
+            self.states = [becomes]
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +84,35 @@ def clock(monkeypatch):
 @pytest.fixture
 def record(tmp_path):
     return Record("r", tmp_path)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Each question gets these answers in turn; the last one stays."""
+    answers = []
+
+    class Question:
+        def __init__(self, place, state, seconds):
+            assert seconds > 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            answers.append("closed")
+
+        def answer(self):
+            return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    monkeypatch.setattr(ping, "Question", Question)
+    return answers
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    said = []
+    monkeypatch.setattr(ocf.logger, "warning", said.append)
+    return said
 
 
 def failure(function, *arguments):
@@ -141,103 +177,151 @@ def test_a_delay_that_does_not_fit(clock):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", novacompute.UNITS)
-def test_the_unit_is_found_by_itself(name):
-    assert novacompute.find(Systemd(Host(name=name)), None).name == name
+def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
+    def runner(command, timeout):
+        raise NotInstalled(f"{command[0]} is not installed")
 
-
-def test_a_unit_that_is_configured_is_the_only_one():
-    assert novacompute.find(Systemd(Host()), "other.service") is None
-    assert novacompute.find(Systemd(Host(name="other.service")), "other.service").name == "other.service"
-
-
-@pytest.mark.parametrize("active", ["inactive", "failed", "active"])
-def test_start(active, record, clock):
-    host = Host(active)
-    systemd = Systemd(host)
-    novacompute.start(systemd, systemd.unit(UNIT), record, clock.left)
-    # systemd's own count of failed starts must not refuse what Pacemaker wants.
-    assert host.orders == ([] if active == "active" else ["reset-failed", "start"])
-    assert record.is_alive()
+    with pytest.raises(NotInstalled):
+        novacompute.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100)
 
 
 @pytest.mark.parametrize(
-    ("host", "said"),
+    ("given", "systemd", "way"),
     [
-        (Host(refuses="start"), f"systemctl start {UNIT}: Job for {UNIT} failed. See journalctl."),
-        (Host(slow="start"), f"systemctl start {UNIT}: not done within 60 s"),
+        ({}, True, Unit),
+        ({}, False, Direct),
+        ({"unit": "x.service"}, False, Unit),
+        ({"binary": "/x"}, True, Direct),
+        ({"user": "x"}, True, Direct),
+        ({"config_files": "/x"}, True, Direct),
+        ({"container": "x"}, True, Container),
+        ({"container": "x"}, False, Container),
     ],
 )
-def test_a_start_that_fails(host, said, record, clock):
-    systemd = Systemd(host)
-    code, reason = failure(novacompute.start, systemd, systemd.unit(UNIT), record, clock.left)
+def test_the_way_in_which_it_is_run(monkeypatch, given, systemd, way):
+    monkeypatch.setattr(novacompute.systemd, "is_running", lambda: systemd)
+    assert type(novacompute.service(given)) is way
+
+
+@pytest.mark.parametrize(
+    ("place", "orders"),
+    [(Place(STOPPED), ["start"]), (Place(RUNNING), []), (Place(LEFT), ["start"])],
+    ids=["stopped", "running", "left-over"],
+)
+@pytest.mark.parametrize("answering", [True, False])
+def test_start(place, orders, answering, record, clock, asked):
+    asked[:] = [None, Answer(ping.ANSWERS)]
+    place = Place(*place.states)
+    novacompute.start(place, record, answering, clock.left)
+    assert place.orders == orders
+    assert record.is_alive()
+    assert ("closed" in asked) == answering
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (Place(STOPPED, refuses="start"), "start: refused"),
+        (Place(STOPPED, slow="start"), "start: not done"),
+        (Place(STOPPED, idle=("start",)), "it is down"),
+        (Place(STOPPED, None, idle=("start",)), "there is no such service"),
+        (Place("?"), "no answer"),
+    ],
+)
+def test_a_start_that_fails(place, said, record, clock):
+    code, reason = failure(novacompute.start, place, record, True, clock.left)
     assert (code, reason) == (ocf.OCF_ERR_GENERIC, f"nova-compute does not start: {said}")
     assert not record.is_alive()
 
 
-def test_a_start_after_which_it_does_not_run(record, clock):
-    host = Host(result="exit-code")
-    systemd = Systemd(lambda command, timeout: (0, "", "") if command[1] == "start" else host(command, timeout))
-    code, reason = failure(novacompute.start, systemd, systemd.unit(UNIT), record, clock.left)
-    assert reason == "nova-compute does not start: nova-compute.service is inactive (dead), result exit-code"
+def test_a_service_that_starts_at_boot_by_itself_is_named(record, clock, warnings):
+    novacompute.start(Place(STOPPED._replace(by_itself=True)), record, False, clock.left)
+    assert warnings == ["it starts at boot by itself, even while the host is being recovered"]
+
+
+def test_start_waits_until_it_answers(record, clock, asked):
+    asked[:] = [None, None, None, Answer(ping.ANSWERS)]
+    novacompute.start(Place(STOPPED), record, True, clock.left)
+    assert 0.5 < clock.now < 1
+
+
+@pytest.mark.parametrize("answer", [None, Answer(ping.SILENT), Answer(ping.UNKNOWN)])
+def test_one_that_does_not_answer_in_time_is_not_started(record, clock, asked, answer):
+    asked[:] = [answer]
+    code, reason = failure(novacompute.start, Place(STOPPED), record, True, clock.left)
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason.startswith("nova-compute runs, but does not answer on Nova's message bus")
+    assert "closed" in asked
+    assert clock.now < 60
+
+
+def test_one_that_ends_while_it_starts(record, clock, asked):
+    asked[:] = [None]
+    place = Place(STOPPED, idle=("start",))
+    place.states = [STOPPED, GONE, STOPPED]
+    code, reason = failure(novacompute.start, place, record, True, clock.left)
+    assert (code, reason) == (ocf.OCF_ERR_GENERIC, "nova-compute ended while it started: it is down")
+    assert clock.now == 0
+
+
+def test_one_that_cannot_be_asked_is_started_when_it_runs(record, clock, asked, warnings):
+    asked[:] = [Answer(ping.IMPOSSIBLE, "no library")]
+    novacompute.start(Place(STOPPED), record, True, clock.left)
+    assert warnings == ["nova-compute runs, but cannot be asked whether it answers: no library"]
 
 
 @pytest.mark.parametrize(
-    ("host", "orders"),
+    ("place", "orders"),
     [
-        (Host("active"), ["stop"]),
-        (Host("activating"), ["stop"]),
-        (Host("inactive"), []),
-        (Host("failed"), []),
-        (Host("inactive", load="not-found"), []),
-        (Host("active", load="not-found"), ["stop"]),  # its file was removed while it ran
-        (Host("active", slow="stop"), ["stop", "kill"]),
+        (Place(RUNNING), ["stop"]),
+        (Place(MOVING), ["stop"]),
+        (Place(LEFT), ["stop"]),
+        (Place(STOPPED), []),
+        (Place(None), []),
+        (Place(RUNNING, slow="stop"), ["stop", "kill"]),
+        (Place(RUNNING, refuses="stop"), ["stop", "kill"]),
     ],
 )
-def test_stop(host, orders, record, clock):
+def test_stop(place, orders, record, clock):
     record.remember(os.getpid())
-    novacompute.stop(Systemd(host), None, record, clock.left)
-    assert host.orders == orders
+    novacompute.stop(place, record, clock.left)
+    assert place.orders == orders
     assert not record.is_alive()
 
 
-def test_a_stop_is_no_success_while_a_process_is_left(record, clock):
-    host = Host("active")
-    systemd = Systemd(lambda command, timeout: (0, "", "") if command[1] != "show" else host(command, timeout))
-    code, reason = failure(novacompute.stop, systemd, None, record, clock.left)
-    assert code == ocf.OCF_ERR_GENERIC
-    assert reason.startswith("nova-compute does not stop, though killed: nova-compute.service is active")
-
-
-def test_a_stop_that_systemd_does_not_answer_is_no_success(record, clock):
-    code, reason = failure(novacompute.stop, Systemd(Host("active", refuses="show")), None, record, clock.left)
-    assert code == ocf.OCF_ERR_GENERIC
-    assert failure(novacompute.stop, Systemd(Host("active", refuses="stop")), None, record, clock.left)[0] == code
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (Place(RUNNING, idle=("stop", "kill")), "nova-compute does not stop, though killed: it runs"),
+        (Place(LEFT, idle=("stop", "kill")), "nova-compute does not stop, though killed: it has left something"),
+        (Place(RUNNING, slow="stop", refuses="kill"), "nova-compute does not stop: kill: refused"),
+        (Place("?"), "no answer"),
+    ],
+)
+def test_a_stop_is_no_success_while_anything_is_left(place, said, record, clock):
+    assert failure(novacompute.stop, place, record, clock.left) == (ocf.OCF_ERR_GENERIC, said)
 
 
 @pytest.mark.parametrize(
-    ("host", "probe", "code"),
+    ("states", "probe", "code"),
     [
-        (Host("active"), False, None),
-        (Host("active"), True, None),
-        (Host("reloading"), False, None),
-        (Host("inactive"), True, ocf.OCF_NOT_RUNNING),
-        (Host("inactive"), False, ocf.OCF_NOT_RUNNING),
-        (Host("failed"), True, ocf.OCF_NOT_RUNNING),
-        (Host("failed", result="signal"), False, ocf.OCF_NOT_RUNNING),
-        (Host(load="not-found"), True, ocf.OCF_NOT_RUNNING),
-        (Host(load="not-found"), False, ocf.OCF_ERR_INSTALLED),
-        (Host("active", load="not-found"), False, None),
-        (Host("inactive", load="masked"), True, ocf.OCF_NOT_RUNNING),
-        (Host("activating", becomes=["activating", "active"]), False, None),
-        (Host("activating", becomes=["failed"]), False, ocf.OCF_NOT_RUNNING),
-        (Host("deactivating", becomes=["inactive"]), True, ocf.OCF_NOT_RUNNING),
-        (Host("activating"), False, ocf.OCF_ERR_GENERIC),
-        (Host("active", refuses="show"), True, ocf.OCF_ERR_GENERIC),
+        ([RUNNING], False, None),
+        ([RUNNING], True, None),  # also when the cluster has not started it
+        ([STOPPED], True, ocf.OCF_NOT_RUNNING),
+        ([STOPPED], False, ocf.OCF_NOT_RUNNING),
+        ([LEFT], True, ocf.OCF_ERR_GENERIC),
+        ([LEFT], False, ocf.OCF_ERR_GENERIC),
+        ([None], True, ocf.OCF_NOT_RUNNING),
+        ([None], False, ocf.OCF_ERR_INSTALLED),
+        ([MOVING, MOVING, RUNNING], False, None),
+        ([MOVING, STOPPED], False, ocf.OCF_NOT_RUNNING),
+        ([MOVING, STOPPED], True, ocf.OCF_NOT_RUNNING),
+        ([MOVING], False, ocf.OCF_ERR_GENERIC),
+        (["?"], True, ocf.OCF_ERR_GENERIC),
     ],
 )
-def test_monitor_in_every_state(host, probe, code, record, clock):
-    arguments = (Systemd(host), None, record, probe, clock.left)
+def test_monitor_in_every_state(states, probe, code, record, clock):
+    arguments = (Place(*states), record, probe, clock.left)
     if code is None:
         novacompute.monitor(*arguments)
     else:
@@ -246,28 +330,28 @@ def test_monitor_in_every_state(host, probe, code, record, clock):
 
 
 def test_monitor_says_what_became_of_a_service_that_should_run(record, clock):
-    systemd = Systemd(Host("failed", result="signal"))
-    _code, reason = failure(novacompute.monitor, systemd, None, record, False, clock.left)
-    assert reason == "nova-compute does not run: nova-compute.service is failed (dead), result signal"
+    _code, reason = failure(novacompute.monitor, Place(STOPPED), record, False, clock.left)
+    assert reason == "nova-compute does not run: it is down"
+    assert failure(novacompute.monitor, Place(STOPPED), record, True, clock.left)[1] is None, "a probe is no alarm"
 
 
-@pytest.mark.parametrize("answer", ["", "garbage", "MainPID=x\nLoadState=loaded", "\n\n\n"])
-def test_an_answer_that_is_not_understood(answer):
-    with pytest.raises(SystemdError):
-        Systemd(lambda command, timeout: (0, answer, "")).unit(UNIT)
+@pytest.mark.parametrize("answer", [Answer(ping.ANSWERS), Answer(ping.UNKNOWN), Answer(ping.IMPOSSIBLE, "x"), None])
+def test_what_is_not_nova_compute_s_fault_is_not_held_against_it(clock, asked, warnings, answer):
+    asked[:] = [None, answer]
+    novacompute.listen(Place(RUNNING), clock.left)
+    assert len(warnings) == (answer != Answer(ping.ANSWERS))
 
 
-@pytest.mark.parametrize(
-    ("active", "pid", "over"),
-    [("failed", 0, True), ("failed", 12, False), ("inactive", 1, False), ("active", 0, False)],
-)
-def test_a_unit_with_a_process_is_not_over(active, pid, over):
-    assert Unit(UNIT, "loaded", active, "dead", pid, "success").is_over == over
+def test_one_that_hangs_is_found(clock, asked):
+    asked[:] = [None, Answer(ping.SILENT)]
+    assert failure(novacompute.listen, Place(RUNNING), clock.left) == (
+        ocf.OCF_ERR_GENERIC,
+        "nova-compute hangs: no answer on Nova's message bus for 57 s, though nova-conductor answers",
+    )
 
 
-def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
-    def runner(command, timeout):
-        raise NotInstalled(f"{command[0]} is not installed")
-
-    with pytest.raises(NotInstalled):
-        novacompute.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100)
+def test_a_deep_look_needs_time(clock, asked):
+    clock.end = 5
+    code, reason = failure(novacompute.listen, Place(RUNNING), clock.left)
+    assert code == ocf.OCF_ERR_ARGS
+    assert "timeout of 60 s" in reason

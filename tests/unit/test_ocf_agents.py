@@ -95,12 +95,24 @@ def test_an_action_that_it_does_not_do(agent, action):
         ("attribute", "a b", "the name of a node attribute"),
         ("unit", "--all", "the name of a systemd unit"),
         ("unit", "x; reboot", "the name of a systemd unit"),
+        ("binary", "-c", "a program's name or absolute path"),
+        ("binary", "bin/nova-compute", "a program's name or absolute path"),
+        ("binary", "nova compute", "a program's name or absolute path"),
+        ("config_files", "/etc/nova/nova.conf nova.conf", "absolute paths, separated by spaces"),
+        ("config_files", " ", "absolute paths, separated by spaces"),
+        ("user", "a b", "without white space"),
+        ("container", "--all", "the name of a container"),
+        ("container", "a/b", "the name of a container"),
+        ("container", "$(reboot)", "the name of a container"),
+        ("container_engine", "lxc", "one of podman, docker is needed"),
+        ("container_engine", "podman", "container, the container's name, is not set"),
+        ("started_when", "soon", "one of answer, process is needed"),
         ("config", "nova.conf", "an absolute path"),
         ("colour", "blue", "there is no such parameter"),
     ],
 )
 def test_a_bad_value_is_one_clear_line(name, value, wanted):
-    agent = NOVA_COMPUTE if name in ("unit", "evacuation_delay") else NOVA_EVACUATE
+    agent = NOVA_EVACUATE if name in ("config", *NAMES.split()) else NOVA_COMPUTE
     for action in ("validate-all", "start"):
         done = ocf(agent, action, {**CLOUD, name: value})
         assert done.returncode == CONFIGURED
@@ -179,6 +191,42 @@ def test_a_value_of_10_kb_makes_no_line_of_10_kb():
     assert len(ocf(NOVA_EVACUATE, "validate-all", {**CLOUD, "endpoint_type": "x" * 10000}).stderr) < 400
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"unit": "x.service", "container": "x"}, "unit and container"),
+        ({"unit": "x.service", "user": "x"}, "unit and user"),
+        ({"binary": "/x", "user": "x", "container": "x"}, "binary and container"),
+    ],
+)
+def test_two_ways_to_run_it_are_one_too_many(given, names):
+    done = ocf(NOVA_COMPUTE, "validate-all", given)
+    assert done.returncode == CONFIGURED
+    assert reasons(done) == [f"{names}: only one of them can be set, each is another way to run nova-compute"]
+
+
+def test_what_can_be_told_only_on_the_host_is_told_there():
+    given = {"binary": "/nonexistent/nova-compute", "config_files": "/nonexistent/nova.conf", "user": "root"}
+    # Whoever configures it may do so on another node.
+    assert ocf(NOVA_COMPUTE, "validate-all", given).returncode == 0
+    done = ocf(NOVA_COMPUTE, "validate-all", given, level=10)
+    assert done.returncode == CONFIGURED
+    assert reasons(done) == [
+        "binary: no such program: /nonexistent/nova-compute",
+        "config_files: /nonexistent/nova.conf is not a file on this host",
+    ]
+
+
+def test_what_needs_no_restart_is_reloaded():
+    root = ElementTree.fromstring(ocf(NOVA_COMPUTE, "meta-data").stdout)
+    firm = {parameter.get("name") for parameter in root.iter("parameter") if parameter.get("reloadable") != "1"}
+    # With another of these it would be another process.
+    assert firm == {"unit", "binary", "config_files", "user", "container", "container_engine"}
+    assert "reload-agent" in {action.get("name") for action in root.iter("action")}
+    assert ocf(NOVA_COMPUTE, "reload-agent", {"evacuation_delay": "5"}).returncode == 0
+    assert ocf(NOVA_COMPUTE, "reload-agent", {"evacuation_delay": "x"}).returncode == CONFIGURED
+
+
 # NovaEvacuate on an engine that is a process like the real one, as far as the agent can see.
 
 ENGINE = """
@@ -248,18 +296,76 @@ def test_without_a_name_nothing_is_started():
     assert ocf(NOVA_EVACUATE, "start", CLOUD, instance="").returncode == ARGS
 
 
-# NovaCompute's monitor of a process that it remembers.
+# NovaCompute with a real process, which anything that sleeps can be.
 
-
-def test_monitor_of_a_remembered_process(instance):
+@pytest.fixture
+def sleeper(instance):
     process = subprocess.Popen(["sleep", "60"])
-    try:
-        Record(instance).remember(process.pid)
-        assert ocf(NOVA_COMPUTE, "monitor", instance=instance, interval=10).returncode == 0
-    finally:
-        process.kill()
-        process.wait()
-    assert ocf(NOVA_COMPUTE, "monitor", instance=instance, interval=10).returncode != 0
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_monitor_of_a_remembered_process(instance, sleeper):
+    Record(instance).remember(sleeper.pid)
+    assert ocf(NOVA_COMPUTE, "monitor", instance=instance, interval=10).returncode == 0
+    sleeper.kill()
+    sleeper.wait()
+    done = ocf(NOVA_COMPUTE, "monitor", {"binary": "/nonexistent"}, instance=instance, interval=10)
+    assert done.returncode == INSTALLED
+    assert reasons(done) == ["no such program: /nonexistent"]
+
+
+def test_a_deeper_monitor_looks_deeper(instance, sleeper):
+    Record(instance).remember(sleeper.pid)
+    done = ocf(NOVA_COMPUTE, "monitor", {"binary": "/nonexistent"}, instance=instance, interval=60, level=10)
+    assert done.returncode == INSTALLED
+
+
+def test_a_probe_where_it_is_not_installed_finds_nothing_wrong(instance):
+    done = ocf(NOVA_COMPUTE, "monitor", {"binary": "/nonexistent"}, instance=instance)
+    assert (done.returncode, done.stderr) == (NOT_RUNNING, "")
+
+
+def test_start_where_it_is_not_installed(instance):
+    done = ocf(NOVA_COMPUTE, "start", {"binary": "/nonexistent"}, instance=instance)
+    assert (done.returncode, reasons(done)) == (INSTALLED, ["no such program: /nonexistent"])
+
+
+WRONG = {
+    "an option": {"container": "--all"},
+    "a pattern": {"unit": "nova*"},
+    "shell characters": {"binary": "$(reboot)"},
+    "a newline": {"container": "a\nb"},
+    "an entity": {"unit": "&amp;"},
+    "10 kB": {"unit": "x" * 10000},
+}
+
+
+@pytest.mark.parametrize("parameters", WRONG.values(), ids=WRONG)
+def test_a_wrong_configuration_makes_no_failed_stop(instance, parameters):
+    # Pacemaker fences a host on which a stop fails.
+    assert ocf(NOVA_COMPUTE, "start", parameters, instance=instance).returncode in (CONFIGURED, INSTALLED)
+    done = ocf(NOVA_COMPUTE, "stop", parameters, instance=instance)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_stop_that_cannot_stop_what_runs_is_no_success(instance, sleeper):
+    Record(instance).remember(sleeper.pid)
+    done = ocf(NOVA_COMPUTE, "stop", {"unit": "x" * 10000}, instance=instance)
+    assert done.returncode == GENERIC
+    (reason,) = reasons(done)
+    assert reason.startswith("nova-compute does not stop: how it is run is not known: unit: 'xxx")
+    assert len(reason) < 400
+
+
+@pytest.mark.parametrize("name", ["a$(reboot)b", "a&amp;<b>", "a\nb", "x" * 10000, "a' or \"b"])
+def test_a_host_s_name_is_data(instance, name):
+    node = {"CRM_meta_on_node": name}
+    done = ocf(NOVA_COMPUTE, "start", {"binary": "/bin/sleep", "user": "root", **node}, instance=instance)
+    # Pacemaker's programs are not on this machine, or know no such node: nothing is started, and one line says why.
+    assert done.returncode in (GENERIC, INSTALLED)
+    assert len(reasons(done)) == 1
 
 
 @BOTH

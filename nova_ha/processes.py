@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What /proc tells of the machine's processes; each function bears that a process ends, or cannot be looked at."""
+
+import os
+
+from nova_ha import process
+
+
+def all_ids():
+    """The ids of all processes."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def command_line(pid):
+    """The words of a process's command line; none if it is gone."""
+    return [os.fsdecode(word) for word in _read(pid, "cmdline").split(b"\0")[:-1]]
+
+
+def environment(pid):
+    """The environment that a process was started with, as ``NAME=VALUE``; none if it is gone."""
+    return [os.fsdecode(word) for word in _read(pid, "environ").split(b"\0")]
+
+
+def executes(pid, file):
+    """Whether a process executes this very file."""
+    return _is_same(f"/proc/{pid}/exe", file)
+
+
+def names(pid, path, file):
+    """Whether a path means this very file to a process, which may have another root than we."""
+    return os.path.isabs(path) and _is_same(f"/proc/{pid}/root{path}", file)
+
+
+def user(pid):
+    """The id of the user that a process runs as, or None if it is gone."""
+    words = _status(pid).get("Uid", "").split()
+    return int(words[1]) if words else None
+
+
+def identity(pid):
+    """Whom a program is to run as to be no more than a process is: arguments of ``subprocess.Popen``.
+
+    :raises OSError: the process is gone
+    """
+    said = _status(pid)
+    if not said:
+        raise ProcessLookupError(f"process {pid} is gone")
+    groups = [int(group) for group in said["Groups"].split()]
+    return {"user": int(said["Uid"].split()[1]), "group": int(said["Gid"].split()[1]), "extra_groups": groups}
+
+
+def descendants(pid):
+    """A process and all processes below it, the older ones first."""
+    parents = {}
+    for other in all_ids():
+        fields = process.stat(other)
+        if fields:
+            parents.setdefault(int(fields[1]), []).append(other)
+    found = [pid]
+    for each in found:
+        found += parents.get(each, [])
+    return found
+
+
+def _is_same(path, file):
+    try:
+        return os.path.samefile(path, file)
+    except OSError:
+        return False
+
+
+def _status(pid):
+    lines = os.fsdecode(_read(pid, "status")).splitlines()
+    return {name: value for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _read(pid, what):
+    try:
+        with open(f"/proc/{pid}/{what}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""

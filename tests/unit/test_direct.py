@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-compute as a process of its own: real processes, which root starts as another user."""
+
+import contextlib
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nova_ha import process
+from nova_ha.direct import Direct
+from nova_ha.service import NotInTime, ServiceError
+
+# Says who it is and what it was given; as it is told, it hears SIGTERM or not, and leaves a child behind.
+SCRIPT = """#!{python} -u
+import os, signal, subprocess, sys, time
+print(os.getuid(), os.getgid(), os.getsid(0) == os.getpid(), os.environ.get("HOME"), sys.argv[1:])
+if "deaf" in {how!r}:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "child" in {how!r}:
+    subprocess.Popen(["sleep", "300"], start_new_session=True)
+if "ends" in {how!r}:
+    sys.exit("no configuration")
+print("up")
+time.sleep(300)
+"""
+USER = "nobody"
+INTERPRETER = os.path.realpath(sys.executable)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Makes a Direct whose binary behaves in some way; whatever is left is killed in the end."""
+    made = []
+    # Another user has to reach it.
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+
+    def make(how="", instance="r", user=USER, **more):
+        binary = tmp_path / "nova-compute"
+        binary.write_text(SCRIPT.format(python=INTERPRETER, how=how))
+        binary.chmod(0o755)
+        direct = Direct(instance, str(binary), user=user, run=str(tmp_path / "run"), logs=str(tmp_path / "log"), **more)
+        made.append(direct)
+        return direct
+
+    yield make
+    for direct in made:
+        state = direct.find()
+        if state and state.main_pid:
+            direct.kill(state)
+
+
+@contextlib.contextmanager
+def running(command, **how):
+    """A process that somebody else has started."""
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, **how)
+    try:
+        yield started.pid
+    finally:
+        started.kill()
+        started.wait()
+
+
+def await_(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def output(tmp_path):
+    return (tmp_path / "log/r.log").read_text()
+
+
+def start(direct, tmp_path):
+    direct.start(direct.find(), 60)
+    await_(lambda: "up" in output(tmp_path))
+    return direct.find()
+
+
+def test_it_runs_as_its_user_with_its_configuration_and_outlives_the_agent(make, tmp_path):
+    state = start(make(files=("/etc/a.conf", "/etc/b.conf")), tmp_path)
+    assert state.runs and state.settled and not state.is_over
+    nobody = pwd.getpwnam(USER)
+    options = ["--config-file=/etc/a.conf", "--config-file=/etc/b.conf"]
+    assert output(tmp_path).splitlines()[0] == f"{nobody.pw_uid} {nobody.pw_gid} True {nobody.pw_dir} {options}"
+    assert (tmp_path / "log/r.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_parameter_is_data(make, tmp_path):
+    start(make(files=("/etc/$(reboot);x.conf",)), tmp_path)
+    assert "['--config-file=/etc/$(reboot);x.conf']" in output(tmp_path)
+
+
+def test_the_environment_of_the_agent_is_not_handed_on(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("OCF_RESKEY_password", "sEcret")
+    state = start(make(), tmp_path)
+    with open(f"/proc/{state.main_pid}/environ") as environment:
+        assert "sEcret" not in environment.read()
+
+
+def test_it_stops(make, tmp_path):
+    direct = make()
+    state = start(direct, tmp_path)
+    direct.stop(state, 10)
+    assert direct.find().is_over
+
+
+def test_one_that_does_not_hear_is_killed(make, tmp_path):
+    direct = make("deaf")
+    state = start(direct, tmp_path)
+    with pytest.raises(NotInTime):
+        direct.stop(state, 0.3)
+    assert not direct.find().is_over
+    direct.kill(direct.find())
+    await_(lambda: direct.find().is_over)
+
+
+def test_nothing_that_it_started_is_left(make, tmp_path):
+    direct = make("child")
+    state = start(direct, tmp_path)
+    # It dies by itself, and its child lives on: it is neither up nor gone.
+    os.kill(state.main_pid, signal.SIGKILL)
+    await_(lambda: not direct.find().runs)
+    left = direct.find()
+    assert not left.is_over
+    assert "behind" in left.words
+    direct.stop(left, 10)
+    await_(lambda: direct.find().is_over)
+    assert process.start_time(left.main_pid) is None
+
+
+def test_a_stop_takes_what_it_started_along(make, tmp_path):
+    direct = make("child")
+    direct.stop(start(direct, tmp_path), 10)
+    await_(lambda: direct.find().is_over)
+
+
+def test_one_that_ends_at_once_does_not_run(make, tmp_path):
+    direct = make("ends")
+    direct.start(direct.find(), 60)
+    await_(lambda: not direct.find().runs)
+    assert direct.find().words.endswith(f"does not run; see {tmp_path}/log/r.log")
+    assert "no configuration" in output(tmp_path)
+
+
+def test_another_resource_s_process_is_not_taken_for_it(make, tmp_path):
+    start(make("child"), tmp_path)
+    other = Direct("other", "/bin/true", user=USER, run=str(tmp_path / "run"), logs=str(tmp_path / "log"))
+    assert other.find().is_over
+
+
+def test_one_that_somebody_started_by_hand_is_found(make, tmp_path):
+    direct = make(user="root")
+    with running([tmp_path / "nova-compute", "--config-file", "x"]) as pid:
+        assert direct.find().main_pid == pid
+    assert direct.find().is_over
+
+
+FOOLS = {
+    "as an argument": [INTERPRETER, "-c", "import time; time.sleep(300)", "BINARY"],
+    "as a name": ["BINARY", "300"],
+}
+
+
+@pytest.mark.parametrize("command", FOOLS.values(), ids=FOOLS)
+def test_no_command_line_can_fool_it(make, tmp_path, command):
+    direct = make(user="root")
+    binary = str(tmp_path / "nova-compute")
+    executable = INTERPRETER if command[0] == INTERPRETER else "/bin/sleep"
+    with running([binary if word == "BINARY" else word for word in command], executable=executable):
+        assert direct.find().is_over
+
+
+def test_another_user_s_process_is_not_it(make, tmp_path):
+    direct = make(user="daemon")
+    environment = {"NOVA_HA_RESOURCE": "r"}
+    with running([tmp_path / "nova-compute"], user=USER, env=environment):
+        assert direct.find().is_over
+
+
+def test_one_that_is_not_installed():
+    direct = Direct("r", "no-such-nova-compute", ("/nonexistent/nova.conf",), "no-such-user")
+    assert direct.find() is None
+    assert list(direct.problems()) == [
+        "binary: no such program: no-such-nova-compute",
+        "config_files: /nonexistent/nova.conf is not a file on this host",
+        "user: there is no user no-such-user on this host",
+    ]
+
+
+def test_nothing_is_wrong_with_what_is_there(make):
+    assert list(make(files=("/etc/passwd",)).problems()) == []
+
+
+def test_a_start_that_cannot_be(make, tmp_path):
+    direct = make(user="no-such-user")
+    with pytest.raises(ServiceError, match="there is no user no-such-user"):
+        direct.start(direct.find(), 60)
+    direct = make()
+    (tmp_path / "nova-compute").write_text("#!/nonexistent/python\n")
+    with pytest.raises(ServiceError, match="nova-compute: No such file"):
+        direct.start(direct.find(), 60)
