@@ -6,6 +6,7 @@ import subprocess
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 NOVA_COMPUTE = TREE / "ocf/NovaCompute"
+NOVA_COMPUTE_WAIT = TREE / "ocf/nova-compute-wait"
 NOVA_EVACUATE = TREE / "ocf/NovaEvacuate"
 FENCE_COMPUTE = TREE / "fence/fence_compute"
 

@@ -13,6 +13,7 @@ TARGETS = {
     "usr/sbin/fence_compute",
     "usr/lib/ocf/resource.d/openstack/NovaCompute",
     "usr/lib/ocf/resource.d/openstack/NovaEvacuate",
+    "usr/lib/ocf/resource.d/openstack/nova-compute-wait",
     "usr/sbin/nova-ha",
 }
 MANUAL = "usr/share/man/man8/fence_compute.8"

@@ -10,11 +10,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from nova_ha.passed import Passed
 from nova_ha.process import Record
 from nova_ha.runstate import ROOT, RunState
-from tests.unit.agents import NOVA_COMPUTE, NOVA_EVACUATE, TREE, ocf, reasons, validates
+from tests.unit.agents import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, TREE, ocf, reasons, validates
 
-BOTH = pytest.mark.parametrize("agent", [NOVA_COMPUTE, NOVA_EVACUATE], ids=["NovaCompute", "NovaEvacuate"])
+AGENTS = [NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE]
+EVERY = pytest.mark.parametrize("agent", AGENTS, ids=[agent.name for agent in AGENTS])
 NAMES = "auth_url username password tenant_name user_domain project_domain domain endpoint_type region_name insecure "
 NAMES += "no_shared_storage verbose attribute"
 CLOUD = {"auth_url": "http://192.0.2.1:5000/v3", "username": "admin", "password": "sEcret", "tenant_name": "admin"}
@@ -27,10 +29,11 @@ def instance():
     name = f"nova-ha-unit-test-{os.getpid()}"
     yield name
     Record(name).forget()
+    Passed(name).clear()
     shutil.rmtree(f"{ROOT}/{name}", ignore_errors=True)
 
 
-@BOTH
+@EVERY
 def test_the_metadata_is_valid(agent):
     done = ocf(agent, "meta-data")
     assert (done.returncode, done.stderr) == (0, "")
@@ -49,7 +52,7 @@ def test_what_can_be_reloaded_is_marked_as_pacemaker_wants_it(agent):
         assert [action for action in root.iter("action") if action.get("name") == "reload-agent"]
 
 
-@BOTH
+@EVERY
 def test_the_metadata_is_complete(agent):
     root = ElementTree.fromstring(ocf(agent, "meta-data").stdout)
     assert root.get("name") == agent.name
@@ -64,7 +67,7 @@ def test_the_metadata_is_complete(agent):
     assert (actions["monitor"].get("interval"), actions["monitor"].get("timeout")) == ("10s", "20s")
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("action", ["promote", "", None, "--verbose"])
 def test_an_action_that_it_does_not_do(agent, action):
     done = ocf(agent, action)
@@ -135,7 +138,7 @@ def test_a_file_that_only_this_node_lacks_leaves_the_other_nodes_to_be_tried(giv
     assert reason.startswith(said)
 
 
-@BOTH
+@EVERY
 def test_all_problems_are_told_at_once(agent):
     done = ocf(agent, "validate-all", {**CLOUD, "insecure": "x", "endpoint_type": "y"})
     assert done.returncode == CONFIGURED
@@ -156,7 +159,7 @@ def test_a_configuration_file_stands_in_for_parameters(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@BOTH
+@EVERY
 def test_a_good_configuration(agent):
     more = {"user_domain": "Default", "project_domain": "Default", "domain": "cloud.example", "insecure": "false"}
     more |= {"endpoint_type": "internalURL", "region_name": "R", "no_shared_storage": "True", "verbose": "yes"}
@@ -175,11 +178,14 @@ def test_a_name_that_cannot_be_one_is_refused():
     assert (done.returncode, reasons(done)) == (ARGS, ["OCF_RESOURCE_INSTANCE: '../x' cannot name a resource"])
 
 
-def test_compute_hosts_need_no_credentials():
-    assert ocf(NOVA_COMPUTE, "validate-all").returncode == 0
+@pytest.mark.parametrize("agent", [NOVA_COMPUTE, NOVA_COMPUTE_WAIT], ids=["NovaCompute", "nova-compute-wait"])
+def test_compute_hosts_need_no_credentials(agent):
+    assert ocf(agent, "validate-all").returncode == 0
+    parameters = ElementTree.fromstring(ocf(agent, "meta-data").stdout).iter("parameter")
+    assert not [parameter.get("name") for parameter in parameters if parameter.get("required") == "1"]
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("value", ["sEc\nret", "sEc\x01ret"])
 def test_a_password_is_not_repeated(agent, value):
     done = ocf(agent, "validate-all", {**CLOUD, "password": value})
@@ -368,10 +374,39 @@ def test_a_host_s_name_is_data(instance, name):
     assert len(reasons(done)) == 1
 
 
-@BOTH
+# nova-compute-wait.
+
+
+def test_what_has_not_passed_is_not_running(instance):
+    assert ocf(NOVA_COMPUTE_WAIT, "monitor", instance=instance, interval=10).returncode == NOT_RUNNING
+    assert ocf(NOVA_COMPUTE_WAIT, "stop", {"evacuation_delay": "x"}, instance=instance).returncode == 0
+
+
+def test_what_has_passed_is_running_until_it_is_stopped(instance):
+    Passed(instance).set()
+    assert ocf(NOVA_COMPUTE_WAIT, "monitor", instance=instance, interval=10).returncode == 0
+    for _again in range(2):
+        assert ocf(NOVA_COMPUTE_WAIT, "stop", instance=instance).returncode == 0
+    assert ocf(NOVA_COMPUTE_WAIT, "monitor", instance=instance).returncode == NOT_RUNNING
+
+
+def test_what_cannot_know_whether_it_may_pass_does_not(instance):
+    done = ocf(NOVA_COMPUTE_WAIT, "start", {**CLOUD, "CRM_meta_on_node": "compute-1"}, instance=instance)
+    assert done.returncode == INSTALLED
+    assert reasons(done) == ["cibadmin is not installed: nova-compute is not started"]
+    assert not Passed(instance).is_set()
+
+
+def test_reload_of_what_waits():
+    assert ocf(NOVA_COMPUTE_WAIT, "reload-agent", {"evacuation_delay": "5"}).returncode == 0
+    assert ocf(NOVA_COMPUTE_WAIT, "reload-agent", {"evacuation_delay": "x"}).returncode == CONFIGURED
+
+
+@EVERY
 def test_a_healthy_monitor_imports_next_to_nothing(agent, instance):
     # What the interpreter itself loads without site, and os; everything more is a cost on every host, every 10 seconds.
     Record(instance).remember(os.getpid())
+    Passed(instance).set()
     RunState(instance).acquire()
     command = ["/usr/bin/python3", "-IS", "-X", "importtime", agent, "monitor"]
     done = subprocess.run(command, env={"OCF_RESOURCE_INSTANCE": instance}, capture_output=True, text=True)

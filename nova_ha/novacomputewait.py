@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent nova-compute-wait does: its start takes as long as the host is being recovered.
+
+Monitors of what was started end before this module is imported: see ``ocf/nova-compute-wait``.
+"""
+
+from nova_ha import agent, novacompute
+from nova_ha.agent import Action, Deadline, Failure, ocf
+from nova_ha.passed import Passed
+
+PARAMETERS = novacompute.GATE
+
+SHORT = "Holds nova-compute back while its host is being recovered"
+LONG = """
+For clouds in which nova-compute is a resource of class systemd: cloned over all compute hosts, and ordered before the
+clone of nova-compute. (NovaCompute does both by itself.)
+
+A host that was fenced is flagged by a node attribute (evacuate) until its instances are recovered elsewhere. As long
+as the flag stands, start waits, and nova-compute with it; when its timeout comes near it fails, and says why. A
+location rule on that attribute keeps the cluster from trying at all.
+"""
+
+
+def main():
+    """Be the agent."""
+    actions = {
+        "start": Action(_start, 600),
+        "stop": Action(lambda: Passed(_name()).clear(), 20),
+        "monitor": Action(_monitor, 20, 10),
+        "reload-agent": Action(_check, 20),
+        "validate-all": Action(_check, 20),
+        "meta-data": Action(None, 5),
+    }
+    agent.run("nova-compute-wait", SHORT, LONG, PARAMETERS, actions)
+
+
+def _start():
+    given = agent.check_parameters(PARAMETERS)
+    novacompute.pass_gate(given, Deadline(600).left)
+    Passed(_name()).set()
+
+
+def _monitor():
+    if not Passed(_name()).is_set():
+        raise Failure(ocf.OCF_NOT_RUNNING)
+
+
+def _check():
+    agent.check_parameters(PARAMETERS)
+
+
+def _name():
+    if not ocf.OCF_RESOURCE_INSTANCE:
+        raise Failure(ocf.OCF_ERR_ARGS, "OCF_RESOURCE_INSTANCE, the resource's name, is not set")
+    return ocf.OCF_RESOURCE_INSTANCE

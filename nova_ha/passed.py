@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-compute-wait remembers. Its monitor imports this module, and so nothing else."""
+
+import os
+
+ROOT = "/run/nova-ha"
+
+
+class Passed:
+    """That one resource has been started, in /run: nothing is, once the machine boots again.
+
+    :param name: the resource's name (OCF_RESOURCE_INSTANCE)
+    """
+
+    def __init__(self, name, root=ROOT):
+        self._file = f"{root}/{name}.passed"
+
+    def set(self):
+        """It has been started."""
+        os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
+        with open(self._file, "w", encoding="ascii"):
+            pass
+
+    def clear(self):
+        """It has been stopped."""
+        if os.path.exists(self._file):
+            os.unlink(self._file)
+
+    def is_set(self):
+        """Whether it has been started, and not stopped since."""
+        return os.path.exists(self._file)
