@@ -7,7 +7,7 @@ import pathlib
 import shlex
 from xml.etree import ElementTree
 
-from tests.lab import bmc, nodes, settings
+from tests.lab import bmc, computes, nodes, settings
 from tests.lab.passwords import password
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
@@ -60,11 +60,12 @@ def deploy_agents(chosen, credentials, progress):
     configured = {entry.get("id") for entry in root.iter("primitive")}
     levelled = {entry.get("target") for entry in root.iter("fencing-level")}
     script = [f"stonith level add 1 {host} ipmi-{host} {FENCE_NOVA}" for host in set(chosen.compute_hosts) - levelled]
+    change = computes.add_parameters if COMPUTE not in configured else lambda text: text
     if ENGINE not in configured:
         script = [*_agents_script({**credentials, "password": "@CLOUD_PASSWORD@"}), *script]
     if script:
         with progress.step("agents: pcs resource create, stonith levels"):
-            configure(chosen, script, {"CLOUD_PASSWORD": credentials["password"]})
+            configure(chosen, script, {"CLOUD_PASSWORD": credentials["password"]}, change)
     if _is_changed() and ENGINE in configured:
         # The engine is the one part that outlives the replacement of its files.
         with progress.step("agents: the engine is of another tree: restart"):
@@ -107,17 +108,18 @@ def stop(chosen):
     _pcs_on(running[0], "cluster", "stop", *running, "--force", "--request-timeout=240", timeout=300)
 
 
-def configure(chosen, script, passwords):
+def configure(chosen, script, passwords, change=lambda text: text):
     """Make several changes of the configuration with pcs, as one.
 
     :param script: pcs commands
     :param passwords: what stands in the commands as ``@NAME@``, by NAME; never seen on a command line
+    :param change: what is changed besides; given the configuration as XML text, returns another
     """
     node = any_control(chosen)
     lines = ["set -e", f"pcs cluster cib {WORK}.old", f"cp {WORK}.old {WORK}"]
     lines += [f"pcs -f {WORK} {command}" for command in script]
     nodes.execute(node, "sh", stdin="\n".join(lines) + "\n", timeout=180)
-    text = nodes.execute(node, "cat", WORK).stdout
+    text = change(nodes.execute(node, "cat", WORK).stdout)
     for name, value in passwords.items():
         text = text.replace(f"@{name}@", value)
     nodes.execute(node, "sh", "-c", f"umask 077; cat >{WORK}", stdin=text)

@@ -8,7 +8,7 @@ cluster) stands until its opposite is called, or ``end_all``.
 import contextlib
 import time
 
-from tests.lab import cluster, nodes, power, settings
+from tests.lab import cluster, computes, nodes, power, settings
 
 # One file for each fault that stands; its name says which.
 STANDING = settings.RUN / "faults"
@@ -53,39 +53,45 @@ def restore_network(node):
 
 
 def stop_service(unit, node=settings.CLOUD, at_once=False):
-    """Stop a systemd unit, until ``start_service``.
+    """Stop a systemd unit, or nova-compute in whatever way it is run, until ``start_service``.
 
     :param at_once: kill all its processes, instead of asking them to end
     """
     _begin("stop", f"{node}/{unit}")
     if at_once:
-        nodes.execute(node, "systemctl", "kill", "--signal=KILL", unit)
+        _signal(unit, node, "KILL")
     # Also after that: some units would start again by themselves.
-    nodes.execute(node, "systemctl", "stop", unit, timeout=120)
+    if unit == computes.SERVICE:
+        computes.stop(node)
+    else:
+        nodes.execute(node, "systemctl", "stop", unit, timeout=120)
 
 
 def start_service(unit, node=settings.CLOUD):
     """Start a systemd unit that was stopped or killed."""
-    nodes.execute(node, "systemctl", "start", unit, timeout=120)
+    if unit == computes.SERVICE:
+        computes.start(node)
+    else:
+        nodes.execute(node, "systemctl", "start", unit, timeout=120)
     _end("stop", f"{node}/{unit}")
 
 
 def freeze_service(unit, node=settings.CLOUD):
     """Stop every process of a systemd unit where it is: it keeps its connections, and does nothing."""
     _begin("freeze", f"{node}/{unit}")
-    nodes.execute(node, "systemctl", "kill", "--signal=STOP", unit)
+    _signal(unit, node, "STOP")
 
 
 def thaw_service(unit, node=settings.CLOUD):
     """Let a frozen unit go on, if its host has not been switched off meanwhile."""
-    nodes.execute(node, "systemctl", "kill", "--signal=CONT", unit, check=False)
+    _signal(unit, node, "CONT", check=False)
     _end("freeze", f"{node}/{unit}")
 
 
 def kill_service(unit, node=settings.CLOUD):
     """Kill every process of a systemd unit; systemd may start it again, as the unit says."""
     with _brief("kill-service", f"{node}/{unit}"):
-        nodes.execute(node, "systemctl", "kill", "--signal=KILL", unit)
+        _signal(unit, node, "KILL")
 
 
 def stop_cluster(chosen):
@@ -124,6 +130,14 @@ def _brief(fault, target):
     _record(fault, target, "begin")
     yield
     _record(fault, target, "end")
+
+
+def _signal(unit, node, name, check=True):
+    """Send a signal to every process of a unit; nova-compute is one process, and not everywhere a unit."""
+    if unit == computes.SERVICE:
+        computes.signal(node, name, check)
+    else:
+        nodes.execute(node, "systemctl", "kill", f"--signal={name}", unit, check=check)
 
 
 def _begin(fault, target):

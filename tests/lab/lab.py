@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 
-from tests.lab import bmc, cloud, cluster, images, nodes, passwords, power, runtime, settings, workload
+from tests.lab import bmc, cloud, cluster, computes, images, nodes, passwords, power, runtime, settings, workload
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
@@ -32,7 +32,7 @@ def up(chosen, progress):
         parts = [side_by_side.submit(part, chosen, progress) for part in (cloud.up, cluster.up)]
         for part in parts:
             part.result()
-    cluster.on_each(chosen.compute_hosts, lambda host: cloud.install_compute(chosen, host))
+    cluster.on_each(chosen.compute_hosts, lambda host: _install_compute(chosen, host))
     cluster.deploy_agents(chosen, cloud.agent_credentials(chosen), progress)
     with progress.step("cloud: compute hosts known to Nova"):
         # nova-compute runs a moment before it has registered; whoever has not cannot be mapped.
@@ -146,7 +146,7 @@ def _create_nodes(chosen):
 
     def bring(node):
         kind, mounts = kinds[node]
-        nodes.create(chosen, node, kind, mounts)
+        nodes.create(chosen, node, kind, mounts, computes.podman_options(node))
         if node == settings.CLOUD:
             if not nodes.running(node):
                 nodes.start(node)
@@ -157,6 +157,11 @@ def _create_nodes(chosen):
 
     with concurrent.futures.ThreadPoolExecutor(BOOTED_AT_ONCE) as pool:
         list(pool.map(bring, kinds))
+
+
+def _install_compute(chosen, host):
+    cloud.install_compute(chosen, host)
+    computes.install(host)
 
 
 def _power(node):

@@ -17,11 +17,12 @@ HOSTS_FILE = settings.HOME / "hosts"
 BOOT_LIMIT = 60
 
 
-def create(chosen, node, kind, mounts=()):
+def create(chosen, node, kind, mounts=(), options=()):
     """Make the container of a node, unless it is there.
 
     :param kind: one of ``images.KINDS``
     :param mounts: podman's volumes, ``SOURCE:DESTINATION:ro``
+    :param options: further options of podman
     """
     if exists(node):
         return
@@ -33,6 +34,7 @@ def create(chosen, node, kind, mounts=()):
         *("--cap-add", CAPABILITIES, "--shm-size", "512m"),
         *("--no-hosts", "--volume", f"{HOSTS_FILE}:/etc/hosts:ro"),
         *(f"--volume={mount}" for mount in mounts),
+        *options,
         images.name(chosen, kind),
         "/sbin/init",
     )

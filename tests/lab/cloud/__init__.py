@@ -129,7 +129,7 @@ def _reporting(api):
 
 
 def install_compute(settings, node):
-    """Put nova-compute's unit and configuration into a running compute container; it is neither started nor enabled.
+    """Put nova-compute's unit, program and configuration into a running compute container; nothing is started.
 
     :raises LabError: the container does not take it
     """
@@ -137,7 +137,8 @@ def install_compute(settings, node):
         node, "sh", "-c",
         f"mkdir -p /var/lib/nova/locks && ln -sfn {layout.ETC_MOUNT}/nova /etc/nova"
         f" && cat >/var/lib/nova/nova-compute.conf && cp {layout.ETC_MOUNT}/units/nova-compute.service"
-        " /etc/systemd/system/ && systemctl daemon-reload",
+        f" /etc/systemd/system/ && install {layout.ETC_MOUNT}/units/nova-compute {layout.COMPUTE_PROGRAM}"
+        " && systemctl daemon-reload",
         stdin=configuration.nova_compute_host(node),
     )  # fmt: skip
 

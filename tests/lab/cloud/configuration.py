@@ -47,6 +47,7 @@ def write(settings):
     compute = {
         "nova/nova.conf": nova_compute(),
         "units/nova-compute.service": units.nova_compute_unit(),
+        "units/nova-compute": units.nova_compute_program(),
     }
     for root, files in ((layout.ETC, cloud), (layout.COMPUTE_ETC, compute)):
         for name, text in files.items():

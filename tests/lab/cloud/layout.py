@@ -36,6 +36,9 @@ SNAPSHOT_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/snapshot")
 REQUESTS_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/requests")
 GUESTS_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/guests")
 CONTROL_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/control")
+# nova-compute where no systemd runs it, and its configuration in every case.
+COMPUTE_PROGRAM = pathlib.PurePosixPath("/usr/local/bin/nova-compute")
+COMPUTE_FILES = ("/etc/nova/nova.conf", "/var/lib/nova/nova-compute.conf")
 DISKS_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/disks")
 
 # What an operator would tune, in seconds; both are Nova's defaults. A service reads "down" when its last report is

@@ -93,11 +93,24 @@ def cloud_units():
 
 def nova_compute_unit():
     """The unit of nova-compute: never enabled, since Pacemaker starts and stops it."""
-    files = ("/etc/nova/nova.conf", "/var/lib/nova/nova-compute.conf")
-    command = " ".join((f"{layout.VENV}/bin/nova-compute", *(f"--config-file {file}" for file in files)))
-    journal = f"{layout.GUESTS_MOUNT}/%H.jsonl"
-    record = f"/usr/bin/python3 -I -S {layout.TOOLS}/guests.py {journal} service_start %H"
-    return _unit("nova-compute", command, {}, log="nova-compute-%H", before=record, enable=False)
+    files = (f"--config-file {file}" for file in layout.COMPUTE_FILES)
+    command = " ".join((f"{layout.VENV}/bin/nova-compute", *files))
+    return _unit("nova-compute", command, {}, log="nova-compute-%H", before=_record_start("%H"), enable=False)
+
+
+def nova_compute_program():
+    """The program that is nova-compute where it is no unit: it does what the unit does."""
+    return f"""\
+#!/bin/sh
+host=$(uname -n)
+exec >>{layout.LOGS_MOUNT}/nova-compute-$host.log 2>&1
+{_record_start("$host")}
+exec {layout.VENV}/bin/nova-compute "$@"
+"""
+
+
+def _record_start(host):
+    return f"/usr/bin/python3 -I -S {layout.TOOLS}/guests.py {layout.GUESTS_MOUNT}/{host}.jsonl service_start {host}"
 
 
 def _unit(name, command, environment, log, before=None, enable=True):

@@ -76,10 +76,10 @@ def test_a_stopped_service_stays_so_until_the_fault_ends(hosts, monkeypatch, at_
 
 def test_a_frozen_service_is_thawed_when_the_fault_ends(hosts, monkeypatch):
     monkeypatch.setattr(nodes, "execute", lambda node, *command, **options: hosts.done.append((node, command[2])))
-    faults.freeze_service("nova-compute", "compute-2")
-    assert hosts.done == [("compute-2", "--signal=STOP")]
+    faults.freeze_service("nova-scheduler")
+    assert hosts.done == [("cloud", "--signal=STOP")]
     faults.end_all(None)
-    assert hosts.done[1:] == [("compute-2", "--signal=CONT")]
+    assert hosts.done[1:] == [("cloud", "--signal=CONT")]
     faults.end_all(None)
     assert len(hosts.done) == 2
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How nova-compute is run on each compute host: as systemd's unit, as a process of its own, or in a container.
+
+The container is a real one, run by podman inside the host's own container: so that host has more capabilities than the
+others. Every host has the unit, so that a test can go back to it.
+"""
+
+from xml.etree import ElementTree
+
+from tests.lab import nodes
+from tests.lab.cloud import layout
+
+SERVICE = "nova-compute"
+CONTAINER = "nova_compute"
+AGENT = "/usr/lib/ocf/resource.d/openstack/NovaCompute"
+ROOTFS = "/var/lib/nova-rootfs"
+CONTAINED = "compute-3"
+
+# The agent's parameters on the hosts that have any.
+PARAMETERS = {
+    "compute-2": {
+        "binary": str(layout.COMPUTE_PROGRAM),
+        "config_files": " ".join(layout.COMPUTE_FILES),
+        "user": "root",
+    },
+    CONTAINED: {"container": CONTAINER},
+}
+# Mounting, which a container with systemd in it is not allowed otherwise.
+_UNCONFINED = ("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
+_PRIVILEGES = ("--cap-add", "SYS_ADMIN", *_UNCONFINED)
+
+# What the host has, at the same place; its own /run but for where the guests are.
+_SHARED = ("/usr:/usr:ro", "/etc:/etc", "/opt:/opt:ro", "/var:/var", "/run/nova-ha-lab:/run/nova-ha-lab")
+_MAKE_CONTAINER = f"""\
+set -e
+podman container exists {CONTAINER} && exit
+for directory in usr etc opt var run/nova-ha-lab proc sys dev tmp; do mkdir -p {ROOTFS}/$directory; done
+for link in bin sbin lib lib64; do ln -sfn usr/$link {ROOTFS}/$link; done
+podman create --name {CONTAINER} --network host --no-hosts --cgroupns private \\
+    {" ".join(f"--volume {volume}" for volume in _SHARED)} \\
+    --rootfs {ROOTFS} {layout.COMPUTE_PROGRAM} {" ".join(f"--config-file={file}" for file in layout.COMPUTE_FILES)}
+"""
+_RECORD = f"/run/nova-ha/{SERVICE}.process"
+
+
+def podman_options(node):
+    """What the container of a host needs besides what all have."""
+    return _PRIVILEGES if node == CONTAINED else ()
+
+
+def install(node):
+    """See that a host's nova-compute can be started in its way; the unit and the program are there already.
+
+    :raises LabError: podman does not work in there
+    """
+    if node == CONTAINED:
+        nodes.execute(node, "sh", stdin=_MAKE_CONTAINER)
+
+
+def add_parameters(text):
+    """Give the cluster's NovaCompute each host's parameters, which pcs has no words for.
+
+    :param text: the cluster's configuration, as XML
+    :return: the same, changed
+    """
+    root = ElementTree.fromstring(text)
+    primitive = root.find(f".//primitive[@id='{SERVICE}']")
+    for at, (node, parameters) in enumerate(PARAMETERS.items()):
+        name = f"{SERVICE}-on-{node}"
+        attributes = ElementTree.Element("instance_attributes", id=name)
+        rule = ElementTree.SubElement(attributes, "rule", {"id": f"{name}-rule", "score": "INFINITY"})
+        ElementTree.SubElement(
+            rule, "expression", {"id": f"{name}-host", "attribute": "#uname", "operation": "eq", "value": node}
+        )
+        for key, value in parameters.items():
+            ElementTree.SubElement(attributes, "nvpair", {"id": f"{name}-{key}", "name": key, "value": value})
+        primitive.insert(at, attributes)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def signal(node, name, check=True):
+    """Send a signal to nova-compute's main process, whatever way it is run."""
+    nodes.execute(node, "sh", "-c", f"kill -{name} $(cut -d' ' -f1 {_RECORD})", check=check)
+
+
+def stop(node):
+    """Stop nova-compute as the agent does."""
+    _run_agent(node, "stop")
+
+
+def start(node):
+    """Start nova-compute as the agent does."""
+    _run_agent(node, "start")
+
+
+def _run_agent(node, action):
+    given = {**PARAMETERS.get(node, {}), "CRM_meta_timeout": "120000", "CRM_meta_on_node": node}
+    environment = [f"OCF_RESKEY_{name}={value}" for name, value in given.items()]
+    environment += ["OCF_ROOT=/usr/lib/ocf", f"OCF_RESOURCE_INSTANCE={SERVICE}"]
+    nodes.execute(node, "env", *environment, AGENT, action, timeout=130)
