@@ -14,7 +14,10 @@ CIB = '<cib><resources><clone><primitive id="nova-compute"><operations/></primit
 def done(monkeypatch):
     """What is done on the hosts, as one line each; faults leave no record."""
     lines = []
-    monkeypatch.setattr(nodes, "execute", lambda node, *command, **options: lines.append(f"{node}: {' '.join(command)}"))
+    def execute(node, *command, **options):
+        lines.append(f"{node}: {' '.join(command)}")
+
+    monkeypatch.setattr(nodes, "execute", execute)
     monkeypatch.setattr(faults, "_begin", lambda *_: None)
     monkeypatch.setattr(faults, "_end", lambda *_: None)
     monkeypatch.setattr(power, "append", lambda *_: None)
