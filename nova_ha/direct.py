@@ -86,6 +86,8 @@ class Direct(Service):
         """See ``Service``. What it had started, and has not ended itself, is killed once it is gone."""
         end = time.monotonic() + timeout
         _signal(state.main_pid, signal.SIGTERM)
+        # One that was stopped hears it only when it goes on.
+        _signal(state.main_pid, signal.SIGCONT)
         while process.start_time(state.main_pid) is not None:
             if time.monotonic() > end:
                 raise NotInTime(f"{state.words}: it did not end within {timeout:.0f} s")

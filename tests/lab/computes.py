@@ -84,17 +84,23 @@ def signal(node, name, check=True):
 
 
 def stop(node):
-    """Stop nova-compute as the agent does."""
-    _run_agent(node, "stop")
+    """Stop nova-compute as the cluster does."""
+    run_agent(node, "stop")
 
 
 def start(node):
-    """Start nova-compute as the agent does."""
-    _run_agent(node, "start")
+    """Start nova-compute as the cluster does."""
+    run_agent(node, "start")
 
 
-def _run_agent(node, action):
-    given = {**PARAMETERS.get(node, {}), "CRM_meta_timeout": "120000", "CRM_meta_on_node": node}
-    environment = [f"OCF_RESKEY_{name}={value}" for name, value in given.items()]
-    environment += ["OCF_ROOT=/usr/lib/ocf", f"OCF_RESOURCE_INSTANCE={SERVICE}"]
-    nodes.execute(node, "env", *environment, AGENT, action, timeout=130)
+def run_agent(node, action, timeout=120, check=True, **more):
+    """Run NovaCompute on a host as Pacemaker's executor does, with the host's parameters.
+
+    :param timeout: of the operation, in seconds
+    :param more: further variables of the environment, by name
+    """
+    given = {**PARAMETERS.get(node, {}), "CRM_meta_timeout": timeout * 1000, "CRM_meta_on_node": node}
+    environment = {f"OCF_RESKEY_{name}": value for name, value in given.items()}
+    environment |= {"OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": SERVICE, **more}
+    words = [f"{name}={value}" for name, value in environment.items()]
+    return nodes.execute(node, "env", *words, AGENT, action, timeout=timeout + 10, check=check)

@@ -19,6 +19,8 @@ from nova_ha.service import NotInTime, ServiceError
 SCRIPT = """#!{python} -u
 import os, signal, subprocess, sys, time
 print(os.getuid(), os.getgid(), os.getsid(0) == os.getpid(), os.environ.get("HOME"), sys.argv[1:])
+if "handles" in {how!r}:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 if "deaf" in {how!r}:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "child" in {how!r}:
@@ -119,6 +121,14 @@ def test_one_that_does_not_hear_is_killed(make, tmp_path):
     assert not direct.find().is_over
     direct.kill(direct.find())
     await_(lambda: direct.find().is_over)
+
+
+def test_one_that_is_frozen_hears_that_it_is_to_end(make, tmp_path):
+    direct = make("handles")
+    state = start(direct, tmp_path)
+    os.kill(state.main_pid, signal.SIGSTOP)
+    direct.stop(state, 10)
+    assert direct.find().is_over
 
 
 def test_nothing_that_it_started_is_left(make, tmp_path):

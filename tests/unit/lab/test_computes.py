@@ -14,6 +14,7 @@ CIB = '<cib><resources><clone><primitive id="nova-compute"><operations/></primit
 def done(monkeypatch):
     """What is done on the hosts, as one line each; faults leave no record."""
     lines = []
+
     def execute(node, *command, **options):
         lines.append(f"{node}: {' '.join(command)}")
 

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-compute in each of the three ways: systemd's unit, a process of its own, a container."""
+
+import contextlib
+import json
+import time
+
+import pytest
+
+from tests.functional.steps import eventually
+from tests.lab import cluster, computes, faults, nodes
+
+SYSTEMD, DIRECT, CONTAINED = HOSTS = ("compute-1", "compute-2", "compute-3")
+OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
+GENERIC, NOT_RUNNING = 1, 7
+DEEP = "monitor interval=11s timeout=20s OCF_CHECK_LEVEL=10"
+# Seconds until a hung one is found: the interval, and the time that it has for an answer; and until it is restarted.
+FOUND_LIMIT = 11 + 20 + 15
+RESTARTED_LIMIT = 90
+
+# What a monitor may cost, in interpreter starts; and the program that measures it, for a host's own Python.
+GOAL = 2
+MEASURE = """
+import json, os, subprocess, sys, time
+
+def cost(command):
+    wall, before = time.monotonic(), os.times()
+    for _ in range(20):
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return cpu / 20, (time.monotonic() - wall) / 20
+
+os.environ.update(OCF_ROOT="/usr/lib/ocf", OCF_RESOURCE_INSTANCE="nova-compute", OCF_RESKEY_CRM_meta_interval="10000")
+bare = ["python3", "-I", "-S", "-c", "pass"]
+# Whatever else the machine does makes it slower, never faster.
+print(json.dumps([[min(costs) for costs in zip(*(cost(c) for _ in range(8)))] for c in (bare, sys.argv[1:])]))
+"""
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_monitor_costs_no_more_than_two_starts_of_an_interpreter(settings, host):
+    done = nodes.execute(host, "python3", "-", computes.AGENT, "monitor", stdin=MEASURE, timeout=120)
+    bare, monitor = json.loads(done.stdout)
+    print(f"{host}: CPU {monitor[0] / bare[0]:.2f}, wall {monitor[1] / bare[1]:.2f} starts; {bare}, {monitor}")
+    assert monitor[0] <= GOAL * bare[0]
+    assert monitor[1] <= GOAL * bare[1]
+
+
+def test_each_host_runs_it_in_its_own_way(settings):
+    found = {host: nodes.execute(host, "cat", f"/proc/{_pid(host)}/cgroup").stdout for host in HOSTS}
+    assert "nova-compute.service" in found[SYSTEMD]
+    assert "nova-compute.service" not in found[DIRECT]
+    running = nodes.execute(CONTAINED, "podman", "ps", "--format", "{{.Names}}").stdout.split()
+    assert running == [computes.CONTAINER]
+    assert nodes.execute(CONTAINED, "podman", "exec", computes.CONTAINER, "cat", "/proc/1/cmdline").stdout.count("nova")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_hung_nova_compute_is_found_and_started_again(story, host):
+    # Given instances on a host, and an operator who wants to know whether nova-compute answers,
+    story.instances_on(host, 2)
+    with deep_monitor(story.settings):
+        former = _pid(host)
+        # when nova-compute hangs, though its process is there,
+        faults.freeze_service(computes.SERVICE, host)
+        # then the cluster finds that, says so, and starts it again; the guests run on (the audits see to that).
+        words = f" on {host}:", "nova-compute hangs: no answer"
+        eventually("a reason in the status", lambda: _told(story, cluster.COMPUTE, *words), FOUND_LIMIT)
+        eventually("another process", lambda: _pid(host) not in (None, former), RESTARTED_LIMIT)
+        faults.thaw_service(computes.SERVICE, host)
+        cluster.pcs(story.settings, "resource", "cleanup", cluster.COMPUTE)
+    assert not story.flags()
+
+
+def test_away_bus_is_not_held_against_nova_compute(story):
+    # Given an operator who wants to know whether nova-compute answers,
+    with deep_monitor(story.settings):
+        former = [_pid(host) for host in HOSTS]
+        # when the message bus is away for longer than several monitors take,
+        story.outage("rabbitmq-server", seconds=45)
+        # then nothing is restarted for it.
+        assert not cluster.failures(story.settings, cluster.COMPUTE)
+        assert [_pid(host) for host in HOSTS] == former
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_ocf_tester_passes(left_alone, host):
+    parameters = computes.PARAMETERS.get(host, {})
+    options = [word for name, value in parameters.items() for word in ("-o", f"{name}={value}")]
+    command = ["ocf-tester", "-n", computes.SERVICE, *options, computes.AGENT]
+    done = nodes.execute(host, *command, timeout=300, check=False)
+    computes.start(host)
+    assert (done.returncode, "passed all tests" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_ocf_tester_passes_for_what_waits(left_alone):
+    agent = f"{OPENSTACK}/nova-compute-wait"
+    command = ["ocf-tester", "-n", "tested", "-o", "auth_url=http://192.0.2.1:5000/v3", agent]
+    done = nodes.execute(SYSTEMD, *command, timeout=120, check=False)
+    assert (done.returncode, "passed all tests" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_start_is_over_when_nova_can_work_with_it(left_alone, host):
+    # Given a nova-compute that was stopped, and a Nova whose conductor is away,
+    computes.stop(host)
+    assert computes.run_agent(host, "monitor", check=False).returncode == NOT_RUNNING
+    faults.stop_service("nova-conductor")
+    try:
+        # then a start fails honestly, within its time;
+        done = computes.run_agent(host, "start", timeout=20, check=False)
+        assert done.returncode == GENERIC
+        assert "runs, but does not answer on Nova's message bus" in done.stderr
+        # and a stop leaves nothing.
+        computes.stop(host)
+        assert computes.run_agent(host, "monitor", check=False).returncode == NOT_RUNNING
+    finally:
+        faults.start_service("nova-conductor")
+    # Once the conductor is back, a start takes until it answers: a deep monitor at once is content.
+    began = time.monotonic()
+    computes.start(host)
+    print(f"{host}: started in {time.monotonic() - began:.1f} s")
+    began = time.monotonic()
+    done = computes.run_agent(host, "monitor", 60, OCF_RESKEY_CRM_meta_interval="60000", OCF_CHECK_LEVEL="10")
+    print(f"{host}: answered in {time.monotonic() - began:.1f} s")
+    assert done.stderr == ""
+
+
+def test_start_that_gives_up_does_not_fence_the_host(story):
+    # Given a host that is flagged, and no rule that keeps the cluster from starting there,
+    node = cluster.any_control(story.settings)
+    attribute = ["crm_attribute", "--node", SYSTEMD, "--name", "held", "--lifetime", "forever"]
+    before = len(story.recorded.history().power)
+    nodes.execute(node, *attribute, "--update", "yes")
+    try:
+        cluster.pcs(
+            story.settings,
+            *("resource", "create", "held", "ocf:openstack:nova-compute-wait", "attribute=held", "op", "start"),
+            *("timeout=20s", "meta", "failure-timeout=25s", "resource-stickiness=0", "--disabled"),
+        )
+        cluster.pcs(
+            story.settings, *("constraint", "location", "held", "rule", "resource-discovery=exclusive", "score=0"),
+            *("#uname", "eq", SYSTEMD),
+        )  # fmt: skip
+        # when the cluster starts it all the same,
+        cluster.pcs(story.settings, "resource", "enable", "held")
+        # then the start gives up and says why, and nothing worse comes of it;
+        why = f"{SYSTEMD} is being recovered (flag yes): nova-compute is not started"
+        eventually("a reason in the cluster's status", lambda: _told(story, "held", why), 60)
+        assert SYSTEMD in cluster.online_nodes(story.settings)
+        # and with the flag gone it is started, without anybody's doing.
+        nodes.execute(node, *attribute, "--delete")
+        eventually("it to run", lambda: cluster.active_on(story.settings, "held") == SYSTEMD, 120)
+    finally:
+        cluster.pcs(story.settings, "resource", "delete", "held", check=False)
+        nodes.execute(node, *attribute, "--delete", check=False)
+    assert len(story.recorded.history().power) == before
+
+
+@pytest.fixture(scope="module")
+def left_alone(settings):
+    """The lab, in which Pacemaker does nothing."""
+    cluster.pcs(settings, "property", "set", "maintenance-mode=true")
+    try:
+        yield settings
+    finally:
+        cluster.pcs(settings, "resource", "cleanup", cluster.COMPUTE, check=False)
+        cluster.pcs(settings, "property", "unset", "maintenance-mode")
+
+
+@contextlib.contextmanager
+def deep_monitor(settings):
+    """The cluster asks nova-compute now and then, and does not wait for ever for one that hangs to end."""
+    cluster.pcs(settings, "resource", "op", "add", cluster.COMPUTE, *DEEP.split())
+    cluster.pcs(settings, "resource", "update", cluster.COMPUTE, "op", "stop", "timeout=30s")
+    try:
+        yield
+    finally:
+        cluster.pcs(settings, "resource", "op", "remove", cluster.COMPUTE, *DEEP.split())
+        cluster.pcs(settings, "resource", "update", cluster.COMPUTE, "op", "stop", "timeout=120s")
+
+
+def _pid(host):
+    """The process that the monitor of a host looks at, or None."""
+    done = nodes.execute(host, "cat", f"/run/nova-ha/{computes.SERVICE}.process", check=False)
+    return done.stdout.split()[0] if done.stdout else None
+
+
+def _told(story, resource, *words):
+    """The failures of a resource that the cluster's status tells in all of these words."""
+    return [line for line in cluster.failures(story.settings, resource) if all(word in line for word in words)]
