@@ -131,7 +131,7 @@ def main():
     """Be the agent."""
     actions = {
         "start": Action(_start, 600),
-        "stop": Action(_stop, 120),
+        "stop": Action(_stop, 240),
         "monitor": Action(_monitor, 20, 10),
         "reload-agent": Action(lambda: check_configuration() and None, 20),
         "validate-all": Action(_validate, 20),
@@ -151,7 +151,7 @@ def _start():
 
 
 def _stop():
-    deadline, record = Deadline(120), _record()
+    deadline, record = Deadline(240), _record()
     given = {name: value for name, value in agent.values().items() if name in itertools.chain(*WAYS)}
     wrong = next(parameters.problems(PARAMETERS, given), None)
     if wrong is None:

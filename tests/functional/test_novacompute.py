@@ -178,7 +178,7 @@ def deep_monitor(settings):
         yield
     finally:
         cluster.pcs(settings, "resource", "op", "remove", cluster.COMPUTE, *DEEP.split())
-        cluster.pcs(settings, "resource", "update", cluster.COMPUTE, "op", "stop", "timeout=120s")
+        cluster.pcs(settings, "resource", "update", cluster.COMPUTE, "op", "stop", "timeout=240s")
 
 
 def _pid(host):
