@@ -91,6 +91,12 @@ def meta(name, default=None):
     return os.environ.get(f"OCF_RESKEY_CRM_meta_{name}", default)
 
 
+def check_level():
+    """How deep a monitor or validate-all is to look (OCF_CHECK_LEVEL): 0, or more on an operator's wish."""
+    level = os.environ.get("OCF_CHECK_LEVEL", "")
+    return int(level) if level.isdigit() else 0
+
+
 def values():
     """The agent's parameters that are set and not empty, as ``{name: value}``."""
     prefix = "OCF_RESKEY_"

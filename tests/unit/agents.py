@@ -48,10 +48,9 @@ def reasons(done):
     return [line[len(prefix) :] for line in lines]
 
 
-def validates(document, *schema):
+def validates(document, *schema, cwd=None):
     """Whether xmllint finds an XML document valid, and has nothing to say about it."""
-    done = subprocess.run(
-        ["xmllint", "--noout", "--nonet", *schema, "-"], input=document, capture_output=True, text=True, timeout=30
-    )
+    command = ["xmllint", "--noout", "--nonet", *schema, "-"]
+    done = subprocess.run(command, input=document, capture_output=True, text=True, cwd=cwd, timeout=30)
     assert done.returncode == 0, done.stderr
     return True
