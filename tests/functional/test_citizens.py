@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agents as other tools of the cluster know agents: ocf-tester, pcs, crm, and the schemas of their metadata."""
+
+import contextlib
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.functional.steps import eventually, on_control
+from tests.lab import cloud, cluster, nodes
+from tests.lab.settings import SOURCE_TREE
+
+OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
+OCF_AGENTS = sorted(path.name for path in (SOURCE_TREE / "ocf").iterdir() if path.is_file())
+FENCE_AGENT = "fence_compute"
+ON_CONTROL = ("NovaEvacuate",)
+HOST = "compute-2"
+
+SCRATCH = "/root/scratch.xml"
+SECRET = "sEcret"
+CLOUD = f"auth_url=http://k:5000/v3 username=u password={SECRET} tenant_name=t"
+CREATE = {
+    "NovaEvacuate": f"resource create x ocf:openstack:NovaEvacuate {CLOUD}",
+    "NovaCompute": "resource create x ocf:openstack:NovaCompute",
+    FENCE_AGENT: "stonith create x fence_compute",
+}
+
+
+@pytest.mark.parametrize("agent", OCF_AGENTS)
+def test_ocf_tester_passes(story, agent):
+    with _made_room(story, agent) as node:
+        given = cloud.agent_credentials(story.settings) if agent in ON_CONTROL else {}
+        # By the environment: on ocf-tester's command line everybody could read the password.
+        lines = [f"export OCF_RESKEY_{name}='{value}'" for name, value in given.items()]
+        lines.append(f"ocf-tester -n nova-ha-tester {OPENSTACK}/{agent} 2>&1")
+        done = nodes.execute(node, "sh", stdin="\n".join(lines), timeout=240, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.rstrip().endswith(f"{OPENSTACK}/{agent} passed all tests")
+
+
+@pytest.mark.parametrize("agent", OCF_AGENTS)
+@pytest.mark.parametrize("schema", ["ocf-1.0.rng", "ocf-1.1.rng"])
+def test_the_metadata_is_what_pcs_understands(settings, agent, schema):
+    # pcs takes the schema of the version that the agent says it is of.
+    text = on_control(settings, f"export OCF_ROOT=/usr/lib/ocf; {OPENSTACK}/{agent} meta-data").stdout
+    version = ElementTree.fromstring(text).findtext("version").strip()
+    if version not in schema:
+        pytest.skip(f"the agent is of version {version}")
+    script = f"xmllint --noout --relaxng /usr/share/pcs/data/{schema} - 2>&1"
+    done = nodes.execute(cluster.any_control(settings), "sh", "-c", script, stdin=text, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "- validates")
+
+
+@pytest.mark.parametrize("agent", [*OCF_AGENTS, FENCE_AGENT])
+@pytest.mark.parametrize("shell", ["pcs", "crm"])
+def test_every_parameter_is_described(settings, agent, shell):
+    described = _described_by_pcs(settings, agent) if shell == "pcs" else _described_by_crm(settings, agent)
+    declared = _declared(settings, agent)
+    assert set(declared) <= set(described)
+    # Words about it, and not just its name once more.
+    poor = [name for name in declared if len(described[name].split()) < 2]
+    assert not poor
+
+
+@pytest.mark.parametrize(
+    ("agent", "values", "wanted"),
+    [
+        # One of each kind of parameter: a URL, a word of a list, yes or no, a name, a path, seconds, a unit.
+        ("NovaEvacuate", "auth_url=keystone:5000", "http://HOST"),
+        ("NovaEvacuate", "endpoint_type=privateURL", "one of publicURL"),
+        ("NovaEvacuate", "insecure=perhaps", "one of 1, 0, true"),
+        ("NovaEvacuate", "attribute='a b'", "the name of a node attribute"),
+        ("NovaEvacuate", "domain='a b'", "without white space"),
+        ("NovaEvacuate", "config=nova.conf", "an absolute path"),
+        ("NovaEvacuate", "config=/nowhere", "not a file on this node"),
+        ("NovaEvacuate", "tenant_name=''", "required, and not set"),
+        ("NovaCompute", "evacuation_delay=soon", "a whole number of seconds"),
+        ("NovaCompute", "unit='a b'", "the name of a systemd unit"),
+        (FENCE_AGENT, "record_only=perhaps", "one of 1, true, yes"),
+        (FENCE_AGENT, "record_only=1 attribute='a b'", "the name of a node attribute"),
+        (FENCE_AGENT, "ip=192.0.2.1 power_agent=fence_none", "there is no power agent"),
+        (FENCE_AGENT, "ip=192.0.2.1 power_agent_timeout=soon", "a whole number of seconds"),
+    ],
+)
+def test_a_bad_value_is_refused_when_it_is_configured(settings, agent, values, wanted):
+    name = values.rpartition("=")[0].split()[-1]
+    done = _create(settings, agent, values)
+    assert done.returncode == 1
+    assert "Validation result from agent (use --force to override)" in done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if wanted in line]
+    assert name in said
+    assert "Traceback" not in done.stderr
+    assert SECRET not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("agent", "values"),
+    [
+        ("NovaEvacuate", "insecure=true no_shared_storage=1 endpoint_type=publicURL"),
+        ("NovaCompute", ""),
+        ("NovaCompute", f"{CLOUD} domain=localdomain evacuation_delay=120"),
+        (FENCE_AGENT, "record_only=1"),
+        (FENCE_AGENT, "ip=192.0.2.1 power_username=a power_password=b lanplus=1 cipher=3"),
+    ],
+)
+def test_good_values_are_taken(settings, agent, values):
+    done = _create(settings, agent, values)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@contextlib.contextmanager
+def _made_room(story, agent):
+    """Keep the cluster's own resource of this agent off a node, on which another one may then run; gives the node."""
+    settings = story.settings
+    if agent in ON_CONTROL:
+        node, resource = story.engine_node(), cluster.ENGINE
+        away, back = ["disable", resource], ["enable", resource]
+    else:
+        node, resource = HOST, cluster.COMPUTE
+        away, back = ["ban", f"{resource}-clone", HOST], ["clear", f"{resource}-clone", HOST]
+    cluster.pcs(settings, "resource", *away)
+    try:
+        eventually(f"{resource} to leave {node}", lambda: node not in cluster.active_nodes(settings, resource), 90)
+        yield node
+    finally:
+        cluster.pcs(settings, "resource", *back)
+    if agent in ON_CONTROL:
+        story.engine_node()
+    else:
+        eventually(f"{resource} to be back", lambda: node in cluster.active_nodes(settings, resource), 90)
+
+
+def _declared(settings, agent):
+    """The names of the parameters that an agent declares."""
+    ask = f"{FENCE_AGENT} -o metadata" if agent == FENCE_AGENT else f"{OPENSTACK}/{agent} meta-data"
+    root = ElementTree.fromstring(on_control(settings, f"export OCF_ROOT=/usr/lib/ocf; {ask}").stdout)
+    # Of a fence agent, these are for whoever calls it by hand: no device has them.
+    by_hand = ("version", "help") if agent == FENCE_AGENT else ()
+    return [found.get("name") for found in root.iter("parameter") if found.get("name") not in by_hand]
+
+
+def _described_by_pcs(settings, agent):
+    """What pcs says of each parameter."""
+    command = "stonith describe" if agent == FENCE_AGENT else "resource describe"
+    name = agent if agent == FENCE_AGENT else f"ocf:openstack:{agent}"
+    done = on_control(settings, f"pcs {command} {name} --full")
+    assert (done.returncode, done.stderr) == (0, "")
+    return dict(re.findall(r"^  ([\w-]+)(?: \([^)]*\))*: *(.*)$", done.stdout, re.MULTILINE))
+
+
+def _described_by_crm(settings, agent):
+    """What crm says of each parameter."""
+    name = f"stonith:{agent}" if agent == FENCE_AGENT else f"ocf:openstack:{agent}"
+    done = on_control(settings, f"crm ra info {name}")
+    assert (done.returncode, done.stderr) == (0, "")
+    # On the first line the short description, and more below.
+    entry = r"^([\w-]+)\*? \((?:string|integer|boolean|second|select)[^)]*\):? *(.*(?:\n {4}.*)*)"
+    return dict(re.findall(entry, done.stdout, re.MULTILINE))
+
+
+def _create(settings, agent, values):
+    """Have pcs make a resource or device of an agent, in a configuration that has nothing else."""
+    command = f"pcs -f {SCRATCH} {CREATE[agent]} {values} --agent-validation"
+    return on_control(settings, f"cibadmin --empty >{SCRATCH} && {command}")
