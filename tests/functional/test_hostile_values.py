@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters and host names are data: whatever they hold, nothing of it is run, and what is wrong is said in a line."""
+
+import json
+import shlex
+from xml.sax.saxutils import quoteattr
+
+import pytest
+
+from tests.functional.steps import eventually, on_control
+from tests.lab import cluster, nodes
+
+# What these would make if anybody ran them.
+HARM = "/tmp/nova-ha-harm"
+VALUES = {
+    "shell": f"$(touch${{IFS}}{HARM});`touch${{IFS}}{HARM}`|touch${{IFS}}{HARM}&'\"",
+    "entity": "&lt;&#60;&harm;]]></nvpair><!--",
+    "newline": f"x\ntouch {HARM}",
+    "10 kB": "x" * 10_000,
+}
+EVERY = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+# No line that is said of such a value is longer.
+LONGEST = 400
+
+SCRATCH = "/root/scratch.xml"
+CLOUD = "auth_url=http://k:5000/v3 username=u password=p tenant_name=t"
+
+
+@pytest.fixture(autouse=True)
+def no_harm(settings):
+    """Nothing was run on any node that was meant as a value."""
+    yield
+    for node in (*settings.control_nodes, *settings.compute_hosts):
+        assert nodes.execute(node, "test", "-e", HARM, check=False).returncode == 1, node
+
+
+@EVERY
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"resource create x ocf:openstack:NovaEvacuate {CLOUD} region_name={{}}",
+        f"resource create x ocf:openstack:NovaEvacuate {CLOUD} domain={{}}",
+        f"resource create x ocf:openstack:NovaEvacuate {CLOUD} endpoint_type={{}}",
+        "resource create x ocf:openstack:NovaCompute unit={}",
+        "stonith create x fence_compute record_only={}",
+        "stonith create x fence_compute power_agent={} ip=192.0.2.1",
+    ],
+    ids=lambda command: command.split()[3],
+)
+def test_as_a_parameter_that_is_configured(settings, value, command):
+    command = command.format(shlex.quote(value))
+    done = on_control(settings, f"cibadmin --empty >{SCRATCH} && pcs -f {SCRATCH} {command} --agent-validation")
+    assert done.returncode in (0, 1)
+    _is_brief(done.stderr)
+
+
+@EVERY
+def test_as_a_parameter_of_the_engine_that_runs(story, value):
+    settings = story.settings
+    # Given an engine with such a parameter, which it needs for no host here,
+    cluster.pcs(settings, "resource", "update", cluster.ENGINE, f"domain={value}")
+    try:
+        if "\n" in value:
+            # then a value of two lines is refused, in one,
+            (failure,) = eventually("a refusal", lambda: cluster.failures(settings, cluster.ENGINE), 60)
+            assert failure.endswith("a single line of text is needed")
+        else:
+            # and any other is one: the engine works.
+            story.engine_node()
+            assert story.account()["engine"]["state"] == "working"
+    finally:
+        cluster.pcs(settings, "resource", "update", cluster.ENGINE, "domain=")
+        cluster.pcs(settings, "resource", "cleanup", cluster.ENGINE)
+    story.engine_node()
+
+
+@EVERY
+def test_as_the_name_of_a_host_that_is_flagged(settings, value):
+    # Given a node of such a name in the configuration, and its flag,
+    _xml(settings, "--create", "--scope", "nodes", xml=_flagged_node(value))
+    try:
+        # then the engine says that it waits, and why,
+        eventually("the engine to tell of that host", lambda: _hosts(settings).get(value, {}).get("doing"), 60)
+        # and no other host is held to be flagged;
+        assert {name: entry["doing"] for name, entry in _hosts(settings).items()} == {value: "wait"}
+        # an operator is shown it.
+        assert "Traceback" not in on_control(settings, "nova-ha status").stderr
+    finally:
+        _xml(settings, "--delete", "--scope", "nodes", xml='<node id="hostile"/>')
+    eventually("the engine to know of no flag", lambda: not _hosts(settings), 60)
+
+
+@EVERY
+@pytest.mark.parametrize("action", ["off", "status"])
+def test_as_the_host_to_be_fenced(settings, value, action):
+    # As the fencer hands it over: by standard input, where a line is an option.
+    options = f"action={action}\nrecord_only=1\nplug={value}\n"
+    done = nodes.execute(cluster.any_control(settings), "fence_compute", stdin=options, check=False)
+    assert done.returncode == 1
+    assert done.stderr
+    _is_brief(done.stderr)
+    assert not cluster.flags(settings)
+
+
+@EVERY
+@pytest.mark.parametrize("command", ["status", "plan", "history", "go"])
+def test_as_the_host_that_an_operator_asks_about(settings, value, command):
+    done = on_control(settings, f"nova-ha {command} {shlex.quote(value)}")
+    assert done.returncode != 0
+    _is_brief(done.stdout + done.stderr)
+
+
+def _is_brief(text):
+    assert "Traceback" not in text
+    assert not [line for line in text.splitlines() if len(line) > LONGEST]
+
+
+def _hosts(settings):
+    """What ``nova-ha status --json`` says of hosts, on the engine's node."""
+    node = cluster.active_on(settings, cluster.ENGINE)
+    return json.loads(nodes.execute(node, "nova-ha", "status", "--json", check=False).stdout)["hosts"]
+
+
+def _flagged_node(name):
+    flag = f'<nvpair id="hostile-flag" name="{cluster.FLAG}" value="yes"/>'
+    attributes = f'<instance_attributes id="hostile-attributes">{flag}</instance_attributes>'
+    return f'<node id="hostile" type="remote" uname={quoteattr(name)}>{attributes}</node>'
+
+
+def _xml(settings, *words, xml):
+    nodes.execute(cluster.any_control(settings), "cibadmin", *words, "--xml-pipe", stdin=xml)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No password shows where anybody could read it whom it is not for: looked for everywhere, after a whole recovery.
+
+With the passwords in the cluster's configuration, as the README prints it, they are allowed to be
+
+- on control nodes, in what Pacemaker keeps of its configuration (its files, its shared memory, and its own log, which
+  records each change of the configuration): nobody but root and Pacemaker's own user can read that;
+- in the environment of NovaEvacuate while it does an action: Pacemaker hands an agent its parameters like that;
+- on the command line of ipmitool: fence_ipmilan puts the BMC's password there, and we have no part in that.
+
+On compute hosts there is none of them at all.
+"""
+
+import json
+import re
+
+import pytest
+
+from tests.lab import cluster, exposure, faults, nodes
+from tests.lab.cloud import identity
+from tests.lab.passwords import password
+
+HOST = "compute-1"
+ENGINE, BMC, ADMIN = "the engine's", "the BMCs'", "the cloud administrator's"
+
+# In a node's files, all of them closed to others.
+PACEMAKERS_OWN = re.compile(r"/var/lib/pacemaker/(cib|pengine)/.*|/dev/shm/qb-.*|/var/log/pacemaker/pacemaker\.log")
+# What Pacemaker's log says of a change of the configuration.
+CHANGE = re.compile(r"pacemaker-based +\[\d+\] \(cib_perform_op\)")
+AGENT = re.compile(r"/usr/bin/python3 -IS /usr/lib/ocf/resource\.d/openstack/NovaEvacuate \S+")
+
+
+@pytest.fixture
+def secrets():
+    """The passwords that are looked for, by what they are called here."""
+    return {
+        ENGINE: password(f"openstack-{identity.AGENT_USER}"),
+        BMC: password("bmc"),
+        ADMIN: password("openstack-admin"),
+    }
+
+
+@pytest.fixture
+def told_in_detail(story):
+    """The engine logs all that it ever does."""
+    cluster.pcs(story.settings, "resource", "update", cluster.ENGINE, "verbose=true")
+    yield
+    cluster.pcs(story.settings, "resource", "update", cluster.ENGINE, "verbose=")
+
+
+def test_no_password_shows(story, secrets, told_in_detail):
+    # Given a watch on all processes, and an engine that logs in detail and starts anew,
+    logs = _Logs(story.settings)
+    with exposure.watching(secrets) as shown:
+        cluster.pcs(story.settings, "resource", "restart", cluster.ENGINE)
+        # when a host dies, and Keystone is away while its instances are recovered,
+        ids = story.instances_on(HOST, 5)
+        faults.kill(HOST)
+        story.flagged(HOST)
+        story.outage("keystone", seconds=3)
+        story.recovered(HOST, ids)
+        story.back_in_service(HOST)
+        told = _told(story)
+    # then passwords were in processes that are to have them, and in no others;
+    assert _where(shown, node="control") == {(ENGINE, "environ"), (BMC, "cmdline")}
+    assert not {found for found in shown if not _is_allowed(found)}
+    # none is in what the operator's commands say, nor in a log;
+    assert not [name for name, value in secrets.items() if value in told]
+    assert not [line for line in logs.added() if any(value in line for value in secrets.values())]
+    # files that hold one are Pacemaker's own, and closed; compute hosts have none;
+    for node in story.settings.control_nodes:
+        files = exposure.in_files(node, secrets)
+        assert "/var/lib/pacemaker/cib/cib.xml" in {found.path for found in files}
+        assert not {found for found in files if found.is_open or not PACEMAKERS_OWN.fullmatch(found.path)}
+        assert ADMIN not in {found.secret for found in files}
+    for node in story.settings.compute_hosts:
+        assert not exposure.in_files(node, secrets)
+    # and if the engine crashed, no core of it would be left.
+    assert _core_limits(story) == ["0", "0"]
+
+
+class _Logs:
+    """What the nodes' logs get from now on, but for Pacemaker's own record of changes of the configuration."""
+
+    def __init__(self, settings):
+        self._nodes = (*settings.control_nodes, *settings.compute_hosts)
+        self._begin = {node: self._size(node) for node in self._nodes}
+        self._since = nodes.execute(self._nodes[0], "date", "+%s").stdout.strip()
+
+    def added(self):
+        """Yield the lines."""
+        for node in self._nodes:
+            yield from self._run(node, "journalctl", "--output=export", "--all", f"--since=@{self._since}").splitlines()
+            text = self._run(node, "tail", "-c", f"+{self._begin[node] + 1}", self._FILE)
+            yield from (line for line in text.splitlines() if not CHANGE.search(line))
+
+    _FILE = "/var/log/pacemaker/pacemaker.log"
+
+    def _size(self, node):
+        return int(self._run(node, "stat", "--format=%s", self._FILE) or 0)
+
+    def _run(self, node, *command):
+        return nodes.execute(node, *command, check=False).stdout
+
+
+def _where(shown, node):
+    return {(found.secret, found.place) for found in shown if found.node.startswith(node)}
+
+
+def _is_allowed(found):
+    if not found.node.startswith("control"):
+        return False
+    if found.place == "environ":
+        return found.secret == ENGINE and AGENT.fullmatch(found.program)
+    return found.secret == BMC and found.program.startswith("/usr/bin/ipmitool ")
+
+
+def _told(story):
+    """What commands tell an operator and his programs."""
+    commands = ["nova-ha status --json", "nova-ha status", f"nova-ha plan {HOST} --json", "nova-ha history --json"]
+    commands += ["pcs status --full", "crm_mon --one-shot --include=all"]
+    said = [story.on_engine_node(command) for command in commands]
+    assert all(done.stdout for done in said)
+    return "\n".join(done.stdout + done.stderr for done in said)
+
+
+def _core_limits(story):
+    """The engine's limits of a core file's size, soft and hard."""
+    pid = json.loads(story.on_engine_node(f"cat /run/nova-ha/{cluster.ENGINE}/status.json").stdout)["pid"]
+    limits = story.on_engine_node(f"cat /proc/{pid}/limits").stdout
+    return re.search(r"^Max core file size +(\S+) +(\S+)", limits, re.MULTILINE).groups()

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where secrets can be read: on command lines and in environments of processes while something happens, and in files.
+
+The machine sees the processes of all its containers, so one look at /proc is a look at every node.
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import threading
+from typing import NamedTuple
+
+from tests.lab import nodes
+
+# Seconds between two looks at all processes. Short-lived ones that end in between are met the next time they run.
+INTERVAL = 0.01
+# A process is looked at this often when it is new, for it may yet become another program; then each so many looks.
+YOUNG, OLD_EVERY = 20, 100
+
+
+class InProcess(NamedTuple):
+    """A secret in a process.
+
+    :param place: ``cmdline`` or ``environ``
+    :param program: the command line, without secrets
+    """
+
+    node: str
+    secret: str
+    place: str
+    program: str
+
+
+class InFile(NamedTuple):
+    """A secret in a file.
+
+    :param is_open: whether anybody may read it
+    """
+
+    path: str
+    secret: str
+    is_open: bool
+
+
+@contextlib.contextmanager
+def watching(secrets):
+    """Look at all nodes' processes for as long as the block lasts; gives the set of ``InProcess``, which fills.
+
+    :param secrets: ``{name: value}``
+    """
+    found = set()
+    over = threading.Event()
+
+    def keep_looking():
+        looks = collections.Counter()
+        while not over.wait(INTERVAL):
+            found.update(_look(looks, secrets))
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        watch = thread.submit(keep_looking)
+        try:
+            yield found
+        finally:
+            over.set()
+            watch.result()
+
+
+def in_files(node, secrets):
+    """All files of a node that hold a secret, compressed ones too; what packages bring is passed over.
+
+    :return: a set of ``InFile``
+    :raises LabError: the node does not run
+    """
+    command = ("/usr/bin/python3", "-I", "-c", SEARCH, "/")
+    text = nodes.execute(node, *command, stdin=json.dumps(secrets), timeout=120).stdout
+    return {InFile(*json.loads(line)) for line in text.splitlines()}
+
+
+def _look(looks, secrets):
+    """One look at all processes.
+
+    :param looks: how often each process has been looked at
+    """
+    alive = {entry for entry in os.listdir("/proc") if entry.isdigit()}
+    for gone in looks.keys() - alive:
+        del looks[gone]
+    for pid in alive:
+        looks[pid] += 1
+        if looks[pid] <= YOUNG or looks[pid] % OLD_EVERY == 0:
+            # It may end while it is looked at; some of the machine's own are closed even to root, nodes' never are.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                yield from _in_process(pathlib.Path("/proc", pid), secrets)
+
+
+def _in_process(process, secrets):
+    for place in ("cmdline", "environ"):
+        content = (process / place).read_bytes()
+        for name, value in secrets.items():
+            if value.encode() in content:
+                # What runs on the machine itself has not the file system of a node.
+                node = (process / "root/etc/hostname").read_text().strip()
+                if nodes.exists(node):
+                    yield InProcess(node, name, place, _program(process, secrets))
+
+
+def _program(process, secrets):
+    text = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    for value in secrets.values():
+        text = text.replace(value, "***")
+    return text
+
+
+# Runs on a node, and prints a line of JSON for each file below a directory and each secret in it. The secrets come by
+# standard input. A whole file is read at once: none is large.
+SEARCH = """
+import bz2, json, lzma, os, stat, sys, zlib
+
+SKIPPED = ("/proc", "/sys", "/usr", "/opt", "/boot")
+secrets = {name: value.encode() for name, value in json.load(sys.stdin).items()}
+
+def content(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        if path.endswith(".bz2"):
+            data = bz2.decompress(data)
+        elif path.endswith(".gz"):
+            data = zlib.decompress(data, 47)
+        elif path.endswith(".xz"):
+            data = lzma.decompress(data)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        pass
+    return data
+
+def walk(directory, is_open):
+    for entry in os.scandir(directory):
+        try:
+            info = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(info.st_mode) and entry.path not in SKIPPED:
+                yield from walk(entry.path, is_open and info.st_mode & stat.S_IXOTH)
+            elif stat.S_ISREG(info.st_mode):
+                yield entry.path, bool(is_open and info.st_mode & stat.S_IROTH), content(entry.path)
+        except OSError:
+            pass  # It is gone.
+
+for path, is_open, data in walk(sys.argv[1], True):
+    for name, value in secrets.items():
+        if value in data:
+            print(json.dumps([path, name, is_open]))
+"""

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding secrets: one that is there is found, wherever it is."""
+
+import bz2
+import gzip
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.lab import exposure
+
+SECRETS = {"one": "sEcret-1", "other": "sEcret-2"}
+
+
+@pytest.fixture
+def one_node(monkeypatch):
+    """This machine counts as a node."""
+    monkeypatch.setattr(exposure.nodes, "exists", lambda _name: True)
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "place"),
+    [
+        (["sh", "-c", "sleep 60 # sEcret-1"], {}, "cmdline"),
+        (["sleep", "60"], {"OCF_RESKEY_password": "sEcret-1"}, "environ"),
+    ],
+)
+def test_in_a_process(one_node, command, environment, place):
+    with exposure.watching(SECRETS) as found:
+        process = subprocess.Popen(command, env={"PATH": "/usr/bin:/bin", **environment})
+        try:
+            end = time.monotonic() + 10
+            while not found and time.monotonic() < end:
+                time.sleep(0.01)
+        finally:
+            process.kill()
+            process.wait()
+    assert {(entry.secret, entry.place) for entry in found} == {("one", place)}
+    assert not [entry for entry in found if "sEcret" in entry.program]
+
+
+def test_a_watch_that_fails_does_not_go_unnoticed(monkeypatch):
+    def fail(_looks, _secrets):
+        raise OSError("no /proc")
+
+    monkeypatch.setattr(exposure, "_look", fail)
+    with pytest.raises(OSError, match="no /proc"), exposure.watching(SECRETS):
+        time.sleep(exposure.INTERVAL * 5)
+
+
+def test_in_files(tmp_path):
+    (tmp_path / "plain").write_text("password = sEcret-1")
+    (tmp_path / "closed").write_text("sEcret-1 sEcret-2")
+    (tmp_path / "closed").chmod(0o640)
+    (tmp_path / "none").write_text("secret")
+    (tmp_path / "old.gz").write_bytes(gzip.compress(b"a sEcret-2"))
+    (tmp_path / "old.bz2").write_bytes(bz2.compress(b"a sEcret-2"))
+    (tmp_path / "link").symlink_to("plain")
+    (tmp_path / "private").mkdir(mode=0o750)
+    (tmp_path / "private/file").write_text("sEcret-2")
+    assert _search(tmp_path) == {
+        ("plain", "one", True),
+        ("closed", "one", False),
+        ("closed", "other", False),
+        ("old.gz", "other", True),
+        ("old.bz2", "other", True),
+        ("private/file", "other", False),
+    }
+
+
+def _search(directory):
+    command = [sys.executable, "-I", "-c", exposure.SEARCH, str(directory)]
+    done = subprocess.run(command, input=json.dumps(SECRETS), capture_output=True, text=True, check=True, timeout=30)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return {(path.removeprefix(f"{directory}/"), name, is_open) for path, name, is_open in found}
