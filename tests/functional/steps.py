@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.lab import cluster, facts, faults, history, nodes, workload
+from tests.lab.settings import SOURCE_TREE
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
@@ -211,6 +212,14 @@ def after(seconds, since, what):
 def on_control(settings, script, timeout=60):
     """Run a shell script on a control node that is up; returns what it printed and its exit code, as ``run`` does."""
     return nodes.execute(cluster.any_control(settings), "sh", "-c", script, timeout=timeout, check=False)
+
+
+def readme_block(marker):
+    """The shell commands that follow a marker in the README."""
+    text = (SOURCE_TREE / "README.md").read_text()
+    found = re.search(rf"<!-- test: {marker} -->\s*```sh\n(.*?)```", text, re.DOTALL)
+    assert found, f"README.md has no block marked {marker}"
+    return found.group(1)
 
 
 def _settled(entry):

@@ -8,9 +8,8 @@ import re
 
 import pytest
 
-from tests.functional.steps import on_control
+from tests.functional.steps import readme_block
 from tests.lab import cluster, nodes
-from tests.lab.settings import SOURCE_TREE
 
 SCRATCH = "/root/scratch.xml"
 PRELUDE = """set -e
@@ -39,26 +38,9 @@ def test_fence_compute_as_the_only_device_as_the_readme_prints_it(settings):
     assert 'type="fence_compute"' in _deploy(settings, "deploy-standalone")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "pcs resource describe ocf:openstack:NovaEvacuate",
-        "pcs resource describe ocf:openstack:NovaCompute",
-        "pcs stonith describe fence_compute",
-        "crm ra info ocf:openstack:NovaEvacuate",
-        "crm ra info ocf:openstack:NovaCompute",
-        "crm ra info stonith:fence_compute",
-    ],
-)
-def test_agents_describe_themselves(settings, command):
-    done = on_control(settings, command)
-    assert done.returncode == 0, done.stderr
-    assert "auth_url" in done.stdout
-
-
 def _deploy(settings, marker):
     """Run a block of the README against an empty configuration; return what became of it."""
-    return deploy(settings, _block(marker))
+    return deploy(settings, readme_block(marker))
 
 
 def deploy(settings, commands):
@@ -71,11 +53,3 @@ def deploy(settings, commands):
     verified = nodes.execute(node, "crm_verify", "-V", "--xml-file", SCRATCH, check=False)
     assert "error:" not in verified.stdout + verified.stderr
     return nodes.execute(node, "cat", SCRATCH).stdout
-
-
-def _block(marker):
-    """The shell commands that follow a marker in the README."""
-    text = (SOURCE_TREE / "README.md").read_text()
-    found = re.search(rf"<!-- test: {marker} -->\s*```sh\n(.*?)```", text, re.DOTALL)
-    assert found, f"README.md has no block marked {marker}"
-    return found.group(1)

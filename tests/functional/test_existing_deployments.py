@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.functional.steps import eventually
-from tests.lab import cloud, cluster, facts, faults
+from tests.functional.steps import eventually, on_control, readme_block
+from tests.lab import cloud, cluster, facts, faults, nodes
 from tests.lab.cloud import layout
 from tests.lab.progress import Progress
 from tests.lab.settings import SOURCE_TREE
@@ -51,7 +51,6 @@ def deploy(story):
         _remove(settings, [cluster.ENGINE, cluster.COMPUTE])
         cluster.configure(settings, deployment.lines, {"CLOUD_PASSWORD": credentials["password"]})
         made.append(deployment)
-        _wait_running(story)
 
     yield put
     for deployment in made:
@@ -59,12 +58,22 @@ def deploy(story):
     cluster.deploy_agents(settings, credentials, Progress(io.StringIO()))
 
 
-def test_instance_ha_of_tripleo(story, deploy):
-    # Given a cluster as TripleO's puppet modules configure it, with nova-compute made a resource,
-    deploy(_tripleo(story.settings))
-    # whose hosts have been unfenced,
-    eventually("all hosts to be unfenced", lambda: _active(story, TRIGGER) == set(story.settings.compute_hosts), 60)
-    # when a host dies with its instances,
+def test_instance_ha_of_tripleo_after_the_move(story, deploy):
+    settings = story.settings
+    # Given a cluster as TripleO's puppet modules configure it, which the existing agents have used,
+    deploy(_tripleo(settings))
+    for host in settings.compute_hosts:
+        on_control(settings, f"attrd_updater --name {cluster.FLAG} --update no --node {host}")
+    # when an operator moves it, by what the README says, to these agents (which are installed),
+    _run_blocks(settings, "move-stop")
+    for host in settings.compute_hosts:
+        nodes.execute(host, "sh", "-e", stdin=readme_block("move-host"))
+    _run_blocks(settings, "move-flags", "move-tripleo", "move-start")
+    _wait_running(story)
+    # then all hosts are unfenced, and nothing is left of the former flags.
+    eventually("all hosts to be unfenced", lambda: _active(story, TRIGGER) == set(settings.compute_hosts), 60)
+    assert f'name="{cluster.FLAG}"' not in cluster.cib(settings)
+    # When a host dies with its instances,
     ids = story.instances_on(HOST, 5)
     faults.power_cut(HOST)
     # then they are recovered, each asked for once, and the host is unfenced and takes instances again.
@@ -81,6 +90,7 @@ def test_instance_ha_of_tripleo(story, deploy):
 def test_instance_ha_of_tripleo_with_nova_compute_as_a_systemd_resource(story, deploy):
     # Given a cluster as tripleo-ha-utils configures it,
     deploy(_tripleo_ha_utils(story.settings))
+    _wait_running(story)
     # when a host dies with its instances,
     ids = story.instances_on(HOST, 5)
     faults.power_cut(HOST)
@@ -114,11 +124,6 @@ def _tripleo(settings):
         f" username={given['username']} password=@CLOUD_PASSWORD@ user_domain=Default project_domain=Default"
         f" tenant_name={given['tenant_name']} region_name={layout.REGION} no_shared_storage=true",
         f"constraint location {cluster.ENGINE} rule resource-discovery=never score=-INFINITY {role} eq true",
-        # What the README asks of these clusters: that nova-compute be the cluster's.
-        f"resource create {cluster.COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s meta failure-timeout=300s"
-        " clone interleave=true",
-        f"constraint location {cluster.COMPUTE}-clone rule resource-discovery=exclusive score=0 {role} eq true",
-        f"constraint location {cluster.COMPUTE}-clone rule score=-INFINITY defined evacuate and evacuate ne no",
     ]
     undo = ["resource defaults update requires=", *(f"node attribute {host} {role}=" for host in hosts)]
     return Deployment(lines, [cluster.ENGINE, TRIGGER, cluster.COMPUTE], undo)
@@ -153,6 +158,13 @@ def _tripleo_ha_utils(settings):
         f"resource enable {cluster.COMPUTE}",
     ]
     return Deployment(lines, [cluster.ENGINE, CHECK, cluster.COMPUTE], ["property unset cluster-recheck-interval"])
+
+
+def _run_blocks(settings, *markers):
+    """Run the README's commands on a control node."""
+    script = "".join(readme_block(marker) for marker in markers)
+    done = nodes.execute(cluster.any_control(settings), "sh", "-e", stdin=script, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _active(story, resource):
