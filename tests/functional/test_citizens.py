@@ -15,6 +15,8 @@ OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
 OCF_AGENTS = sorted(path.name for path in (SOURCE_TREE / "ocf").iterdir() if path.is_file())
 FENCE_AGENT = "fence_compute"
 ON_CONTROL = ("NovaEvacuate",)
+# The resources that the cluster has of them.
+OURS = {"NovaEvacuate": cluster.ENGINE, "NovaCompute": cluster.COMPUTE}
 HOST = "compute-2"
 
 SCRATCH = "/root/scratch.xml"
@@ -110,22 +112,23 @@ def test_good_values_are_taken(settings, agent, values):
 def _made_room(story, agent):
     """Keep the cluster's own resource of this agent off a node, on which another one may then run; gives the node."""
     settings = story.settings
-    if agent in ON_CONTROL:
-        node, resource = story.engine_node(), cluster.ENGINE
-        away, back = ["disable", resource], ["enable", resource]
-    else:
-        node, resource = HOST, cluster.COMPUTE
-        away, back = ["ban", f"{resource}-clone", HOST], ["clear", f"{resource}-clone", HOST]
+    if agent not in OURS:
+        yield HOST
+        return
+    resource = OURS[agent]
+    node, *others = cluster.active_nodes(settings, resource)
+    # There is to be one engine in the cluster, and one nova-compute on a host.
+    away, back = ["disable", resource], ["enable", resource]
+    if agent not in ON_CONTROL:
+        away, back = ["ban", f"{resource}-clone", node], ["clear", f"{resource}-clone", node]
     cluster.pcs(settings, "resource", *away)
     try:
         eventually(f"{resource} to leave {node}", lambda: node not in cluster.active_nodes(settings, resource), 90)
         yield node
     finally:
         cluster.pcs(settings, "resource", *back)
-    if agent in ON_CONTROL:
-        story.engine_node()
-    else:
-        eventually(f"{resource} to be back", lambda: node in cluster.active_nodes(settings, resource), 90)
+    where = 1 + len(others)
+    eventually(f"{resource} to be back", lambda: len(cluster.active_nodes(settings, resource)) == where, 90)
 
 
 def _declared(settings, agent):
