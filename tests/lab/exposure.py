@@ -53,11 +53,13 @@ def watching(secrets):
     """
     found = set()
     over = threading.Event()
+    known = set(nodes.existing())
 
     def keep_looking():
         looks = collections.Counter()
         while not over.wait(INTERVAL):
-            found.update(_look(looks, secrets))
+            # What runs on the machine itself has not the name of a node.
+            found.update(entry for entry in _look(looks, secrets) if entry.node in known)
 
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         watch = thread.submit(keep_looking)
@@ -100,10 +102,8 @@ def _in_process(process, secrets):
         content = (process / place).read_bytes()
         for name, value in secrets.items():
             if value.encode() in content:
-                # What runs on the machine itself has not the file system of a node.
                 node = (process / "root/etc/hostname").read_text().strip()
-                if nodes.exists(node):
-                    yield InProcess(node, name, place, _program(process, secrets))
+                yield InProcess(node, name, place, _program(process, secrets))
 
 
 def _program(process, secrets):

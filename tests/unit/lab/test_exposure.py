@@ -4,6 +4,7 @@
 import bz2
 import gzip
 import json
+import pathlib
 import subprocess
 import sys
 import time
@@ -17,8 +18,9 @@ SECRETS = {"one": "sEcret-1", "other": "sEcret-2"}
 
 @pytest.fixture
 def one_node(monkeypatch):
-    """This machine counts as a node."""
-    monkeypatch.setattr(exposure.nodes, "exists", lambda _name: True)
+    """This machine counts as a node, and is the only one."""
+    name = pathlib.Path("/etc/hostname").read_text().strip()
+    monkeypatch.setattr(exposure.nodes, "existing", lambda: [name])
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_in_a_process(one_node, command, environment, place):
     assert not [entry for entry in found if "sEcret" in entry.program]
 
 
-def test_a_watch_that_fails_does_not_go_unnoticed(monkeypatch):
+def test_a_watch_that_fails_does_not_go_unnoticed(one_node, monkeypatch):
     def fail(_looks, _secrets):
         raise OSError("no /proc")
 
