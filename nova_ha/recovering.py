@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a dead host's instances need next: pure."""
 
+import itertools
+
 from nova_ha import attempts as tried
 from nova_ha import flag, mark, restore, returning, snapshot, states
 from nova_ha.rules import WAIT
@@ -39,6 +41,7 @@ class Case:
             name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
         )
         self._records = snapshot.by_instance(host.evacuations)
+        self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
 
     def wait(self, reason, instance=None, alarm=False, moving=False):
         """A Wait step."""
@@ -48,6 +51,10 @@ class Case:
         """The records of evacuations of an instance away from the host, oldest first."""
         return self._records.get(instance.id, [])
 
+    def arrivals(self, instance):
+        """The records of evacuations of an instance to any flagged host, from wherever."""
+        return self._arrivals.get(instance.id, [])
+
 
 def instance_step(case, instance):
     """The step for one instance that Nova still has on the host."""
@@ -56,7 +63,9 @@ def instance_step(case, instance):
         return _left(case, instance, treatment.why)
     verdict = _verdict(case, instance)
     revived = treatment.do in (states.EVACUATE, states.RESET) and verdict.recover
-    busy = untracked(case, instance) or _in_flight(case, instance, revived) or _held(case, instance)
+    busy = untracked(case, instance) or _in_flight(case, instance, revived)
+    if not isinstance(busy, Wait):
+        busy = _begun_elsewhere(case, instance) or busy or _held(case, instance)
     if busy:
         return busy
     if treatment.do == states.DELETE:
@@ -189,6 +198,23 @@ def _in_flight(case, instance, revived):
     way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
     if begun:
         way_out = f"if nothing is done with it there any more, restart nova-compute on {where} and then {way_out}"
+    return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
+
+
+def _begun_elsewhere(case, instance):
+    """A Wait for an instance that a host has begun to start, as no record of an evacuation away from its host says.
+
+    A host that came back has taken up an older request, or the conductor an older record for a new one (both measured).
+    """
+    seconds = case.attempts.begun_for(instance.id, case.now)
+    begun = [r for r in case.records(instance) if r.in_flight and r.status != "accepted"]
+    begun += [r for r in case.arrivals(instance) if r.in_flight and r.destination in case.world.dead]
+    if seconds is None or begun:
+        return None
+    reason = "some host has begun to start it, for an older evacuation"
+    if seconds < case.rules.stuck_after:
+        return case.wait(reason, instance, moving=True)
+    way_out = f"once you have seen that no guest of it is anywhere: openstack server set --state error {instance.id}"
     return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
 
 

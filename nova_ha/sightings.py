@@ -5,6 +5,7 @@ Nova's records of evacuations are no sure account: one is taken over by a later 
 ever, and one whose request was lost says the same as one that waits for its turn.
 """
 
+from nova_ha import states
 from nova_ha.snapshot import FINISHED
 
 # What a record says once its destination has begun with it.
@@ -37,6 +38,7 @@ class Sightings:
         self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
         self._down = {}  # host -> when it was last seen not to report
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
+        self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
 
     def sees_services(self, services, now):
         """Learn which hosts report, and which the scheduler may choose.
@@ -65,7 +67,10 @@ class Sightings:
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
 
     def sees_instance(self, instance, records, now):
-        """Recognize the records that an evacuation that failed has left."""
+        """Recognize that a host has begun with it, and the records that an evacuation that failed has left."""
+        begun = instance.task_state in states.BEGUN
+        former, since = self._tasks.get(instance.id, (begun, None))
+        self._tasks[instance.id] = (begun, since if former == begun else now)
         if instance.vm_state != "error" or instance.task_state is not None:
             self._idle.pop(instance.id, None)
             return
@@ -147,10 +152,19 @@ class Sightings:
         """For how many seconds an instance id on a dead host has been in error with nothing being done to it."""
         return now - self._idle.get(instance, now)
 
+    def begun_for(self, instance, now):
+        """For how many seconds an instance id on a dead host has been seen to be started elsewhere.
+
+        None if it is not, or was so already when it was first seen.
+        """
+        begun, since = self._tasks.get(instance, (False, None))
+        return now - since if begun and since is not None else None
+
     def lose_sight(self, keep):
         """Forget all instances but those whose ids are in ``keep``."""
         self._strays = {i: known for i, known in self._strays.items() if i in keep}
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
+        self._tasks = {i: known for i, known in self._tasks.items() if i in keep}
 
     def forget_records(self):
         """Nothing is flagged any more."""

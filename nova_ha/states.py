@@ -70,8 +70,9 @@ EVACUABLE = frozenset(state for state, treatment in VM_STATES.items() if treatme
 # States in which Nova lets an instance be tagged.
 TAGGABLE = frozenset({"active", "stopped", "paused", "suspended"})
 # Task states of an instance that is being rebuilt, which an evacuation is. Nova's API sets the first of them before it
-# answers, and an evacuation that has ended, well or badly, leaves none.
-REBUILDING = frozenset({"rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"})
+# answers, its destination the others, and an evacuation that has ended, well or badly, leaves none.
+BEGUN = frozenset({"rebuild_block_device_mapping", "rebuild_spawning"})
+REBUILDING = BEGUN | {"rebuilding"}
 # Task states that a late request of a host that came back leaves on an instance that it has set to error.
 LATE = frozenset({"rebuilding", "resize_prep", "resize_migrating"})
 # What Nova says when an evacuation failed because an instance's guest is where it was to be made; and when it failed

@@ -378,6 +378,52 @@ def test_a_stray_does_not_count_against_the_window():
     assert kinds(found) == ["Evacuate"]
 
 
+# Begun under a record of another host
+
+
+@pytest.mark.parametrize(
+    ("records", "arrivals", "kind"),
+    [
+        ([], [], "Wait"),
+        ([record(7, "accepted", destination=None)], [], "Wait"),
+        ([record(7, "accepted", destination=None)], [record(4, "pre-migrating", source="compute-9")], "Wait"),
+        ([record(7, "failed")], [], "Wait"),
+        ([record(7, "pre-migrating", destination="compute-7")], [], "Evacuate"),  # it died with its host
+        ([], [record(4, "pre-migrating", source="compute-9", destination="compute-7")], "Evacuate"),  # likewise
+        ([], [record(4, "failed", source="compute-9", destination="compute-7")], "Wait"),
+    ],
+)
+@pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebuild_block_device_mapping"])
+def test_what_some_host_has_begun_to_start_is_not_asked_for_elsewhere(task_state, records, arrivals, kind):
+    """The request that came first, or took another's record over, may have been one of a host that is no more."""
+    before = host(instances=[instance(task_state="rebuilding")], evacuations=records)
+    attempts = watched(before, until=NOW + 500)
+    seen = dataclasses.replace(before, instances=(instance(task_state=task_state),))
+    others = [host(name="compute-7", arrivals=tuple(arrivals))]
+    attempts.observe(seen, NOW + 510)
+    for later, alarm in ((510, False), (510 + STUCK, True)):
+        found = decided(seen, *others, attempts=attempts, now=NOW + later)
+        (step,) = [step for step in found if getattr(step, "instance", None)]
+        assert kinds([step]) == [kind]
+        assert kind != "Wait" or step.alarm is alarm
+
+
+@pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebuild_block_device_mapping"])
+def test_a_rebuild_that_the_host_died_in_is_evacuated(task_state):
+    seen = host(instances=[instance(task_state=task_state)])
+    attempts = watched(seen, until=NOW + 60)
+    assert kinds(decided(seen, attempts=attempts, now=NOW + 60)) == ["Evacuate"]
+
+
+@pytest.mark.parametrize("task_state", [None, "rebuilding"])
+def test_what_has_been_begun_and_has_ended_is_tried_again(task_state):
+    attempts = watched(host(instances=[instance()]))
+    attempts = watched(host(instances=[instance(task_state="rebuild_spawning")]), attempts, until=NOW + 60)
+    seen = host(instances=[instance(vm_state="error", task_state=task_state)])
+    attempts.observe(seen, NOW + 70)
+    assert kinds(decided(seen, attempts=attempts, now=NOW + 70)) == ["Evacuate"]
+
+
 # Stuck
 
 
