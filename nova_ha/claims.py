@@ -5,6 +5,9 @@ import time
 
 from nova_ha import flag
 
+# Flags of hosts that no engine has taken up yet.
+_UNTOUCHED = (flag.FLAGGED, flag.GO)
+
 
 class Claims:
     """Reads the flags once a pass; takes hosts up and closes them.
@@ -19,6 +22,9 @@ class Claims:
         self._node = None  # this control node's name in the cluster
         self._flags = {}
         self._own = {}  # host -> the claim that this engine made
+        self._left = {}  # host -> its flag as this engine left it
+        self._met = set()  # hosts of which it is known whether another engine had taken them up
+        self._inherited = set()  # hosts to which another engine may have sent instances
 
     def read(self):
         """Read the flags; returns them as ``{host: value}``.
@@ -28,6 +34,10 @@ class Claims:
         self._node = self._node or self._cluster.local_node()
         self._flags = self._cluster.flags()
         self._own = {host: value for host, value in self._own.items() if self._flags.get(host) == value}
+        self._left = {host: value for host, value in self._left.items() if self._flags.get(host) == value}
+        foreign = {host for host, value in self._flags.items() if value not in _UNTOUCHED and host not in self._left}
+        self._met &= set(self._flags)
+        self._inherited = (self._inherited & set(self._flags)) | foreign
         return self._flags
 
     @property
@@ -44,6 +54,25 @@ class Claims:
         """The flags of the hosts to see to: claimed by this engine, or recovered by any."""
         return {h: value for h, value in self._flags.items() if value in flag.OVER or value == self._own.get(h)}
 
+    def meets(self, hosts, forced_down):
+        """Learn of hosts that are flagged whether another engine had taken them up before this one saw their flags.
+
+        A host that is fenced once more loses its claim; but it is forced down then.
+
+        :param hosts: those that are flagged
+        :param forced_down: those of them that are forced down in Nova
+        """
+        self._inherited |= set(forced_down) - self._met
+        self._met |= set(hosts)
+
+    @property
+    def inherited(self):
+        """The hosts to which another engine may have sent instances that this one does not know of.
+
+        Those that another engine had taken up, and those that were flagged while there were such.
+        """
+        return self._inherited
+
     def are_free(self):
         """Whether any host is neither recovered nor ours."""
         return len(self.ours()) < len(self._flags)
@@ -58,11 +87,12 @@ class Claims:
 
     def take(self, host, old):
         """Claim a host whose flag was ``old``; returns whether it is ours now."""
+        self._inherited |= {host} if self._inherited else set()
         return self._swap(host, old, flag.claim(self._node, time.time()))
 
-    def close(self, host):
-        """Set the flag of a host of ours to recovered; returns whether that was done."""
-        return self._swap(host, self._own[host], flag.RECOVERED)
+    def close(self, host, value=flag.RECOVERED):
+        """Set the flag of a host of ours to one that says recovered; returns whether that was done."""
+        return self._swap(host, self._own[host], value)
 
     def change(self, host, old, new):
         """Change the flag of a recovered host; returns whether that was done."""
@@ -75,4 +105,5 @@ class Claims:
             self._flags = {**self._flags, host: new}
             own = {**self._own, host: new}
             self._own = {name: value for name, value in own.items() if value not in flag.OVER}
+            self._left[host] = new
         return changed

@@ -5,10 +5,10 @@ The engine carries the steps out, and asks again. Nothing here talks to anything
 the thousand, and an operator can be told what would be done by the code that does it. One host's recovery is told here;
 what each of its instances needs is ``recovering`` (and ``in_place``, where there is no room), how a host comes back is
 ``returning``, how instances get their former state back is ``restoring``, what hosts that died one after the other have
-to do with each other is ``double_failure``, who goes first and how many at once is ``sending``.
+to do with each other is ``double_failure`` and ``turns``, who goes first and how many at once is ``sending``.
 """
 
-from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, returning, sending
+from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, returning, sending, turns
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
@@ -61,8 +61,7 @@ def steps(world, attempts, rules, window, now):
             others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]
         else:
             recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
-    recovering = double_failure.one_by_one(recovering, world, attempts)
-    recovering = double_failure.held(recovering, world, attempts)
+    recovering, others = turns.taken(recovering, others, world, attempts, rules, now)
     others += restoring.steps(world, attempts, now)
     if any(_forces_down(step, attempts) for found in recovering for step in found):
         # Until Nova knows of every dead host, its scheduler may send an instance to one.

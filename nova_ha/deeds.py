@@ -76,10 +76,16 @@ class Deeds:
             raise
 
     def _close(self, step):
-        closed = self._claims.close(step.host)
+        closed = self._claims.close(step.host, flag.RESTART if step.held else flag.RECOVERED)
         if closed:
-            self._event("recovered", step)
+            self._event("recovered, and held back" if step.held else "recovered", step)
         return closed
+
+    def _hold_back(self, step):
+        held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
+        if held:
+            self._event("held back", step)
+        return held
 
     def _start_again(self, step):
         held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
@@ -91,7 +97,7 @@ class Deeds:
     def _let_start(self, step):
         let = self._claims.change(step.host, flag.RESTART, flag.RECOVERED)
         if let:
-            self._event("let start once more", step)
+            self._event("let start", step)
         return let
 
     def _put_back(self, step):
@@ -120,6 +126,7 @@ class Deeds:
         step_types.TakeOut: _take_out,
         step_types.Enlist: _enlist,
         step_types.Close: _close,
+        step_types.HoldBack: _hold_back,
         step_types.StartAgain: _start_again,
         step_types.LetStart: _let_start,
         step_types.PutBack: _put_back,

@@ -13,7 +13,7 @@ import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import decide, deeds, flag, mark, nova
+from nova_ha import decide, deeds, flag, mark, nova, turns
 from nova_ha.claims import Claims
 from nova_ha.errands import FRESH, Errands
 from nova_ha.observer import Observer
@@ -177,6 +177,7 @@ class Engine:
         flags = self._claims.flags
         services = self._observer.services()
         names = self._observer.nova_names(flags, services)
+        self._claims.meets(names, {host for host, name in names.items() if services[name].forced_down})
         standing = {names[host]: flags[host] for host in names if flag.is_dead(flags[host])}
         for host, service in services.items():
             if host in standing and service.forced_down and mark.is_marked(service):
@@ -209,7 +210,7 @@ class Engine:
             if not any(map(is_action, steps)):
                 return steps
         others = [host for host, value in self._claims.flags.items() if flag.is_dead(value) and host not in ours]
-        world = self._observer.look(ours, services, self._online(), others)
+        world = self._observer.look(ours, services, others, self._claims.inherited)
         self._attempts.observe_services(world.services, self._clock())
         for host in world.hosts:
             self._inherit(host)
@@ -224,16 +225,14 @@ class Engine:
         now = self._clock()
         for host in world.hosts:
             self._attempts.observe(host, now)
+        if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
+            world = world.with_online(self._cluster.online())
         window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)
 
-    def _online(self):
-        """The nodes that the cluster reaches, if that may matter; else None."""
-        if self._rules.no_room != RESTART_IN_PLACE:
-            return None
-        if self._attempts.longest_roomless(self._clock()) < self._rules.no_room_patience:
-            return None
-        return self._cluster.online()
+    def _may_restart_in_place(self, now):
+        roomless = self._attempts.longest_roomless(now)
+        return self._rules.no_room == RESTART_IN_PLACE and roomless >= self._rules.no_room_patience
 
     def _inherit(self, host):
         """Reckon with requests of a former engine that have not shown yet.

@@ -9,7 +9,7 @@ absent          nothing to do                                                   
 ``go``          as ``yes``, and an operator said go: the mass failure guard passes  operator
 ``NODE@EPOCH``  the engine on control node NODE took the recovery up at EPOCH        engine
 ``no``          recovered; the host may be returned to service                       engine
-``restart``     as ``no``, but its nova-compute is to be stopped and started again   engine
+``restart``     as ``no``, but its nova-compute is to be stopped, and started later  engine
 =============== ==================================================================== ===============
 
 The attribute is permanent, because Pacemaker erases transient ones of a remote node whenever its connection

@@ -79,20 +79,20 @@ class Observer:
                 found[host] = name
         return found
 
-    def look(self, flags, services=None, online=None, others=()):
+    def look(self, flags, services=None, others=(), inherited=frozenset()):
         """The world as it is now.
 
         :param flags: ``{host: flag value}`` of the hosts to look at
         :param others: further hosts that are flagged, of which no more is of interest than that they are dead
         :param services: what ``services`` has just answered, if it has been asked
-        :param online: the nodes that the cluster reaches, where that matters; None: it does not
+        :param inherited: the hosts to which another engine may have sent instances that this one does not know of
         :return: a ``snapshot.World``
         :raises nova.CloudError: it cannot be read
         """
         services = services if services is not None else self._cloud.services()
         self._note_flags(flags)
         self._broken_now = {}
-        hosts = tuple(self._host(name, value, services, online) for name, value in sorted(flags.items()))
+        hosts = tuple(self._host(name, value, services, name in inherited) for name, value in sorted(flags.items()))
         self._first_broken = self._broken_now
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
         fenced += [services[name] for name in self.nova_names(others, services).values()]
@@ -131,7 +131,7 @@ class Observer:
             self._settings[name] = (value, self._clock())
         return value
 
-    def _host(self, name, value, services, online):
+    def _host(self, name, value, services, inherited):
         try:
             service = services.get(hostnames.resolve(name, services, self._domain))
         except hostnames.AmbiguousName as error:
@@ -139,7 +139,7 @@ class Observer:
         if service is None:
             return Host(name, value)
         flagged_for = self._clock() - self._flagged[name][1]
-        found = Host(name, value, service, online=online is not None and name in online, flagged_for=flagged_for)
+        found = Host(name, value, service, flagged_for=flagged_for, inherited=inherited)
         if value == flag.RESTART:
             return found
         if value == flag.RECOVERED:

@@ -4,7 +4,7 @@
 import itertools
 
 from nova_ha import attempts as tried
-from nova_ha import flag, mark, restore, returning, snapshot, states
+from nova_ha import mark, restore, returning, snapshot, states
 from nova_ha.rules import WAIT
 from nova_ha.snapshot import FAILED
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
@@ -36,6 +36,7 @@ class Case:
         self.rules = rules
         self.now = now
         self.candidates = world.candidates
+        self.out = world.dead | {other.service.host for other in world.hosts if returning.is_coming(other)}
         self.up = {name for name, service in world.services.items() if service.up}
         self.aggregates = frozenset(
             name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
@@ -181,10 +182,7 @@ def _in_flight(case, instance, revived):
     reason = f"evacuation {record.id} to {where} is {record.status}"
     begun = record.status != "accepted"
     idle = begun and case.attempts.idle(instance.id, case.now) >= tried.SETTLE
-    if revived and all(case.attempts.was_lost(flight, case.world.dead, case.now) for flight in flights):
-        coming = [host.name for host in case.world.hosts if host.flag in flag.OVER and not returning.has_settled(host)]
-        if coming:
-            return case.wait(f"{reason}, and may be queued at {', '.join(coming)}, which comes back just now", instance)
+    if revived and all(case.attempts.was_lost(flight, case.out, case.now) for flight in flights):
         return _held(case, instance) or _evacuate(case, instance, f"{reason}, and is lost")
     if not idle and case.attempts.age(record, case.now) < case.rules.stuck_after:
         return case.wait(reason, instance, moving=True)

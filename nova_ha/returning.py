@@ -30,8 +30,8 @@ def steps(host, world, attempts, now):
         return [Wait(host.name, reason, alarm=True)]
     if host.flag == flag.RESTART:
         if host.flagged_for < STOPPING:
-            return [Wait(host.name, "Pacemaker stops its nova-compute, which is to start once more")]
-        return [LetStart(host.name, "its nova-compute has been stopped")]
+            return [Wait(host.name, "Pacemaker stops its nova-compute, which is to start later")]
+        return [LetStart(host.name, "its nova-compute has been stopped, and may start")]
     is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
     if host.reported_for is None and not (is_put_back and host.service.up):
         late = host.flagged_for >= RETURN_PATIENCE
@@ -42,9 +42,9 @@ def steps(host, world, attempts, now):
     return found + [_put_back(host, attempts)]
 
 
-def has_settled(host):
-    """Whether a recovered host has taken up what was queued for it, or does not come back soon."""
-    return restoring.is_back(host) or host.flagged_for >= RETURN_PATIENCE
+def is_coming(host):
+    """Whether a host is recovered, and its nova-compute has not reported since: it may still take up old requests."""
+    return host.flag in flag.OVER and host.service is not None and not restoring.is_back(host)
 
 
 def _put_back(host, attempts):

@@ -29,6 +29,7 @@ class Sightings:
         self._records = {}  # id of a record -> ((status, destination), since when)
         self._seen = {}  # id of a record -> when it was first seen
         self._destinations = {}  # instance id -> hosts that it was seen to be sent to
+        self._waiting = {}  # instance id -> its records that have named no destination for long
         self._newest_report = None  # Nova's time of the newest report of any host
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since = None  # since when reports have come all the time
@@ -54,8 +55,6 @@ class Sightings:
 
     def sees_record(self, record, now):
         """Remember since when a record says what it says, and how far its destination has come with its requests."""
-        if record.in_flight and record.destination is not None:
-            self._destinations.setdefault(record.instance, set()).add(record.destination)
         seen = self._seen.setdefault(record.id, now)
         state = (record.status, record.destination)
         former, _ = self._records.get(record.id, (state, now))
@@ -63,6 +62,10 @@ class Sightings:
             self._sent_on.setdefault(record.instance, {})[record.id] = now
         if former != state or record.id not in self._records:
             self._records[record.id] = (state, now)
+        if record.in_flight and record.destination is not None:
+            self._destinations.setdefault(record.instance, set()).add(record.destination)
+        elif record.in_flight and self.age(record, now) >= SETTLE:
+            self._waiting.setdefault(record.instance, set()).add(record.id)
         if record.destination is not None and record.status in BEGUN:
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
 
@@ -110,14 +113,14 @@ class Sightings:
         working = now - self._working_since if self._working_since is not None else 0.0
         return record.status != "accepted" or min(self.age(record, now), working) >= SETTLE
 
-    def was_lost(self, record, dead, now):
+    def was_lost(self, record, out, now):
         """Whether a request that no host has begun with is surely lost.
 
         The conductor takes its messages in their order, the hosts' reports among them, and gives up each within its own
         time limits; one that it had taken when it was killed is gone (measured), and its record stays. A host that it
         chose does not show before it begins, but begins at once, if it is at work.
 
-        :param dead: Nova's names of the hosts that are proved dead
+        :param out: Nova's names of the hosts that are dead, or have not come back yet: what is queued there waits
         """
         working = now - self._working_since if self._working_since is not None else 0.0
         waiting = record.status == "accepted" and record.destination is None
@@ -127,7 +130,7 @@ class Sightings:
         return not any(
             now - silent < LOST_AFTER and self._usable.get(host, float("-inf")) >= seen
             for host, silent in self._down.items()
-            if host not in dead
+            if host not in out
         )
 
     def was_passed(self, record):
@@ -144,9 +147,16 @@ class Sightings:
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
         return host in self._destinations.get(instance, ())
 
-    def were_both_sent_to(self, host, other):
-        """Whether an instance has been seen to be sent to both hosts."""
-        return any(host in sent and other in sent for sent in self._destinations.values())
+    def may_be_queued(self, instance, host):
+        """Whether an evacuation of an instance id may be queued at a host, if that died before it took it up."""
+        return self.was_sent_to(instance, host) or instance in self._waiting
+
+    def may_have_the_same(self, host, other):
+        """Whether evacuations of one instance may be queued at both hosts."""
+        return any(
+            len(self._destinations.get(instance, set()) & {host, other}) + len(self._waiting.get(instance, ())) > 1
+            for instance in {*self._destinations, *self._waiting}
+        )
 
     def idle(self, instance, now):
         """For how many seconds an instance id on a dead host has been in error with nothing being done to it."""
@@ -171,6 +181,7 @@ class Sightings:
         for memory in (self._records, self._seen, self._begun, self._down, self._usable, self._sent_on):
             memory.clear()
         self._destinations.clear()
+        self._waiting.clear()
 
     def _observe_reports(self, newest, now):
         """Learn since when message bus and conductor have been at work: the compute hosts report through them.

@@ -117,6 +117,7 @@ class Host:
     :param reported_for: seconds since its nova-compute was first seen to report after its recovery was closed; None if
         it has not reported
     :param flagged_for: seconds that its flag has been seen to have this value
+    :param inherited: whether another engine may have sent instances to it that this one does not know of
     :param problem: why nothing can be known of it, None if it can
     """
 
@@ -133,6 +134,7 @@ class Host:
     online: bool = False
     reported_for: Optional[float] = None
     flagged_for: float = 0.0
+    inherited: bool = False
     problem: Optional[str] = None
 
 
@@ -154,6 +156,14 @@ class World:
     restoring: tuple[Instance, ...] = ()
     selection: Optional[Selection] = None
     dead: frozenset = frozenset()
+
+    def with_online(self, nodes):
+        """The same, with which hosts the cluster reaches.
+
+        :param nodes: names of the nodes that it reaches
+        """
+        hosts = (dataclasses.replace(host, online=host.name in nodes) for host in self.hosts)
+        return dataclasses.replace(self, hosts=tuple(hosts))
 
     @property
     def candidates(self):

@@ -48,7 +48,7 @@ _MEANING = {
     flag.GO: "its power was proved off, and an operator let it go; no engine has taken it up yet",
     None: "not flagged (any more); instances that were evacuated get their former state back",
     flag.RECOVERED: "recovered; to be put back into service once it is up",
-    flag.RESTART: "recovered; its nova-compute is stopped, to start once more",
+    flag.RESTART: "recovered; its nova-compute is held back, and starts later",
 }
 
 

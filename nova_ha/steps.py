@@ -131,7 +131,17 @@ class Heal(Step):
 
 @dataclasses.dataclass(frozen=True)
 class Close(Step):
-    """The host is recovered: its flag becomes ``no``."""
+    """The host is recovered: its flag becomes ``no``.
+
+    :param held: its nova-compute is not to start yet: ``restart``
+    """
+
+    held: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class HoldBack(Step):
+    """The recovered host's nova-compute is not to start now, or is to stop: its flag becomes ``restart``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +151,7 @@ class StartAgain(Step):
 
 @dataclasses.dataclass(frozen=True)
 class LetStart(Step):
-    """It has been stopped: the host's flag becomes ``no`` again."""
+    """It has been stopped, or held back, for long enough: the host's flag becomes ``no`` again."""
 
 
 @dataclasses.dataclass(frozen=True)

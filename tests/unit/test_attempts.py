@@ -571,6 +571,31 @@ def test_what_a_new_engine_sees_for_the_first_time_proves_no_stray():
     assert not attempts.is_stray(mine)
 
 
+@pytest.mark.parametrize(
+    ("destination", "status", "seconds", "queued"),
+    [
+        ("compute-2", "accepted", 0, ["compute-2"]),
+        ("compute-2", "pre-migrating", 0, ["compute-2"]),
+        ("compute-2", "failed", 0, []),
+        (None, "accepted", 0, []),
+        (None, "accepted", SETTLE - 1, []),
+        (None, "accepted", SETTLE, ["compute-2", "compute-3"]),  # which one it is does not show
+        (None, "error", SETTLE, []),
+    ],
+)
+def test_where_an_instance_may_be_queued(destination, status, seconds, queued):
+    attempts = asked()
+    for moment in (0, seconds):
+        attempts.observe(seen(record(7, status, destination=destination)), NOW + moment)
+    # Whatever becomes of it.
+    attempts.observe(seen(record(7, "done", destination="compute-4")), NOW + 200)
+    hosts = ["compute-2", "compute-3"]
+    assert [host for host in hosts if attempts.may_be_queued("i1", host)] == queued
+    assert not any(attempts.may_be_queued("i2", host) for host in hosts)
+    attempts.forget_all()
+    assert not any(attempts.may_be_queued("i1", host) for host in hosts)
+
+
 def at_work(attempts, seconds, *services):
     """The hosts report, and a request without a destination stays as it is."""
     lost = record(7, "accepted", destination=None)
@@ -616,12 +641,12 @@ def test_nothing_is_lost_while_no_host_reports():
     assert not attempts.was_lost(waiting, set(), now + 300)
 
 
-@pytest.mark.parametrize(("dead", "lost"), [(set(), False), ({"compute-3"}, True)])
-def test_a_host_that_fell_silent_may_have_the_request_until_it_is_proved_dead(dead, lost):
+@pytest.mark.parametrize(("out", "lost"), [(set(), False), ({"compute-3"}, True)])
+def test_a_host_that_fell_silent_may_have_the_request_until_it_is_proved_dead(out, lost):
     attempts = asked()
     at_work(attempts, 20, living("compute-2"), living("compute-3"))
     waiting, now = at_work(attempts, 300, living("compute-2"), living("compute-3", up=False))
-    assert attempts.was_lost(waiting, dead, now) is lost
+    assert attempts.was_lost(waiting, out, now) is lost
 
 
 def test_a_time_in_which_nobody_looked_does_not_show_the_conductor_at_work():

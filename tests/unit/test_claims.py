@@ -77,6 +77,71 @@ def test_a_closed_host_is_seen_to_but_is_no_claim():
     assert ours.ours() == {"c1": "no"}
 
 
+@pytest.mark.parametrize(
+    ("flags", "inherited"),
+    [
+        ({"c1": "yes"}, set()),
+        ({"c1": "go", "c2": "yes"}, set()),
+        ({"c1": "yes", "c2": "no"}, {"c1", "c2"}),
+        ({"c1": "yes", "c2": "restart"}, {"c1", "c2"}),
+        ({"c1": "yes", "c2": "control-2@90"}, {"c1", "c2"}),
+        ({"c1": "control-2@90"}, {"c1"}),
+        ({"c1": "control-1@90"}, {"c1"}),  # of a former life
+    ],
+)
+def test_what_another_engine_may_have_done_with_a_host_is_not_known(flags, inherited):
+    fake, ours = read(flags)
+    assert ours.inherited == inherited - {"c1" if flags["c1"] == "yes" else None}
+    ours.take("c1", flags["c1"])
+    for value in (None, flag.RECOVERED):
+        assert value is None or ours.close("c1", value)
+        ours.read()
+        assert ours.inherited == inherited
+    assert ours.change("c1", flag.RECOVERED, flag.RESTART)
+    ours.read()
+    assert ours.inherited == inherited
+
+
+def test_a_host_that_another_engine_closed_is_not_known_any_more():
+    fake, ours = read({"c1": "yes"})
+    ours.take("c1", "yes")
+    fake.kept["c1"] = "control-2@101"
+    ours.read()
+    fake.kept["c1"] = "no"
+    ours.read()
+    assert ours.inherited == {"c1"}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_host_that_is_fenced_again_is_as_known_as_it_was(known):
+    fake, ours = read({"c1": "yes" if known else "no"})
+    if known:
+        ours.take("c1", "yes")
+    fake.kept["c1"] = "yes"
+    ours.read()
+    assert ours.take("c1", "yes") and ours.close("c1")
+    ours.read()
+    assert ours.inherited == (set() if known else {"c1"})
+    del fake.kept["c1"]
+    ours.read()
+    assert ours.inherited == set()
+
+
+def test_what_is_forced_down_when_it_is_first_met_was_another_engines():
+    fake, ours = read({"c1": "yes", "c2": "yes"})
+    ours.meets(["c1"], ["c1"])
+    assert ours.inherited == {"c1"}
+    ours.meets(["c1", "c2"], ["c1"])
+    ours.meets(["c1", "c2"], ["c1", "c2"])  # by this one
+    assert ours.inherited == {"c1"}
+    del fake.kept["c1"], fake.kept["c2"]
+    ours.read()
+    fake.kept["c2"] = "yes"
+    ours.read()
+    ours.meets(["c2"], ["c2"])
+    assert ours.inherited == {"c2"}
+
+
 def test_a_host_that_is_fenced_again_is_not_closed():
     fake, ours = read({"c1": "yes"})
     ours.take("c1", "yes")

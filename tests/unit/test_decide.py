@@ -420,18 +420,3 @@ def test_a_dead_host_is_not_closed_while_what_was_sent_twice_is_in_flight(second
         source, host(name="compute-2"), services=[living("compute-3")], dead=("compute-1", "compute-2")
     )
     assert kinds([step for step in found if step.host == "compute-2"]) == [kind]
-
-
-@pytest.mark.parametrize("flag_", ["no", "restart", OURS])  # ours: it would be closed in this very pass
-def test_what_may_be_queued_anywhere_is_not_sent_while_a_host_comes_back(flag_):
-    lost = record(7, "accepted", destination=None)
-    source = host(instances=[instance(vm_state="error")], evacuations=[lost])
-    attempts = nothing_asked()
-    for moment in (NOW - 70, NOW):
-        attempts.observe(source, moment)
-    other = host(flag_, name="compute-2", instances=[instance(2, vm_state="building", host="compute-2")])
-    found = decided(source, other, attempts=attempts, services=[living("compute-3")], dead=("compute-1", "compute-2"))
-    of_the_source = [step for step in found if step.host == "compute-1"]
-    assert kinds(of_the_source) == ["Wait"]
-    alone = decided(source, attempts=attempts, services=[living("compute-3")])
-    assert kinds(alone) == ["Evacuate"]

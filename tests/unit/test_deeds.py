@@ -60,8 +60,8 @@ class FakeClaims:
         self.calls = []
         self._works = works
 
-    def close(self, host):
-        self.calls.append(("close", host))
+    def close(self, host, value):
+        self.calls.append(("close", host, value))
         return self._works
 
     def change(self, host, old, new):
@@ -171,16 +171,18 @@ def test_a_host_that_is_not_recovered_any_more_is_not_put_back(meanwhile):
 
 @pytest.mark.parametrize("works", [True, False])
 @pytest.mark.parametrize(
-    ("kind", "calls"),
+    ("kind", "details", "calls"),
     [
-        (step_types.Close, [("close", "compute-1")]),
-        (step_types.StartAgain, [("change", "compute-1", "no", "restart")]),
-        (step_types.LetStart, [("change", "compute-1", "restart", "no")]),
+        (step_types.Close, {}, [("close", "compute-1", "no")]),
+        (step_types.Close, {"held": True}, [("close", "compute-1", "restart")]),
+        (step_types.HoldBack, {}, [("change", "compute-1", "no", "restart")]),
+        (step_types.StartAgain, {}, [("change", "compute-1", "no", "restart")]),
+        (step_types.LetStart, {}, [("change", "compute-1", "restart", "no")]),
     ],
 )
-def test_flags_are_changed_only_from_what_they_were(kind, calls, works):
+def test_flags_are_changed_only_from_what_they_were(kind, details, calls, works):
     stage = Stage(claims=works)
-    assert stage.do(kind) is works
+    assert stage.do(kind, **details) is works
     assert stage.claims.calls == calls and stage.cloud.calls == []
     assert bool(stage.account.events) is works
     assert stage.attempts.starts("compute-1") == (works and kind is step_types.StartAgain)

@@ -398,6 +398,129 @@ def test_a_dead_destination_does_not_return_just_as_its_instance_is_sent_elsewhe
     ends_well(scene)
 
 
+def queued_at_a_host_that_stays_off(named):
+    """What had been queued at compute-2 when it died runs on compute-3; compute-2 is recovered, and off."""
+    scene = queued_to_a_dead_host(count=2, named=named)
+    scene.fenced("compute-2", off=True)
+    assert scene.run_until(lambda: {*scene.cluster.values} == {"compute-2"}, 400)
+    assert {*on(scene)} == {"compute-3"}
+    assert scene.run_until(lambda: scene.cluster.values["compute-2"] == flag.RECOVERED, 100)
+    return scene
+
+
+def on(scene):
+    """The hosts of all instances."""
+    return [server.host for server in scene.nova.servers.values()]
+
+
+@pytest.mark.parametrize("engine", ["the same", "new before", "new in the middle"])
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("boots_after", [0, 3, 9, 12, 20, 45])
+def test_a_host_that_was_off_for_long_does_not_boot_into_a_later_evacuation(boots_after, named, engine):
+    scene = queued_at_a_host_that_stays_off(named)
+    if engine == "new before":
+        scene.new_engine("control-2")
+    scene.run(30)
+    scene.nova.next_spawns = ["ok", "failed"]
+    scene.clock.after(boots_after, lambda: scene.boots("compute-2"))
+    if engine == "new in the middle":
+        scene.clock.after(boots_after / 2, lambda: scene.new_engine("control-2"))
+    scene.dies("compute-3", off=True)
+    assert scene.run_until(lambda: {*on(scene)} == {"compute-1"}, 400)
+    scene.boots("compute-3")
+    ends_well(scene)
+
+
+@pytest.mark.parametrize("boots_after", [0, 5, 12])
+def test_a_new_engine_reckons_with_the_past_of_a_host_that_was_fenced_again(boots_after):
+    """Its flag is as that of a host that nobody has taken up yet."""
+    scene = queued_at_a_host_that_stays_off(named=True)
+    scene.dies("compute-2", "compute-3", off=True)
+    scene.new_engine("control-2")
+    assert scene.run_until(lambda: scene.nova.computes["compute-1"].spawning, 200)
+    scene.clock.after(boots_after, lambda: scene.boots("compute-2"))
+    scene.run(60)
+    scene.boots("compute-3")
+    ends_well(scene)
+
+
+@pytest.mark.parametrize("engine", ["the same", "new"])
+def test_nothing_waits_for_a_host_that_is_off(engine):
+    scene = queued_at_a_host_that_stays_off(named=True)
+    if engine == "new":
+        scene.new_engine("control-2")
+    asked, died = len(scene.nova.posts), scene.clock.now
+    scene.dies("compute-3", off=True)
+    assert scene.run_until(lambda: len(scene.nova.posts) == asked + 2, 30)
+    assert scene.clock.now < died + 12
+    assert scene.cluster.values["compute-2"] == flag.RESTART
+    assert scene.run_until(lambda: {*on(scene)} == {"compute-1"}, 100)
+    scene.run(30)
+    if engine == "the same":
+        # Both may have been asked for the same: they come back one after the other, whichever boots first.
+        assert scene.cluster.values == {"compute-2": flag.RESTART, "compute-3": flag.RECOVERED}
+    scene.boots("compute-2")
+    assert scene.run_until(lambda: scene.cluster.values == {"compute-3": flag.RECOVERED}, 100)
+    scene.boots("compute-3")
+    ends_well(scene)
+
+
+@pytest.mark.parametrize("boots", [True, False])
+def test_a_host_that_is_held_back_is_let_start_though_no_room_is_found(boots):
+    scene = queued_at_a_host_that_stays_off(named=True)
+    scene.nova.full = {"compute-1"}
+    scene.dies("compute-3", off=True)
+    scene.run(300)
+    assert scene.cluster.values["compute-2"] == flag.RESTART
+    if boots:
+        scene.boots("compute-2")
+        # It is the room that there is.
+        assert scene.run_until(lambda: {*on(scene)} == {"compute-2"}, 400)
+    else:
+        values = [value for host, value in scene.cluster.history if host == "compute-2"]
+        assert len(values) == 3  # claimed, recovered, held back: once
+        scene.nova.full = set()
+    scene.boots("compute-3")
+    scene.boots("compute-2")
+    ends_well(scene)
+
+
+def test_a_nova_compute_that_does_not_report_holds_up_nothing_for_ever():
+    scene = queued_at_a_host_that_stays_off(named=True)
+    scene.broken = {"compute-2"}
+    scene.boots("compute-2")
+    scene.run(200)
+    scene.dies("compute-3", off=True)
+    assert scene.run_until(lambda: {*on(scene)} == {"compute-1"}, 100)
+    scene.broken = set()
+    scene.boots("compute-3")
+    ends_well(scene)
+
+
+def test_hosts_that_die_together_do_not_wait_for_each_other():
+    """With all that was asked seen by one engine, it is known that nothing is queued at the one that is back first."""
+    scene = Scene(count=1, hosts=4, spawn_seconds=3)
+    for _ in range(20):
+        scene.nova.add(host="compute-2")
+    scene.dies("compute-1", "compute-2")
+    ends_well(scene)
+    assert scene.nova.guests.hosts("i0") == {"compute-3"}
+    first, second = ([v for host, v in scene.cluster.history if host == f"compute-{n}"] for n in (1, 2))
+    assert first[1:] == second[1:] == [flag.RECOVERED, None]
+    assert scene.cluster.history.index(("compute-1", None)) < scene.cluster.history.index(("compute-2", flag.RECOVERED))
+    assert scene.cluster.looks == 0
+
+
+def test_hosts_that_an_operator_let_go_do_not_wait_for_each_other():
+    scene = lost_at_once(1, 2, 3, max_hosts=2)
+    scene.run(60)
+    for host in ("compute-1", "compute-2", "compute-3"):
+        scene.cluster.go(host)
+    ends_well(scene)
+    assert flag.RESTART not in dict(scene.cluster.history).values()
+    assert scene.cluster.looks == 0
+
+
 def test_an_instance_that_two_hosts_began_to_start_is_gone_on_with_by_an_operators_word():
     scene = Scene(count=1, spawn_seconds=20, hosts=4).dies("compute-1")
     scene.run(5)

@@ -67,6 +67,11 @@ class Story:
         self.doomed.remove(host)
         self.scene.fenced(host, stays_off)
 
+    def dies_beside(self, number, other, stays_off):
+        """A host dies just after another did, as nobody has noticed yet: what is sent there is queued for long."""
+        self.dies(other, 20, True)
+        self.dies(number, 0, stays_off)
+
     def fenced_again(self, number):
         """It, or its neighbour, was taken for dead once more."""
         flagged = sorted(self.scene.cluster.values)
@@ -219,6 +224,8 @@ def event(kind, *arguments):
 EVENTS = st.one_of(
     event("dies", NUMBER, st.sampled_from([0, 0, 2, 20]), st.booleans()),
     event("dies", NUMBER, st.sampled_from([0, 0, 2, 20]), st.just(False)),
+    event("dies_beside", NUMBER, NUMBER, st.booleans()),
+    event("dies_beside", NUMBER, NUMBER, st.booleans()),
     event("fenced_again", NUMBER),
     event("boots"),
     event("nova_compute_dies", NUMBER, st.booleans(), st.booleans()),

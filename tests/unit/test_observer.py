@@ -206,7 +206,14 @@ def test_resizes_are_read_only_where_they_matter(one, asked):
 
 @pytest.mark.parametrize(("online", "found"), [(None, False), (set(), False), ({"compute-1"}, True)])
 def test_whether_the_cluster_reaches_it(online, found):
-    assert Watch().host(online=online).online is found
+    world = Watch().look()
+    assert (world if online is None else world.with_online(online)).hosts[0].online is found
+
+
+@pytest.mark.parametrize(("inherited", "found"), [((), False), (["compute-1"], True), (["compute-2"], False)])
+@pytest.mark.parametrize("value", [OURS, "no", "restart"])
+def test_whether_another_engine_may_have_sent_instances_there(value, inherited, found):
+    assert Watch().host(flags={"compute-1": value}, inherited=inherited).inherited is found
 
 
 def test_services_that_were_just_read_are_not_read_again():

@@ -13,6 +13,7 @@ class SimulatedCluster:
         self.values = {}
         self.active = set()  # control nodes on which the cluster holds an engine to be active
         self.nodes = set()  # remote nodes that are online
+        self.looks = 0  # how often an engine asked for these
         self.history = []  # (host, new value) of each change by an engine
         self.tripwire = Tripwire()
         self.away = False
@@ -69,7 +70,8 @@ class _View:
         return set(self._asked().active)
 
     def online(self):
-        return set(self._asked().nodes)
+        self._asked().looks += 1
+        return set(self._cluster.nodes)
 
     def swap_flag(self, host, old, new):
         cluster = self._asked()

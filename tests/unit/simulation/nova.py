@@ -455,15 +455,17 @@ class SimulatedNova:
             self.guests.breach(f"evacuation of {server.id} from {source.name}, which is not proved dead")
         if self.guests.wanted.get(server.id) == DELETED:
             self.guests.breach(f"evacuation of {server.id}, which its owner deletes")
-        # One that is only for a dead host ends there.
+        # One that is only for a host that is out ends there.
         queued = [where for known, where in self._conductor if known == server.id]
-        pending = [f"the conductor has one for {w}" for w in queued if not w or not self._dead(self.computes[w])]
-        pending += [f"{c.name} has one" for c in self.computes.values() if c.may_start(server.id) and not self._dead(c)]
+        pending = [f"the conductor has one for {w}" for w in queued if not w or not self._is_out(self.computes[w])]
+        able = [compute for compute in self.computes.values() if compute.may_start(server.id)]
+        pending += [f"{compute.name} has one" for compute in able if not self._is_out(compute)]
         if pending:
             self.guests.breach(f"second evacuation of {server.id}: {pending[0]}")
 
-    def _dead(self, compute):
-        return self._cluster.is_dead(compute.name) and self.status[compute.name].forced_down and not compute.running
+    def _is_out(self, compute):
+        """Whether a host is dead, or held back: what is queued there waits."""
+        return self._cluster.stands(compute.name) and self.status[compute.name].forced_down and not compute.running
 
     def _conduct(self, job):
         """The conductor has a host chosen, and asks that for it."""
