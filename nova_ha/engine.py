@@ -151,7 +151,8 @@ class Engine:
             self._check_at = self._clock() + CHECK
         self._steps, services = self._claim() if self._claims.are_free() else ([], None)
         ours = self._claims.ours()
-        self._steps += self._decide(ours, services) if ours else []
+        left_over = not self._claims.flags and self._observer.may_find_notes()
+        self._steps += self._decide(ours, services) if ours or left_over else []
         acted = self._act(self._steps)
         self._report()
         if not self._claims.flags:

@@ -262,6 +262,13 @@ class Observer:
         self._tagged = bool(found)
         return found
 
+    def may_find_notes(self):
+        """Whether, though no host is flagged any more, it is time to look for instances with a note of a former state.
+
+        There may be some whose host did not report when the last flag went, or that Nova did not let be changed then.
+        """
+        return self._tagged and (self._world is None or self._clock() - self._read_at > SETTINGS_AGE)
+
     def forget(self):
         """There is no flag any more: nothing that was seen is of use for the next one."""
         self._absent.clear()

@@ -857,6 +857,32 @@ def test_a_restoration_outlives_the_flag_and_the_engine():
     ends_well(scene, 120)
 
 
+@pytest.mark.parametrize("engine", ["the same", "new"])
+@pytest.mark.parametrize("dies_after", [0, 1, 30])
+def test_a_note_that_is_left_when_the_last_flag_goes_is_seen_to_later(dies_after, engine):
+    scene = scene_with(["stopped", "paused"]).dies("compute-1", off=True)
+    assert scene.run_until(lambda: {*on(scene)} == {"compute-2"}, 60)
+    scene.run(dies_after)
+    scene.broken = {"compute-2"}
+    scene.nova.computes["compute-2"].stop()
+    scene.run(70)
+    scene.boots("compute-1")
+    assert scene.run_until(lambda: not scene.cluster.values, 60)
+    if engine == "new":
+        scene.new_engine("control-2")
+    scene.run(300)
+    assert all(server.tags for server in scene.nova.servers.values())
+    asked = scene.nova.asked.count("restoring")
+    scene.run(300)
+    assert scene.nova.asked.count("restoring") <= asked + 5
+    scene.broken = set()
+    ends_well(scene, 300)
+    scene.run(100)
+    asked = scene.nova.asked.count("restoring")
+    scene.run(300)
+    assert scene.nova.asked.count("restoring") == asked
+
+
 # Others
 
 
@@ -988,4 +1014,4 @@ def test_another_configuration_holds_from_the_next_pass_on_and_nothing_is_forgot
 def test_an_idle_engine_looks_now_and_then_whether_the_cloud_still_takes_it():
     scene = Scene()
     scene.run(2 * CHECK + 60)
-    assert scene.nova.asked == ["connect"] * 3
+    assert scene.nova.asked == ["connect", "services", "restoring", "connect", "connect"]

@@ -279,6 +279,23 @@ def test_tagged_instances_are_looked_for_as_long_as_there_may_be_any():
 # Whereabouts
 
 
+def test_notes_that_are_left_without_a_flag_are_looked_for_once_a_minute():
+    watch = Watch()
+    assert watch.observer.may_find_notes()  # of a former engine
+    watch.cloud.tagged = (instance(noted="stopped"),)
+    watch.look()
+    assert not watch.observer.may_find_notes()
+    watch.now += SETTINGS_AGE + 1
+    assert watch.observer.may_find_notes()
+    watch.cloud.asked.clear()
+    assert watch.observer.look({}).restoring == watch.cloud.tagged
+    assert watch.cloud.asked == ["services", "aggregates", "restoring"]
+    watch.cloud.tagged = ()
+    watch.observer.look({})
+    watch.now += SETTINGS_AGE + 1
+    assert not watch.observer.may_find_notes()
+
+
 def test_where_an_instance_went_is_asked_only_when_it_is_gone_for_a_while():
     watch = Watch()
     watch.cloud.records = [record(1, "accepted")]
