@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to Pacemaker: flags, remote nodes, and where a resource runs.
+"""The one door to Pacemaker: flags, remote nodes, and where a resource runs, and since which start.
 
 Each call runs one of Pacemaker's own programs with a clean environment and a time limit. Nothing is
 remembered between calls.
@@ -21,6 +21,12 @@ _NO_SUCH_OBJECT = 105
 
 # The CIB on disk, of which only the time of last change is looked at: it tells when a query is worth while.
 CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
+
+# Stands for the start of a resource that the cluster found running.
+FOUND_RUNNING = "found running"
+
+# How Pacemaker's properties say yes, in small letters.
+_TRUE = ("true", "on", "yes", "y", "1")
 
 
 class ClusterError(Exception):
@@ -199,6 +205,32 @@ class Cluster:
             for found in self._query(which)
         }
 
+    def starts(self, agent, hosts):
+        """By which start of the cluster's a resource of one of our agents runs on each of some hosts.
+
+        :param agent: ``NovaCompute``, say
+        :param hosts: their names, short or full; hosts that are named alike may be answered for, too
+        :return: ``{cluster's name of a host: what tells that start from any other}``; FOUND_RUNNING where the cluster
+            has forgotten it (by a cleanup, or because it had lost the host) and then found the resource running. Left
+            out are hosts on which it does not run, or is just being stopped or started; and all of them where Pacemaker
+            may not look before it starts something: it would call it a start when that runs
+        :raises ClusterError: Pacemaker does not answer
+        """
+        labels = " ".join(sorted({host.partition(".")[0] for host in hosts}))
+        # The operations alone would not do: of a remote node's, they name the control node that holds its connection.
+        label = 'concat(" ", substring-before(concat(@uname, "."), "."), " ")'
+        states = f"/cib/status/node_state[contains({_literal(f' {labels} ')}, {label})]"
+        answer = self._query(f'{states}|/cib/configuration/crm_config//nvpair[@name="enable-startup-probes"]')
+        if any(each.get("value", "").lower() not in _TRUE for each in answer if each.tag == "nvpair"):
+            return {}
+        found = {
+            node.get("uname"): _start(resource)
+            for node in answer
+            for resource in node.iter("lrm_resource")
+            if (resource.get("provider"), resource.get("type")) == ("openstack", agent)
+        }
+        return {host: start for host, start in found.items() if start is not None}
+
     def local_node(self):
         """The name by which the cluster knows this node.
 
@@ -267,6 +299,17 @@ def _literal(text):
     if quote is None:
         raise UnknownNode(f"{text!r} cannot be the name of anything in a cluster")
     return f"{quote}{text}{quote}"
+
+
+def _start(resource):
+    """What tells the start by which a resource runs from any other, from the record of its operations, or None.
+
+    The last operation of all but the recurring monitors has an id of its own. While it lasts, op-status is -1.
+    """
+    last = next((each for each in resource if each.get("id").endswith("_last_0")), {})
+    if (last.get("rc-code"), last.get("op-status")) != ("0", "0"):
+        return None
+    return {"start": last.get("transition-key"), "monitor": FOUND_RUNNING}.get(last.get("operation"))
 
 
 def _parse(text):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_ha.cluster import Cluster, ClusterError, run
+from nova_ha.cluster import FOUND_RUNNING, Cluster, ClusterError, run
 
 NODE = (
     '<node id="compute-1" uname="compute-1" type="remote"><instance_attributes id="nodes-compute-1">'
@@ -147,6 +147,77 @@ PRIMITIVE = (
 def test_the_parameters_of_an_agent_s_resources(answer, names):
     found = cluster((query(ENGINE), answer)).resource_parameters("NovaEvacuate")
     assert found == {name: {"auth_url": f"http://{name}", "domain": "d"} for name in names}
+
+
+STATES = (
+    '/cib/status/node_state[contains(" compute-1 compute-2 ", '
+    'concat(" ", substring-before(concat(@uname, "."), "."), " "))]'
+    '|/cib/configuration/crm_config//nvpair[@name="enable-startup-probes"]'
+)
+START = (
+    '<lrm_rsc_op id="nova-compute_last_0" operation="start" on_node="control-3" call-id="88" rc-code="0" op-status="0" '
+    'interval="0" last-rc-change="1795236637" transition-key="39:1:0:6f42"/>'
+)
+MONITOR = (
+    '<lrm_rsc_op id="nova-compute_monitor_10000" operation="monitor" on_node="control-3" call-id="90" rc-code="0" '
+    'op-status="0" interval="10000" last-rc-change="1795236638" transition-key="40:1:0:6f42"/>'
+)
+
+STOP = START.replace('"start"', '"stop"')
+PROBE = START.replace('"start"', '"monitor"')
+FAILURE = MONITOR.replace("monitor_10000", "last_failure_0").replace('rc-code="0"', 'rc-code="7"')
+
+
+def node_state(*operations, name="compute-1", provider="openstack", type="NovaCompute"):
+    return (
+        f'<node_state remote_node="true" id="{name}" uname="{name}"><lrm id="{name}"><lrm_resources>'
+        f'<lrm_resource id="nova-compute" type="{type}" class="ocf" provider="{provider}">{"".join(operations)}'
+        "</lrm_resource></lrm_resources></lrm></node_state>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "start"),
+    [
+        (node_state(START, MONITOR), "39:1:0:6f42"),
+        (node_state(MONITOR, START), "39:1:0:6f42"),
+        # After a failed monitor, and the restart that followed.
+        (node_state(START, MONITOR, FAILURE), "39:1:0:6f42"),
+        # Pacemaker found it running (a cleanup makes it look), and records that as a failure, too; later it stopped it.
+        (node_state(PROBE, PROBE.replace("_last_0", "_last_failure_0"), MONITOR), FOUND_RUNNING),
+        (node_state(PROBE.replace("_last_0", "_last_failure_0"), STOP, MONITOR), None),
+        # It looks, found it not running, has just stopped it, is starting it, could not start it.
+        (node_state(PROBE.replace('op-status="0"', 'op-status="-1"').replace('rc-code="0"', 'rc-code="193"')), None),
+        (node_state(PROBE.replace('rc-code="0"', 'rc-code="7"')), None),
+        (node_state(STOP, MONITOR, FAILURE), None),
+        (node_state(START.replace('op-status="0"', 'op-status="-1"').replace('rc-code="0"', 'rc-code="193"')), None),
+        (node_state(START.replace('rc-code="0"', 'rc-code="1"')), None),
+        (node_state(START.replace('op-status="0"', 'op-status="2"')), None),
+        (node_state(MONITOR), None),
+        (node_state(), None),
+        (node_state(START, provider="heartbeat"), None),
+        (node_state(START, type="NovaEvacuate"), None),
+    ],
+)
+def test_the_last_start_of_an_agents_resource(state, start):
+    found = cluster((query(STATES), (0, state, ""))).starts("NovaCompute", {"compute-1", "compute-2.example.org"})
+    assert found == ({"compute-1": start} if start else {})
+
+
+def test_the_last_starts_on_several_hosts():
+    states = node_state(START) + node_state(START.replace("39:1", "40:2"), name="compute-2.example.org")
+    answer = (0, f"<xpath-query>{states}</xpath-query>", "")
+    found = cluster((query(STATES), answer)).starts("NovaCompute", {"compute-2.example.org", "compute-1"})
+    assert found == {"compute-1": "39:1:0:6f42", "compute-2.example.org": "40:2:0:6f42"}
+    assert cluster((query(STATES), (105, "", ""))).starts("NovaCompute", {"compute-1", "compute-2"}) == {}
+
+
+@pytest.mark.parametrize(("value", "is_told"), [("true", True), ("Yes", True), ("false", False), ("0", False)])
+def test_without_probes_pacemaker_calls_it_a_start_when_a_resource_runs_already(value, is_told):
+    option = f'<nvpair id="o" name="enable-startup-probes" value="{value}"/>'
+    answer = (0, f"<xpath-query>{option}{node_state(START)}</xpath-query>", "")
+    found = cluster((query(STATES), answer)).starts("NovaCompute", {"compute-1", "compute-2"})
+    assert found == ({"compute-1": "39:1:0:6f42"} if is_told else {})
 
 
 def test_the_environment_of_an_operation_does_not_reach_pacemakers_tools(monkeypatch):
