@@ -130,13 +130,14 @@ def flights(history):
     offs = power_offs(history)
     # A part of Nova that was killed took with it what it had taken up.
     losses = [f.time for f in history.faults if f.began and f.target.startswith(f"{settings.CLOUD}/")]
+    kills = [f for f in history.faults if f.began and f.fault in ("kill-service", "stop")]
     asked = {}
     for migration in history.migrations:
         asked.setdefault(migration.instance, []).append(_asked(history, migration))
     found = []
     for those in asked.values():
         outcomes = _outcomes(those, runs, offs)
-        found += [_ended(flight, outcome, runs, offs, losses) for flight, outcome in zip(those, outcomes)]
+        found += [_ended(flight, outcome, runs, offs, losses, kills) for flight, outcome in zip(those, outcomes)]
     return sorted(found, key=lambda flight: flight.start)
 
 
@@ -182,7 +183,7 @@ def _is_taken_over(flight, later, runs, offs):
     return came > later and not died
 
 
-def _ended(flight, outcome, runs, offs, losses):
+def _ended(flight, outcome, runs, offs, losses, kills):
     """An evacuation with its end, by the record that tells its outcome."""
     if outcome is None:
         # Where it had been sent, no record tells: then it was over when the first host after that lost its power, or
@@ -190,7 +191,7 @@ def _ended(flight, outcome, runs, offs, losses):
         cuts = [off.start for off in offs if off.host != flight.source and off.start >= flight.start]
         cuts += [max(loss, flight.start) for loss in losses if loss >= flight.start - LOSS]
         return dataclasses.replace(flight, destination=None, end=min(cuts, default=NEVER), status="taken over")
-    end = _end(flight, outcome, runs, offs)
+    end = _end(flight, outcome, runs, offs, kills)
     return dataclasses.replace(flight, destination=outcome.destination, end=end, status=outcome.status)
 
 
@@ -210,12 +211,13 @@ def _request_of(history, migration):
     return asked[-1] if asked else None
 
 
-def _end(flight, record, runs, offs):
+def _end(flight, record, runs, offs, kills):
     """When an evacuation was over at the earliest.
 
     ``done`` turns ``completed`` when the source's nova-compute starts again, long after the end, so that of a
     completed one only the guest's start tells. A record that is still ``accepted`` though the guest was started is one
-    that a repeated evacuation has left. A destination that lost its power starts nothing any more.
+    that a repeated evacuation has left. A destination that lost its power starts nothing any more; nor does one whose
+    nova-compute was killed go on with what that had begun: its record says nothing new until the source is back.
 
     :param record: what tells its outcome
     """
@@ -232,5 +234,7 @@ def _end(flight, record, runs, offs):
         end = min(anywhere, default=NEVER)
     else:
         end = NEVER
-    cut = [off.start for off in offs if off.host == record.destination and off.start >= flight.start]
-    return min([end] + cut[:1])
+    cuts = [off.start for off in offs if off.host == record.destination]
+    if record.status not in ("accepted", "done", *_FAILED):
+        cuts += [kill.time for kill in kills if kill.target == f"{record.destination}/nova-compute"]
+    return min([end] + [cut for cut in cuts if cut >= flight.start])

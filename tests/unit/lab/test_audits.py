@@ -133,6 +133,23 @@ GOOD = {
         services=(Service("s-a", "a", forced_down=True), *SERVICES[1:]),
         expected=Expected(flagged=frozenset({"a"})),
     ),
+    "repeated because the destination's nova-compute was killed in the middle of the first": but(
+        requests=(SOUND.requests[0], evacuate(116), evacuate(120)),
+        faults=[FaultMoment(118, "kill-service", "b/nova-compute", True)],
+        migrations=(Migration(1, "i", "pre-migrating", "a", "b", 116, 117), *DONE_AGAIN),
+        services=(Service("s-a", "a", forced_down=True), *SERVICES[1:]),
+        flags=tuple(flag for flag in SOUND.flags if flag.time < 130),
+        starts=(),
+        expected=Expected(flagged=frozenset({"a"})),
+    ),
+    "likewise, and the source is back": but(
+        requests=[evacuate(116)],
+        faults=[FaultMoment(118, "kill-service", "b/nova-compute", True)],
+        migrations=(
+            Migration(1, "i", "completed", "a", "b", 116, 134),
+            Migration(2, "i", "completed", "a", "b", 120, 133),
+        ),
+    ),
     "repeated because the conductor was killed with the first": but(
         requests=[evacuate(116)],
         faults=[FaultMoment(117, "stop", "cloud/nova-conductor", True)],
@@ -248,6 +265,29 @@ BAD = {
         ),
         2,
         "from a to None was taken over",
+    ),
+    "repeated though the nova-compute that was killed had not begun with the first": (
+        but(
+            requests=[evacuate(116)],
+            faults=[FaultMoment(118, "kill-service", "b/nova-compute", True)],
+            migrations=(Migration(1, "i", "accepted", "a", "b", 116, 117), *DONE_AGAIN),
+        ),
+        2,
+        "was accepted",
+    ),
+    "repeated though the first had not been cut off": (
+        but(
+            requests=[evacuate(116)],
+            faults=[
+                FaultMoment(115, "kill-service", "b/nova-compute", True),
+                FaultMoment(118, "kill-service", "c/nova-compute", True),
+                FaultMoment(118, "freeze", "b/nova-compute", True),
+                FaultMoment(121, "kill-service", "b/nova-compute", True),
+            ],
+            migrations=(Migration(1, "i", "pre-migrating", "a", "b", 116, 117), *DONE_AGAIN),
+        ),
+        2,
+        "was pre-migrating",
     ),
     "repeated before the conductor was killed": (
         but(
