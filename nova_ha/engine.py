@@ -226,10 +226,26 @@ class Engine:
         now = self._clock()
         for host in world.hosts:
             self._attempts.observe(host, now)
+        self._see_restarts(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
             world = world.with_online(self._cluster.online())
         window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)
+
+    def _see_restarts(self, world, now):
+        """Learn where nova-compute was started anew in the middle of an evacuation, as often as that may matter."""
+        restarts = self._attempts.restarts
+        restarts.observe(world, now)
+        hosts = restarts.asks_for(now)
+        if not hosts:
+            return
+        try:
+            found = self._cluster.starts("NovaCompute", hosts)
+        except pacemaker.ClusterError as error:
+            log.debug("starts of nova-compute not known: %s", error)
+            found = {}
+        names = self._observer.nova_names(found, world.services)
+        restarts.learn({name: found[host] for host, name in names.items()}, self._clock())
 
     def _may_restart_in_place(self, now):
         roomless = self._attempts.longest_roomless(now)

@@ -184,17 +184,22 @@ def _in_flight(case, instance, revived):
     idle = begun and case.attempts.idle(instance.id, case.now) >= tried.SETTLE
     if revived and all(case.attempts.was_lost(flight, case.out, case.now) for flight in flights):
         return _held(case, instance) or _evacuate(case, instance, f"{reason}, and is lost")
-    if not idle and case.attempts.age(record, case.now) < case.rules.stuck_after:
+    cut_off = all(case.attempts.was_cut_off(flight, case.now) for flight in flights)
+    alone = idle or len({flight.destination for flight in flights}) == 1
+    may_be_pinned = revived and alone and record.destination in case.candidates
+    late = case.attempts.age(record, case.now) >= case.rules.stuck_after
+    if not (late or idle or (cut_off and may_be_pinned)):
         return case.wait(reason, instance, moving=True)
     held = _held(case, instance)
     if held:
         return held
-    lost = idle or (case.attempts.was_down(record) if begun else case.attempts.was_passed(record))
-    alone = idle or len({flight.destination for flight in flights}) == 1
-    if revived and alone and lost and record.destination in case.candidates:
+    if cut_off:
+        reason += f", nova-compute on {where} was started anew since"
+    lost = idle or cut_off or (case.attempts.was_down(record) if begun else case.attempts.was_passed(record))
+    if lost and may_be_pinned:
         return _pinned(case, instance, record, reason)
     way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
-    if begun:
+    if begun and not cut_off:
         way_out = f"if nothing is done with it there any more, restart nova-compute on {where} and then {way_out}"
     return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
 
@@ -224,10 +229,10 @@ def _died_with_its_host(case, record):
 def _pinned(case, instance, record, reason):
     """Try an evacuation again that was surely lost, on the same destination only.
 
-    Lost is one that its destination had begun, if the instance is in error since and nothing is done to it, or if it
-    has not moved for long and the host has not reported for a while meanwhile; and one that its destination never got,
-    because it has begun what was asked for later. On the same host, whatever is left of the first cannot start a
-    second guest: it finds the first.
+    Lost is one that its destination had begun, if the instance is in error since and nothing is done to it, or if
+    nova-compute was started anew there, or if it has not moved for long and the host has not reported for a while
+    meanwhile; and one that its destination never got, because it has begun what was asked for later. On the same host,
+    whatever is left of the first cannot start a second guest: it finds the first.
     """
     reason = f"{reason}, and is lost; tried again, on {record.destination} only"
     return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, record.destination)

@@ -6,6 +6,7 @@ ever, and one whose request was lost says the same as one that waits for its tur
 """
 
 from nova_ha import states
+from nova_ha.restarts import Restarts
 from nova_ha.snapshot import FINISHED
 
 # What a record says once its destination has begun with it.
@@ -23,9 +24,13 @@ SILENCE = 45.0
 
 
 class Sightings:
-    """How long records have said what they say, where instances were sent, which hosts reported."""
+    """How long records have said what they say, where instances were sent, which hosts reported.
+
+    ``restarts`` is a ``restarts.Restarts``.
+    """
 
     def __init__(self):
+        self.restarts = Restarts()
         self._records = {}  # id of a record -> ((status, destination), since when)
         self._seen = {}  # id of a record -> when it was first seen
         self._destinations = {}  # instance id -> hosts that it was seen to be sent to
@@ -143,6 +148,15 @@ class Sightings:
         _, since = self._records.get(record.id, (None, float("inf")))
         return self._down.get(record.destination, float("-inf")) >= since
 
+    def was_cut_off(self, record, now):
+        """Whether its destination's nova-compute was surely started anew since it had begun, and has left it so.
+
+        The former one may have ended it just before it died. What it wrote last goes through the conductor, as the
+        hosts' reports do, and shows once that has been at work for a while.
+        """
+        working = now - self._working_since if self._working_since is not None else 0.0
+        return min(self.restarts.cut_off_for(record, now), working) >= SETTLE
+
     def was_sent_to(self, instance, host):
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
         return host in self._destinations.get(instance, ())
@@ -182,6 +196,7 @@ class Sightings:
             memory.clear()
         self._destinations.clear()
         self._waiting.clear()
+        self.restarts = Restarts()
 
     def _observe_reports(self, newest, now):
         """Learn since when message bus and conductor have been at work: the compute hosts report through them.

@@ -17,7 +17,7 @@ from nova_ha.attempts import (
     Attempts,
 )
 from nova_ha.sightings import LOST_AFTER
-from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, service
+from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, service, world
 
 
 def asked(outcome=ACCEPTED, newest=0, at=NOW):
@@ -476,6 +476,29 @@ def test_whether_a_destination_was_down_since(looks, was_down):
     for moment, found in (look for look in looks if look[0] >= 0):
         attempts.observe_services(found, NOW + moment)
     assert attempts.was_down(one) is was_down
+
+
+@pytest.mark.parametrize(
+    ("after", "looks", "cut_off"),
+    [
+        (SETTLE - 1, range(0, 400, 10), False),
+        (SETTLE, range(0, 400, 10), True),
+        (SETTLE + 300, range(0, 400, 10), True),
+        # The conductor was away, or nobody looked whether it was: what the host said last may still be to come.
+        (SETTLE + 300, (), False),
+        (SETTLE, [*range(0, 20, 10), *range(80, 100, 10)], False),
+    ],
+)
+def test_what_was_cut_off_may_still_show_for_a_moment_how_it_ended(after, looks, cut_off):
+    attempts, one = nothing_asked(), record(7, "pre-migrating")
+    for start, moment in (("a", NOW), ("b", NOW + 30)):
+        attempts.restarts.observe(world(seen(one)), moment)
+        attempts.restarts.learn({"compute-2": start}, moment)
+    for seconds in [seconds for seconds in looks if seconds <= 30 + after]:
+        attempts.observe_services({"compute-2": living(report=f"t{seconds:04}")}, NOW + seconds)
+    assert attempts.was_cut_off(one, NOW + 30 + after) is cut_off
+    attempts.forget_all()
+    assert not attempts.was_cut_off(one, NOW + 30 + after)
 
 
 def test_where_an_instance_was_once_sent_stays_known():

@@ -16,8 +16,9 @@ from nova_ha.guard import Guard
 from nova_ha.nova import Nova
 from nova_ha.order import Order
 from nova_ha.policy import Policy
+from nova_ha.restarts import LATER, SOON
 from nova_ha.rules import RESTART_IN_PLACE, Rules
-from nova_ha.sightings import LOST_AFTER
+from nova_ha.sightings import LOST_AFTER, SETTLE
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
 from tests.unit.simulation.nova import SimulatedNova
@@ -527,6 +528,7 @@ def test_an_instance_that_two_hosts_began_to_start_is_gone_on_with_by_an_operato
     scene.dies("compute-2")
     assert scene.run_until(lambda: scene.nova.computes["compute-3"].spawning, 400)
     scene.run(8)
+    scene.cluster.runs_nova_compute = False
     scene.nova.computes["compute-3"].stop()
     assert scene.run_until(scene.alarms, 1000)
     scene.operator_looks()
@@ -774,17 +776,69 @@ def test_hosts_are_served_in_turns():
 # Evacuations that do not move
 
 
-def in_the_spawn(defined=False, broken=()):
-    """nova-compute of the destination has died while it started the instance."""
+def in_the_spawn(defined=False, broken=(), by_cluster=True):
+    """nova-compute of the destination has died while it started the instance.
+
+    :param by_cluster: it is a resource of the cluster's; else that does not tell when it starts
+    """
     scene = Scene(count=1, spawn_seconds=20).dies("compute-1")
+    scene.cluster.runs_nova_compute = by_cluster
     scene.run(5)
     scene.broken = set(broken)
     scene.nova.computes["compute-2"].stop(defined)
     return scene
 
 
-def test_an_evacuation_that_does_not_move_is_reported_and_not_asked_for_again():
+def test_an_evacuation_whose_nova_compute_was_restarted_at_once_is_asked_for_again_there():
     scene = in_the_spawn()
+    scene.run(LATER + SETTLE - 5)
+    assert len(scene.nova.posts) == 1
+    assert scene.run_until(lambda: scene.nova.servers["i0"].host == "compute-2", 40)
+    ends_well(scene)
+    assert [where for _, where in scene.nova.evacuations] == [None, "compute-2"]
+
+
+def test_it_is_asked_for_again_as_often_as_that_happens():
+    scene = in_the_spawn()
+    assert scene.run_until(lambda: len(scene.nova.posts) == 2, 120)
+    scene.run(5)
+    scene.nova.computes["compute-2"].stop()
+    ends_well(scene)
+    assert [where for _, where in scene.nova.evacuations] == [None, "compute-2", "compute-2"]
+
+
+def test_a_slow_evacuation_is_waited_for_whatever_happens_to_other_hosts():
+    scene = Scene(count=1, spawn_seconds=400).dies("compute-1")
+    scene.run(60)
+    scene.nova.computes["compute-3"].stop()
+    scene.cluster.cleanup()
+    ends_well(scene)
+    assert len(scene.nova.posts) == 1
+
+
+def test_an_evacuation_that_ended_just_before_its_nova_compute_died_is_not_asked_for_again():
+    scene = Scene(count=1, spawn_seconds=20).dies("compute-1")
+    assert scene.run_until(lambda: scene.nova.servers["i0"].host == "compute-2", 60)
+    scene.nova.computes["compute-2"].stop()
+    ends_well(scene)
+    assert len(scene.nova.posts) == 1
+
+
+def test_the_cluster_is_not_asked_for_starts_all_the_time():
+    scene = Scene(count=20, spawn_seconds=2).dies("compute-1")
+    ends_well(scene, 200)
+    assert 1 <= scene.cluster.asked_for_starts <= 40 / SOON + 2
+    scene = Scene(count=1, spawn_seconds=300).dies("compute-1")
+    ends_well(scene)
+    assert scene.cluster.asked_for_starts <= 300 / LATER + 2
+
+
+@pytest.mark.parametrize("how", ["not its resource", "started by systemd", "it does not say"])
+def test_an_evacuation_that_does_not_move_is_reported_and_not_asked_for_again(how):
+    scene = in_the_spawn(by_cluster=how != "not its resource")
+    if how == "started by systemd":
+        scene.starts("compute-2", by_cluster=False)
+    scene.cluster.refuses_starts = how == "it does not say"
     scene.run(590)
     assert scene.alarms() == {}
     scene.run(1000)
@@ -803,15 +857,15 @@ def test_an_evacuation_whose_destination_was_down_is_asked_for_again_there():
     assert [where for _, where in scene.nova.evacuations] == [None, "compute-2"]
 
 
-@pytest.mark.parametrize("broken", [(), ("compute-2",)])
-def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time(broken):
-    scene = in_the_spawn(defined=True, broken=broken)
+@pytest.mark.parametrize(("broken", "by_cluster"), [((), False), (("compute-2",), False), ((), True)])
+def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time(broken, by_cluster):
+    scene = in_the_spawn(defined=True, broken=broken, by_cluster=by_cluster)
     scene.run(120)
     scene.broken = set()
     scene.run(2000)
     assert scene.nova.guests.breaches == []
     assert scene.nova.guests.hosts("i0") == {"compute-2"}
-    assert ("unknown to Nova" in scene.alarms()["compute-1", "i0"]) == bool(broken)
+    assert ("unknown to Nova" in scene.alarms()["compute-1", "i0"]) == (bool(broken) or by_cluster)
     scene.operator_looks()
     ends_well(scene)
 

@@ -32,8 +32,9 @@ LASTING = ("active", "stopped", "paused", "suspended")
 class Story:
     """A cloud, and what may happen to it; each method is one kind of event, with numbers that choose of what."""
 
-    def __init__(self, names, hosts, reserved, rules, **more):
+    def __init__(self, names, hosts, reserved, rules, runs_nova_compute, **more):
         self.scene = Scene(rules, count=0, hosts=hosts + reserved, **more)
+        self.scene.cluster.runs_nova_compute = runs_nova_compute
         self.nova = self.scene.nova
         self.hosts = list(self.nova.computes)
         self.doomed = []  # hosts that are going to be fenced
@@ -91,6 +92,15 @@ class Story:
             if for_long:
                 self.scene.broken.add(compute.name)
 
+    def nova_compute_is_killed_in_a_spawn(self, number, defined, by_cluster):
+        """It is back at once, started by the cluster or by systemd."""
+        spawning = [compute for compute in self.nova.computes.values() if compute.spawning]
+        if spawning:
+            compute = spawning[number % len(spawning)]
+            compute.stop(defined)
+            if not by_cluster:
+                self.scene.starts(compute.name, by_cluster)
+
     def nova_compute_is_well(self):
         self.scene.broken = set()
 
@@ -137,6 +147,9 @@ class Story:
 
     def cluster_away(self, away):
         self.scene.cluster.away = away
+
+    def cleanup(self):
+        self.scene.cluster.cleanup()
 
     def swaps(self, answers):
         self.scene.cluster.next_swaps = list(answers)
@@ -229,6 +242,7 @@ EVENTS = st.one_of(
     event("fenced_again", NUMBER),
     event("boots"),
     event("nova_compute_dies", NUMBER, st.booleans(), st.booleans()),
+    event("nova_compute_is_killed_in_a_spawn", NUMBER, st.booleans(), st.booleans()),
     event("nova_compute_is_well"),
     event("full", NUMBER),
     event("none_is_full"),
@@ -244,6 +258,7 @@ EVENTS = st.one_of(
     event("message_gets_lost"),
     event("reads", st.lists(st.sampled_from(["ok", "refused"]), max_size=12)),
     event("cluster_away", st.booleans()),
+    event("cleanup"),
     event("swaps", st.lists(st.sampled_from(["ok", "lost", "dropped"]), max_size=4)),
     event("stopped", NUMBER),
     event("deleted", NUMBER),
@@ -268,6 +283,7 @@ STORIES = st.builds(
     names=st.lists(st.sampled_from(sorted(states.ALL)), min_size=1, max_size=8),
     hosts=st.integers(2, 5),
     reserved=st.sampled_from([0, 0, 1]),
+    runs_nova_compute=st.sampled_from([True, True, False]),
     in_flight=st.sampled_from([40, 40, 3, 1]),
     spawn_seconds=st.sampled_from([0.1, 1, 4, 20]),
     workers=st.sampled_from([PROMPT, LATE, SLOW]),

@@ -12,7 +12,7 @@ from nova_ha.policy import Policy, Selection
 from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
-from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
+from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
 
 STUCK = Rules().stuck_after
 DEAD_TOO = {"compute-1", "compute-2"}
@@ -543,6 +543,99 @@ def test_what_was_lost_is_not_revived_if_it_is_not_to_be_recovered(task_state, r
     seen, attempts, now = lost(task_state)
     (found,) = decided(seen, attempts=attempts, now=now, rules=rules)
     assert isinstance(found, Wait) and found.alarm
+
+
+def cut_off(task_state="rebuild_spawning", more=(), seconds=SETTLE, starts=({"compute-2": "a"}, {"compute-2": "b"})):
+    """An evacuation whose destination's nova-compute was started anew since it had begun.
+
+    :param starts: what was read of nova-compute's starts when it had begun, and half a minute later
+    :param seconds: how long that has been known
+    """
+    seen = host(instances=[instance(task_state=task_state)], evacuations=[record(1, "pre-migrating"), *more])
+    attempts = nothing_asked()
+    now = NOW + 30 + seconds
+    for moment in range(int(NOW), int(now) + 1, 10):
+        attempts.observe_services({"compute-2": living("compute-2", report=f"t{moment}")}, moment)
+        attempts.observe(seen, moment)
+    for moment, start in zip((NOW, NOW + 30), starts):
+        attempts.restarts.observe(world(seen), moment)
+        attempts.restarts.learn(start, moment)
+    return seen, attempts, now
+
+
+def test_what_was_cut_off_is_tried_again_on_the_same_host():
+    seen, attempts, now = cut_off()
+    (found,) = decided(seen, attempts=attempts, now=now)
+    assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
+    assert "nova-compute on compute-2 was started anew since" in found.reason
+
+
+def quiet_and_then_an_alarm(**more):
+    """That an operator is told of what was cut off, but not before the usual time; returns what."""
+    services = more.pop("services", None)
+    rules = more.pop("rules", Rules())
+    for seconds in (SETTLE, STUCK - 31):
+        seen, attempts, now = cut_off(seconds=seconds, **more)
+        (found,) = decided(seen, attempts=attempts, now=now, services=services, rules=rules)
+        assert isinstance(found, Wait) and not found.alarm
+    seen, attempts, now = cut_off(seconds=STUCK, **more)
+    (found,) = decided(seen, attempts=attempts, now=now, services=services, rules=rules)
+    assert isinstance(found, Wait) and found.alarm and "openstack server set --state error i1" in found.reason
+    return found.reason
+
+
+@pytest.mark.parametrize("up", [living("compute-2", enabled=False), living("compute-2", up=False)])
+def test_what_was_cut_off_on_a_host_that_takes_nothing_any_more_goes_nowhere_else(up):
+    said = quiet_and_then_an_alarm(services=[up, living("compute-3")])
+    assert "nova-compute on compute-2 was started anew since" in said and "restart nova-compute" not in said
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        record(2, "pre-migrating", destination="compute-3"),
+        record(2, "pre-migrating", destination="compute-2"),
+        record(2, "accepted", destination="compute-2"),
+        record(2, "accepted", destination=None),
+    ],
+)
+def test_what_may_still_go_on_under_another_record_was_not_cut_off(more):
+    unknown = ({"compute-2": "a"}, {"compute-2": "b", "compute-3": "z"})
+    seen, attempts, now = cut_off(starts=unknown)
+    both = dataclasses.replace(seen, evacuations=(*seen.evacuations, more))
+    attempts.restarts.observe(world(both), now)
+    attempts.observe(both, now)
+    (found,) = decided(both, attempts=attempts, now=now)
+    assert isinstance(found, Wait) and not found.alarm
+
+
+def test_what_was_cut_off_on_two_hosts_is_tried_again_on_neither():
+    starts = ({"compute-2": "a", "compute-3": "a"}, {"compute-2": "b", "compute-3": "b"})
+    quiet_and_then_an_alarm(more=[record(2, "pre-migrating", destination="compute-3")], starts=starts)
+
+
+@pytest.mark.parametrize(
+    ("task_state", "rules"),
+    [("deleting", Rules()), ("soft-deleting", Rules()), ("rebuild_spawning", Rules(Policy(skip_names=("web-*",))))],
+)
+def test_what_was_cut_off_is_not_revived_if_it_is_not_to_be_recovered(task_state, rules):
+    quiet_and_then_an_alarm(task_state=task_state, rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "starts"),
+    [
+        (SETTLE - 1, ({"compute-2": "a"}, {"compute-2": "b"})),
+        (STUCK - 40, ({"compute-2": "a"}, {"compute-2": "a"})),
+        (STUCK - 40, ({}, {"compute-2": "b"})),
+        (STUCK - 40, ({"compute-2": "a"}, {})),
+        (STUCK - 40, ({"compute-2": "a"}, {"compute-3": "b"})),
+    ],
+)
+def test_what_was_not_cut_off_for_certain_is_waited_for(seconds, starts):
+    seen, attempts, now = cut_off(seconds=seconds, starts=starts)
+    (found,) = decided(seen, attempts=attempts, now=now)
+    assert isinstance(found, Wait) and not found.alarm
 
 
 def test_what_is_stuck_does_not_count_against_the_window():

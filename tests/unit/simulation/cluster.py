@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster in memory: flags, and which nodes are there."""
+"""A cluster in memory: flags, which nodes are there, and when it started nova-compute on them."""
 
 from nova_ha import flag
-from nova_ha.cluster import ClusterError
+from nova_ha.cluster import FOUND_RUNNING, ClusterError
 from tests.unit.simulation.process import Tripwire
 
 
 class SimulatedCluster:
-    """Flags, who runs an engine, and which nodes are online."""
+    """Flags, who runs an engine, which nodes are online, and the last start of nova-compute on each."""
 
     def __init__(self):
         self.values = {}
         self.active = set()  # control nodes on which the cluster holds an engine to be active
         self.nodes = set()  # remote nodes that are online
         self.looks = 0  # how often an engine asked for these
+        self.starts = {}  # remote node -> its last start of nova-compute, if nothing has been done with that since
+        self.runs_nova_compute = True  # whether nova-compute is a resource of the cluster's
+        self.refuses_starts = False  # whether it does not say what starts there were
+        self.asked_for_starts = 0  # how often it was asked which
+        self._started = 0
         self.history = []  # (host, new value) of each change by an engine
         self.tripwire = Tripwire()
         self.away = False
@@ -26,6 +31,15 @@ class SimulatedCluster:
     def fence(self, host):
         """fence_compute has proved a host's power off."""
         self.values[host] = flag.FLAGGED
+
+    def started(self, host):
+        """The cluster has started nova-compute on a host."""
+        self._started += 1
+        self.starts[host] = f"start {self._started}"
+
+    def cleanup(self):
+        """An operator has the cluster forget what it knows of its resources, and look."""
+        self.starts = dict.fromkeys(self.starts, FOUND_RUNNING)
 
     def go(self, host):
         """An operator lets a held host go."""
@@ -72,6 +86,13 @@ class _View:
     def online(self):
         self._asked().looks += 1
         return set(self._cluster.nodes)
+
+    def starts(self, _agent, hosts):
+        cluster = self._asked()
+        cluster.asked_for_starts += 1
+        if cluster.refuses_starts:
+            raise ClusterError("the cluster's configuration cannot be read: no such function")
+        return {host: cluster.starts[host] for host in hosts & set(cluster.starts) if cluster.runs_nova_compute}
 
     def swap_flag(self, host, old, new):
         cluster = self._asked()

@@ -48,7 +48,7 @@ class Compute:
         self.waiting = []
         self.spawning = []
         self._listens = False
-        self._life = 0
+        self.life = 0  # changes whenever it starts or ends
         self._spawner_free = 0.0
         self._first_report = None
         self._last_report = 0.0
@@ -73,7 +73,7 @@ class Compute:
 
     def start(self):
         self.running = True
-        self._life += 1
+        self.life += 1
         self._clean_up()
         self._in_this_life(LISTENS, self._listen)
         self._in_this_life(self._nova.first_look, self._look_again)
@@ -91,7 +91,7 @@ class Compute:
         self.running = self._listens = False
         self._first_report = None
         self._spawner_free = 0.0
-        self._life += 1
+        self.life += 1
 
     def power_cut(self):
         """The host dies, its guests with it; Nova does not notice."""
@@ -203,6 +203,6 @@ class Compute:
         self._first_report = self._clock.now
 
     def _in_this_life(self, seconds, happen):
-        life = self._life
-        self._clock.after(seconds, lambda: happen() if life == self._life else None)
+        life = self.life
+        self._clock.after(seconds, lambda: happen() if life == self.life else None)
 

@@ -3,6 +3,7 @@
 
 import dataclasses
 import logging
+import re
 import types
 
 from nova_ha import nova as door
@@ -19,6 +20,8 @@ from tests.unit.simulation.process import PROMPT, Killed, State, Tripwire, Worke
 
 # Seconds between two looks of Pacemaker at what should run where, and those that a host takes to boot.
 PACEMAKER, BOOT = 1.0, 5.0
+# Seconds from the end of nova-compute's start until the cluster has it in its record.
+TOLD = 0.5
 
 _log = logging.getLogger("nova-ha.simulated")
 _log.propagate = False
@@ -39,6 +42,8 @@ class Scene:
         self.cluster = SimulatedCluster()
         self.nova = SimulatedNova(self.clock, self.cluster, **more)
         self.cluster.nodes = set(self.nova.computes)
+        for name in self.nova.computes:
+            self.cluster.started(name)
         self.rules = rules or Rules()
         self.in_flight = in_flight
         self.workers = workers
@@ -126,6 +131,7 @@ class Scene:
         """A host loses its power, and nobody has noticed yet."""
         self.nova.computes[host].power_cut()
         self.cluster.nodes.discard(host)
+        self.cluster.starts.pop(host, None)
 
     def fenced(self, host, off=False):
         """A host is fenced and flagged: its power is off, and comes back."""
@@ -147,9 +153,19 @@ class Scene:
         for name, compute in self.nova.computes.items():
             allowed = compute.powered and name in self.cluster.nodes and not self.cluster.stands(name)
             if allowed and not compute.running and name not in self.broken:
-                compute.start()
+                self.starts(name)
             elif compute.running and not allowed:
+                self.cluster.starts.pop(name, None)
                 compute.stop()
+
+    def starts(self, name, by_cluster=True):
+        """nova-compute is started on a host, by the cluster or by systemd, which the cluster does not notice."""
+        compute = self.nova.computes[name]
+        compute.start()
+        if by_cluster:
+            self.cluster.starts.pop(name, None)
+            life = compute.life
+            self.clock.after(TOLD, lambda: self.cluster.started(name) if compute.life == life else None)
 
     # People
 
@@ -171,6 +187,9 @@ class Scene:
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_start(instance):
                 continue
+            to_restart = re.search(r"restart nova-compute on (\S+)", reason)
+            if to_restart and not self.nova.computes[to_restart.group(1)].spawning:
+                self.nova.computes[to_restart.group(1)].stop()
             if "could not be started" in reason:
                 # Nova says why: a definition is in the way there.
                 self.nova.guests.copies -= {(instance, where) for where in self._copies(instance) - {server.host}}
