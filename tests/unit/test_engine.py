@@ -776,12 +776,12 @@ def test_hosts_are_served_in_turns():
 # Evacuations that do not move
 
 
-def in_the_spawn(defined=False, broken=(), by_cluster=True):
+def in_the_spawn(scene=None, defined=False, broken=(), by_cluster=True):
     """nova-compute of the destination has died while it started the instance.
 
     :param by_cluster: it is a resource of the cluster's; else that does not tell when it starts
     """
-    scene = Scene(count=1, spawn_seconds=20).dies("compute-1")
+    scene = (scene or Scene(count=1, spawn_seconds=20)).dies("compute-1")
     scene.cluster.runs_nova_compute = by_cluster
     scene.run(5)
     scene.broken = set(broken)
@@ -796,6 +796,16 @@ def test_an_evacuation_whose_nova_compute_was_restarted_at_once_is_asked_for_aga
     assert scene.run_until(lambda: scene.nova.servers["i0"].host == "compute-2", 40)
     ends_well(scene)
     assert [where for _, where in scene.nova.evacuations] == [None, "compute-2"]
+
+
+def test_the_cluster_may_know_the_destination_by_another_name(monkeypatch):
+    scene = Scene(count=1, spawn_seconds=20)
+    view = type(scene.cluster.seen_from("control-1"))
+    short = view.starts
+    full = lambda *asked: {f"{host}.example.org": start for host, start in short(*asked).items()}  # noqa: E731
+    monkeypatch.setattr(view, "starts", full)
+    in_the_spawn(scene)
+    assert scene.run_until(lambda: len(scene.nova.posts) == 2, 120)
 
 
 def test_it_is_asked_for_again_as_often_as_that_happens():
