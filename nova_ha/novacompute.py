@@ -5,6 +5,7 @@ Monitors of a healthy service end before this module is imported: see ``ocf/Nova
 """
 
 import itertools
+import os
 import time
 
 from nova_ha import agent, flag, parameters, ping, systemd
@@ -218,7 +219,8 @@ def pass_gate(given, left):
     """
     cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
     try:
-        host = agent.meta("on_node") or cluster.local_node()
+        # By hand nobody says it; and Pacemaker's program that would is not on every remote node.
+        host = agent.meta("on_node") or cluster.resolve(os.uname().nodename, given.get("domain"))
         await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), left)
     except NotInstalled as error:
         raise Failure(ocf.OCF_ERR_INSTALLED, f"{error}: nova-compute is not started") from error

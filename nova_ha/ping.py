@@ -6,6 +6,7 @@ No credentials but those that nova-compute has are used, and the program that as
 
 import os
 import subprocess
+import time
 from typing import NamedTuple
 
 from nova_ha import processes, service
@@ -16,6 +17,7 @@ UNKNOWN = "unknown"
 IMPOSSIBLE = "impossible"
 
 _BINARY = "nova-compute"
+_BECOMES = 10  # seconds that what was started may take to become nova-compute, or to start it
 _PROGRAM = f"{os.path.dirname(__file__)}/ping_program.py"
 # Options that say where the configuration is, which alone is handed on.
 _CONFIGURATION = ("--config-file", "--config-dir")
@@ -43,27 +45,10 @@ class Question:
     """
 
     def __init__(self, place, state, seconds):
+        self._place, self._state = place, state
+        self._began = time.monotonic()
+        self._end = self._began + seconds
         self._asker = None
-        self._failed = None
-        try:
-            words = command(state.main_pid)
-            if words is None:
-                self._failed = Answer(IMPOSSIBLE, f"no process of {state.name} has the command line of {_BINARY}")
-                return
-            interpreter, *options = words
-            line, how = place.inside(state, [interpreter, "-W", "ignore", "-", str(int(seconds)), *options])
-            with open(_PROGRAM, "rb") as program:
-                self._asker = subprocess.Popen(
-                    line,
-                    stdin=program,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    env=service.ENVIRONMENT,
-                    **how,
-                )
-        except OSError as error:
-            self._failed = Answer(IMPOSSIBLE, f"{error.strerror}: {error.filename or state.name}")
 
     def __enter__(self):
         return self
@@ -73,8 +58,15 @@ class Question:
 
     def answer(self):
         """The Answer, or None as long as there is none."""
-        if self._failed or self._asker.poll() is None:
-            return self._failed
+        try:
+            if self._asker is None:
+                self._ask()
+        except OSError as error:
+            return Answer(IMPOSSIBLE, f"{error.strerror}: {error.filename or self._state.name}")
+        if self._asker is None and time.monotonic() > self._began + _BECOMES:
+            return Answer(IMPOSSIBLE, f"no process of {self._state.name} has the command line of {_BINARY}")
+        if self._asker is None or self._asker.poll() is None:
+            return None
         # One line at most, which the pipe has kept.
         return _parse(self._asker.stdout.read(4096).decode(errors="replace"), self._asker.returncode)
 
@@ -83,6 +75,26 @@ class Question:
         if self._asker:
             self._asker.kill()
             self._asker.communicate()
+
+
+    def _ask(self):
+        """Start the program that asks, if nova-compute is there already."""
+        words = command(self._state.main_pid)
+        if words is None:
+            return
+        interpreter, *options = words
+        seconds = max(1, int(self._end - time.monotonic()))
+        line, how = self._place.inside(self._state, [interpreter, "-W", "ignore", "-", str(seconds), *options])
+        with open(_PROGRAM, "rb") as program:
+            self._asker = subprocess.Popen(
+                line,
+                stdin=program,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=service.ENVIRONMENT,
+                **how,
+            )
 
 
 def command(pid):

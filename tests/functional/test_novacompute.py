@@ -177,7 +177,7 @@ def deep_monitor(settings):
     try:
         yield
     finally:
-        cluster.pcs(settings, "resource", "op", "remove", cluster.COMPUTE, *DEEP.split())
+        cluster.pcs(settings, "resource", "op", "remove", f"{cluster.COMPUTE}-monitor-interval-11s")
         cluster.pcs(settings, "resource", "update", cluster.COMPUTE, "op", "stop", "timeout=240s")
 
 

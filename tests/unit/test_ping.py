@@ -173,7 +173,8 @@ def test_a_python_without_the_bus_s_library(compute, tmp_path):
     assert ask(place, compute()) == Answer(ping.IMPOSSIBLE, "No module named oslo_messaging")
 
 
-def test_a_process_that_is_not_nova_compute(bus):
+def test_a_process_that_is_not_nova_compute(bus, monkeypatch):
+    monkeypatch.setattr(ping, "_BECOMES", 0.1)
     state = State("x.service", True, True, os.getpid(), "")
     assert ask(bus(), state) == Answer(
         ping.IMPOSSIBLE, "no process of x.service has the command line of nova-compute"
@@ -194,6 +195,21 @@ def test_only_what_says_where_the_configuration_is_is_handed_on(compute, tmp_pat
     state = compute(command=[PYTHON, "-s", binary, *options])
     expected = [PYTHON, "--config-file", "/a", "--config-dir=/b", "--config-file=/c"]
     assert ping.command(state.main_pid) == expected
+
+
+def test_what_is_yet_to_become_nova_compute_is_awaited(bus, compute, tmp_path):
+    compute("compute")
+    script = f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; "
+    script += f"exec {PYTHON} {tmp_path}/nova-compute --config-file {tmp_path}/nova.conf"
+    state = compute("compute", ["/bin/sh", "-c", script])
+    with Question(bus(), state, 5) as question:
+        assert question.answer() is None
+        (tmp_path / "go").touch()
+        end = time.monotonic() + 10
+        while (answer := question.answer()) is None:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    assert answer == Answer(ping.ANSWERS)
 
 
 def test_nova_compute_is_found_below_a_wrapper(compute, tmp_path):
