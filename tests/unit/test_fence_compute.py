@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import pathlib
 import re
+import resource
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -312,6 +313,17 @@ def test_what_the_cloud_is_reached_with(given, found):
     assert fence_options.for_cloud(given) == found
 
 
+def test_neither_it_nor_its_power_agent_leaves_a_core_with_passwords(tmp_path):
+    life = """
+import pathlib, resource
+pathlib.Path(__file__ + ".limits").write_text(str(resource.getrlimit(resource.RLIMIT_CORE)[0]))
+"""
+    stand = Stand(tmp_path).lives(life)
+    fence("action=monitor", "ip=192.0.2.1", "password=sEcret", f"power_agent={stand.path}")
+    wanted = "0" if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else "1"
+    assert (tmp_path / "fence_stand.limits").read_text() == wanted
+
+
 # In this process, because Pacemaker is scripted.
 
 
@@ -325,6 +337,7 @@ def agent(monkeypatch):
         loader.exec_module(module)
         monkeypatch.setattr(module, "Devices", lambda attribute: Devices(attribute, runner=pacemaker))
         monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
+        monkeypatch.setattr(module.resource, "setrlimit", lambda _limit, _values: None)
         monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
         monkeypatch.setattr(sys, "argv", ["fence_compute"])
         monkeypatch.setattr(sys, "stdin", Lines(lines))
