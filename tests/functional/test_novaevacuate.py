@@ -39,7 +39,7 @@ MISTAKES = {
     "password": ({"password": "mistyped"}, "credentials are refused: .* nova-ha .domain Default. in project service"),
     "user": ({"username": "nobdy"}, "credentials are refused: .* user nobdy"),
     "project": ({"tenant_name": "srevice"}, "credentials are refused: .* in project srevice"),
-    "domain": ({"user_domain": "Defualt"}, "credentials are refused: .* domain Defualt"),
+    "domain": ({"user_domain": "Defualt"}, "credentials are refused: .*domain Defualt"),
     "region": ({"region_name": "Atlantis"}, "no internal endpoint .* in region Atlantis .* internal in RegionOne"),
     "auth_url": ({"auth_url": "{keystone}/identity/v3"}, "/identity/v3: .* auth_url is correct"),
     "TLS where there is none": ({"auth_url": "https{rest}"}, "SSL"),

@@ -13,7 +13,7 @@ import pytest
 from nova_ha import supervisor
 from nova_ha.agent import Failure, ocf
 from tests.unit.agents import TREE
-from tests.unit.engines import Engine, alive_in, everything_about, files_of, nova_pages, report, until
+from tests.unit.engines import Engine, alive_in, everything_about, files_of, limit, nova_pages, report, until
 from tests.unit.http_cloud import PARAMETERS, TOKENS, running
 
 VERSION = ("GET", "/v2.1/")
@@ -77,8 +77,10 @@ def test_a_cloud_of_which_nothing_is_there_does_not_fail_the_resource(engine):
     supervisor.monitor(engine.state)
 
 
-def test_start_waits_for_the_flags(engine, cloud):
-    engine.script("cibadmin", "echo 'Connection failed' >&2; exit 102")
+@pytest.mark.parametrize("query", ["primitive", "nodes"])
+def test_start_waits_for_the_flags(engine, cloud, query):
+    failing = f'case "$*" in *{query}*) echo "Connection failed" >&2; exit 102 ;; *) exit 105 ;; esac'
+    engine.script("cibadmin", failing)
     code, reason = failure(engine.start, given(cloud), 2)
     assert code == ocf.OCF_ERR_GENERIC
     assert reason.startswith("the engine did not get to work in time: ")
@@ -245,6 +247,13 @@ def test_stop_ends_the_engine_whatever_it_waits_for(engine, cloud, monkeypatch, 
     _stops_in_time(engine, monkeypatch)
 
 
+def test_an_engine_ends_without_waiting_for_requests_that_its_workers_have_open(engine, cloud):
+    until(many_requests(engine, cloud))
+    begun = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - begun < supervisor._GRACE, "it needed no force"
+
+
 def test_stop_while_no_name_server_answers(tmp_path, cloud, monkeypatch):
     monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
     (tmp_path / "resolv.conf").write_text(f"nameserver {NAMESERVER}\n")
@@ -275,7 +284,8 @@ def _stops_in_time(engine, monkeypatch):
 
 
 def reload(engine, **changes):
-    supervisor.reload(engine.state, changes, lambda: 5)
+    supervisor.reload(engine.state, changes, limit(3))
+    assert engine.state.is_handed_over()
 
 
 def test_reload_takes_over_what_needs_no_restart(engine, cloud, tmp_path):
@@ -328,9 +338,9 @@ def test_reload_of_an_engine_that_does_not_run(engine):
 def test_reload_does_not_wait_for_a_cloud_that_does_not_answer(engine, cloud, monkeypatch):
     monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
     until(asks(engine, cloud, VERSION))
-    begun = time.monotonic()
-    supervisor.reload(engine.state, {}, lambda: begun + 1 - time.monotonic())
+    supervisor.reload(engine.state, {"verbose": "yes"}, limit(1))
     assert engine.pid
+    assert not engine.state.is_handed_over(), "it is not asked for in vain: the engine comes to it"
 
 
 # Secrets

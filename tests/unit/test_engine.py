@@ -1056,10 +1056,10 @@ def test_a_thousand_instances_take_little_memory():
 
 
 def test_evacuations_wait_for_the_storage_when_a_host_is_taken_up():
-    scene = Scene(Rules(evacuate_delay=40)).dies("compute-1")
+    scene = Scene(Rules(evacuate_delay=45)).dies("compute-1")
     begun = scene.clock.now
     scene.run_until(lambda: scene.nova.posts, 120)
-    assert 40 <= scene.nova.posts[0][0] - begun < 44
+    assert 45 <= scene.nova.posts[0][0] - begun < 48
     ends_well(scene)
 
 
