@@ -11,7 +11,8 @@ time        when this was read; seconds since the epoch, as all times here
 verdict     ``well``: nothing to do. ``recovering``: hosts are in recovery or on their way back. ``attention``:
             something does not go on by itself
 engine      ``resource`` (None: none is configured), ``nodes`` on which the cluster has it, ``here`` (whether it runs
-            on this node), ``state`` (one of ENGINE_STATES), ``reason``
+            on this node), ``state`` (one of ENGINE_STATES), ``reason``, ``complaint`` (what an operator has to set
+            right though it runs, as its monitor tells the cluster; None: nothing, or not known here)
 hosts       of each host in recovery: ``flag`` (None where only evacuated instances are still seen to),
             ``claimed_by`` and ``claimed_at`` (None unless the flag is a claim), and from the engine's account (None
             where it is not here) ``doing``, ``reason``, ``alarm``, ``since``, ``instances``; see ``nova_ha.account``
@@ -27,16 +28,18 @@ WELL, RECOVERING, ATTENTION = "well", "recovering", "attention"
 UNCONFIGURED, STOPPED, ELSEWHERE, DEAD, HUNG = "unconfigured", "stopped", "elsewhere", "dead", "hung"
 ENGINE_STATES = (
     runstate.STARTING,
+    runstate.ASKING,
     runstate.WORKING,
     runstate.WAITING,
     runstate.MISCONFIGURED,
+    runstate.NOT_INSTALLED,
     UNCONFIGURED,
     STOPPED,
     ELSEWHERE,
     DEAD,
     HUNG,
 )
-_GOES_ON = (runstate.STARTING, runstate.WORKING, ELSEWHERE)
+_GOES_ON = (runstate.STARTING, runstate.ASKING, runstate.WORKING, ELSEWHERE)
 
 # Instances of a host that an overview lists, those in trouble first.
 SHOWN = 10
@@ -72,7 +75,8 @@ def look(cluster, resource, state, now):
 def verdict(found):
     """WELL, RECOVERING or ATTENTION, from what ``look`` found."""
     hosts = found["hosts"].values()
-    if found["engine"]["state"] not in _GOES_ON or any(map(_needs_operator, hosts)):
+    engine = found["engine"]
+    if engine["state"] not in _GOES_ON or engine["complaint"] or any(map(_needs_operator, hosts)):
         return ATTENTION
     return RECOVERING if found["hosts"] else WELL
 
@@ -99,14 +103,17 @@ def _engine(cluster, resource, state):
     """What is known of the engine, and its account of the hosts ({} where it is not on this node)."""
     if resource is None:
         reason = "the cluster has no resource of the agent ocf:openstack:NovaEvacuate: flagged hosts are not recovered"
-        return {"resource": None, "nodes": [], "here": False, "state": UNCONFIGURED, "reason": reason}, {}
+        nowhere = {"resource": None, "nodes": [], "here": False, "complaint": None}
+        return {**nowhere, "state": UNCONFIGURED, "reason": reason}, {}
     nodes = sorted(cluster.active_on(resource))
     pid = state.holder()
     if pid is None:
         word, reason, account = *_absent(cluster, nodes), {}
     else:
         word, reason, account = _present(state, pid)
-    return {"resource": resource, "nodes": nodes, "here": pid is not None, "state": word, "reason": reason}, account
+    complaint = state.read_complaint() if pid is not None else None
+    found = {"resource": resource, "nodes": nodes, "here": pid is not None, "complaint": complaint}
+    return {**found, "state": word, "reason": reason}, account
 
 
 def _absent(cluster, nodes):
@@ -153,7 +160,8 @@ def _headline(engine):
     where = f" on {', '.join(engine['nodes'])}" if engine["nodes"] else ""
     name = f" {engine['resource']}" if engine["resource"] else ""
     word = "runs" if engine["state"] == ELSEWHERE else engine["state"]
-    return f"Engine{name}: {word}{where}: {engine['reason']}"
+    complaint = f" {ALARM}{engine['complaint']}" if engine["complaint"] else ""
+    return f"Engine{name}: {word}{where}: {engine['reason']}{complaint}"
 
 
 def _host_cells(host, about, now):

@@ -204,6 +204,7 @@ def test_status_for_programs(command, engine):
             "resource": RESOURCE,
             "nodes": ["control-1"],
             "here": True,
+            "complaint": None,
             "state": "working",
             "reason": "1 host is flagged",
         },
@@ -242,7 +243,9 @@ def test_a_host_that_is_not_flagged(command):
     ("holder", "active", "report", "age", "state", "verdict"),
     [
         (7, ["control-1"], {"pid": 7, "state": "working", "reason": "r"}, 1, "working", "well"),
+        (7, ["control-1"], {"pid": 7, "state": "working", "reason": "complains"}, 1, "working", "attention"),
         (7, ["control-1"], {"pid": 7, "state": "starting", "reason": "r"}, None, "starting", "well"),
+        (7, ["control-1"], {"pid": 7, "state": "asking", "reason": "r"}, 1, "asking", "well"),
         (7, ["control-1"], {"pid": 7, "state": "waiting", "reason": "r"}, 1, "waiting", "attention"),
         (7, ["control-1"], {"pid": 7, "state": "misconfigured", "reason": "r"}, 1, "misconfigured", "attention"),
         (7, ["control-1"], {"pid": 7, "state": "working", "reason": "r"}, 121, "hung", "attention"),
@@ -254,11 +257,18 @@ def test_a_host_that_is_not_flagged(command):
     ],
 )
 def test_the_state_of_the_engine(holder, active, report, age, state, verdict):
-    stub = types.SimpleNamespace(holder=lambda: holder, read_report=lambda: report, progress_age=lambda: age)
+    stub = types.SimpleNamespace(
+        holder=lambda: holder,
+        read_report=lambda: report,
+        progress_age=lambda: age,
+        read_complaint=lambda: "complaint" if report.get("reason") == "complains" else None,
+    )
     found = status.look(Cluster(runner=Pacemaker(active=active)), RESOURCE, stub, 1000.0)
     assert (found["engine"]["state"], found["verdict"]) == (state, verdict)
     assert found["engine"]["state"] in status.ENGINE_STATES
-    assert status.lines(found, 80)
+    shown = " ".join(status.lines(found, 80))
+    assert f" {state}" in shown or state == "elsewhere"
+    assert ("complaint" in shown) == (report.get("reason") == "complains")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +292,9 @@ def test_the_state_of_the_engine(holder, active, report, age, state, verdict):
 )
 def test_when_an_operator_is_needed(value, known, verdict):
     report = {"pid": 7, "state": "working", "reason": "r", "hosts": {"compute-1": known} if known else {}}
-    stub = types.SimpleNamespace(holder=lambda: 7, read_report=lambda: report, progress_age=lambda: 1)
+    stub = types.SimpleNamespace(
+        holder=lambda: 7, read_report=lambda: report, progress_age=lambda: 1, read_complaint=lambda: None
+    )
     pacemaker = Pacemaker({"compute-1": value} if value else {})
     found = status.look(Cluster(runner=pacemaker), RESOURCE, stub, 1000.0)
     assert found["verdict"] == verdict
@@ -722,5 +734,5 @@ def test_notes_are_wrapped_and_ids_are_not():
 
 
 def test_states_of_a_report_are_states_of_the_status():
-    words = {runstate.STARTING, runstate.WORKING, runstate.WAITING, runstate.MISCONFIGURED}
-    assert words < set(status.ENGINE_STATES)
+    words = {runstate.STARTING, runstate.ASKING, runstate.WORKING, runstate.WAITING, runstate.MISCONFIGURED}
+    assert words | {runstate.NOT_INSTALLED} < set(status.ENGINE_STATES)

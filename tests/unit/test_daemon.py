@@ -346,9 +346,10 @@ def test_reload_does_not_wait_for_a_cloud_that_does_not_answer(engine, cloud, mo
 # Secrets
 
 
-def test_nothing_shows_the_password(engine, cloud, monkeypatch):
-    cloud.password = PASSWORD
-    engine.start(given(cloud, password=PASSWORD, verbose="true"))
+@pytest.mark.parametrize("more", ["", "x" * 10000], ids=["odd", "long"])
+def test_nothing_shows_the_password(engine, cloud, more):
+    cloud.password = PASSWORD + more
+    engine.start(given(cloud, password=cloud.password, verbose="true"))
     reload(engine)
     for secret in (b"sesame", cloud.tokens[0].encode()):
         assert secret not in everything_about(engine.pid)
