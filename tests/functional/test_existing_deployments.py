@@ -8,6 +8,7 @@ nova-compute a systemd resource). What pcs itself does not take any more is writ
 
 import io
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,7 +16,6 @@ from tests.functional.steps import eventually, on_control, readme_block
 from tests.lab import cloud, cluster, facts, faults, nodes
 from tests.lab.cloud import layout
 from tests.lab.progress import Progress
-from tests.lab.settings import SOURCE_TREE
 
 HOST = "compute-1"
 TRIGGER = "compute-unfence-trigger"
@@ -33,11 +33,6 @@ class Deployment(NamedTuple):
     lines: list
     resources: list
     undo: list
-
-
-needs_wait_agent = pytest.mark.skipif(
-    not (SOURCE_TREE / "ocf/nova-compute-wait").exists(), reason="there is no ocf:openstack:nova-compute-wait yet"
-)
 
 
 @pytest.fixture
@@ -86,7 +81,6 @@ def test_instance_ha_of_tripleo_after_the_move(story, deploy):
     _nothing_failed(story, cluster.ENGINE, TRIGGER)
 
 
-@needs_wait_agent
 def test_instance_ha_of_tripleo_with_nova_compute_as_a_systemd_resource(story, deploy):
     # Given a cluster as tripleo-ha-utils configures it,
     deploy(_tripleo_ha_utils(story.settings))
@@ -122,7 +116,7 @@ def _tripleo(settings):
         f"constraint location {TRIGGER}-clone rule resource-discovery=never score=-INFINITY {role} ne true",
         f"resource create {cluster.ENGINE} ocf:openstack:NovaEvacuate auth_url={given['auth_url']}"
         f" username={given['username']} password=@CLOUD_PASSWORD@ user_domain=Default project_domain=Default"
-        f" tenant_name={given['tenant_name']} region_name={layout.REGION} no_shared_storage=true",
+        f" tenant_name={given['tenant_name']} region_name={layout.REGION} no_shared_storage=true evacuate_delay=1",
         f"constraint location {cluster.ENGINE} rule resource-discovery=never score=-INFINITY {role} eq true",
     ]
     undo = ["resource defaults update requires=", *(f"node attribute {host} {role}=" for host in hosts)]
@@ -184,11 +178,12 @@ def _nothing_failed(story, *resources):
 
 
 def _remove(settings, resources, more=()):
-    """Have the cluster forget resources and the device that flags, and stop them.
+    """Have the cluster forget resources, as far as it has them, and the device that flags, and stop them.
 
     :param more: pcs commands
     """
-    script = [f"resource delete {resource}" for resource in resources]
+    configured = {entry.get("id") for entry in ElementTree.fromstring(cluster.cib(settings)).iter("primitive")}
+    script = [f"resource delete {resource}" for resource in resources if resource in configured]
     cluster.configure(settings, [*script, f"stonith delete {cluster.FENCE_NOVA}", *more], {})
 
     def stopped():
