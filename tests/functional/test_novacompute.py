@@ -56,6 +56,27 @@ def test_each_host_runs_it_in_its_own_way(settings):
     assert nodes.execute(CONTAINED, "podman", "exec", computes.CONTAINER, "cat", "/proc/1/cmdline").stdout.count("nova")
 
 
+@pytest.mark.parametrize("host", [DIRECT, CONTAINED])
+def test_host_dies_and_returns_whatever_way_it_is_run(story, host):
+    # Given instances on a host, when it loses its power,
+    ids = story.instances_on(host, 2)
+    faults.power_cut(host)
+    # then they are recovered, and the host returns (the audits see that nova-compute does not start before).
+    story.recovered(host, ids)
+    story.back_in_service(host)
+
+
+def test_change_that_needs_no_restart_makes_none(settings):
+    # Given nova-compute on all hosts, when an operator changes how long start pauses,
+    former = [_pid(host) for host in HOSTS]
+    reloads = _reloads(settings)
+    for value in ("evacuation_delay=1", "evacuation_delay="):
+        cluster.pcs(settings, "resource", "update", cluster.COMPUTE, value, "--wait=60")
+    # then each host's agent is told, and nova-compute runs on.
+    eventually("reloads on all hosts", lambda: _reloads(settings) >= reloads + len(HOSTS), 60)
+    assert [_pid(host) for host in HOSTS] == former
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_hung_nova_compute_is_found_and_started_again(story, host):
     # Given instances on a host, and an operator who wants to know whether nova-compute answers,
@@ -158,7 +179,7 @@ def test_start_that_gives_up_does_not_fence_the_host(story):
     assert len(story.recorded.history().power) == before
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def left_alone(settings):
     """The lab, in which Pacemaker does nothing."""
     cluster.pcs(settings, "property", "set", "maintenance-mode=true")
@@ -185,6 +206,12 @@ def _pid(host):
     """The process that the monitor of a host looks at, or None."""
     done = nodes.execute(host, "cat", f"/run/nova-ha/{computes.SERVICE}.process", check=False)
     return done.stdout.split()[0] if done.stdout else None
+
+
+def _reloads(settings):
+    """How often the cluster has had agents of nova-compute take up a change."""
+    count = "cat /var/log/pacemaker/pacemaker.log | grep -c 'reload-agent operation for nova-compute on '"
+    return sum(int(nodes.execute(node, "sh", "-c", count, check=False).stdout) for node in settings.control_nodes)
 
 
 def _told(story, resource, *words):
