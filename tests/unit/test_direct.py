@@ -94,6 +94,14 @@ def test_it_runs_as_its_user_with_its_configuration_and_outlives_the_agent(make,
     assert (tmp_path / "log/r.log").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_program_inside_is_no_more_than_its_user(make, tmp_path):
+    direct = make()
+    command, how = direct.inside(start(direct, tmp_path), ["id", "-u"])
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, **how)
+    assert done.stdout.strip() == str(pwd.getpwnam(USER).pw_uid)
+    assert how["extra_groups"] == os.getgrouplist(USER, pwd.getpwnam(USER).pw_gid)
+
+
 def test_a_parameter_is_data(make, tmp_path):
     start(make(files=("/etc/$(reboot);x.conf",)), tmp_path)
     assert "['--config-file=/etc/$(reboot);x.conf']" in output(tmp_path)

@@ -37,6 +37,7 @@ class cfg:
     StrOpt, CONF = StrOpt, Conf()
 """
 OSLO_MESSAGING = """
+import os
 import time
 from oslo_config import cfg
 
@@ -57,6 +58,7 @@ def set_transport_defaults(exchange):
 
 
 def get_rpc_transport(conf):
+    assert "OCF_RESKEY_password" not in os.environ
     if "unreachable" in conf.how:
         time.sleep(60)
     if "wrong" in conf.how:
@@ -92,8 +94,9 @@ class Place(Service):
 
 
 @pytest.fixture
-def bus(tmp_path):
-    """Puts the bus there; returns a Place where it is found."""
+def bus(tmp_path, monkeypatch):
+    """Puts the bus there; returns a Place where it is found. The agent has a secret that is not to be handed on."""
+    monkeypatch.setenv("OCF_RESKEY_password", "sEcret")
 
     def bus(client=CLIENTS[0]):
         modules = tmp_path / "modules"
