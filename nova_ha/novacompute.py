@@ -5,12 +5,10 @@ Monitors of a healthy service end before this module is imported: see ``ocf/Nova
 """
 
 import itertools
-import os
 import time
 
-from nova_ha import agent, flag, parameters, ping, systemd
+from nova_ha import agent, gate, parameters, ping, systemd
 from nova_ha.agent import Action, Deadline, Failure, ocf
-from nova_ha.cluster import Cluster, ClusterError, NotInstalled
 from nova_ha.container import ENGINES, Container
 from nova_ha.direct import BINARY, LOGS, USER, Direct
 from nova_ha.parameters import Parameter
@@ -21,34 +19,8 @@ from nova_ha.systemd import UNITS, Unit
 ANSWERS = "answer"
 RUNS = "process"
 
-EVACUATION_DELAY = Parameter(
-    "evacuation_delay",
-    "integer",
-    "Pause after a recovery",
-    "Seconds that start waits when it finds that the host has been recovered (flag no, or one that goes while "
-    "start waits). The flag goes only when the recovery is over, so that no pause is needed. It must fit into the "
-    "timeout of start.",
-    "0",
-    check=parameters.seconds,
-    reloadable=True,
-)
-
-# What an existing configuration may have, and what start heeds whatever it starts.
-GATE = (
-    *(
-        parameter._replace(
-            long=f"{parameter.long} Accepted so that existing configurations keep working; not used: this agent does "
-            "not talk to the cloud, and compute hosts need no credentials.",
-            reloadable=True,
-        )
-        for parameter in parameters.CLOUD
-    ),
-    parameters.ATTRIBUTE._replace(reloadable=True),
-    EVACUATION_DELAY,
-)
-
 PARAMETERS = (
-    *GATE,
+    *gate.PARAMETERS,
     Parameter(
         "unit",
         "string",
@@ -122,7 +94,6 @@ does: op monitor interval=61s timeout=60s OCF_CHECK_LEVEL=10.
 
 DEEP = 10  # the check level of which a monitor asks nova-compute
 
-_POLL = 2  # seconds between two looks at the flag
 _LOOK = 0.2  # seconds between two looks at a service that is about to change
 _FIRMNESS = 5  # seconds of a stop that are kept for killing what does not end
 _LAST_TURN = 3  # seconds by which a question may last longer than it was given
@@ -147,7 +118,7 @@ def _start():
     place = service(given)
     if find(place) is None:
         raise Failure(ocf.OCF_ERR_INSTALLED, place.missing)
-    pass_gate(given, deadline.left)
+    gate.wait(given, deadline.left)
     start(place, _record(), given.get("started_when", ANSWERS) == ANSWERS, deadline.left)
 
 
@@ -208,55 +179,6 @@ def service(given):
         instance = ocf.OCF_RESOURCE_INSTANCE or "nova-compute"
         return Direct(instance, given.get("binary"), given.get("config_files", "").split(), given.get("user"))
     return Unit(given.get("unit"))
-
-
-def pass_gate(given, left):
-    """Return once the host is not in recovery.
-
-    :param given: the agent's parameters, by name
-    :param left: says how many seconds the operation has still
-    :raises Failure: it is in recovery, or it cannot be known
-    """
-    cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
-    try:
-        # By hand nobody says it; and Pacemaker's program that would is not on every remote node.
-        host = agent.meta("on_node") or cluster.resolve(os.uname().nodename, given.get("domain"))
-        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), left)
-    except NotInstalled as error:
-        raise Failure(ocf.OCF_ERR_INSTALLED, f"{error}: nova-compute is not started") from error
-    except ClusterError as error:
-        raise Failure(ocf.OCF_ERR_GENERIC, f"{error}: nova-compute is not started") from error
-
-
-def await_recovery(cluster, host, delay, left):
-    """Return once the host is known not to be in recovery.
-
-    :param delay: seconds to pause if it has just been recovered
-    :param left: says how many seconds the operation has still
-    :raises Failure: it is in recovery, or it cannot be known, and no time is left
-    :raises nova_ha.cluster.NotInstalled: it cannot be known at all
-    """
-    was_flagged = False
-    while True:
-        try:
-            value = cluster.flag(host)
-            obstacle = f"{host} is being recovered (flag {value})" if flag.stands(value) else None
-            was_flagged = was_flagged or value is not None
-        except NotInstalled:
-            raise
-        except ClusterError as error:
-            obstacle = f"whether {host} is being recovered is not known ({error})"
-        if obstacle is None:
-            break
-        if left() <= _POLL:
-            raise Failure(ocf.OCF_ERR_GENERIC, f"{obstacle}: nova-compute is not started")
-        time.sleep(_POLL)
-    if was_flagged and delay:
-        if left() <= delay:
-            raise Failure(ocf.OCF_ERR_GENERIC, f"evacuation_delay: {delay} s do not fit into the timeout of start")
-        time.sleep(delay)
-        # It may have been fenced once more.
-        await_recovery(cluster, host, 0, left)
 
 
 def find(place):

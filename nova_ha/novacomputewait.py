@@ -4,11 +4,11 @@
 Monitors of what was started end before this module is imported: see ``ocf/nova-compute-wait``.
 """
 
-from nova_ha import agent, novacompute
+from nova_ha import agent, gate
 from nova_ha.agent import Action, Deadline, Failure, ocf
 from nova_ha.passed import Passed
 
-PARAMETERS = novacompute.GATE
+PARAMETERS = gate.PARAMETERS
 
 SHORT = "Holds nova-compute back while its host is being recovered"
 LONG = """
@@ -36,7 +36,7 @@ def main():
 
 def _start():
     given = agent.check_parameters(PARAMETERS)
-    novacompute.pass_gate(given, Deadline(600).left)
+    gate.wait(given, Deadline(600).left)
     Passed(_name()).set()
 
 

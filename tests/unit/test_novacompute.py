@@ -7,14 +7,12 @@ import pytest
 
 from nova_ha import novacompute, ping
 from nova_ha.agent import Failure, ocf
-from nova_ha.cluster import Cluster, NotInstalled
 from nova_ha.container import Container
 from nova_ha.direct import Direct
 from nova_ha.ping import Answer
 from nova_ha.process import Record
 from nova_ha.service import NotInTime, Service, ServiceError, State
 from nova_ha.systemd import Unit
-from tests.unit.test_fence import Pacemaker
 
 RUNNING = State("it", True, True, os.getpid(), "it runs")
 STOPPED = State("it", False, True, 0, "it is down")
@@ -119,70 +117,6 @@ def failure(function, *arguments):
     with pytest.raises(Failure) as failed:
         function(*arguments)
     return failed.value.code, failed.value.reason
-
-
-class Flags:
-    """A cluster whose flag of compute-1 is each of these in turn; an exception is raised, the last one stays."""
-
-    def __init__(self, *values):
-        self.values = list(values)
-
-    def flag(self, host):
-        assert host == "compute-1"
-        value = self.values.pop(0) if len(self.values) > 1 else self.values[0]
-        return Cluster(runner=Pacemaker({host: value}, deaf="cibadmin" if value == "?" else None)).flag(host)
-
-
-def await_recovery(clock, delay, *flags):
-    novacompute.await_recovery(Flags(*flags), "compute-1", delay, clock.left)
-
-
-@pytest.mark.parametrize(
-    ("flags", "delay", "waited"),
-    [
-        ([None], 0, 0),
-        ([None], 10, 0),
-        (["no"], 0, 0),
-        (["no"], 10, 10),
-        (["yes", "control-1@1", "no"], 0, 4),
-        (["go", "restart", "no"], 0, 4),
-        (["yes", "no"], 10, 12),
-        (["?", None], 10, 2),  # Pacemaker did not answer at first; nothing says that there was a recovery
-        (["no", "yes", None], 10, 12),  # fenced once more during the pause
-    ],
-)
-def test_start_waits_until_the_host_is_recovered(clock, flags, delay, waited):
-    await_recovery(clock, delay, *flags)
-    assert clock.now == waited
-
-
-@pytest.mark.parametrize("value", ["yes", "control-1@1700000000", "something else"])
-def test_start_gives_up_before_its_timeout(clock, value):
-    code, reason = failure(await_recovery, clock, 0, value)
-    assert code == ocf.OCF_ERR_GENERIC
-    assert reason == f"compute-1 is being recovered (flag {value}): nova-compute is not started"
-    assert 50 < clock.now < 60
-
-
-def test_what_is_not_known_is_not_started(clock):
-    code, reason = failure(await_recovery, clock, 0, "?")
-    assert code == ocf.OCF_ERR_GENERIC
-    assert reason.startswith("whether compute-1 is being recovered is not known (")
-    assert reason.endswith("): nova-compute is not started")
-
-
-def test_a_delay_that_does_not_fit(clock):
-    assert failure(await_recovery, clock, 60, "no") == (
-        ocf.OCF_ERR_GENERIC, "evacuation_delay: 60 s do not fit into the timeout of start"
-    )  # fmt: skip
-
-
-def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
-    def runner(command, timeout):
-        raise NotInstalled(f"{command[0]} is not installed")
-
-    with pytest.raises(NotInstalled):
-        novacompute.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100)
 
 
 @pytest.mark.parametrize(

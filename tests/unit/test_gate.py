@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate before nova-compute, on a scripted Pacemaker."""
+
+import pytest
+
+from nova_ha import gate
+from nova_ha.agent import Failure, ocf
+from nova_ha.cluster import Cluster, NotInstalled
+from tests.unit.test_fence import Pacemaker
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Time passes only by sleeping; ``left`` counts down from what is set."""
+
+    class Clock:
+        now, end = 0.0, 60.0
+
+        def sleep(self, seconds):
+            self.now += seconds
+
+        def left(self):
+            return max(0.0, self.end - self.now)
+
+    clock = Clock()
+    monkeypatch.setattr(gate.time, "sleep", clock.sleep)
+    return clock
+
+
+def failure(function, *arguments):
+    with pytest.raises(Failure) as failed:
+        function(*arguments)
+    return failed.value.code, failed.value.reason
+
+
+class Flags:
+    """A cluster whose flag of compute-1 is each of these in turn; an exception is raised, the last one stays."""
+
+    def __init__(self, *values):
+        self.values = list(values)
+
+    def flag(self, host):
+        assert host == "compute-1"
+        value = self.values.pop(0) if len(self.values) > 1 else self.values[0]
+        return Cluster(runner=Pacemaker({host: value}, deaf="cibadmin" if value == "?" else None)).flag(host)
+
+
+def await_recovery(clock, delay, *flags):
+    gate.await_recovery(Flags(*flags), "compute-1", delay, clock.left)
+
+
+@pytest.mark.parametrize(
+    ("flags", "delay", "waited"),
+    [
+        ([None], 0, 0),
+        ([None], 10, 0),
+        (["no"], 0, 0),
+        (["no"], 10, 10),
+        (["yes", "control-1@1", "no"], 0, 4),
+        (["go", "restart", "no"], 0, 4),
+        (["yes", "no"], 10, 12),
+        (["?", None], 10, 2),  # Pacemaker did not answer at first; nothing says that there was a recovery
+        (["no", "yes", None], 10, 12),  # fenced once more during the pause
+    ],
+)
+def test_start_waits_until_the_host_is_recovered(clock, flags, delay, waited):
+    await_recovery(clock, delay, *flags)
+    assert clock.now == waited
+
+
+@pytest.mark.parametrize("value", ["yes", "control-1@1700000000", "something else"])
+def test_start_gives_up_before_its_timeout(clock, value):
+    code, reason = failure(await_recovery, clock, 0, value)
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason == f"compute-1 is being recovered (flag {value}): nova-compute is not started"
+    assert 50 < clock.now < 60
+
+
+def test_what_is_not_known_is_not_started(clock):
+    code, reason = failure(await_recovery, clock, 0, "?")
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason.startswith("whether compute-1 is being recovered is not known (")
+    assert reason.endswith("): nova-compute is not started")
+
+
+def test_a_delay_that_does_not_fit(clock):
+    assert failure(await_recovery, clock, 60, "no") == (
+        ocf.OCF_ERR_GENERIC, "evacuation_delay: 60 s do not fit into the timeout of start"
+    )  # fmt: skip
+
+
+def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
+    def runner(command, timeout):
+        raise NotInstalled(f"{command[0]} is not installed")
+
+    with pytest.raises(NotInstalled):
+        gate.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100)
+
+
+def wait(monkeypatch, pacemaker, node=None, **given):
+    """Go through the gate, as an agent that Pacemaker runs (on ``node``) or somebody by hand."""
+    if node:
+        monkeypatch.setenv("OCF_RESKEY_CRM_meta_on_node", node)
+    monkeypatch.setattr(gate.os, "uname", lambda: type("Uname", (), {"nodename": "compute-1.example.org"}))
+    monkeypatch.setattr(gate, "Cluster", lambda attribute: Cluster(attribute, runner=pacemaker))
+    gate.wait(given, lambda: 1)
+
+
+def test_the_host_is_the_one_that_pacemaker_names(monkeypatch):
+    wait(monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}), "compute-2")
+    assert failure(wait, monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}), "compute-1") == (
+        ocf.OCF_ERR_GENERIC, "compute-1 is being recovered (flag yes): nova-compute is not started"
+    )  # fmt: skip
+
+
+def test_by_hand_the_host_is_the_one_of_this_name(monkeypatch):
+    wait(monkeypatch, Pacemaker({"compute-1": None, "compute-2": "yes"}))
+    assert failure(wait, monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}))[0] == ocf.OCF_ERR_GENERIC
+    code, reason = failure(wait, monkeypatch, Pacemaker({"compute-2": "yes"}))
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason == "the cluster knows no node 'compute-1.example.org': nova-compute is not started"
+
+
+@pytest.mark.parametrize("name", ["$(reboot)", "a'b\"c", "&amp;<b>", "a\nb", "x" * 10000])
+def test_a_host_s_name_is_data(monkeypatch, name):
+    pacemaker = Pacemaker({"compute-1": "yes"})
+    wait(monkeypatch, pacemaker, name)
+
+
+@pytest.mark.parametrize("name", ["a'b\"c", "no\nsuch"])
+def test_a_name_that_no_node_can_have(monkeypatch, name):
+    monkeypatch.setattr(gate, "Cluster", lambda attribute: Cluster(attribute, runner=Pacemaker({"compute-1": None})))
+    monkeypatch.setattr(gate.os, "uname", lambda: type("Uname", (), {"nodename": name}))
+    code, reason = failure(gate.wait, {}, lambda: 1)
+    assert code == ocf.OCF_ERR_GENERIC
+    assert "\n" not in reason
