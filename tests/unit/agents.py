@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running the agents' own files as Pacemaker runs them: with a clean environment, and what it sets in it."""
+"""Running the agents' own files as Pacemaker runs them: with a clean environment, and what it sets in it; a clock."""
 
 import pathlib
 import subprocess
@@ -46,6 +46,18 @@ def reasons(done):
     lines = done.stderr.splitlines()
     assert all(line.startswith(prefix) for line in lines), done.stderr
     return [line[len(prefix) :] for line in lines]
+
+
+class Clock:
+    """Time that passes only by sleeping; ``left`` counts down to ``end``."""
+
+    now, end = 0.0, 60.0
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def left(self):
+        return max(0.0, self.end - self.now)
 
 
 def validates(document, *schema, cwd=None):

@@ -6,22 +6,12 @@ import pytest
 from nova_ha import gate
 from nova_ha.agent import Failure, ocf
 from nova_ha.cluster import Cluster, NotInstalled
+from tests.unit.agents import Clock
 from tests.unit.test_fence import Pacemaker
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """Time passes only by sleeping; ``left`` counts down from what is set."""
-
-    class Clock:
-        now, end = 0.0, 60.0
-
-        def sleep(self, seconds):
-            self.now += seconds
-
-        def left(self):
-            return max(0.0, self.end - self.now)
-
     clock = Clock()
     monkeypatch.setattr(gate.time, "sleep", clock.sleep)
     return clock

@@ -13,6 +13,7 @@ from nova_ha.ping import Answer
 from nova_ha.process import Record
 from nova_ha.service import NotInTime, Service, ServiceError, State
 from nova_ha.systemd import Unit
+from tests.unit.agents import Clock
 
 RUNNING = State("it", True, True, os.getpid(), "it runs")
 STOPPED = State("it", False, True, 0, "it is down")
@@ -63,17 +64,6 @@ class Place(Service):
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """Time passes only by sleeping; ``left`` counts down from what is set."""
-
-    class Clock:
-        now, end = 0.0, 60.0
-
-        def sleep(self, seconds):
-            self.now += seconds
-
-        def left(self):
-            return max(0.0, self.end - self.now)
-
     clock = Clock()
     monkeypatch.setattr(novacompute.time, "sleep", clock.sleep)
     return clock
