@@ -48,6 +48,9 @@ def deploy(story):
         made.append(deployment)
 
     yield put
+    for host in settings.compute_hosts:
+        # What the existing agents had for a flag would hide ours from the rules.
+        on_control(settings, f"crm_attribute --node {host} --name {cluster.FLAG} --lifetime reboot --delete")
     for deployment in made:
         _remove(settings, deployment.resources, deployment.undo)
     cluster.deploy_agents(settings, credentials, Progress(io.StringIO()))
@@ -182,8 +185,12 @@ def _remove(settings, resources, more=()):
 
     :param more: pcs commands
     """
-    configured = {entry.get("id") for entry in ElementTree.fromstring(cluster.cib(settings)).iter("primitive")}
-    script = [f"resource delete {resource}" for resource in resources if resource in configured]
+    configuration = ElementTree.fromstring(cluster.cib(settings))
+    configured = {entry.get("id") for entry in configuration.iter("primitive")}
+    levelled = {entry.get("target") for entry in configuration.iter("fencing-level")}
+    # Without these, pcs would leave levels that have the other device only.
+    script = [f"stonith level remove 1 target {host}" for host in settings.compute_hosts if host in levelled]
+    script += [f"resource delete {resource}" for resource in resources if resource in configured]
     cluster.configure(settings, [*script, f"stonith delete {cluster.FENCE_NOVA}", *more], {})
 
     def stopped():
