@@ -69,7 +69,7 @@ def test_every_parameter_is_described(settings, agent, shell):
         ("NovaEvacuate", "config=nova.conf", "an absolute path"),
         ("NovaEvacuate", "config=/nowhere", "not a file on this node"),
         ("NovaEvacuate", "evacuate_delay=-1", "a whole number of seconds"),
-        ("NovaEvacuate", "tenant_name=", "is not on this node: set tenant_name"),
+        ("NovaEvacuate", "tenant_name=", "required, and not set"),
         ("NovaCompute", "unit='a b'", "the name of a systemd unit"),
         ("NovaCompute", "binary=bin/nova-compute", "a program's name or absolute path"),
         ("NovaCompute", "config_files=nova.conf", "absolute paths"),
