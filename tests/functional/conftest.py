@@ -9,7 +9,7 @@ import os
 import pytest
 
 from tests.functional.steps import Story
-from tests.lab import audits, cluster, healing, lab, scenario
+from tests.lab import audits, cluster, faults, healing, lab, scenario
 from tests.lab.progress import Progress
 from tests.lab.settings import Settings
 
@@ -18,6 +18,8 @@ from tests.lab.settings import Settings
 def settings(pytestconfig):
     """The settings of the lab, which is up."""
     chosen = Settings.load()
+    # Of an earlier session that ended in the middle.
+    faults.end_all(chosen)
     # The person who waits for minutes sees what is done, past pytest's capture.
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         lab.up(chosen, Progress())

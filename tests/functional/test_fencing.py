@@ -153,9 +153,10 @@ def test_a_cloud_that_hangs_does_not_hold_up_a_fence_that_would_tell_it(story, p
         before = fencings(story)
         # when a host dies, it is flagged all the same, and fenced at the first attempt.
         faults.kill(HOST)
-        story.flagged(HOST, limit=30)
-        (ended,) = eventually("the fencing to end", lambda: fencings(story) - before, 30)
+        (ended,) = eventually("the fencing to end", lambda: fencings(story) - before, 60)
         assert f"reboot of {HOST} successful" in ended
+        # Without instances its recovery may be over by now, if Nova still knows the engine.
+        assert any(change.host == HOST and change.value == "yes" for change in story.recorded.history().flags)
         faults.thaw_service(part)
         story.back_in_service(HOST)
 
