@@ -21,22 +21,23 @@ EVACUATION_DELAY = Parameter(
     "timeout of start.",
     "0",
     check=parameters.seconds,
-    reloadable=True,
 )
 
-# What an existing configuration may have, and what the gate heeds.
+_UNUSED = (
+    "Accepted so that existing configurations keep working; not used: this agent does not talk to the cloud, and "
+    "compute hosts need no credentials."
+)
+
+# What an existing configuration may have, and what the gate heeds. By hand the host's own name has to be found.
 PARAMETERS = (
     *(
-        parameter._replace(
-            long=f"{parameter.long} Accepted so that existing configurations keep working; not used: this agent does "
-            "not talk to the cloud, and compute hosts need no credentials.",
-            reloadable=True,
-        )
+        parameter._replace(long=parameter.long if parameter.name == "domain" else f"{parameter.short}. {_UNUSED}")
         for parameter in parameters.CLOUD
     ),
-    parameters.ATTRIBUTE._replace(reloadable=True),
+    parameters.ATTRIBUTE,
     EVACUATION_DELAY,
 )
+PARAMETERS = tuple(parameter._replace(reloadable=True) for parameter in PARAMETERS)
 
 _POLL = 2  # seconds between two looks at the flag
 
