@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import hashlib
+import html
 import pathlib
 import shlex
 from xml.etree import ElementTree
@@ -219,7 +220,8 @@ def failures(chosen, resource):
     """The operations of a resource that failed and are not forgotten yet, as ``OPERATION on NODE: why``."""
     found = _monitor(chosen)[1].findall("./failures/failure")
     return [
-        f"{entry.get('op_key')} on {entry.get('node')}: {entry.get('exitreason')}"
+        # Pacemaker 2.1.5 escapes the reason twice.
+        f"{entry.get('op_key')} on {entry.get('node')}: {html.unescape(entry.get('exitreason'))}"
         for entry in found
         if entry.get("op_key").startswith(f"{resource}_")
     ]
