@@ -75,6 +75,9 @@ def status(given, deployment):
     found = view.look(deployment.cluster, deployment.resource, deployment.state, time.time())
     if given.host is not None:
         host = _host(given.host, found["hosts"])
+        if host is None:
+            # A name that was mistyped must not read as a host that is well.
+            given.host = deployment.cluster.resolve(given.host, deployment.parameters.get("domain"))
         found["hosts"] = {host: found["hosts"][host]} if host else {}
         found["verdict"] = view.verdict(found)
     if given.json:

@@ -18,10 +18,11 @@ from tests.lab.settings import Settings
 def settings(pytestconfig):
     """The settings of the lab, which is up."""
     chosen = Settings.load()
-    # Of an earlier session that ended in the middle.
-    faults.end_all(chosen)
     # The person who waits for minutes sees what is done, past pytest's capture.
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        # Of an earlier session that ended in the middle.
+        lab.clear_lost(chosen, Progress())
+        faults.end_all(chosen)
         lab.up(chosen, Progress())
     yield chosen
     if os.environ.get("NOVA_HA_LAB_KEEP") != "1":

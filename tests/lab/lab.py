@@ -21,6 +21,7 @@ def up(chosen, progress):
 
     :raises LabError: a part did not come up, or another lab is up
     """
+    clear_lost(chosen, progress)
     _refuse_another(chosen)
     runtime.prepare()
     chosen.save()
@@ -45,6 +46,13 @@ def up(chosen, progress):
         )
         cloud.discover_hosts(chosen)
     progress.say("the lab is up")
+
+
+def clear_lost(chosen, progress):
+    """Take a lab down whose processes have ended behind its back, so that nothing of it can be used any more."""
+    if lost := nodes.lost():
+        progress.say(f"of an earlier lab only the remains are there ({', '.join(lost)} ended behind its back)")
+        down(chosen, progress)
 
 
 def down(chosen, progress):
@@ -134,6 +142,10 @@ def _refuse_another(chosen):
         raise LabError(
             f"a lab of {present.computes} compute hosts on {present.release} is up: ./lab down first, to have another"
         )
+    # Its hosts run what that tree holds: whoever tried something here would try that.
+    trees = {nodes.mounted(node, cluster.SOURCE_MOUNT) for node in nodes.existing() if node != settings.CLOUD}
+    if others := trees - {str(settings.SOURCE_TREE)}:
+        raise LabError(f"the lab that is up runs what is in {', '.join(sorted(others))}: ./lab down first")
 
 
 def _create_nodes(chosen):

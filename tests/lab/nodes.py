@@ -6,6 +6,7 @@ switches a *powered* host does it by ``power``, which keeps the record; here are
 """
 
 import json
+import os
 
 from tests.lab import images, runtime, settings
 from tests.lab.shell import LabError, run
@@ -115,6 +116,13 @@ def state(node):
     return done.stdout.strip() if done.returncode == 0 else "absent"
 
 
+def mounted(node, destination):
+    """What directory of the machine a node has at a path of its own."""
+    form = '{{range .Mounts}}{{.Destination}}={{.Source}}{{"\\n"}}{{end}}'
+    inspected = runtime.podman("container", "inspect", "--format", form, settings.container(node)).stdout
+    return dict(line.split("=", 1) for line in inspected.split())[destination]
+
+
 def exists(node):
     """Has the node a container?"""
     return runtime.podman("container", "exists", settings.container(node), check=False).returncode == 0
@@ -123,6 +131,14 @@ def exists(node):
 def running(node):
     """Does the node run, and is it not frozen?"""
     return state(node) == "running"
+
+
+def lost():
+    """Names of the nodes that podman takes for running though their processes are gone.
+
+    So is a lab whose processes were ended without podman's knowledge, as when a whole session is.
+    """
+    return [node for node in existing() if powered(node) and not os.path.exists(f"/proc/{_pid(node)}")]
 
 
 def powered(node):
@@ -152,10 +168,14 @@ def _mac(node):
     return "02:6e:6f:76:61:{:02x}".format(int(settings.address(node).rpartition(".")[2]))
 
 
+def _pid(node):
+    form = "{{.State.Pid}}"
+    return runtime.podman("container", "inspect", "--format", form, settings.container(node)).stdout.strip()
+
+
 def _link(node):
     # The machine's end of the container's cable. The container's end names it by its index.
-    inspected = runtime.podman("container", "inspect", "--format", "{{.State.Pid}}", settings.container(node))
-    pid = inspected.stdout.strip()
+    pid = _pid(node)
     if pid == "0":
         raise LabError(f"{node} is off: it has no link")
     inside = json.loads(run("nsenter", "--target", pid, "--net", "ip", "-json", "link", "show", "eth0").stdout)

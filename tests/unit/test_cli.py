@@ -235,8 +235,14 @@ def test_an_overview_lists_the_worst_and_one_host_lists_all(command, engine, ask
 
 
 def test_a_host_that_is_not_flagged(command):
-    code, out, _err = command(Pacemaker({"compute-2": "yes"}), "status", "compute-1")
-    assert (code, out) == (0, "compute-1 is not flagged: it is not in recovery.\n")
+    code, out, _err = command(Pacemaker({"compute-2": "yes"}), "status", "compute-9")
+    assert (code, out) == (0, "compute-9 is not flagged: it is not in recovery.\n")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_name_that_was_mistyped_does_not_pass_for_a_host_that_is_well(command, form):
+    code, out, err = command(Pacemaker({"compute-2": "yes"}), "status", "compute-8", *form)
+    assert (code, out, err) == (1, "", "nova-ha: the cluster knows no node 'compute-8'\n")
 
 
 @pytest.mark.parametrize(
