@@ -5,6 +5,8 @@ Nova's records of evacuations are no sure account: one is taken over by a later 
 ever, and one whose request was lost says the same as one that waits for its turn.
 """
 
+import datetime
+
 from nova_ha import states
 from nova_ha.restarts import Restarts
 from nova_ha.snapshot import FINISHED
@@ -18,6 +20,9 @@ SETTLE = 60
 # Seconds in which the conductor has dealt with a request, or has given it up: it waits for the scheduler for a minute,
 # and for the old host for another.
 LOST_AFTER = 150.0
+# Seconds after its last report in which Nova may hold a host to be up, so that the scheduler chooses it: Nova's
+# service_down_time, which is 60 unless an operator has made it longer.
+HELD_UP = 300.0
 # Seconds without a new report of any host after which the conductor is not held to be at work. They come every few
 # seconds, and are looked at every ten.
 SILENCE = 45.0
@@ -43,6 +48,7 @@ class Sightings:
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
         self._down = {}  # host -> when it was last seen not to report
+        self._reported = {}  # host that was seen not to report -> Nova's time of its last report before that
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
         self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
 
@@ -54,6 +60,7 @@ class Sightings:
         for name, service in services.items():
             if not service.up:
                 self._down[name] = now
+                self._reported[name] = service.last_report
             elif service.enabled:
                 self._usable[name] = now
         self._observe_reports(max((s.last_report or "" for s in services.values()), default=""), now)
@@ -131,12 +138,21 @@ class Sightings:
         waiting = record.status == "accepted" and record.destination is None
         if not waiting or min(self.age(record, now), working) < LOST_AFTER:
             return False
-        seen = self._seen.get(record.id, now) - SETTLE
         return not any(
-            now - silent < LOST_AFTER and self._usable.get(host, float("-inf")) >= seen
+            now - silent < LOST_AFTER and self._may_have_been_chosen(host, record, now)
             for host, silent in self._down.items()
             if host not in out
         )
+
+    def _may_have_been_chosen(self, host, record, now):
+        """Whether a host that fell silent could still be chosen when a request was made, which may be before we looked.
+
+        Both times of Nova's are those of its control plane.
+        """
+        if self._usable.get(host, float("-inf")) >= self._seen.get(record.id, now) - SETTLE:
+            return True
+        reported = self._reported[host]
+        return bool(record.created and reported) and _seconds_between(reported, record.created) <= HELD_UP
 
     def was_passed(self, record):
         """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
@@ -192,7 +208,7 @@ class Sightings:
 
     def forget_records(self):
         """Nothing is flagged any more."""
-        for memory in (self._records, self._seen, self._begun, self._down, self._usable, self._sent_on):
+        for memory in (self._records, self._seen, self._begun, self._down, self._reported, self._usable, self._sent_on):
             memory.clear()
         self._destinations.clear()
         self._waiting.clear()
@@ -210,3 +226,7 @@ class Sightings:
         self._newest_report, self._reported_at = newest, now
         if silent:
             self._working_since = now
+
+
+def _seconds_between(earlier, later):
+    return (datetime.datetime.fromisoformat(later) - datetime.datetime.fromisoformat(earlier)).total_seconds()

@@ -26,7 +26,7 @@ class Service:
     :param enabled: the scheduler may place instances there
     :param forced_down: somebody declared it dead
     :param disabled_reason: why it is disabled, if it is
-    :param last_report: when it last reported (Nova's text, only compared for change)
+    :param last_report: Nova's time of its last report (ISO 8601)
     :param zone: its availability zone
     """
 
@@ -82,6 +82,7 @@ class Migration:
     ``accepted``, and leaves its own so for ever (measured).
 
     :param destination: the host that was chosen, None as long as none is
+    :param created: Nova's time of the request, or of an earlier one whose record it took over (ISO 8601)
     """
 
     id: int
@@ -89,6 +90,7 @@ class Migration:
     status: str
     source: str
     destination: Optional[str] = None
+    created: Optional[str] = None
 
     @property
     def in_flight(self):

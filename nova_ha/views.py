@@ -78,4 +78,5 @@ def migration(body):
         status=body["status"],
         source=body["source_compute"],
         destination=body["dest_compute"],
+        created=body["created_at"],
     )

@@ -672,6 +672,23 @@ def test_a_host_that_fell_silent_may_have_the_request_until_it_is_proved_dead(ou
     assert attempts.was_lost(waiting, out, now) is lost
 
 
+@pytest.mark.parametrize(
+    ("reported", "lost"),
+    [("07:59:00", False), ("08:00:30", False), ("07:55:00", False), ("07:54:59", True), (None, True)],
+)
+def test_a_host_that_was_silent_when_the_engine_came_may_have_been_chosen_before(reported, lost):
+    attempts = asked()
+    report = reported and f"2026-11-21T{reported}.000000"
+    waiting = record(7, "accepted", destination=None, created="2026-11-21T08:00:00.000000")
+    for moment in range(0, 301, 10):
+        living_one = living("compute-2", report=f"2026-11-21T08:01:{moment:09.6f}")
+        services = {"compute-2": living_one, "compute-3": living("compute-3", up=False, report=report)}
+        attempts.observe_services(services, NOW + moment)
+        attempts.observe(seen(waiting), NOW + moment)
+    assert attempts.was_lost(waiting, set(), NOW + 300) is lost
+    assert attempts.was_lost(waiting, {"compute-3"}, NOW + 300)
+
+
 def test_a_time_in_which_nobody_looked_does_not_show_the_conductor_at_work():
     attempts = asked()
     at_work(attempts, 20, living("compute-2"))

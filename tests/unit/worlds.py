@@ -45,9 +45,9 @@ def instance(number=1, vm_state="active", task_state=None, host="compute-1", not
     return Instance(f"i{number}", f"web-{number}", host, vm_state, task_state, **{"tags": tags, **more})
 
 
-def record(number, status, instance="i1", destination="compute-2", source="compute-1"):
+def record(number, status, instance="i1", destination="compute-2", source="compute-1", created=None):
     """An evacuation record."""
-    return Migration(number, instance, status, source, destination)
+    return Migration(number, instance, status, source, destination, created)
 
 
 def host(flag=OURS, instances=(), evacuations=(), service_=None, name="compute-1", **more):

@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 from typing import Optional
 
 from nova_ha import policy, restore
@@ -40,9 +41,10 @@ class Record:
     source: str
     destination: Optional[str] = None
     kind: str = "evacuation"  # "live-migration", "resize"
+    created: Optional[str] = None
 
     def view(self):
-        return Migration(self.id, self.instance, self.status, self.source, self.destination)
+        return Migration(self.id, self.instance, self.status, self.source, self.destination, self.created)
 
 
 @dataclasses.dataclass
@@ -150,7 +152,8 @@ class SimulatedNova:
     def record(self, instance, status, source, destination=None, kind="evacuation"):
         """One more migration record; returns it."""
         self._newest_record += 1
-        self.records.append(Record(self._newest_record, instance, status, source, destination, kind))
+        created = _text(self.clock.now)
+        self.records.append(Record(self._newest_record, instance, status, source, destination, kind, created))
         return self.records[-1]
 
     def set(self, instance, **values):
@@ -179,7 +182,7 @@ class SimulatedNova:
         status, last = self.status[host], self.computes[host].last_report
         up = not status.forced_down and self.clock.now - last <= DOWN_AFTER
         enabled, forced, reason = status.enabled, status.forced_down, status.disabled_reason
-        return Service(f"id-{host}", host, up, enabled, forced, reason, f"t{last}", status.zone)
+        return Service(f"id-{host}", host, up, enabled, forced, reason, _text(last), status.zone)
 
     # Reading
 
@@ -564,6 +567,11 @@ _REFUSALS = {
     "forbidden": lambda: Refused("quota exceeded", 403),
     "conflict": lambda: Refused("conflict", 409),
 }
+
+
+def _text(seconds):
+    """A moment as Nova writes it."""
+    return (datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=seconds)).isoformat(timespec="microseconds")
 
 
 def _shown(server):
