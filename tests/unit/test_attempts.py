@@ -421,6 +421,8 @@ def test_to_be_idle_begins_anew():
     assert attempts.idle("i1", NOW + 50) == 50
     attempts.observe(seen(vm_state="error", task_state="rebuilding"), NOW + 60)
     assert attempts.idle("i1", NOW + 70) == 0
+    attempts.observe(seen(), NOW + 72)
+    assert attempts.idle("i1", NOW + 75) == 3
     attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80)
     attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80 + SETTLE - 1)
     assert not attempts.is_stray(record(7, "accepted"))

@@ -529,6 +529,19 @@ def test_the_retry_of_what_was_lost_is_itself_waited_for(status, seconds):
     assert isinstance(found, Wait) and not found.alarm
 
 
+@pytest.mark.parametrize("vm_state", ["error", "active", "stopped"])
+@pytest.mark.parametrize(("seconds", "found"), [(SETTLE, Evacuate), (SETTLE - 1, Wait)])
+def test_what_an_operator_took_its_task_from_is_tried_again_on_the_same_host(vm_state, seconds, found):
+    seen = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[record(1, "pre-migrating")])
+    attempts = watched(seen, until=NOW + STUCK)
+    since = NOW + STUCK + 10
+    reset = dataclasses.replace(seen, instances=(instance(vm_state=vm_state),))
+    watched(reset, attempts, since=since, until=since + seconds)
+    (step,) = decided(reset, attempts=attempts, now=since + seconds)
+    assert isinstance(step, found)
+    assert found is Wait or step.destination == "compute-2"
+
+
 def test_what_may_be_on_two_hosts_is_tried_again_on_neither():
     seen, attempts, now = lost(more=[record(2, "pre-migrating", destination="compute-3")])
     (found,) = decided(seen, attempts=attempts, now=now)
