@@ -139,13 +139,16 @@ def _innermost(error):
     """One line for an operator: what was tried, and the system's own word on why it failed."""
     tried = str(error).partition(": HTTP")[0]
     cause = _cause(error)
-    return f"{tried}: {cause.strerror if isinstance(cause, OSError) and cause.strerror else cause}"
+    why = str(cause.strerror if isinstance(cause, OSError) and cause.strerror else cause)
+    return tried if tried.endswith(why) else f"{tried}: {why}"
 
 
 def _cause(error):
     """The error with which it began."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
+    while cause := error.__cause__ or error.__context__:
+        if isinstance(cause, TypeError):
+            break  # urllib3 1 first reads an answer in a way that only Python 2 has
+        error = cause
     return error
 
 

@@ -460,6 +460,7 @@ def test_every_request_has_a_time_limit(cloud, impatient, hangs, sent):
     with pytest.raises(Unreachable, match="timed out") as caught:
         nova.evacuate(instance())
     assert caught.value.sent is sent
+    assert str(caught.value).count("timed out") == 1 and "buffering" not in str(caught.value)
     assert len(cloud.posts()) == (1 if sent else 0)
 
 
