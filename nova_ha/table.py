@@ -13,6 +13,9 @@ ALARM = "NEEDS AN OPERATOR: "
 
 _INDENT = "    "
 
+# A longer cell goes beyond its column, so that other rows can still be read. Linux takes no longer name of a host.
+_WIDEST_COLUMN = 64
+
 
 def table(headings, rows, width):
     """A table's lines.
@@ -22,7 +25,8 @@ def table(headings, rows, width):
     :param width: columns within which the notes are wrapped
     """
     rows = [([clean(cell) for cell in cells], notes) for cells, notes in rows]
-    widths = [max(map(len, column)) for column in zip(headings, *(cells for cells, _notes in rows))]  # noqa: B905
+    columns = zip(headings, *(cells for cells, _notes in rows))  # noqa: B905
+    widths = [min(max(map(len, column)), _WIDEST_COLUMN) for column in columns]
     lines = [_line(headings, widths)]
     for cells, notes in rows:
         lines.append(_line(cells, widths))

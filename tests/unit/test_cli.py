@@ -739,6 +739,12 @@ def test_notes_are_wrapped_and_ids_are_not():
     assert sum(line.count(ID.format(1)) for line in lines) == 3
 
 
+def test_one_cell_that_is_too_long_does_not_spread_the_whole_table():
+    heading, long, short = table.table(("A", "B"), [(["x" * 100, "1"], []), (["y", "2"], [])], 80)
+    assert long == f"{'x' * 100}  1"
+    assert (heading.index("B"), short.index("2")) == (66, 66)
+
+
 def test_states_of_a_report_are_states_of_the_status():
     words = {runstate.STARTING, runstate.ASKING, runstate.WORKING, runstate.WAITING, runstate.MISCONFIGURED}
     assert words | {runstate.NOT_INSTALLED} < set(status.ENGINE_STATES)
