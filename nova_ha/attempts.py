@@ -61,6 +61,7 @@ class Attempt:
     :param reason: what there is to say about it
     :param cause: why it failed the last time, one of ``BACKOFFS``
     :param since: seconds (monotonic) since when it has been failing for this cause
+    :param settle: UNCLEAR: seconds in which a Nova that is at work carries out what it still has of the request
     """
 
     outcome: str
@@ -71,6 +72,7 @@ class Attempt:
     cause: str = UNKNOWN
     since: float = 0.0
     streak: int = 0
+    settle: float = 0.0
 
 
 class Attempts(Sightings):
@@ -94,6 +96,14 @@ class Attempts(Sightings):
         """The attempt for an instance id, or None."""
         return self._attempts.get(instance)
 
+    def may_show(self, instance, now):
+        """Whether Nova may still carry out a request for an instance id that it did not answer.
+
+        What it has of it while it hangs, it does when it goes on: at the same moment in which it answers us again.
+        """
+        attempt = self._attempts.get(instance)
+        return attempt is not None and attempt.outcome == UNCLEAR and self.at_work_for(now) < attempt.settle
+
     def open(self, now):
         """The ids of the instances whose request is under way, or may still show to have been taken."""
         return {
@@ -114,7 +124,7 @@ class Attempts(Sightings):
 
     def unclear(self, instance, now, reason):
         """No answer came: Nova may carry the request out, now or later."""
-        self._settle(instance, UNCLEAR, now + SETTLE, reason)
+        self._settle(instance, UNCLEAR, now + SETTLE, reason, SETTLE)
 
     def inherited(self, instance, newest, now):
         """A former engine may have sent a request that has not shown yet."""
@@ -281,9 +291,9 @@ class Attempts(Sightings):
         self.forget(frozenset(), ())
         self.forget_records()
 
-    def _settle(self, instance, outcome, until, reason):
+    def _settle(self, instance, outcome, until, reason, settle=0.0):
         self._attempts[instance] = dataclasses.replace(
-            self._attempts[instance], outcome=outcome, until=until, reason=reason
+            self._attempts[instance], outcome=outcome, until=until, reason=reason, settle=settle
         )
 
 

@@ -92,6 +92,9 @@ def instance_step(case, instance):
         # No flagged host comes back by itself before it is recovered.
         for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(case.world.services)
         return case.wait("no compute host is up and enabled that could take it", instance, alarm=for_ever)
+    if case.attempts.may_show(instance.id, case.now):
+        reason = f"{case.attempts.get(instance.id).reason}; Nova may still do it, until it has been at work for a while"
+        return case.wait(reason, instance)
     return _evacuate(case, instance)
 
 

@@ -123,10 +123,13 @@ class Sightings:
         seen = self._seen.get(record.id, float("inf"))
         return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
 
+    def at_work_for(self, now):
+        """For how many seconds Nova's API, conductor and message bus have been seen at work without a break."""
+        return now - self._working_since if self._working_since is not None else 0.0
+
     def was_handed_on(self, record, now):
         """Whether the conductor has dealt with a request that names its destination: it may have been away so far."""
-        working = now - self._working_since if self._working_since is not None else 0.0
-        return record.status != "accepted" or min(self.age(record, now), working) >= SETTLE
+        return record.status != "accepted" or min(self.age(record, now), self.at_work_for(now)) >= SETTLE
 
     def was_lost(self, record, out, now):
         """Whether a request that no host has begun with is surely lost.
@@ -137,9 +140,8 @@ class Sightings:
 
         :param out: Nova's names of the hosts that are dead, or have not come back yet: what is queued there waits
         """
-        working = now - self._working_since if self._working_since is not None else 0.0
         waiting = record.status == "accepted" and record.destination is None
-        if not waiting or min(self.age(record, now), working) < LOST_AFTER:
+        if not waiting or min(self.age(record, now), self.at_work_for(now)) < LOST_AFTER:
             return False
         return not any(
             now - silent < LOST_AFTER and self._may_have_been_chosen(host, record, now)
@@ -173,8 +175,7 @@ class Sightings:
         The former one may have ended it just before it died. What it wrote last goes through the conductor, as the
         hosts' reports do, and shows once that has been at work for a while.
         """
-        working = now - self._working_since if self._working_since is not None else 0.0
-        return min(self.restarts.cut_off_for(record, now), working) >= SETTLE
+        return min(self.restarts.cut_off_for(record, now), self.at_work_for(now)) >= SETTLE
 
     def was_sent_to(self, instance, host):
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""

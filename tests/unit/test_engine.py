@@ -174,6 +174,21 @@ def test_a_request_that_outlives_its_engine_is_waited_for(answer, fenced_again):
     assert len(scene.nova.evacuations) == 1
 
 
+@pytest.mark.parametrize("seconds", [90, 130, 400])
+@pytest.mark.parametrize("before", [0.01, 0.2, 0.5, 1, 3])
+def test_a_request_that_a_hung_nova_carries_out_when_it_goes_on_is_not_repeated(monkeypatch, seconds, before):
+    monkeypatch.setattr("tests.unit.simulation.nova.LATENESS", seconds)
+    scene = Scene(count=2).dies("compute-1")
+    scene.nova.next_answers = ["late"]
+    assert scene.run_until(lambda: scene.nova.posts)
+    scene.nova.away = True
+    # It answers the engine a moment before it gets to what it had been asked for.
+    goes_on = scene.nova.posts[0][0] + seconds - before
+    scene.clock.after(goes_on - scene.clock.now, lambda: setattr(scene.nova, "away", False))
+    ends_well(scene, 900)
+    assert len(scene.nova.evacuations) == 2
+
+
 def test_a_cloud_that_is_away_loses_nothing():
     scene = Scene().dies("compute-1")
     scene.one_pass()

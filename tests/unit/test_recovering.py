@@ -37,6 +37,12 @@ def watched(seen, attempts=None, since=NOW, until=NOW, every=10):
     return attempts
 
 
+def reporting(attempts, since, until, every=10):
+    """Attempts see, for a while, that a living host reports."""
+    for moment in [*range(int(since), int(until), every), until]:
+        attempts.observe_services({"compute-2": living(report=f"t{moment}")}, moment)
+
+
 # By state
 
 
@@ -256,7 +262,8 @@ def test_what_was_just_asked_for_is_not_asked_for_again(outcome, vm_state):
         attempts.unclear("i1", NOW, "timed out")
     found = steps_for(instance(vm_state=vm_state, noted="stopped"), attempts=attempts, now=NOW + 1)
     assert kinds(found) == ["Wait"]
-    later = steps_for(instance(), attempts=attempts, now=NOW + 1e6)
+    reporting(attempts, NOW + 1000, NOW + 2000)
+    later = steps_for(instance(), attempts=attempts, now=NOW + 2000)
     assert kinds(later) == (["Wait"] if outcome == "sending" else ["Evacuate"])
 
 
@@ -269,7 +276,19 @@ def test_a_request_without_a_record_is_given_time_to_show(outcome, after, kind):
         attempts.accepted("i1", NOW)
     else:
         attempts.unclear("i1", NOW, "timed out")
+    reporting(attempts, NOW, NOW + after)
     assert kinds(steps_for(instance(), attempts=attempts, now=NOW + after)) == [kind]
+
+
+@pytest.mark.parametrize(("after", "kind"), [(0, "Wait"), (SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
+def test_what_a_hung_nova_may_still_have_is_given_time_to_show_once_it_goes_on(after, kind):
+    attempts = nothing_asked()
+    reporting(attempts, NOW - 100, NOW)
+    attempts.sending("i1", 0)
+    attempts.unclear("i1", NOW, "timed out")
+    goes_on = NOW + 10 * SETTLE
+    reporting(attempts, goes_on, goes_on + after)
+    assert kinds(steps_for(instance(), attempts=attempts, now=goes_on + after)) == [kind]
 
 
 @pytest.mark.parametrize(("after", "kind"), [(INHERITED_SETTLE - 1, "Wait"), (INHERITED_SETTLE, "Evacuate")])
@@ -301,6 +320,7 @@ def test_a_lost_request_does_not_count_against_the_window_for_ever():
     attempts = nothing_asked()
     attempts.sending("i1", 0)
     attempts.unclear("i1", NOW, "timed out")
+    reporting(attempts, NOW, NOW + SETTLE)
     assert kinds(steps_for(instance(), attempts=attempts, window=1, now=NOW + SETTLE)) == ["Evacuate"]
 
 
