@@ -24,7 +24,7 @@ class Pace:
         self._goal = float(limit)  # up to here the window grows quickly
         self._pause = FIRST_PAUSE
         self._paused_until = 0.0
-        self._since_cut = limit  # requests accepted since the window was cut, so that the first slow one counts
+        self._since_cut = limit  # requests sent since the window was cut, so that the first slow one counts
 
     def relimit(self, limit):
         """Go by another limit from now on; what was learned of Nova under the former one is learned anew."""
@@ -43,16 +43,21 @@ class Pace:
 
     def accepted(self, now, took):
         """Nova accepted a request ``took`` seconds after it was sent."""
-        self._since_cut += 1
         if took > self._slow_after:
-            # The requests that were sent beside it say the same thing.
-            if self._since_cut > self._window:
-                self._cut()
+            self.unanswered()
             return
+        self._since_cut += 1
         if self.paused(now) == 0.0:
             self._pause = FIRST_PAUSE
         growth = 1.0 if self._window < self._goal else 1.0 / self._window
         self._window = min(self._window + growth, float(self._limit))
+
+    def unanswered(self):
+        """Nova did not answer a request that it may have taken, or was slow to."""
+        self._since_cut += 1
+        # The requests that were sent beside it say the same thing.
+        if self._since_cut > self._window:
+            self._cut()
 
     def busy(self, now, retry_after=None):
         """Nova said that it is busy, and asked to be left alone for ``retry_after`` seconds if that is not None."""

@@ -133,6 +133,13 @@ def test_only_evacuations_tell_how_fast_more_of_them_may_be_sent():
         assert learned.pace.window == (20 if kind is step_types.Evacuate else 40)
 
 
+@pytest.mark.parametrize(("sent", "window"), [(True, 20), (False, 40)])
+def test_a_nova_that_does_not_answer_an_evacuation_that_it_has_is_asked_for_fewer(sent, window):
+    for kind, details in STEPS:
+        learned = Learned(kind, nova.Unreachable("timed out", sent=sent), **details)
+        assert learned.pace.window == (window if kind is step_types.Evacuate else 40)
+
+
 def test_what_is_nobodys_fault_outside_is_not_swallowed():
     with pytest.raises(ZeroDivisionError):
         Learned(step_types.Delete, ZeroDivisionError())

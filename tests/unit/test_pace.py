@@ -86,6 +86,15 @@ def test_slow_answers_halve_once_a_round():
     assert (pace.window, pace.paused(LATE)) == (2, 0.0)
 
 
+def test_lost_answers_halve_once_a_round_as_slow_ones_do():
+    pace = Pace(8)
+    for _ in range(5):
+        pace.unanswered()
+    assert pace.window == 4
+    pace.unanswered()
+    assert (pace.window, pace.paused(LATE)) == (2, 0.0)
+
+
 def test_what_takes_just_as_long_as_allowed_is_not_slow():
     pace = Pace(8, slow_after=5.0)
     pace.accepted(LATE, 5.0)
