@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import socket
+import ssl
 import threading
 
 from nova_ha import config
@@ -18,13 +19,20 @@ class Cloud(http.server.ThreadingHTTPServer):
     """Answers GETs from ``pages`` (by path, with or without query) and everything from ``answers``.
 
     It remembers what it was asked.
+
+    :param certificate: files of a certificate and its key, for HTTPS
     """
 
     daemon_threads = True
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, certificate=None):
         super().__init__(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.url = self.url.replace("http", "https")
         self.pages = {"/v2.1/": {"version": {"id": "v2.1", "version": "2.100"}}, SERVICES: {"services": []}}
         # (method, path) -> status, or (status, headers), or "drop", or "hang" until the test is over
         self.answers = {}
@@ -32,7 +40,9 @@ class Cloud(http.server.ThreadingHTTPServer):
         self.asked = []
         self.catalog = {"compute": f"{self.url}/v2.1", "image": self.url}
         self.tokens = []  # those that Keystone gave out
+        self.expire_at = "2999-01-01T00:00:00.000000Z"  # all of them
         self.revoked = set()
+        self.refused = 0  # requests with one of these
         self.asked_for_tokens = 0
         self.password = PARAMETERS["password"]
         self.waiting = 0  # requests that hang
@@ -70,6 +80,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.asked_for_tokens += 1
             status, page = self._token(body)
         elif self.headers.get("X-Auth-Token") in self.server.revoked:
+            self.server.refused += 1
             return self._answer(401, {})
         else:
             self.server.asked.append((self.command, self.path, self.headers.get("OpenStack-API-Version"), body))
@@ -102,7 +113,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             }
             for kind, url in self.server.catalog.items()
         ]
-        token = {"methods": ["password"], "expires_at": "2999-01-01T00:00:00.000000Z", "catalog": endpoints}
+        token = {"methods": ["password"], "expires_at": self.server.expire_at, "catalog": endpoints}
         self.server.tokens.append(f"token-{len(self.server.tokens)}")
         return 201, {"token": {**token, "user": {"id": "u", "name": "u", "domain": {"id": "d", "name": "d"}}}}
 
@@ -123,8 +134,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def running(port=0):
-    with Cloud(port) as server:
+def running(port=0, certificate=None):
+    with Cloud(port, certificate) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

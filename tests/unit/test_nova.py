@@ -578,6 +578,17 @@ def test_a_revoked_token_is_replaced_unnoticed(cloud):
     assert (len(cloud.posts()), len(cloud.tokens)) == (1, 2)
 
 
+def test_a_token_is_replaced_before_it_expires(cloud):
+    cloud.expire_at = ago(seconds=-5) + "Z"
+    nova = cloud.nova()
+    cloud.revoke()
+    cloud.expire_at = "2999-01-01T00:00:00Z"
+    asked = len(cloud.tokens)
+    assert nova.evacuate(instance()) == nova.evacuate(instance()) == "req-7"
+    # The old one is not even tried.
+    assert (len(cloud.posts()), len(cloud.tokens) - asked, cloud.refused) == (2, 1, 0)
+
+
 def test_threads_replace_a_revoked_token_once(cloud):
     nova = cloud.nova()
     cloud.revoke()
