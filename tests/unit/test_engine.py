@@ -99,46 +99,6 @@ def test_what_the_policy_leaves_does_not_hold_the_host_back():
     assert scene.nova.guests.breaches == []
 
 
-# Its death at every line
-
-
-def changes_of(make):
-    """How many calls that change something a story takes."""
-    scene = make()
-    tripwire = scene.arm(Tripwire())
-    scene.run_until(scene.is_over, 900)
-    return tripwire.calls
-
-
-def dead_host_with_all_kinds():
-    return scene_with(MIXED).dies("compute-1")
-
-
-def double_failure():
-    """The destination dies as well: while it starts one, with the others still before it."""
-    scene = scene_with(MIXED, spawn_seconds=3.0).dies("compute-1")
-    scene.clock.after(6, lambda: scene.dies("compute-2"))
-    return scene
-
-
-STORIES = [dead_host_with_all_kinds, double_failure]
-
-
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize(
-    ("story", "at"),
-    [
-        pytest.param(story, at, id=f"{story.__name__}-{at}")
-        for story in STORIES
-        for at in range(1, changes_of(story) + 1)
-    ],
-)
-def test_an_engine_killed_at_any_change_is_gone_on_from_on_another_node(story, at, before):
-    scene = story()
-    scene.arm(Tripwire(at, before))
-    ends_well(scene)
-
-
 # Answers that do not come
 
 
@@ -1019,6 +979,82 @@ def test_a_host_fenced_again_just_before_it_is_put_back_stays_out():
     )
     ends_well(scene)
     assert unforced == [flag.RECOVERED]
+
+
+# Its death at every line
+
+
+def changes_of(make):
+    """How many calls that change something a story takes."""
+    scene = make()
+    tripwire = scene.arm(Tripwire())
+    scene.run_until(scene.is_over, 900)
+    return tripwire.calls
+
+
+def dead_host_with_all_kinds():
+    return scene_with(MIXED).dies("compute-1")
+
+
+def double_failure():
+    """The destination dies as well: while it starts one, with the others still before it."""
+    scene = scene_with(MIXED, spawn_seconds=3.0).dies("compute-1")
+    scene.clock.after(6, lambda: scene.dies("compute-2"))
+    return scene
+
+
+def nobody_has_room():
+    """The instances are restarted in place."""
+    scene = scene_with(["active", "paused", "stopped", "error"], rules=RESTART).dies("compute-1")
+    scene.nova.full = {"compute-2", "compute-3"}
+    return scene
+
+
+def reserved_host():
+    """A spare host takes the place of one that fence_compute has forced down already."""
+    scene = with_reserve().dies("compute-1")
+    scene.nova.status["compute-1"].forced_down = True
+    return scene
+
+
+def late_requests():
+    """A dead destination comes back with requests for instances that are elsewhere by then."""
+    scene = queued_to_a_dead_host()
+    scene.fenced("compute-2")
+    return scene
+
+
+STORIES = [dead_host_with_all_kinds, double_failure, nobody_has_room, reserved_host, late_requests]
+
+
+READS = {"connect", "services", "aggregates", "instances", "instance", "restoring", "in_error", "migrations"}
+READS |= {"live_migrations", "resizes", "selection"}
+
+
+def test_the_stories_have_every_change_that_an_engine_can_make():
+    asked, flags = set(), set()
+    for story in STORIES:
+        scene = story()
+        assert scene.run_until(scene.is_over, 900)
+        asked |= {*scene.nova.asked, *("evacuate" for _ in scene.nova.evacuations)}
+        flags |= {"claim" if flag.claimant(value) else value for _, value in scene.cluster.history}
+    assert asked - READS == {name for name, _ in inspect.getmembers(Nova, inspect.isfunction) if name[0] != "_"} - READS
+    assert flags == {"claim", flag.RECOVERED, flag.RESTART, None}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("story", "at"),
+    [
+        pytest.param(story, at, id=f"{story.__name__}-{at}")
+        for story in STORIES
+        for at in range(1, changes_of(story) + 1)
+    ],
+)
+def test_an_engine_killed_at_any_change_is_gone_on_from_on_another_node(story, at, before):
+    scene = story()
+    scene.arm(Tripwire(at, before))
+    ends_well(scene)
 
 
 # What it costs
