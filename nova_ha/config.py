@@ -102,7 +102,7 @@ def cloud(conf, before_request=lambda: None):
     """
     options = conf[GROUP]
     carrier = session(conf, before_request)
-    return Nova(carrier, options.valid_interfaces, options.region_name, _who(conf), conf.policy.tag)
+    return Nova(carrier, options.valid_interfaces, options.region_name, _who(conf))
 
 
 def is_true(text):

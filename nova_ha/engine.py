@@ -78,7 +78,7 @@ class Engine:
         self._attempts = tried.Attempts()
         self._claims = Claims(cluster)
         self._deeds = deeds.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)
-        self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates)
+        self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates, rules.policy.tag)
         self._pace = Pace(options.in_flight)
         self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
@@ -101,7 +101,7 @@ class Engine:
     def reconfigure(self, rules, options):
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
         self._rules = rules
-        self._observer.reconfigure(options.domain, rules.use_aggregates)
+        self._observer.reconfigure(options.domain, rules.use_aggregates, rules.policy.tag)
         self._pace.relimit(options.in_flight)
 
     def run(self, before_pass=lambda: None):

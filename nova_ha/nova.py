@@ -41,12 +41,10 @@ class Nova:
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
     :param who: whose credentials the session carries, for messages
-    :param tag: extra spec of flavors, property or tag of images, by which operators select instances
     """
 
-    def __init__(self, session, interface, region=None, who="the configured user", tag=policy.TAG):
+    def __init__(self, session, interface, region=None, who="the configured user"):
         self._access = Access(session, interface, region, who)
-        self._tag = tag
         self._microversion = None  # Nova's oldest, until connected
 
     def connect(self):
@@ -134,12 +132,15 @@ class Nova:
         ended = (record for record in found if record["migration_type"] in _RESIZES)
         return tuple(record for record in _oldest_first(map(views.migration, ended)) if record.destination == host)
 
-    def selection(self):
-        """Which flavors and images the operators have marked: three lists, however many instances there are."""
+    def selection(self, tag):
+        """Which flavors and images the operators have marked: three lists, however many instances there are.
+
+        :param tag: extra spec of flavors, property or tag of images, by which they do
+        """
         flavors = self._list("compute", "/flavors/detail", "flavors", is_public="None")
-        tagged = any(policy.is_tagged(flavor.get("extra_specs", {}), self._tag) for flavor in flavors)
+        tagged = any(policy.is_tagged(flavor.get("extra_specs", {}), tag) for flavor in flavors)
         images = set()
-        for chosen in ({self._tag: "true"}, {"tag": self._tag}):
+        for chosen in ({tag: "true"}, {"tag": tag}):
             images.update(image["id"] for image in self._list("image", "/v2/images", "images", **chosen))
         return policy.Selection(tagged, frozenset(images))
 

@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from nova_ha import flag, hostnames, reserve, restore, states
+from nova_ha import flag, hostnames, policy, reserve, restore, states
 from nova_ha.snapshot import FINISHED, Host, World, unfinished
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
@@ -25,11 +25,13 @@ class Observer:
     :param domain: DNS domain of Nova's host names, or None
     :param clock: monotonic seconds
     :param aggregates_matter: whether aggregates are read in any case, not only where a host is reserved
+    :param tag: what selects instances, see ``policy.Policy``
     """
 
-    def __init__(self, cloud, domain, clock, aggregates_matter=True):
+    def __init__(self, cloud, domain, clock, aggregates_matter=True, tag=policy.TAG):
         self._cloud = cloud
         self._aggregates_matter = aggregates_matter
+        self._tag = tag
         self._domain = domain
         self._clock = clock
         self._world = None
@@ -46,10 +48,11 @@ class Observer:
         self._absent = {}  # id of a record in flight -> since when its instance is gone from the host
         self._whereabouts = {}  # instance id -> (Instance or None, when it was read)
 
-    def reconfigure(self, domain, aggregates_matter):
+    def reconfigure(self, domain, aggregates_matter, tag):
         """Go by other settings from the next look on; see the class."""
         self._domain = domain
         self._aggregates_matter = aggregates_matter
+        self._tag = tag
 
     def services(self):
         """All nova-compute services, by Nova's host name.
@@ -102,7 +105,7 @@ class Observer:
             services,
             aggregates=self.aggregates(services),
             restoring=self._restoring(hosts, instances),
-            selection=self._kept("selection", self._cloud.selection) if instances else None,
+            selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
         )
         self._read_at = self._clock()
@@ -123,6 +126,10 @@ class Observer:
         if not self._world.candidates or not all(host.instances for host in self._world.hosts):
             return None
         return dataclasses.replace(self._world, hosts=tuple(self._with_new_records(host) for host in self._world.hosts))
+
+    def _selection(self):
+        tag = self._tag
+        return self._kept(("selection", tag), lambda: self._cloud.selection(tag))
 
     def _kept(self, name, read):
         value, read_at = self._settings.get(name, (None, None))

@@ -157,7 +157,8 @@ def _steps(host, flags, cloud, conf, rules, clock):
     """
     done = []
     while True:
-        world = Observer(Reader(cloud, done), conf.recovery.domain, clock).look(flags)
+        observer = Observer(Reader(cloud, done), conf.recovery.domain, clock, tag=rules.policy.tag)
+        world = observer.look(flags)
         found = decide.steps(world, Attempts(), rules, math.inf, clock())
         known = {(step.host, type(step)) for step in done}
         first = [step for step in found if isinstance(step, _PREPARATIONS) and (step.host, type(step)) not in known]

@@ -57,10 +57,8 @@ class Cloud(http.server.ThreadingHTTPServer):
         conf = self.conf(**more)
         return config.session(conf), conf.nova.valid_interfaces, conf.nova.region_name
 
-    def nova(self, tag="evacuable", **more):
-        conf = self.conf(**more)
-        conf.set_override("tag", tag, group="policy")
-        found = config.cloud(conf)
+    def nova(self, **more):
+        found = config.cloud(self.conf(**more))
         found.connect()
         return found
 

@@ -459,6 +459,7 @@ class Cloud:
 
     def __init__(self, service_=None, others=9):
         alive = service("compute-9", up=True, enabled=True, forced_down=False, reason=None)
+        self.tagged = ()  # what flavors carry
         self.found = {"compute-9": service_ or alive}
         for number in range(1, others):
             self.found[f"compute-{number}"] = dataclasses.replace(alive, host=f"compute-{number}", id=f"id-{number}")
@@ -478,8 +479,8 @@ class Cloud:
     def restoring(self):
         return ()
 
-    def selection(self):
-        return Selection()
+    def selection(self, tag):
+        return Selection(tag in self.tagged)
 
     def instances(self, host):
         known = (instance(1), instance(2, "soft-delete"), instance(3, "building"))
@@ -597,6 +598,18 @@ def test_a_plan_goes_on_behind_the_reserved_host_that_is_enabled_first(planned):
     assert steps[:3] == [("take out", None), ("enlist", None), ("evacuate", "i1")]
     assert [world.services["compute-1"].enabled for world in worlds] == [False, False, True]
     assert not cloud.found["compute-1"].enabled
+
+
+@pytest.mark.parametrize(("tag", "step"), [("ha", "leave"), ("other", "evacuate")])
+def test_a_plan_goes_by_the_configured_tag(planned, tmp_path, tag, step):
+    _worlds, run = planned
+    cloud = Cloud()
+    cloud.tagged = ("ha",)
+    file = tmp_path / "policy.conf"
+    file.write_text(f"[policy]\ntag = {tag}\n")
+    pacemaker = Pacemaker({}, resources={RESOURCE: {"config": str(file)}})
+    _code, out, _err = run(cloud, pacemaker, "compute-9", "--json")
+    assert {"step": step, "instance": "i1"}.items() <= json.loads(out)["steps"][1].items()
 
 
 def test_a_plan_for_a_host_that_nova_does_not_know(planned):

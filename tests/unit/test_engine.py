@@ -1126,6 +1126,15 @@ def test_another_configuration_holds_from_the_next_pass_on_and_nothing_is_forgot
     ends_well(scene)
 
 
+def test_another_tag_selects_from_the_next_pass_on():
+    scene = Scene().dies("compute-1")
+    scene.nova.full = {"compute-2", "compute-3"}
+    scene.run(5)
+    scene.nova.flavors_tagged = {"ha"}  # and none of these instances'
+    scene.engine.reconfigure(Rules(policy=Policy(tag="ha")), types.SimpleNamespace(in_flight=40, domain=None))
+    assert scene.run_until(lambda: scene.cluster.values["compute-1"] == flag.RECOVERED, 60)
+
+
 def test_an_idle_engine_looks_now_and_then_whether_the_cloud_still_takes_it():
     scene = Scene()
     scene.run(2 * CHECK + 60)

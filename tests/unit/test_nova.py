@@ -123,10 +123,10 @@ def test_what_operators_marked_costs_three_requests(cloud):
     cloud.pages["/v2/images?HA=true"] = {"images": [{"id": "a"}], "next": "/v2/images?marker=a"}
     cloud.pages["/v2/images?marker=a"] = {"images": [{"id": "b"}]}
     cloud.pages["/v2/images?tag=HA"] = {"images": [{"id": "c"}]}
-    nova = cloud.nova(tag="HA")
-    assert nova.selection() == Selection(True, frozenset({"a", "b", "c"}))
+    nova = cloud.nova()
+    assert nova.selection("HA") == Selection(True, frozenset({"a", "b", "c"}))
     cloud.pages["/v2.1/flavors/detail?is_public=None"] = {"flavors": [{"extra_specs": {"evacuable": "true"}}]}
-    assert nova.selection().flavors_tagged is False
+    assert nova.selection("HA").flavors_tagged is False
 
 
 def test_services(cloud):

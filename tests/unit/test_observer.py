@@ -35,9 +35,9 @@ class FakeCloud:
         self._note("aggregates")
         return {"rack": frozenset({"compute-1"})}
 
-    def selection(self):
+    def selection(self, tag):
         self._note("selection")
-        return Selection(True)
+        return Selection(True, frozenset({f"{tag}-image"}))
 
     def instances(self, host):
         self._note("instances", host)
@@ -102,7 +102,7 @@ def test_a_dead_host_is_read_whole():
     assert (host.name, host.flag, host.service) == ("compute-1", OURS, service())
     assert host.instances == (instance(),)
     assert host.evacuations == (record(1, "done"),) and [r.id for r in host.arrivals] == [2]
-    assert world.services == watch.cloud.known and world.aggregates and world.selection == Selection(True)
+    assert world.services == watch.cloud.known and world.aggregates and world.selection.flavors_tagged
     assert world.dead == {"compute-1"} and world.candidates == {"compute-2"}
 
 
@@ -243,6 +243,14 @@ def test_settings_are_read_once_a_minute():
     for after, again in ((0, True), (1, False), (SETTINGS_AGE - 1, False), (1, True), (1, False)):
         watch.look(after)
         assert ("selection" in watch.cloud.asked, "aggregates" in watch.cloud.asked) == (again, again)
+
+
+def test_another_tag_selects_from_the_next_look_on():
+    watch = Watch(tag="ha")
+    watch.cloud.on["compute-1"] = [instance()]
+    assert watch.look().selection.images == {"ha-image"}
+    watch.observer.reconfigure(None, False, "evacuable")
+    assert watch.look().selection.images == {"evacuable-image"}
 
 
 def test_without_instances_it_does_not_matter_what_selects_them():

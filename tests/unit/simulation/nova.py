@@ -98,7 +98,7 @@ class SimulatedNova:
         self._newest_record = 0
         self.groups = {}  # aggregates: name -> hosts
         self.full = set()  # hosts that have no room
-        self.flavors_tagged = False
+        self.flavors_tagged = set()  # with what
         for _ in range(count):
             self.add()
         # Faults
@@ -224,9 +224,9 @@ class SimulatedNova:
         ended = [record for record in self.records if record.kind == "resize" and record.status == "finished"]
         return tuple(record.view() for record in ended if record.destination == host)
 
-    def selection(self):
+    def selection(self, tag):
         self._asked("selection", 3)
-        return policy.Selection(self.flavors_tagged)
+        return policy.Selection(tag in self.flavors_tagged)
 
     # Changing a service
 
