@@ -130,6 +130,10 @@ class Story:
     def api_away(self, away):
         self.nova.away = away
 
+    def api_hangs(self, seconds):
+        self.nova.hangs()
+        self.scene.clock.after(seconds, self.nova.goes_on)
+
     def conductor_away(self, away):
         self.nova.conductor_away = away
 
@@ -208,6 +212,7 @@ class Story:
         self.first_engine_alone()
         self.scene.arm(Tripwire())
         self.nova.away = self.nova.conductor_away = False
+        self.nova.goes_on()
         self.nova.next_answers, self.nova.next_changes, self.nova.next_spawns = [], [], []
         self.nova.lost_messages, self.nova.next_reads = 0, []
         self.scene.cluster.away, self.scene.cluster.next_swaps = False, []
@@ -251,6 +256,7 @@ EVENTS = st.one_of(
     event("second_engine"),
     event("first_engine_alone"),
     event("api_away", st.booleans()),
+    event("api_hangs", st.sampled_from([10, 70, 130])),
     event("conductor_away", st.booleans()),
     event("answers", st.lists(ANSWER, max_size=4)),
     event("changes", st.lists(CHANGE, max_size=4)),

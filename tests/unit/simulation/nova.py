@@ -17,6 +17,8 @@ from tests.unit.simulation.process import Tripwire
 LATENESS = 4.0
 # Seconds that a request hangs that the API has noted, and cannot pass on to the conductor.
 HANGS = 20.0
+# Seconds from one to the next of the changes that it does when it goes on.
+GOES_ON = 0.3
 # Seconds that a slow answer takes.
 SLOWNESS = 15.0
 # Seconds that the conductor takes to hand an evacuation to the host that it chose.
@@ -103,6 +105,7 @@ class SimulatedNova:
             self.add()
         # Faults
         self.away = False  # the API does not answer
+        self.hung = None  # the changes that it does once it goes on, while it hangs
         self.conductor_gone_at = None  # since when the conductor is away, None if it is not
         self.lost_messages = 0  # how many of the next messages to the conductor get lost
         # What becomes of the next evacuate requests, and of the next other changes: see _answered.
@@ -507,6 +510,8 @@ class SimulatedNova:
         self.clock.advance(self._request_seconds * times)
         if self.away:
             raise Unreachable("connection refused", sent=False)
+        if self.hung is not None and not change:
+            raise Unreachable("timed out", sent=True)
         self.asked.append(method)
         self.requests += times
         if not change:
@@ -544,6 +549,9 @@ class SimulatedNova:
         the case of ``lost``; ``dropped``: only the answer is lost; ``hung``: as dropped, and the conductor gets to it
         only after a while; ``late``: as dropped, and Nova itself gets to it only after a while; ``slow``.
         """
+        if self.hung is not None:
+            self.hung.append(change)
+            raise Unreachable("timed out", sent=True)
         if answer in _REFUSALS:
             raise _REFUSALS[answer]()
         if answer == "late":
@@ -555,6 +563,17 @@ class SimulatedNova:
         if answer in ("lost", "late", "dropped", "hung"):
             raise Unreachable("connection dropped", sent=True)
         return "req-1"
+
+    def hangs(self):
+        """The API takes requests, and does nothing."""
+        if self.hung is None:
+            self.hung = []
+
+    def goes_on(self):
+        """It answers again, and does what it was asked for while it hung, one after the other."""
+        for number, change in enumerate(self.hung or (), 1):
+            self.clock.after(GOES_ON * number, lambda change=change: self._do_late(change))
+        self.hung = None
 
     def _do_late(self, change):
         with contextlib.suppress(Refused):
