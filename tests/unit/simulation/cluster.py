@@ -21,6 +21,7 @@ class SimulatedCluster:
         self._started = 0
         self.history = []  # (host, new value) of each change by an engine
         self.tripwire = Tripwire()
+        self.judge = lambda host, old, flags: None  # told of each claim by an engine, and what flags it had read
         self.away = False
         self.next_swaps = []  # "ok", "lost", "dropped": what becomes of the next changes of flags by an engine
 
@@ -70,12 +71,14 @@ class _View:
     def __init__(self, cluster, node):
         self._cluster = cluster
         self._node = node
+        self._read = {}  # the flags as it has read them
 
     def local_node(self):
         return self._node
 
     def flags(self):
-        return dict(self._asked().values)
+        self._read = dict(self._asked().values)
+        return dict(self._read)
 
     def flag(self, host):
         return self._asked().values.get(host)
@@ -96,6 +99,8 @@ class _View:
 
     def swap_flag(self, host, old, new):
         cluster = self._asked()
+        if flag.claimant(new):
+            cluster.judge(host, old, self._read)
         answer = cluster.next_swaps.pop(0) if cluster.next_swaps else "ok"
         swapped = answer != "lost" and cluster.tripwire.around(lambda: cluster.swap(host, old, new))
         if answer != "ok":

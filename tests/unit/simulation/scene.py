@@ -6,8 +6,8 @@ import logging
 import re
 import types
 
+from nova_ha import flag, mark, reserve, restore
 from nova_ha import nova as door
-from nova_ha import reserve, restore
 from nova_ha.account import Account
 from nova_ha.cluster import ClusterError
 from nova_ha.engine import Engine
@@ -45,6 +45,7 @@ class Scene:
         for name in self.nova.computes:
             self.cluster.started(name)
         self.rules = rules or Rules()
+        self.cluster.judge = self._judge
         self.in_flight = in_flight
         self.workers = workers
         self.kept_off = set()  # hosts that do not boot by themselves
@@ -114,6 +115,14 @@ class Scene:
                 return False
             self.one_pass()
         return True
+
+    def _judge(self, host, old, flags):
+        """Whether an engine may take a host up, of all the flags that it has seen."""
+        guard, dead = self.rules.guard, [other for other, value in flags.items() if flag.is_dead(value)]
+        is_mass = len(dead) >= guard.least and len(dead) * 100 > guard.max_share * len(self.nova.status)
+        is_under_way = self.nova.status[host].forced_down and mark.is_marked(self.nova.service(host))
+        if old == flag.FLAGGED and is_mass and not is_under_way:
+            self.nova.guests.breach(f"{host} is taken up, one of {len(dead)} hosts at once")
 
     # Hosts
 
