@@ -160,10 +160,18 @@ class Attempts(Sightings):
 
     def moved(self, instance, now, reason):
         """A move towards an instance's former state was asked for: the next one later, and each time later still."""
-        moves = self._moves.get(instance, 0)
-        self._moves[instance] = moves + 1
+        moves = self.moves(instance)
+        self.count_move(instance)
         backoff = BACKOFFS[CONFLICT]
         self.later(instance, now, min(backoff.first * 2 ** min(moves, 16), backoff.longest), reason)
+
+    def count_move(self, instance):
+        """A move towards an instance's former state was asked for, or refused."""
+        self._moves[instance] = self.moves(instance) + 1
+
+    def moves(self, instance):
+        """How many such moves there were."""
+        return self._moves.get(instance, 0)
 
     def not_notable(self, instance):
         """Nova does not let an instance id be tagged."""

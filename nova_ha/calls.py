@@ -62,7 +62,7 @@ def _heal(step):
 
 def _retag(instance, tag):
     """Put a tag of ours (None: none) in the place of those that the instance has."""
-    old = sorted({*restore.TAGS.values(), *restore.DONE_TAGS.values()} & instance.tags - {tag})
+    old = sorted(restore.OUR_TAGS & instance.tags - {tag})
     return ([Call("tag", (tag,))] if tag else []) + [Call("untag", (each,)) for each in old]
 
 

@@ -53,6 +53,8 @@ class Outcomes:
                 self._attempts.later(step.instance.id, self._clock(), 0.0, str(error))
         except nova.CloudError as error:
             self._failed(step.instance.id, error, evacuation)
+            if isinstance(step, Restore) and isinstance(error, nova.Refused):
+                self._attempts.count_move(step.instance.id)
             what, why = "failed", f"{step.reason}; but {error}"
             if evacuation:
                 what, why = "evacuation not accepted", str(error)

@@ -20,6 +20,7 @@ PAUSED = "paused"
 # State -> tag.
 TAGS = {state: f"nova-ha:restore={state}" for state in (RUNNING, STOPPED, PAUSED)}
 DONE_TAGS = {state: f"nova-ha:restored={state}" for state in (RUNNING, STOPPED, PAUSED)}
+OUR_TAGS = frozenset({*TAGS.values(), *DONE_TAGS.values()})
 
 
 def wanted(instance):

@@ -9,6 +9,9 @@ from nova_ha.attempts import FAILED, SETTLE
 from nova_ha.states import LATE, TAGGABLE
 from nova_ha.steps import Restore, Wait
 
+# Moves towards an instance's former state after which an operator should know, though it goes on.
+MANY_MOVES = 5
+
 
 def steps(world, attempts, now):
     """The next move for every tagged instance that is on a living host."""
@@ -30,10 +33,19 @@ def steps(world, attempts, now):
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
         busy = instance.task_state is not None and move != "clear" or (instance.id, instance.host) in landing
         if busy or _tried(attempts, instance, now):
-            found.append(Wait(host, f"{reason}, once nothing else is done with it", instance))
+            found.append(_wait(host, reason, instance, attempts))
         else:
             found.append(Restore(host, reason, instance, move))
     return found
+
+
+def _wait(host, reason, instance, attempts):
+    moves = attempts.moves(instance.id)
+    if moves < MANY_MOVES:
+        return Wait(host, f"{reason}, once nothing else is done with it", instance)
+    tags = " ".join(f"--tag {tag}" for tag in sorted(instance.tags & restore.OUR_TAGS))
+    way_out = f"see to it on {instance.host}, or leave it as it is: openstack server unset {tags} {instance.id}"
+    return Wait(host, f"{reason}, and {moves} times nothing came of it: {way_out}", instance, alarm=True)
 
 
 def before_clearing(host, world):

@@ -140,6 +140,14 @@ def test_a_nova_that_does_not_answer_an_evacuation_that_it_has_is_asked_for_fewe
         assert learned.pace.window == (window if kind is step_types.Evacuate else 40)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "moves"), [(TOOK, 1), (nova.Refused("no", 409), 1), (nova.Unreachable("gone", sent=False), 0)]
+)
+def test_how_often_a_former_state_was_asked_for_is_counted(outcome, moves):
+    assert Learned(step_types.Restore, outcome, move="pause").attempts.moves("i1") == moves
+    assert Learned(step_types.Delete, outcome).attempts.moves("i1") == 0
+
+
 def test_what_is_nobodys_fault_outside_is_not_swallowed():
     with pytest.raises(ZeroDivisionError):
         Learned(step_types.Delete, ZeroDivisionError())

@@ -6,7 +6,8 @@ import dataclasses
 import pytest
 
 from nova_ha.attempts import SETTLE
-from nova_ha.restoring import before_clearing, is_back
+from nova_ha.restore import TAGS
+from nova_ha.restoring import MANY_MOVES, before_clearing, is_back
 from nova_ha.steps import Restore, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
 
@@ -144,6 +145,19 @@ def test_a_move_is_given_time():
     assert NOW + 2 <= until <= NOW + 10
     assert kinds(restoring(elsewhere(), attempts=attempts, now=until - 0.1)) == ["Wait"]
     assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
+
+
+@pytest.mark.parametrize(("moves", "alarm"), [(MANY_MOVES - 1, False), (MANY_MOVES, True)])
+def test_a_state_that_is_not_reached_is_an_operators_to_look_at_in_the_end(moves, alarm):
+    attempts = nothing_asked()
+    for _ in range(moves):
+        attempts.moved("i1", NOW, "asked to pause")
+    one = elsewhere(noted=None, tags=frozenset({TAGS["paused"], "mine"}))
+    (found,) = restoring(one, attempts=attempts, now=NOW + 1)
+    assert (type(found), found.alarm) == (Wait, alarm)
+    assert ("openstack server unset --tag nova-ha:restore=paused i1" in found.reason) is alarm
+    # It goes on all the same.
+    assert kinds(restoring(one, attempts=attempts, now=NOW + 1e6)) == ["Restore"]
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "unclear"])
