@@ -9,7 +9,7 @@ to do with each other is ``double_failure`` and ``turns``, who goes first and ho
 """
 
 from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, returning, sending, turns
-from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
+from nova_ha.recovering import MANY_FAILURES, MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
 
@@ -94,6 +94,10 @@ def _recover(case, taken):
         spare = reserve.choose(service, world.services, world.aggregates, taken)
         taken.add(spare)
         to_mark = mark.mark(service, spare)
+        refused = case.attempts.get(service.id)
+        if refused is not None and case.now < refused.until:
+            reason = f"it is to be forced down and disabled in Nova; tried again after a pause: {refused.reason}"
+            return [case.wait(reason, alarm=refused.failures >= MANY_FAILURES)]
         return [TakeOut(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
     enlist = _enlist(case)
     if enlist and case.attempts.get(enlist.service.id) is None:

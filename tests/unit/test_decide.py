@@ -6,6 +6,8 @@ import dataclasses
 import pytest
 
 from nova_ha import decide
+from nova_ha.attempts import FORBIDDEN
+from nova_ha.recovering import MANY_FAILURES
 from nova_ha.rules import Rules
 from nova_ha.steps import Claim, Close, Enlist, Leave, TakeOut, Wait, is_action
 from tests.unit.worlds import (
@@ -152,8 +154,22 @@ def test_a_host_that_nova_refuses_to_force_down_does_not_hold_up_all_others():
     attempts = nothing_asked()
     attempts.failed("id-compute-2", NOW, "refused")
     odd = host(name="compute-2", service_=service("compute-2", forced_down=False))
-    found = decided(host(instances=[instance()]), odd, attempts=attempts, services=[living("compute-3")])
+    hosts, services = (host(instances=[instance()]), odd), [living("compute-3")]
+    until = attempts.get("id-compute-2").until
+    found = decided(*hosts, attempts=attempts, services=services, now=until - 0.1)
+    assert sorted(kinds(found)) == ["Evacuate", "Wait"]
+    found = decided(*hosts, attempts=attempts, services=services, now=until)
     assert sorted(kinds(found)) == ["Evacuate", "TakeOut"]
+
+
+@pytest.mark.parametrize(("failures", "alarm"), [(MANY_FAILURES - 1, False), (MANY_FAILURES, True)])
+def test_a_host_that_nova_goes_on_to_refuse_to_force_down_is_an_operators_matter(failures, alarm):
+    attempts = nothing_asked()
+    for _ in range(failures):
+        attempts.failed("id-compute-1", NOW, "policy (HTTP 403)", FORBIDDEN)
+    (found,) = decided(host(service_=service(forced_down=False)), attempts=attempts)
+    assert (type(found), found.alarm) == (Wait, alarm)
+    assert "HTTP 403" in found.reason
 
 
 # Reserved hosts
