@@ -61,7 +61,7 @@ class Attempt:
     :param reason: what there is to say about it
     :param cause: why it failed the last time, one of ``BACKOFFS``
     :param since: seconds (monotonic) since when it has been failing for this cause
-    :param settle: UNCLEAR: seconds in which a Nova that is at work carries out what it still has of the request
+    :param settle: UNCLEAR: seconds in which a Nova that answers carries out what it still has of the request
     """
 
     outcome: str
@@ -102,7 +102,7 @@ class Attempts(Sightings):
         What it has of it while it hangs, it does when it goes on: at the same moment in which it answers us again.
         """
         attempt = self._attempts.get(instance)
-        return attempt is not None and attempt.outcome == UNCLEAR and self.at_work_for(now) < attempt.settle
+        return attempt is not None and attempt.outcome == UNCLEAR and self.answering_for(now) < attempt.settle
 
     def open(self, now):
         """The ids of the instances whose request is under way, or may still show to have been taken."""

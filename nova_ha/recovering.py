@@ -93,8 +93,9 @@ def instance_step(case, instance):
         for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(case.world.services)
         return case.wait("no compute host is up and enabled that could take it", instance, alarm=for_ever)
     if case.attempts.may_show(instance.id, case.now):
-        reason = f"{case.attempts.get(instance.id).reason}; Nova may still do it, until it has been at work for a while"
-        return case.wait(reason, instance)
+        attempt = case.attempts.get(instance.id)
+        reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
+        return case.wait(reason, instance, alarm=case.now - attempt.until >= case.rules.stuck_after)
     return _evacuate(case, instance)
 
 

@@ -23,8 +23,8 @@ LOST_AFTER = 150.0
 # Seconds after its last report in which Nova may hold a host to be up, so that the scheduler chooses it: Nova's
 # service_down_time, which is 60 unless an operator has made it longer.
 HELD_UP = 300.0
-# Seconds without a new report of any host after which the conductor is not held to be at work. They come every few
-# seconds, and are looked at every ten.
+# Seconds without a new report of any host after which the conductor is not held to be at work, or without a look at
+# them after which Nova's API is not. They come every few seconds, and are looked at every ten.
 SILENCE = 45.0
 
 
@@ -40,6 +40,8 @@ class Sightings:
         self._seen = {}  # id of a record -> when it was first seen
         self._destinations = {}  # instance id -> hosts that it was seen to be sent to
         self._waiting = {}  # instance id -> its records that have named no destination for long
+        self._answered_at = float("-inf")  # when Nova's API last told of services
+        self._answering_since = float("-inf")  # since when it has done so without a break
         self._newest_report = None  # Nova's time of the newest report of any host
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since = None  # since when reports have come all the time
@@ -57,6 +59,9 @@ class Sightings:
 
         :param services: ``{Nova's host name: snapshot.Service}``
         """
+        if now - self._answered_at > SILENCE:
+            self._answering_since = now
+        self._answered_at = now
         for name, service in services.items():
             if not service.up:
                 self._down[name] = now
@@ -122,6 +127,10 @@ class Sightings:
         # The conductor takes the oldest record for a new request: the request's own is left over then.
         seen = self._seen.get(record.id, float("inf"))
         return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
+
+    def answering_for(self, now):
+        """For how many seconds Nova's API has answered without a break."""
+        return now - self._answering_since
 
     def at_work_for(self, now):
         """For how many seconds Nova's API, conductor and message bus have been seen at work without a break."""

@@ -291,6 +291,17 @@ def test_what_a_hung_nova_may_still_have_is_given_time_to_show_once_it_goes_on(a
     assert kinds(steps_for(instance(), attempts=attempts, now=goes_on + after)) == [kind]
 
 
+@pytest.mark.parametrize(("late", "alarm"), [(-1, False), (0, True)])
+def test_a_nova_whose_answers_are_too_far_apart_to_go_on_is_told_of(late, alarm):
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    attempts.unclear("i1", NOW, "timed out")
+    now = NOW + SETTLE + STUCK + late
+    reporting(attempts, NOW, now, every=SETTLE)
+    (found,) = steps_for(instance(), attempts=attempts, now=now)
+    assert isinstance(found, Wait) and found.alarm is alarm
+
+
 @pytest.mark.parametrize(("after", "kind"), [(INHERITED_SETTLE - 1, "Wait"), (INHERITED_SETTLE, "Evacuate")])
 def test_what_a_former_engine_may_have_sent_is_given_time_to_show(after, kind):
     attempts = nothing_asked()
