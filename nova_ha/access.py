@@ -140,7 +140,6 @@ class Access:
             self._lost.clear()
             self._session.invalidate()
 
-
     @property
     def _address(self):
         return getattr(self._session.auth, "auth_url", "Keystone")

@@ -76,7 +76,6 @@ class Question:
             self._asker.kill()
             self._asker.communicate()
 
-
     def _ask(self):
         """Start the program that asks, if nova-compute is there already."""
         words = command(self._state.main_pid)
