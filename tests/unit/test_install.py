@@ -43,6 +43,11 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
     assert len(list((tmp_path / package / "__pycache__").glob("*.pyc"))) == len(sources)
 
 
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_what_is_installed_is_told(target):
+    assert f"| `/{target}`" in (TREE / "README.md").read_text(encoding="utf-8")
+
+
 def test_nothing_of_a_former_version_is_left(tmp_path):
     install("--root", tmp_path)
     (package,) = tmp_path.rglob("nova_ha")
