@@ -2,7 +2,8 @@
 """The options of fence_compute, as data: what they are called, what they mean, and what becomes of them.
 
 Each is (name, getopt, type or choices, what it is for, default): name as on standard input, getopt as in fence-agents
-(``r:``: the letter r with a value; ``:``: no letter, with a value; empty: neither).
+(``r:``: the letter r with a value; ``:``: no letter, with a value; empty: neither). A name with a dash is declared with
+an underscore as well, so that pcs takes either spelling of what configurations are known to spell with dashes.
 """
 
 import shlex
@@ -28,14 +29,14 @@ DOCS = {
 ONLY_FORCE_DOWN = " (used with force_down only)"
 NOT_USED = " (accepted as existing configurations have it; not used: the resource NovaEvacuate has its own)"
 CLOUD = (
-    ("auth_url", "k:", None, "Keystone Admin Auth URL" + ONLY_FORCE_DOWN, ""),
-    ("tenant_name", "t:", None, "Keystone Admin Tenant or v3 Project" + ONLY_FORCE_DOWN, ""),
+    ("auth-url", "k:", None, "Keystone Admin Auth URL" + ONLY_FORCE_DOWN, ""),
+    ("tenant-name", "t:", None, "Keystone Admin Tenant or v3 Project" + ONLY_FORCE_DOWN, ""),
     ("user-domain", "u:", None, "Keystone v3 User Domain" + ONLY_FORCE_DOWN, "Default"),
     ("project-domain", "P:", None, "Keystone v3 Project Domain" + ONLY_FORCE_DOWN, "Default"),
     ("endpoint_type", "e:", None, "Nova Endpoint type" + ONLY_FORCE_DOWN, "internalURL"),
     ("region_name", ":", None, "Region Name" + ONLY_FORCE_DOWN, ""),
     ("insecure", "", None, "Allow Insecure TLS Requests" + ONLY_FORCE_DOWN, None),
-    ("no_shared_storage", "", None, "Disable functionality for dealing with shared storage" + NOT_USED, "False"),
+    ("no-shared-storage", "", None, "Disable functionality for dealing with shared storage" + NOT_USED, "False"),
     ("instance_filtering", "", None, "Only evacuate instances tagged evacuable, if any are" + NOT_USED, "True"),
 )
 LOGIN = {
@@ -48,7 +49,7 @@ HOST = (
     ("domain", "d:", None, "DNS domain in which hosts live, where some names of theirs have it, others not", None),
     ("compute-domain", ":", None, "Replaced by domain", None),
     ("attribute", ":", None, "Node attribute that is the flag; as for NovaEvacuate and NovaCompute", flag.ATTRIBUTE),
-    ("record_only", "r:", None, "Only flag, another device powers the host (true, false; disabled: nothing)", "False"),
+    ("record-only", "r:", None, "Only flag, another device powers the host (true, false; disabled: nothing)", "False"),
     ("force_down", "", None, "Once a host is flagged, have Nova take it for down at once, if it answers", None),
 )
 POWER = (

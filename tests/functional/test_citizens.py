@@ -110,6 +110,14 @@ def test_good_values_are_taken(settings, agent, values):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_line_that_makes_the_flagging_device_today_is_taken_as_it_is(settings):
+    cloud_of = "auth_url=http://k:5000/v3 login=u passwd=p tenant_name=t domain=localdomain"
+    line = f"stonith create fence-nova {FENCE_AGENT} {cloud_of} record_only=1 no-shared-storage=True"
+    script = f"cibadmin --empty >{SCRATCH} && pcs -f {SCRATCH} {line} meta provides=unfencing --agent-validation"
+    done = on_control(settings, script)
+    assert done.returncode == 0, done.stderr
+
+
 def _declared(settings, agent):
     """The names of the parameters that an agent declares."""
     ask = f"{FENCE_AGENT} -o metadata" if agent == FENCE_AGENT else f"{OPENSTACK}/{agent} meta-data"

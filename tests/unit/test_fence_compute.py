@@ -98,6 +98,13 @@ def test_what_the_existing_agent_takes_is_taken(parameters, name, letter, longop
     assert (parameters[name].find("content").get("type") != "boolean") == valued
 
 
+@pytest.mark.parametrize("name", ["auth-url", "tenant-name", "no-shared-storage", "record-only"])
+def test_what_deployments_spell_with_dashes_is_declared_like_that_for_pcs_too(parameters, name):
+    assert parameters[name].get("deprecated") == "1"
+    assert parameters[name.replace("-", "_")].get("obsoletes") == name
+    assert f"--{name}" in parameters[name].find("getopt").get("mixed")
+
+
 def test_every_letter_of_the_existing_agent_is_read(tmp_path):
     # As help is asked for last, what comes before it has been understood.
     letters = ["-v", "-q", "-k", "u", "-e", "u", "-l", "u", "-p", "x", "-S", "true", "-n", "h", "-t", "s"]
