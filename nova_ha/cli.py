@@ -16,10 +16,8 @@ from typing import NamedTuple, Optional
 
 from nova_ha import cluster as pacemaker
 from nova_ha import flag, hostnames, runstate
+from nova_ha.parameters import DEFAULT_CONFIG
 from nova_ha.table import width
-
-# Where the engine finds what no parameter sets (config.DEFAULT_FILE, which costs much to import).
-CONFIG_FILE = "/etc/nova-ha/nova-ha.conf"
 
 FAILED = 1
 STATUS_CODES = {"well": 0, "recovering": 3, "attention": 4}
@@ -43,7 +41,7 @@ class Deployment(NamedTuple):
     state: Optional[runstate.RunState]
 
 
-def main(arguments=None, runner=pacemaker.run, root=runstate.ROOT, config_file=CONFIG_FILE):
+def main(arguments=None, runner=pacemaker.run, root=runstate.ROOT, config_file=DEFAULT_CONFIG):
     """Do what the command line asks for; returns the exit code.
 
     :param runner: runs Pacemaker's programs, see ``cluster.run``

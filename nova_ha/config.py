@@ -18,9 +18,7 @@ from nova_ha import access
 from nova_ha.answers import Misconfigured
 from nova_ha.nova import Nova
 from nova_ha.options import GROUP, OPTIONS
-from nova_ha.parameters import DEFAULT_DOMAIN
-
-DEFAULT_FILE = "/etc/nova-ha/nova-ha.conf"
+from nova_ha.parameters import DEFAULT_CONFIG, DEFAULT_DOMAIN, is_true
 
 # Seconds that one request may take: longer than Nova's slowest honest answer; and at most: shorter than what counts as
 # hung (runstate.HUNG_AFTER).
@@ -38,7 +36,6 @@ _AUTH = {
     "user_domain": "user_domain_name",
     "project_domain": "project_domain_name",
 }
-_TRUE = frozenset({"1", "true", "yes", "on", "ja", "y", "t"})
 
 
 def load(parameters):
@@ -49,7 +46,7 @@ def load(parameters):
     :raises Misconfigured: the file cannot be read, or a value is none that its option takes
     """
     conf = _registered()
-    path = parameters.get("config", DEFAULT_FILE)
+    path = parameters.get("config", DEFAULT_CONFIG)
     # The parameters alone may do, so only a file that somebody named must be there.
     files = [path] if "config" in parameters or os.path.exists(path) else []
     try:
@@ -103,11 +100,6 @@ def cloud(conf, before_request=lambda: None):
     options = conf[GROUP]
     carrier = session(conf, before_request)
     return Nova(carrier, options.valid_interfaces, options.region_name, _who(conf))
-
-
-def is_true(text):
-    """Whether a parameter's text means yes, as Pacemaker's users write it."""
-    return text.strip().lower() in _TRUE
 
 
 def _who(conf):

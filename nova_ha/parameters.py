@@ -16,7 +16,9 @@ DEFAULT_DOMAIN = "Default"
 DEFAULT_CONFIG = "/etc/nova-ha/nova-ha.conf"
 
 ENDPOINT_TYPES = ("publicURL", "internalURL", "adminURL", "public", "internal", "admin")
-BOOLEANS = ("1", "0", "true", "false", "yes", "no", "on", "off")
+BOOLEANS = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+# Resource agents in shell take these, too (ocf_is_true), and existing configurations may have them.
+_ALSO = {"y": True, "ja": True}
 
 # Longest piece of a bad value that a message repeats.
 _SHOWN = 80
@@ -78,8 +80,13 @@ def one_of(choices):
 
 
 def boolean(value):
-    """A check: yes or no, in one of the ways that the OCF standard knows."""
-    return None if value.lower() in BOOLEANS else f"one of {', '.join(BOOLEANS)} is needed"
+    """A check: yes or no, in one of the ways in which Pacemaker's users write it."""
+    return None if value.lower() in {**BOOLEANS, **_ALSO} else f"one of {', '.join(BOOLEANS)} is needed"
+
+
+def is_true(value):
+    """Whether a value that such a check has let through means yes."""
+    return {**BOOLEANS, **_ALSO}.get(value.lower(), False)
 
 
 def seconds(value):

@@ -82,7 +82,7 @@ class Reload:
 
 def set_level(given):
     """Log as much as the agent's parameters ask for."""
-    log.setLevel(logging.DEBUG if config.is_true(given.get("verbose", "")) else logging.INFO)
+    log.setLevel(logging.DEBUG if parameters.is_true(given.get("verbose", "")) else logging.INFO)
 
 
 def _fixed(conf):

@@ -168,6 +168,12 @@ def test_a_good_configuration(agent):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("value", ["1", "True", "yes", "ON", "y", "ja", "0", "FALSE", "no", "off"])
+def test_what_the_existing_agents_took_for_yes_or_no_is_taken(value):
+    done = ocf(NOVA_EVACUATE, "validate-all", {**CLOUD, "insecure": value, "no_shared_storage": value})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("action", ["start", "validate-all"])
 def test_a_clone_is_refused(instance, action):
     done = ocf(NOVA_EVACUATE, action, {**CLOUD, "CRM_meta_clone": "0"}, instance=instance)
