@@ -104,6 +104,9 @@ class Recorder:
         agents = self._cluster.fence_agents({device for level in levels for device in level}) if levels else {}
         return [[agents.get(device) for device in level] for level in levels]
 
+    def validate(self):
+        """Nothing: no parameter of a device that only flags says where anything is."""
+
     def on(self, host):
         """Nothing: the flag stays for as long as the recovery needs it."""
 
@@ -176,6 +179,16 @@ class PowerSwitch(Recorder):
             by_plug = not self._power.serves_one()
         found = devices.together(behind, by_plug)
         return found if by_plug else {self._plug: found.get(None, set())}
+
+    def validate(self):
+        """Have the power agent look at what it would be given.
+
+        :raises FenceError: it will not do
+        """
+        try:
+            self._power.validate()
+        except PowerError as error:
+            raise FenceError(str(error)) from error
 
     def on(self, host):
         """Power the host on, and prove it.

@@ -102,7 +102,9 @@ USER_DEFAULTS = {"user_domain": "Default", "project_domain": "Default"}
 ENDPOINT = ("endpoint_type", "region_name", "insecure")
 
 # On a command line they have no value, and stand for themselves.
-_SWITCHES = frozenset(name for table, _order in TABLES for name, letter, *_ in table if not letter.endswith(":"))
+_SWITCHES = frozenset(
+    name.replace("-", "_") for table, _order in TABLES for name, letter, *_ in table if not letter.endswith(":")
+)
 
 
 class OptionError(ValueError):
@@ -168,7 +170,8 @@ def for_power_agent(given):
     for name in (*login, *RENAMED, *listed, *LIMITS, *MANNERS):
         value = given.get("--" + name.replace("_", "-"))
         if value is not None:
-            passed[RENAMED.get(name, name.replace("-", "_"))] = "1" if name in _SWITCHES and value == "" else value
+            name = name.replace("-", "_")
+            passed[RENAMED.get(name, name)] = "1" if name in _SWITCHES and value == "" else value
     if not passed:
         raise OptionError(
             "no options for the power agent: give its ip, username and password (power_username and power_password "
@@ -192,6 +195,21 @@ def for_cloud(given):
         if value is not None:
             found[name] = "1" if name in _SWITCHES and value == "" else value
     return found
+
+
+def problem(given, lines):
+    """What is wrong with options that a fence would go on without, in one line, or None.
+
+    :param given: ``{long option: value}``
+    :param lines: standard input: what is no value of a switch is not given, the library has left it out
+    """
+    for name in ("domain", "compute-domain"):
+        if given.get(f"--{name}") and (wanted := parameters.word(given[f"--{name}"])):
+            return f"{name}: {given[f'--{name}'][:80]!r} will not do: {wanted}"
+    for name, _equals, value in (line.strip().partition("=") for line in lines):
+        if name.replace("-", "_") in _SWITCHES and value.strip('"').lower() not in parameters.BOOLEANS:
+            return f"{name}: {value[:80]!r} will not do: one of {', '.join(parameters.BOOLEANS)} is needed"
+    return None
 
 
 def cloud_problem(found):

@@ -19,14 +19,16 @@ _ENVIRONMENT = {"PATH": _PATH, "LC_ALL": "C"}
 # Exit codes of ``status`` by what it says (the FenceAgentAPI of ClusterLabs).
 _STATUS = {"on": 0, "off": 2}
 
-# What the fencing library adds to every wrong use.
-_HINT = "Please use '-h' for usage"
+# What the fencing library adds to every wrong use, and to every reason why options will not do.
+_HINTS = ("Please use '-h' for usage", "validate-all failed")
 
 # Options whose values are never repeated, whatever the agent says: passwords, IPMI's and SNMP's keys.
 _SECRET = re.compile("passw|hexadecimal_kg|community|token")
 
 # An agent that has it serves one host at each address; without it, its plug says which of many is meant.
 _ONE_HOST_AGENT = "port_as_ip"
+
+_VALIDATE = "validate-all"
 
 
 class PowerError(Exception):
@@ -102,17 +104,28 @@ class PowerAgent:
         """
         self._succeed("monitor", self._deadline())
 
+    def validate(self):
+        """Have the agent look at its options, without asking the BMC; not every agent can.
+
+        :raises PowerError: they will not do
+        """
+        if _VALIDATE in self._declared("action"):
+            self._succeed(_VALIDATE, self._deadline())
+
     def serves_one(self):
         """Whether the agent powers one host at each address, so that it does not look at its plug.
 
         :raises PowerError: its metadata cannot be read
         """
+        return _ONE_HOST_AGENT in self._declared("parameter")
+
+    def _declared(self, kind):
+        """The names of what the agent's metadata has of a kind."""
         out = self._succeed("metadata", self._deadline())
         try:
-            names = {parameter.get("name") for parameter in ElementTree.fromstring(out).iter("parameter")}
+            return {declared.get("name") for declared in ElementTree.fromstring(out).iter(kind)}
         except ElementTree.ParseError as error:
             raise PowerError(f"{self.name} metadata: not understood: {error}") from error
-        return _ONE_HOST_AGENT in names
 
     def _deadline(self):
         return time.monotonic() + self._limit
@@ -158,7 +171,7 @@ class PowerAgent:
         return child.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
     def _failure(self, action, code, err):
-        lines = [line.strip() for line in err.splitlines() if line.strip() and _HINT not in line]
+        lines = [line.strip() for line in err.splitlines() if line.strip() and not any(hint in line for hint in _HINTS)]
         errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
         said = (errors or lines or [f"exit code {code}"])[-1].removeprefix("Failed: ")
         return f"{self.name} {action}: {self._without_secrets(said)[:300]}"

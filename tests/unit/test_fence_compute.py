@@ -200,6 +200,17 @@ def test_a_parameter_is_spelt_as_operators_spell_it(parameters, name, getopt):
         (("action=explode", "plug=compute-1"), "Unrecognised action 'explode'"),
         (("action=monitor", "record_only=1"), "cibadmin is not installed"),
         (("action=validate-all",), "no options for the power agent"),
+        (("action=validate-all", "record_only=1", "domain=a b"), "domain: 'a b' will not do: a name without white"),
+        (("action=validate-all", "record_only=1", "compute_domain=a b"), "compute-domain: 'a b' will not do"),
+        (("action=validate-all", "record_only=1", "force_down=perhaps"), "force_down: 'perhaps' will not do: one of 1"),
+        (("action=validate-all", "ip=::1", "ssl-insecure=2"), "ssl-insecure: '2' will not do: one of 1, 0, true"),
+        (("action=validate-all", "username=u"), "fence_ipmilan validate-all: You have to enter fence address"),
+        (
+            ("action=validate-all", "power_agent=fence_apc", "ip=::1", "username=u"),
+            "fence_apc validate-all: You have to enter password, password script or identity file",
+        ),
+        (("action=validate-all", "ip=::1", "power_agent=/bin/true"), "true metadata: not understood"),
+        (("action=off", "plug=x", "record_only=maybe", "colour=blue"), "record_only: 'maybe' will not do"),
     ],
 )
 def test_bad_input_is_one_clear_line(lines, text):
@@ -208,6 +219,13 @@ def test_bad_input_is_one_clear_line(lines, text):
     said = [line for line in done.stderr.splitlines() if "ERROR" in line and "Please use '-h'" not in line]
     assert len(said) == 1
     assert text in said[0]
+
+
+@pytest.mark.parametrize("agent", ["fence_ipmilan", "fence_redfish", "fence_apc", "fence_virsh", "fence_vbox"])
+def test_a_device_of_each_kind_is_valid(agent):
+    lines = ("ip=::1", "username=u", "password=p", "ssl_insecure=true", 'lanplus="1"', "domain=cloud.example")
+    done = fence("action=validate-all", f"power_agent={agent}", *lines)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_unknown_parameter_is_said_and_ignored():

@@ -118,6 +118,29 @@ def test_real_agents_say_whether_they_power_one_host_or_many(agent, one):
     assert PowerAgent(agent, {}, 20).serves_one() is one
 
 
+# Declares that it looks at its options, and finds one missing.
+LOOKS = """
+if action == "metadata":
+    print("<resource-agent><actions>{declared}</actions></resource-agent>"); sys.exit()
+print("2026-01-01 00:00:00,000 ERROR: Failed: You have to enter password\\n", file=sys.stderr)
+print("2026-01-01 00:00:00,000 ERROR: validate-all failed\\n", file=sys.stderr)
+print("2026-01-01 00:00:00,000 ERROR: Please use '-h' for usage\\n", file=sys.stderr)
+sys.exit(1)
+"""
+
+
+def test_options_are_looked_at_by_the_agent_that_will_get_them(stand):
+    power = stand.lives(LOOKS.format(declared="<action name='validate-all'/>")).power(username="u")
+    assert refusal(power.validate) == "fence_stand validate-all: You have to enter password"
+    assert [note["options"]["action"] for note in stand.notes] == ["metadata", "validate-all"]
+    assert stand.notes[-1]["options"]["username"] == "u"
+
+
+def test_an_agent_that_cannot_look_at_its_options_is_not_asked_to(stand):
+    stand.lives(LOOKS.format(declared="<action name='off'/>")).power().validate()
+    assert [note["options"]["action"] for note in stand.notes] == ["metadata"]
+
+
 def test_an_agent_whose_metadata_is_garbage(stand):
     said = refusal(stand.lives('print("<resource-agent>")').power().serves_one)
     assert said.startswith("fence_stand metadata: not understood: ")
