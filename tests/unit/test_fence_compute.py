@@ -388,6 +388,9 @@ class Lines:
         assert errors == "surrogateescape"
 
 
+LEVELS = '<fencing-level target-pattern="compute-.*" devices="fence_ipmilan-1,fence_compute"/>'
+
+
 @pytest.mark.parametrize("action", ["off", "reboot"])
 def test_record_only_flags(agent, action):
     pacemaker = Pacemaker({"compute-1": None})
@@ -407,6 +410,27 @@ def test_the_flag_can_be_another_attribute(agent):
 
     assert agent(pacemaker, "action=off", "plug=compute-1", "record_only=1", "attribute=ours") == 0
     assert written == ["ours"]
+
+
+@pytest.mark.parametrize(("action", "delays"), [("off", [7]), ("reboot", [7]), ("on", []), ("status", [])])
+def test_a_delay_comes_before_anything_is_done(agent, monkeypatch, action, delays):
+    pacemaker, waited = Pacemaker({"compute-1": None}), []
+
+    def sleep(seconds):
+        assert pacemaker.written == []
+        waited.append(int(seconds))
+
+    monkeypatch.setattr("time.sleep", sleep)
+    agent(pacemaker, f"action={action}", "plug=compute-1", "record_only=1", "delay=7")
+    assert waited == delays
+
+
+@pytest.mark.parametrize("name", ["domain", "compute-domain", "compute_domain"])
+def test_the_domain_says_which_host_is_meant(agent, name):
+    pacemaker = Pacemaker({"compute-1.a.example": None, "compute-1.b.example": None}, levels=LEVELS)
+    assert agent(pacemaker, "action=off", "plug=compute-1", "record_only=1") == 1
+    assert agent(pacemaker, "action=off", "plug=compute-1", "record_only=1", f"{name}=b.example") == 0
+    assert pacemaker.flags == {"compute-1.a.example": None, "compute-1.b.example": "yes"}
 
 
 def test_record_only_on_leaves_the_flag(agent):
