@@ -35,7 +35,7 @@ class Place(Service):
 
     def __init__(self, *states, refuses=None, slow=None, idle=()):
         self.states, self.refuses, self.slow, self.idle = list(states), refuses, slow, idle
-        self.orders = []
+        self.orders, self.times = [], []
 
     def find(self):
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -44,9 +44,11 @@ class Place(Service):
         return state
 
     def start(self, state, timeout):
+        self.times.append(timeout)
         self._order("start", RUNNING)
 
     def stop(self, state, timeout):
+        self.times.append(timeout)
         self._order("stop", STOPPED)
 
     def kill(self, state):
@@ -125,6 +127,18 @@ def failure(function, *arguments):
 def test_the_way_in_which_it_is_run(monkeypatch, given, systemd, way):
     monkeypatch.setattr(novacompute.systemd, "is_running", lambda: systemd)
     assert type(novacompute.service(given)) is way
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"unit": "x.service"}, "no such systemd unit: x.service"),
+        ({"binary": "/x", "user": "root", "config_files": "/y"}, "no such program: /x"),
+        ({"container": "x", "container_engine": "docker"}, "no container x, or no docker"),
+    ],
+)
+def test_what_is_configured_of_a_way_is_what_is_looked_for(given, missing):
+    assert novacompute.service(given).missing == missing
 
 
 @pytest.mark.parametrize(
@@ -226,6 +240,13 @@ def test_a_stop_is_no_success_while_anything_is_left(place, said, record, clock)
     assert failure(novacompute.stop, place, record, clock.left) == (ocf.OCF_ERR_GENERIC, said)
 
 
+def test_a_start_has_all_of_its_time_and_a_stop_keeps_some_for_being_firm(record, clock):
+    place = Place(STOPPED)
+    novacompute.start(place, record, False, clock.left)
+    novacompute.stop(place, record, clock.left)
+    assert place.times == [60, 55]
+
+
 @pytest.mark.parametrize(
     ("states", "probe", "code"),
     [
@@ -279,3 +300,55 @@ def test_a_deep_look_needs_time(clock, asked):
     code, reason = failure(novacompute.listen, Place(RUNNING), clock.left)
     assert code == ocf.OCF_ERR_ARGS
     assert "timeout of 60 s" in reason
+
+
+# The actions, which go by the parameters and by what Pacemaker says of the operation.
+
+
+@pytest.fixture
+def act(monkeypatch, record):
+    """Does an action on a Place: ``act(novacompute._start, place, probe, OCF_...=...)``."""
+
+    def act(action, place, probe=False, **environment):
+        monkeypatch.setattr(novacompute, "service", lambda given: place)
+        monkeypatch.setattr(novacompute, "_record", lambda: record)
+        monkeypatch.setattr(ocf, "is_probe", lambda: probe)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        action()
+
+    return act
+
+
+@pytest.mark.parametrize(("when", "is_asked"), [("answer", True), ("process", False), ("", True)])
+def test_when_it_counts_as_started_is_the_operator_s_to_say(act, monkeypatch, asked, when, is_asked):
+    monkeypatch.setattr(novacompute.gate, "wait", lambda given, left: None)
+    asked[:] = [None, Answer(ping.ANSWERS)]
+    act(novacompute._start, Place(STOPPED), OCF_RESKEY_started_when=when)
+    assert ("closed" in asked) == is_asked
+
+
+def test_nothing_is_started_before_the_host_is_recovered(act, monkeypatch):
+    def closed(given, left):
+        raise Failure(ocf.OCF_ERR_GENERIC, "compute-1 is being recovered")
+
+    monkeypatch.setattr(novacompute.gate, "wait", closed)
+    place = Place(STOPPED)
+    assert failure(act, novacompute._start, place)[1] == "compute-1 is being recovered"
+    assert place.orders == []
+
+
+@pytest.mark.parametrize(
+    ("level", "probe", "is_asked"), [("10", False, True), ("10", True, False), ("0", False, False), ("", False, False)]
+)
+def test_only_a_deep_monitor_asks_it_and_a_probe_never_does(act, asked, level, probe, is_asked):
+    asked[:] = [None, Answer(ping.ANSWERS)]
+    act(novacompute._monitor, Place(RUNNING), probe, OCF_CHECK_LEVEL=level)
+    assert ("closed" in asked) == is_asked
+
+
+@pytest.mark.parametrize("probe", [True, False])
+def test_a_monitor_asks_pacemaker_nothing_so_that_no_flag_changes_its_answer(act, monkeypatch, probe):
+    monkeypatch.setattr(novacompute.gate, "Cluster", None)
+    act(novacompute._monitor, Place(RUNNING), probe)
+    assert failure(act, novacompute._monitor, Place(STOPPED), probe)[0] == ocf.OCF_NOT_RUNNING
