@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The OCF agents' own files, run as Pacemaker's executor runs them."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from nova_ha import novacomputewait
+from nova_ha.agent import Failure
 from nova_ha.passed import Passed
 from nova_ha.process import Record
 from nova_ha.runstate import ROOT, RunState
@@ -393,6 +396,19 @@ def test_what_cannot_know_whether_it_may_pass_does_not(instance):
     assert done.returncode == INSTALLED
     assert reasons(done) == ["cibadmin is not installed: nova-compute is not started"]
     assert not Passed(instance).is_set()
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_what_the_gate_lets_through_has_passed_and_nothing_else(monkeypatch, instance, is_open):
+    def wait(given, left):
+        if not is_open:
+            raise Failure(GENERIC, "compute-1 is being recovered")
+
+    monkeypatch.setattr(novacomputewait.ocf, "OCF_RESOURCE_INSTANCE", instance)
+    monkeypatch.setattr(novacomputewait.gate, "wait", wait)
+    with contextlib.nullcontext() if is_open else pytest.raises(Failure):
+        novacomputewait._start()
+    assert Passed(instance).is_set() == is_open
 
 
 def test_reload_of_what_waits():
