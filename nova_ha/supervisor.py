@@ -12,7 +12,7 @@ import subprocess
 import syslog
 import time
 
-from nova_ha import agent
+from nova_ha import agent, core
 from nova_ha.agent import Action, Deadline, Failure, ocf
 from nova_ha.parameters import DEFAULT_CONFIG
 from nova_ha.parameters import ENGINE as PARAMETERS
@@ -54,6 +54,8 @@ def main():
         "validate-all": Action(lambda: check_configuration() and None, 20),
         "meta-data": Action(None, 5),
     }
+    # Pacemaker hands it the password.
+    core.leave_none()
     # Exit reasons go to the log, too: under the name that the engine's own lines have.
     syslog.openlog(f"NovaEvacuate({ocf.OCF_RESOURCE_INSTANCE or ''})", syslog.LOG_PID, syslog.LOG_DAEMON)
     agent.run("NovaEvacuate", SHORT, LONG, PARAMETERS, actions)

@@ -362,7 +362,7 @@ def agent(monkeypatch):
         loader.exec_module(module)
         monkeypatch.setattr(module, "Devices", lambda attribute: Devices(attribute, runner=pacemaker))
         monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
-        monkeypatch.setattr(module.resource, "setrlimit", lambda _limit, _values: None)
+        monkeypatch.setattr(module.core, "leave_none", lambda: None)
         monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
         monkeypatch.setattr(sys, "argv", ["fence_compute"])
         monkeypatch.setattr(sys, "stdin", Lines(lines))

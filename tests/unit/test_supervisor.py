@@ -71,6 +71,20 @@ def test_start_hands_the_parameters_over_where_nobody_else_can_read_them(state):
             assert b"sEcret" not in shown.read()
 
 
+LIMIT = """
+import resource
+from nova_ha import agent, supervisor
+agent.run = lambda *_arguments: print(*resource.getrlimit(resource.RLIMIT_CORE))
+supervisor.main()
+"""
+
+
+def test_the_agent_itself_leaves_no_core_with_the_password_that_pacemaker_gave_it():
+    done = subprocess.run(["/usr/bin/python3", "-c", LIMIT], cwd=TREE, capture_output=True, text=True, check=True)
+    soft, hard = done.stdout.split()
+    assert soft == ("0" if hard == "0" else "1")
+
+
 def test_the_engine_is_on_its_own(state):
     start(state, WORK)
     pid = state.holder()
