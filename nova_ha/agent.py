@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both OCF agents share: from declared parameters and actions to an agent that Pacemaker can run.
+"""What the OCF agents share: from declared parameters and actions to an agent that Pacemaker can run.
 
 The OCF standard's part (metadata, dispatch, exit reasons) is done by the helpers of resource-agents.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent NovaCompute does: nova-compute does not start while its host is being recovered.
+"""What the agent NovaCompute does: it starts nova-compute once its host is not being recovered, watches and stops it.
 
 Monitors of a healthy service end before this module is imported: see ``ocf/NovaCompute`` and ``nova_ha.process``.
 """
@@ -25,7 +25,7 @@ PARAMETERS = (
         "unit",
         "string",
         "nova-compute's systemd unit",
-        f"The systemd unit of nova-compute. Without it, the first of {', '.join(UNITS)} that is installed. The unit "
+        f"The systemd unit of nova-compute. Without it, the first of {', '.join(UNITS)} that runs or is installed. It "
         "should not be enabled in systemd, which would start it at boot whether or not the host is being recovered.",
         check=parameters.unit_name,
     ),
