@@ -87,13 +87,35 @@ def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
         gate.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100)
 
 
-def wait(monkeypatch, pacemaker, node=None, **given):
+def wait(monkeypatch, pacemaker, node=None, left=lambda: 1, own="compute-1.example.org", **given):
     """Go through the gate, as an agent that Pacemaker runs (on ``node``) or somebody by hand."""
     if node:
         monkeypatch.setenv("OCF_RESKEY_CRM_meta_on_node", node)
-    monkeypatch.setattr(gate.os, "uname", lambda: type("Uname", (), {"nodename": "compute-1.example.org"}))
+    monkeypatch.setattr(gate.os, "uname", lambda: type("Uname", (), {"nodename": own}))
     monkeypatch.setattr(gate, "Cluster", lambda attribute: Cluster(attribute, runner=pacemaker))
-    gate.wait(given, lambda: 1)
+    gate.wait(given, left)
+
+
+def another(command, timeout):
+    """A runner behind which compute-1 has another attribute than ours."""
+    pair = '<instance_attributes><nvpair name="another" value="yes"/></instance_attributes>'
+    return (0, f'<node uname="compute-1">{pair}</node>', "") if '"another"' in command[-1] else (105, "", "")
+
+
+def test_it_goes_by_the_agent_s_parameters(monkeypatch, clock):
+    # The pause after a recovery,
+    wait(monkeypatch, Pacemaker({"compute-1": "no"}), "compute-1", clock.left, evacuation_delay="7")
+    assert clock.now == 7
+    # the attribute that is the flag,
+    wait(monkeypatch, another, "compute-1")
+    with pytest.raises(Failure, match="is being recovered"):
+        wait(monkeypatch, another, "compute-1", attribute="another")
+    # and the domain, where nobody says which host it is.
+    both = {"compute-1.a.example": "yes", "compute-1.b.example": None}
+    monkeypatch.delenv("OCF_RESKEY_CRM_meta_on_node")
+    with pytest.raises(Failure, match="set the parameter domain"):
+        wait(monkeypatch, Pacemaker(both), own="compute-1")
+    wait(monkeypatch, Pacemaker(both), own="compute-1", domain="b.example")
 
 
 def test_the_host_is_the_one_that_pacemaker_names(monkeypatch):
