@@ -54,9 +54,16 @@ def test_flags_are_read_for_all_hosts_at_once(answer, flags):
     assert cluster((query(FLAGGED), answer)).flags() == flags
 
 
-@pytest.mark.parametrize("answer", [(102, "", "Connection to the CIB manager failed"), (0, "not xml", "")])
-def test_a_cluster_that_does_not_answer_is_said_so(answer):
-    with pytest.raises(ClusterError):
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((102, "", "x\nConnection to the CIB manager failed\n"), "cannot be read: Connection to .* failed$"),
+        ((102, "", ""), "cannot be read: nothing$"),
+        ((0, "not xml", ""), "Pacemaker answered what is not XML: "),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_said_so(answer, said):
+    with pytest.raises(ClusterError, match=said):
         cluster((query(FLAGGED), answer)).flags()
 
 

@@ -92,10 +92,17 @@ def test_an_engine_that_is_not_installed(installed):
     assert list(place.problems()) == ["container_engine: docker is not installed"]
 
 
-@pytest.mark.parametrize("says", [(1, "", "Cannot connect to the Docker daemon at unix:///x.sock."), "x", ""])
-def test_an_engine_that_gives_no_answer_has_not_said_that_it_is_not_there(says):
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        ((1, "", "Cannot connect to the Docker daemon at unix:///x.sock."), "podman inspect nova_compute: Cannot"),
+        ("x", "answered what cannot be understood"),
+        ("", "answered what cannot be understood"),
+    ],
+)
+def test_an_engine_that_gives_no_answer_has_not_said_that_it_is_not_there(says, said):
     place = Container(NAME, runner=Engine(says))
-    with pytest.raises(ServiceError):
+    with pytest.raises(ServiceError, match=said):
         place.find()
     assert len(list(place.problems())) == 1
 

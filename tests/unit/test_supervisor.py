@@ -204,6 +204,15 @@ def test_stop_of_an_engine_that_is_frozen(state):
     assert state.holder() is None
 
 
+def test_a_stop_after_which_the_engine_is_still_there_is_no_success():
+    class Immortal:
+        def holder(self):
+            return 999999999
+
+    reason = "the engine, process 999999999, cannot be killed"
+    assert failure(supervisor.stop, Immortal(), lambda: 0.1) == (ocf.OCF_ERR_GENERIC, reason)
+
+
 def test_stop_of_none_is_well(tmp_path):
     supervisor.stop(RunState("none", str(tmp_path)), lambda: 5)
 

@@ -131,9 +131,17 @@ def test_a_start_that_fails(host, error, said):
     assert str(raised.value) == said
 
 
-@pytest.mark.parametrize("answer", ["", "garbage", "MainPID=x\nLoadState=loaded", "\n\n\n"])
-def test_an_answer_that_is_not_understood(answer):
-    with pytest.raises(ServiceError):
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("", "answered what cannot be understood"),
+        ("garbage", "answered what cannot be understood"),
+        ("MainPID=x\nLoadState=loaded", "answered what cannot be understood"),
+        ("a=b\n\nc=d", "asked for 1 units, told of 2"),
+    ],
+)
+def test_an_answer_that_is_not_understood(answer, said):
+    with pytest.raises(ServiceError, match=said):
         Unit(UNIT, lambda command, timeout: (0, answer, "")).find()
 
 
