@@ -234,6 +234,13 @@ def test_an_unknown_parameter_is_said_and_ignored():
     assert "Ignoring unknown option 'colour=blue'" in done.stderr
 
 
+def test_without_any_input_it_says_what_it_needs():
+    done = subprocess.run(["sh", "-c", f"exec {FENCE_COMPUTE} <&-"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Failed: You have to enter plug number" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_option_on_the_command_line_is_refused():
     done = fence(arguments=["--colour", "blue"])
     assert done.returncode == 1
