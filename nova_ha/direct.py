@@ -140,12 +140,15 @@ class Direct(Service):
         return interpreter == self._binary or bool(words) and processes.names(pid, words[0], self._binary)
 
     def _candidates(self):
-        """The processes that run, of the users that may have to do with it; in their order."""
+        """The processes that run on this host, of the users that may have to do with it; in their order."""
         users = {0, self._user_id()}
         return [
             pid
             for pid in sorted(processes.all_ids())
-            if pid != os.getpid() and processes.user(pid) in users and process.start_time(pid) is not None
+            if pid != os.getpid()
+            and processes.user(pid) in users
+            and process.start_time(pid) is not None
+            and not processes.is_contained(pid)
         ]
 
     def _user_id(self):

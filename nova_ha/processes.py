@@ -31,6 +31,11 @@ def names(pid, path, file):
     return os.path.isabs(path) and _is_same(f"/proc/{pid}/root{path}", file)
 
 
+def is_contained(pid):
+    """Whether a process is in a container on this host: in another namespace of process ids than we; or gone."""
+    return not _is_same(f"/proc/{pid}/ns/pid", "/proc/self/ns/pid")
+
+
 def user(pid):
     """The id of the user that a process runs as, or None if it is gone."""
     words = _status(pid).get("Uid", "").split()

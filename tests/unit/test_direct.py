@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from nova_ha import process
+from nova_ha import process, processes
 from nova_ha.direct import Direct
 from nova_ha.service import NotInTime, ServiceError
 
@@ -199,6 +199,23 @@ def test_another_user_s_process_is_not_it(make, tmp_path):
     direct = make(user="daemon")
     environment = {"NOVA_HA_RESOURCE": "r"}
     with running([tmp_path / "nova-compute"], user=USER, env=environment):
+        assert direct.find().is_over
+
+
+CONTAINED = ["unshare", "--pid", "--fork", "--kill-child"]
+
+
+def test_a_process_in_a_container_on_the_host_is_not_it(make, tmp_path):
+    direct = make(user="root")
+    up = tmp_path / "up"
+    script = f"touch {up}; exec sleep 300"
+    # By its mark it would be what a start of ours has left behind, and be killed.
+    with running([*CONTAINED, "env", "NOVA_HA_RESOURCE=r", "sh", "-c", script]):
+        await_(up.exists)
+        assert direct.find().is_over
+    # By its program it would be one that somebody has started by hand.
+    with running([*CONTAINED, tmp_path / "nova-compute"]) as outer:
+        await_(lambda: [pid for pid in processes.descendants(outer) if processes.executes(pid, INTERPRETER)])
         assert direct.find().is_over
 
 
