@@ -91,6 +91,16 @@ def meta(name, default=None):
     return os.environ.get(f"OCF_RESKEY_CRM_meta_{name}", default)
 
 
+def instance():
+    """The resource's name: what is started and stopped goes by it, so that none is guessed.
+
+    :raises Failure: OCF_ERR_ARGS
+    """
+    if not ocf.OCF_RESOURCE_INSTANCE:
+        raise Failure(ocf.OCF_ERR_ARGS, "OCF_RESOURCE_INSTANCE, the resource's name, is not set")
+    return ocf.OCF_RESOURCE_INSTANCE
+
+
 def check_level():
     """How deep a monitor or validate-all is to look (OCF_CHECK_LEVEL): 0, or more on an operator's wish."""
     level = os.environ.get("OCF_CHECK_LEVEL", "")

@@ -114,12 +114,12 @@ def main():
 
 def _start():
     given = check_configuration()
-    deadline = Deadline(600)
+    deadline, record = Deadline(600), _record()
     place = service(given)
     if find(place) is None:
         raise Failure(ocf.OCF_ERR_INSTALLED, place.missing)
     gate.wait(given, deadline.left)
-    start(place, _record(), given.get("started_when", ANSWERS) == ANSWERS, deadline.left)
+    start(place, record, given.get("started_when", ANSWERS) == ANSWERS, deadline.left)
 
 
 def _stop():
@@ -149,7 +149,7 @@ def _validate():
 
 
 def _record():
-    return Record(ocf.OCF_RESOURCE_INSTANCE or "nova-compute")
+    return Record(agent.instance())
 
 
 def check_configuration():
@@ -176,8 +176,8 @@ def service(given):
     if "container" in given:
         return Container(given["container"], given.get("container_engine"))
     if "unit" not in given and (given.keys() & set(DIRECT) or not systemd.is_running()):
-        instance = ocf.OCF_RESOURCE_INSTANCE or "nova-compute"
-        return Direct(instance, given.get("binary"), given.get("config_files", "").split(), given.get("user"))
+        files = given.get("config_files", "").split()
+        return Direct(agent.instance(), given.get("binary"), files, given.get("user"))
     return Unit(given.get("unit"))
 
 

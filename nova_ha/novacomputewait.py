@@ -25,7 +25,7 @@ def main():
     """Be the agent."""
     actions = {
         "start": Action(_start, 600),
-        "stop": Action(lambda: Passed(_name()).clear(), 20),
+        "stop": Action(lambda: Passed(agent.instance()).clear(), 20),
         "monitor": Action(_monitor, 20, 10),
         "reload-agent": Action(_check, 20),
         "validate-all": Action(_check, 20),
@@ -35,21 +35,15 @@ def main():
 
 
 def _start():
-    given = agent.check_parameters(PARAMETERS)
+    given, passed = agent.check_parameters(PARAMETERS), Passed(agent.instance())
     gate.wait(given, Deadline(600).left)
-    Passed(_name()).set()
+    passed.set()
 
 
 def _monitor():
-    if not Passed(_name()).is_set():
+    if not Passed(agent.instance()).is_set():
         raise Failure(ocf.OCF_NOT_RUNNING)
 
 
 def _check():
     agent.check_parameters(PARAMETERS)
-
-
-def _name():
-    if not ocf.OCF_RESOURCE_INSTANCE:
-        raise Failure(ocf.OCF_ERR_ARGS, "OCF_RESOURCE_INSTANCE, the resource's name, is not set")
-    return ocf.OCF_RESOURCE_INSTANCE

@@ -82,7 +82,7 @@ def _reload():
 
 def _state():
     try:
-        return RunState(ocf.OCF_RESOURCE_INSTANCE)
+        return RunState(agent.instance())
     except ValueError as error:
         raise Failure(ocf.OCF_ERR_ARGS, f"OCF_RESOURCE_INSTANCE: {error}") from error
 

@@ -71,6 +71,11 @@ def clock(monkeypatch):
     return clock
 
 
+@pytest.fixture(autouse=True)
+def name(monkeypatch):
+    monkeypatch.setattr(ocf, "OCF_RESOURCE_INSTANCE", "nova-compute")
+
+
 @pytest.fixture
 def record(tmp_path):
     return Record("r", tmp_path)

@@ -308,8 +308,11 @@ def test_stop_succeeds_whatever_the_configuration_is(instance):
     assert ocf(NOVA_EVACUATE, "stop", {"insecure": "x"}, instance=instance).returncode == 0
 
 
-def test_without_a_name_nothing_is_started():
-    assert ocf(NOVA_EVACUATE, "start", CLOUD, instance="").returncode == ARGS
+@EVERY
+@pytest.mark.parametrize("action", ["start", "stop", "monitor"])
+def test_without_a_name_nothing_is_started_or_stopped(agent, action):
+    done = ocf(agent, action, CLOUD if agent == NOVA_EVACUATE else {}, instance="")
+    assert (done.returncode, reasons(done)) == (ARGS, ["OCF_RESOURCE_INSTANCE, the resource's name, is not set"])
 
 
 # NovaCompute with a real process, which anything that sleeps can be.
