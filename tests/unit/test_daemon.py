@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine's process, started and stopped as NovaEvacuate does it, against sockets and programs that are real."""
 
+import logging
 import os
 import re
 import signal
 import socket
 import subprocess
 import time
+import unittest.mock
 
 import pytest
 
-from nova_ha import supervisor
+from nova_ha import daemon, supervisor
 from nova_ha.agent import Failure, ocf
 from tests.unit.agents import TREE
 from tests.unit.engines import Engine, alive_in, everything_about, files_of, limit, nova_pages, report, until
@@ -374,6 +376,19 @@ print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0,
 """
 
 
-def test_the_engine_leaves_no_core_dump():
+def test_the_engine_leaves_no_core_dump(engine, cloud):
     done = subprocess.run(["/usr/bin/python3", "-c", DUMPS], cwd=TREE, capture_output=True, text=True, check=True)
     assert done.stdout == "(0, 0) 0\n"
+    engine.start(given(cloud))
+    with open(f"/proc/{engine.pid}/limits") as limits:
+        assert re.search(r"^Max core file size +0 +0 ", limits.read(), re.MULTILINE)
+
+
+def test_the_engine_s_log_has_the_resource_s_name(monkeypatch):
+    handler = logging.NullHandler()
+    for name in ("raiseExceptions", "lastResort"):
+        monkeypatch.setattr(logging, name, getattr(logging, name))
+    monkeypatch.setattr(daemon.log, "handlers", [])
+    monkeypatch.setattr(logging.handlers, "SysLogHandler", unittest.mock.Mock(return_value=handler, LOG_DAEMON=3))
+    daemon._log_to_journal("nova-evacuate", {})
+    assert (daemon.log.handlers, handler.ident) == ([handler], "NovaEvacuate(nova-evacuate): ")

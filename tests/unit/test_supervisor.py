@@ -85,6 +85,29 @@ def test_the_agent_itself_leaves_no_core_with_the_password_that_pacemaker_gave_i
     assert soft == ("0" if hard == "0" else "1")
 
 
+@pytest.fixture
+def named(monkeypatch):
+    monkeypatch.setattr(ocf, "OCF_RESOURCE_INSTANCE", "r")
+
+
+def test_what_the_agent_says_is_in_the_log_under_the_resource_s_name(named, monkeypatch):
+    said = []
+    monkeypatch.setattr(supervisor.syslog, "openlog", lambda *arguments: said.append(arguments[0]))
+    monkeypatch.setattr(supervisor.core, "leave_none", lambda: None)
+    monkeypatch.setattr(supervisor.agent, "run", lambda *_arguments: None)
+    supervisor.main()
+    assert said == ["NovaEvacuate(r)"]
+
+
+def test_only_what_can_be_taken_over_is_laid_out_for_a_running_engine(named, monkeypatch):
+    for name, value in {"password": "sEcret", "auth_url": "http://k", "verbose": "yes", "domain": "d"}.items():
+        monkeypatch.setenv(f"OCF_RESKEY_{name}", value)
+    handed = []
+    monkeypatch.setattr(supervisor, "reload", lambda _state, changes, _left: handed.append(changes))
+    supervisor._reload()
+    assert handed == [{"verbose": "yes", "domain": "d"}]
+
+
 def test_the_engine_is_on_its_own(state):
     start(state, WORK)
     pid = state.holder()
