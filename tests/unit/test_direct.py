@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pwd
+import resource
 import signal
 import subprocess
 import sys
@@ -178,6 +179,27 @@ def test_one_that_somebody_started_by_hand_is_found(make, tmp_path):
     with running([tmp_path / "nova-compute", "--config-file", "x"]) as pid:
         assert direct.find().main_pid == pid
     assert direct.find().is_over
+
+
+def test_one_that_was_started_by_another_path_is_found(make, tmp_path):
+    direct = make(user="root")
+    link = tmp_path / "nova-compute-of-the-venv"
+    link.symlink_to(tmp_path / "nova-compute")
+    with running([link]) as pid:
+        assert direct.find().main_pid == pid
+
+
+def test_it_may_have_as_many_files_open_as_the_unit_of_a_distribution(make, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        state = start(make(), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    with open(f"/proc/{state.main_pid}/limits") as limits:
+        (line,) = [line for line in limits if line.startswith("Max open files ")]
+    assert int(line.split()[3]) == wanted
 
 
 FOOLS = {
