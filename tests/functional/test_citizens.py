@@ -79,6 +79,8 @@ def test_every_parameter_is_described(settings, agent, shell):
         ("nova-compute-wait", "evacuation_delay=soon", "a whole number of seconds"),
         (FENCE_AGENT, "record_only=perhaps", "one of 1, true, yes"),
         (FENCE_AGENT, "record_only=1 attribute='a b'", "the name of a node attribute"),
+        (FENCE_AGENT, "record_only=1 domain='a b'", "without white space"),
+        (FENCE_AGENT, "record_only=1 force_down=perhaps", "one of 1, 0, true"),
         (FENCE_AGENT, "ip=192.0.2.1 power_agent=fence_none", "there is no power agent"),
         (FENCE_AGENT, "ip=192.0.2.1 power_agent_timeout=soon", "not a valid time in seconds"),
     ],

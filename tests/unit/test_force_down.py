@@ -5,6 +5,7 @@ import contextlib
 import errno
 import http.server
 import json
+import os
 import signal
 import socket
 import threading
@@ -186,6 +187,16 @@ def test_a_failure_of_nobody_s_is_one_line_without_its_text(cloud, monkeypatch):
     monkeypatch.setattr(force_down, "_cloud", broken)
     assert attempt(cloud) == "unexpected ValueError"
     assert force_down.problem({}) == "unexpected ValueError"
+
+
+def test_nothing_that_it_writes_gets_among_the_fence_agent_s_words(cloud, monkeypatch, capfd):
+    def chatty(*_arguments):
+        os.write(1, b"Status: ON\n")
+        os.write(2, b"ERROR: of a library\n")
+
+    monkeypatch.setattr(force_down, "_force_down", chatty)
+    assert attempt(cloud) is None
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_ends_without_a_word_is_no_success(cloud, monkeypatch):
