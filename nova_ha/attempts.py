@@ -31,6 +31,10 @@ AWAY = "away"  # the cloud did not take requests
 UNKNOWN = "unknown"
 
 
+# What did not help so often an operator should know of, though it goes on.
+MANY = 5
+
+
 class Backoff(NamedTuple):
     """Seconds before the first retry, doubled for each further one up to the longest."""
 
@@ -89,7 +93,7 @@ class Attempts(Sightings):
         self._without_room = None  # since when there has been none
         self._starts = {}  # host -> how often its nova-compute was made to start once more
         self._pending = {}  # instance id -> since when it is to be recovered
-        self._moves = {}  # instance id -> how many moves towards its former state were asked for
+        self._moves = {}  # instance id -> how often something was asked for to bring it into the state it should have
         self._not_notable = set()  # ids of instances that cannot be tagged
 
     def get(self, instance):
@@ -166,12 +170,17 @@ class Attempts(Sightings):
         self.later(instance, now, min(backoff.first * 2 ** min(moves, 16), backoff.longest), reason)
 
     def count_move(self, instance):
-        """A move towards an instance's former state was asked for, or refused."""
+        """What is to bring an instance into the state that it should have was asked for, or refused."""
         self._moves[instance] = self.moves(instance) + 1
 
     def moves(self, instance):
-        """How many such moves there were."""
+        """How often that was so."""
         return self._moves.get(instance, 0)
+
+    def in_vain(self, instance):
+        """How often in a row, at least, what was asked for an instance id came to nothing."""
+        attempt = self._attempts.get(instance)
+        return max(self.moves(instance), attempt.failures if attempt else 0)
 
     def not_notable(self, instance):
         """Nova does not let an instance id be tagged."""

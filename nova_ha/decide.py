@@ -9,7 +9,8 @@ to do with each other is ``double_failure`` and ``turns``, who goes first and ho
 """
 
 from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, returning, sending, turns
-from nova_ha.recovering import MANY_FAILURES, MIGRATION_PATIENCE, Case, instance_step, unsettled
+from nova_ha.attempts import MANY
+from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
 
@@ -97,7 +98,7 @@ def _recover(case, taken):
         refused = case.attempts.get(service.id)
         if refused is not None and case.now < refused.until:
             reason = f"it is to be forced down and disabled in Nova; tried again after a pause: {refused.reason}"
-            return [case.wait(reason, alarm=refused.failures >= MANY_FAILURES)]
+            return [case.wait(reason, alarm=refused.failures >= MANY)]
         return [TakeOut(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
     enlist = _enlist(case)
     if enlist and case.attempts.get(enlist.service.id) is None:

@@ -104,12 +104,13 @@ class Deeds:
         if self._cluster.flag(step.host) != flag.RECOVERED:
             return True  # fenced again since this pass read the flags
         before = mark.reason_before(step.service)
-        if before is not None:
-            request = self._cloud.force_down(step.service, False, enabled=False, reason=before)
-        elif mark.is_marked(step.service):
-            request = self._cloud.force_down(step.service, False, enabled=True)
-        else:
-            request = self._cloud.force_down(step.service, False)
+        with self._counted(step.service):
+            if before is not None:
+                request = self._cloud.force_down(step.service, False, enabled=False, reason=before)
+            elif mark.is_marked(step.service):
+                request = self._cloud.force_down(step.service, False, enabled=True)
+            else:
+                request = self._cloud.force_down(step.service, False)
         self._event("put back" + (f", disabled as before: {before}" if before is not None else ""), step, request)
         return True
 

@@ -82,10 +82,10 @@ class Outcomes:
         elif isinstance(step, ConfirmResize):
             # It shows in the instance's state once it is done; until then, and if it never is, it counts as a failure.
             self._attempts.failed(instance, now, "its resize was to be confirmed", tried.CONFLICT)
-        elif isinstance(step, Delete):
-            self._attempts.later(instance, now, LOOK_AGAIN, "its deletion was asked for")
-        elif isinstance(step, Heal):
-            self._attempts.later(instance, now, LOOK_AGAIN, step.reason)
+        elif isinstance(step, (Delete, Heal)):
+            self._attempts.count_move(instance)
+            reason = "its deletion was asked for" if isinstance(step, Delete) else step.reason
+            self._attempts.later(instance, now, LOOK_AGAIN, reason)
         elif isinstance(step, Restore) and step.move not in ("settle", "untag"):
             self._attempts.moved(instance, now, step.reason)
         elif isinstance(step, MakeReady) and answer.refused is not None:

@@ -12,9 +12,6 @@ from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeRe
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
 
-# Failures in a row after which an operator should know, though it goes on.
-MANY_FAILURES = 5
-
 # Seconds after which a resize that its former host does not confirm is given up, though that host reads up.
 CONFIRMATION_PATIENCE = 180
 
@@ -253,7 +250,7 @@ def _held(case, instance):
         return None
     again = "tried" if attempt.outcome == tried.FAILED else "looked at"
     reason = f"{attempt.reason}; {again} again after a pause"
-    return case.wait(reason, instance, alarm=attempt.failures >= MANY_FAILURES)
+    return case.wait(reason, instance, alarm=case.attempts.in_vain(instance.id) >= tried.MANY)
 
 
 def _being_migrated(case, instance):

@@ -5,12 +5,9 @@ Which state that is stands on the instance itself, as a tag (see ``restore``).
 """
 
 from nova_ha import flag, restore
-from nova_ha.attempts import FAILED, SETTLE
+from nova_ha.attempts import FAILED, MANY, SETTLE
 from nova_ha.states import LATE, TAGGABLE
 from nova_ha.steps import Restore, Wait
-
-# Moves towards an instance's former state after which an operator should know, though it goes on.
-MANY_MOVES = 5
 
 
 def steps(world, attempts, now):
@@ -41,7 +38,7 @@ def steps(world, attempts, now):
 
 def _wait(host, reason, instance, attempts):
     moves = attempts.moves(instance.id)
-    if moves < MANY_MOVES:
+    if moves < MANY:
         return Wait(host, f"{reason}, once nothing else is done with it", instance)
     tags = " ".join(f"--tag {tag}" for tag in sorted(instance.tags & restore.OUR_TAGS))
     way_out = f"see to it on {instance.host}, or leave it as it is: openstack server unset {tags} {instance.id}"

@@ -2,6 +2,7 @@
 """How a recovered host comes back into service: pure."""
 
 from nova_ha import flag, mark, restoring
+from nova_ha.attempts import MANY
 from nova_ha.steps import Clear, Heal, LetStart, PutBack, StartAgain, Wait
 
 # Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
@@ -39,7 +40,7 @@ def steps(host, world, attempts, now):
     found = _heal(host, world, attempts, now)
     if is_put_back:
         return found or [_clear(host, world)]
-    return found + [_put_back(host, attempts)]
+    return found + [_put_back(host, attempts, now)]
 
 
 def is_coming(host):
@@ -47,7 +48,7 @@ def is_coming(host):
     return host.flag in flag.OVER and host.service is not None and not restoring.is_back(host)
 
 
-def _put_back(host, attempts):
+def _put_back(host, attempts, now):
     """Whether Nova's clean-up there has run, so that the service can be put back.
 
     nova-compute, when it starts, destroys what it has of each instance that has such a record away from it, wherever
@@ -55,6 +56,10 @@ def _put_back(host, attempts):
     instance that has been moved back meanwhile.
     """
     left = [record for record in host.evacuations if record.status == "done" or record.in_flight]
+    refused = attempts.get(host.service.id)
+    if not left and refused is not None and now < refused.until:
+        reason = f"it is to be put back; tried again after a pause: {refused.reason}"
+        return Wait(host.name, reason, alarm=refused.failures >= MANY)
     if not left:
         return PutBack(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
     if host.reported_for is None or host.reported_for < CLEANING:
@@ -93,7 +98,10 @@ def _heal(host, world, attempts, now):
         doing = f"a late request of {host.name} left it in error ({left}) while its guest runs"
         attempt = attempts.get(instance.id)
         if seconds < CERTAIN or (attempt is not None and now < attempt.until):
-            found.append(Wait(host.name, f"it seems that {doing}", instance))
+            reason, in_vain = f"it seems that {doing}", attempts.in_vain(instance.id) >= MANY
+            if in_vain:
+                reason += f", and healing it did not help. If so: openstack server set --state active {instance.id}"
+            found.append(Wait(host.name, reason, instance, alarm=in_vain))
         else:
             found.append(Heal(host.name, doing, instance))
     return found

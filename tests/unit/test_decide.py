@@ -6,8 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha import decide
-from nova_ha.attempts import FORBIDDEN
-from nova_ha.recovering import MANY_FAILURES
+from nova_ha.attempts import FORBIDDEN, MANY
 from nova_ha.rules import Rules
 from nova_ha.steps import Claim, Close, Enlist, Leave, TakeOut, Wait, is_action
 from tests.unit.worlds import (
@@ -162,7 +161,7 @@ def test_a_host_that_nova_refuses_to_force_down_does_not_hold_up_all_others():
     assert sorted(kinds(found)) == ["Evacuate", "TakeOut"]
 
 
-@pytest.mark.parametrize(("failures", "alarm"), [(MANY_FAILURES - 1, False), (MANY_FAILURES, True)])
+@pytest.mark.parametrize(("failures", "alarm"), [(MANY - 1, False), (MANY, True)])
 def test_a_host_that_nova_goes_on_to_refuse_to_force_down_is_an_operators_matter(failures, alarm):
     attempts = nothing_asked()
     for _ in range(failures):

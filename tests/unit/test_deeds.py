@@ -231,6 +231,8 @@ def test_what_fails_is_told(kind, details, error):
     name, host, about, _, reason, level = stage.account.events[-1]
     assert (name, host, about, level) == ("failed", "compute-1", None, logging.WARNING)
     assert str(error) in reason and "because" in reason
+    # Nothing is repeated at once.
+    assert stage.attempts.get(details["service"].id).until > NOW
 
 
 def test_there_is_a_deed_for_every_step_about_a_host_but_the_claim():

@@ -2,7 +2,7 @@
 """Property test: whatever happens to a cloud and its engines, no safety rule is broken and everything comes back.
 
 hypothesis makes up histories and, when one fails, shrinks it to the shortest that still does. Thousands of new ones:
-``NOVA_HA_HISTORIES=5000 /usr/bin/python3 -m pytest tests/unit/test_histories.py``. The unit run tries the same few
+``NOVA_HA_HISTORIES=5000 /usr/bin/python3 -m pytest tests/unit/test_histories.py``. The unit run tries the same two thousand
 each time.
 """
 
@@ -20,7 +20,7 @@ from tests.unit.simulation.process import LATE, PROMPT, SLOW, Tripwire
 from tests.unit.simulation.scene import Scene
 
 HISTORIES = int(os.environ.get("NOVA_HA_HISTORIES", "0"))
-FEW = 300
+FEW = 2000
 
 # Seconds after which everything must be well again once nothing goes wrong any more, and those between two looks of an
 # operator.

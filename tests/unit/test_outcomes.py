@@ -145,7 +145,13 @@ def test_a_nova_that_does_not_answer_an_evacuation_that_it_has_is_asked_for_fewe
 )
 def test_how_often_a_former_state_was_asked_for_is_counted(outcome, moves):
     assert Learned(step_types.Restore, outcome, move="pause").attempts.moves("i1") == moves
-    assert Learned(step_types.Delete, outcome).attempts.moves("i1") == 0
+    assert Learned(step_types.Evacuate, outcome).attempts.moves("i1") == 0
+
+
+@pytest.mark.parametrize("kind", [step_types.Delete, step_types.Heal])
+@pytest.mark.parametrize("outcome", [TOOK, nova.Refused("no", 409)])
+def test_how_often_a_deletion_or_a_healing_was_asked_for_is_counted(kind, outcome):
+    assert Learned(kind, outcome).attempts.in_vain("i1") == 1
 
 
 def test_what_is_nobodys_fault_outside_is_not_swallowed():

@@ -7,7 +7,7 @@ import pytest
 
 from nova_ha import attempts as tried
 from nova_ha import restore
-from nova_ha.attempts import INHERITED_SETTLE, SETTLE
+from nova_ha.attempts import INHERITED_SETTLE, MANY, SETTLE
 from nova_ha.policy import Policy, Selection
 from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
@@ -558,6 +558,17 @@ def test_the_retry_of_what_was_lost_is_itself_waited_for(status, seconds):
     watched(retried, attempts, since=now + 1, until=now + seconds)
     (found,) = decided(retried, attempts=attempts, now=now + seconds)
     assert isinstance(found, Wait) and not found.alarm
+
+
+@pytest.mark.parametrize(("times", "alarm"), [(MANY - 1, False), (MANY, True)])
+def test_a_deletion_that_takes_nothing_away_is_an_operators_matter(times, alarm):
+    attempts = nothing_asked()
+    for _ in range(times):
+        attempts.count_move("i1")
+    attempts.later("i1", NOW, 30.0, "its deletion was asked for")
+    (found,) = steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 1)
+    assert isinstance(found, Wait) and found.alarm is alarm
+    assert kinds(steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 30)) == ["Delete"]
 
 
 @pytest.mark.parametrize("vm_state", ["error", "active", "stopped"])

@@ -5,9 +5,9 @@ import dataclasses
 
 import pytest
 
-from nova_ha.attempts import SETTLE
+from nova_ha.attempts import MANY, SETTLE
 from nova_ha.restore import TAGS
-from nova_ha.restoring import MANY_MOVES, before_clearing, is_back
+from nova_ha.restoring import before_clearing, is_back
 from nova_ha.steps import Restore, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
 
@@ -147,7 +147,7 @@ def test_a_move_is_given_time():
     assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
 
 
-@pytest.mark.parametrize(("moves", "alarm"), [(MANY_MOVES - 1, False), (MANY_MOVES, True)])
+@pytest.mark.parametrize(("moves", "alarm"), [(MANY - 1, False), (MANY, True)])
 def test_a_state_that_is_not_reached_is_an_operators_to_look_at_in_the_end(moves, alarm):
     attempts = nothing_asked()
     for _ in range(moves):

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from nova_ha.attempts import FORBIDDEN, MANY
 from nova_ha.returning import CERTAIN, CLEANING, MOST_STARTS, RETURN_PATIENCE, STOPPING
 from nova_ha.steps import PutBack, StartAgain, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
@@ -176,6 +177,29 @@ def test_a_healing_is_given_time():
     seen = back(broken=((BROKEN, 999.0),))
     assert kinds(decided(seen, attempts=attempts, now=NOW + 29)) == ["Wait", "PutBack"]
     assert kinds(decided(seen, attempts=attempts, now=NOW + 30)) == ["Heal", "PutBack"]
+
+
+@pytest.mark.parametrize(("times", "alarm"), [(MANY - 1, False), (MANY, True)])
+def test_a_healing_that_does_not_help_is_an_operators_matter(times, alarm):
+    attempts = nothing_asked()
+    for _ in range(times):
+        attempts.count_move("i1")
+    attempts.later("i1", NOW, 30.0, "healed")
+    waits, _ = decided(back(broken=((BROKEN, 999.0),)), attempts=attempts, now=NOW + 1)
+    assert waits.alarm is alarm
+    assert ("set --state active i1" in waits.reason) is alarm
+
+
+@pytest.mark.parametrize(("failures", "alarm"), [(MANY - 1, False), (MANY, True)])
+def test_a_host_that_nova_refuses_to_put_back_is_tried_again_after_pauses_and_told_of(failures, alarm):
+    attempts = nothing_asked()
+    for _ in range(failures):
+        attempts.failed("id-compute-1", NOW, "policy (HTTP 403)", FORBIDDEN)
+    until = attempts.get("id-compute-1").until
+    (found,) = decided(back(), attempts=attempts, now=until - 0.1)
+    assert (type(found), found.alarm) == (Wait, alarm)
+    assert "HTTP 403" in found.reason
+    assert kinds(decided(back(), attempts=attempts, now=until)) == ["PutBack"]
 
 
 @pytest.mark.parametrize("seconds", [0.0, CERTAIN])
