@@ -205,7 +205,9 @@ def active_nodes(chosen, resource):
     """The nodes that a resource, or the instances of a clone, run on."""
     found = []
     for entry in _monitor(chosen)[1].iter("resource"):
-        started = entry.get("role") == "Started" and not entry.get("pending") and entry.get("failed") == "false"
+        # The monitor that goes on shows as pending, once one has answered "degraded".
+        idle = entry.get("pending") in (None, "Monitoring")
+        started = entry.get("role") == "Started" and idle and entry.get("failed") == "false"
         if entry.get("id") == resource and started:
             found += [node.get("name") for node in entry.findall("./node")]
     return sorted(found)
@@ -294,7 +296,7 @@ def _agents_script(credentials):
     return [
         f"stonith create {FENCE_NOVA} fence_compute record_only=1 op monitor interval=60s",
         f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s"
-        " meta failure-timeout=120s",
+        " meta failure-timeout=120s resource-stickiness=1",
         f"constraint location {ENGINE} {on_role} controller",
         f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s meta failure-timeout=300s"
         " clone interleave=true",

@@ -2,8 +2,8 @@
 """Property test: whatever happens to a cloud and its engines, no safety rule is broken and everything comes back.
 
 hypothesis makes up histories and, when one fails, shrinks it to the shortest that still does. Thousands of new ones:
-``NOVA_HA_HISTORIES=5000 /usr/bin/python3 -m pytest tests/unit/test_histories.py``. The unit run tries the same two thousand
-each time.
+``NOVA_HA_HISTORIES=5000 /usr/bin/python3 -m pytest tests/unit/test_histories.py``. The unit run tries the
+same two thousand each time.
 """
 
 import os
