@@ -7,13 +7,13 @@ counts what it is asked for. Nothing is guarded and nothing fails here: see test
 
 import collections
 import http.server
+import itertools
 import json
 import re
 import threading
 import time
 import urllib.parse
 
-SOURCE = "compute-0"
 PAGE = 1000  # Nova's own limit of a list ([api] max_limit)
 TOKEN_LIFE = "2099-01-01T00:00:00.000000Z"
 
@@ -23,27 +23,41 @@ _AFTER = {"os-resetState": ("active", None), "pause": ("paused", 3), "os-stop": 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
-class FakeCloud:
-    """Many instances on ``SOURCE``, and hosts that take them.
+def name(number):
+    """Name of the host of that number, from 0 on."""
+    return f"compute-{number}"
 
-    :param count: how many instances
-    :param hosts: how many other hosts
-    :param state: the vm_state that all of them are in: ``active``, ``stopped`` or ``paused``
+
+class FakeCloud:
+    """Hosts, all with as many instances each, which take over what is evacuated from those that are forced down.
+
+    An instance is not made before it is asked for: there may be more of them than this machine's memory has room for.
+
+    :param count: how many instances on each host
+    :param hosts: how many hosts
+    :param state: the vm_state that all instances are in: ``active``, ``stopped`` or ``paused``
     :param latency: seconds that Nova takes to answer a change
     :param spawn_seconds: what the start of a guest takes; each host starts ten at once, as nova-compute does
     """
 
     SPAWNS = 10
 
-    def __init__(self, count, hosts=20, state="active", latency=0.0, spawn_seconds=1.0):
+    def __init__(self, count, hosts=21, state="active", latency=0.0, spawn_seconds=1.0):
         self._lock = threading.Lock()
+        self._count = count
+        self._state = state
         self._latency = latency
         self._spawn_seconds = spawn_seconds
-        names = [SOURCE, *(f"compute-{number}" for number in range(1, hosts + 1))]
-        self._services = {_uuid(9, place): _service(_uuid(9, place), name) for place, name in enumerate(names)}
-        self._servers = {_uuid(1, number): _server(_uuid(1, number), number, state) for number in range(count)}
+        self._names = [name(number) for number in range(hosts)]
+        self._services = {_uuid(9, place): _service(_uuid(9, place), host) for place, host in enumerate(self._names)}
+        self._service_of = {service["host"]: service for service in self._services.values()}
+        self._servers = {}  # those that are made, by id
+        self._on = {}  # host that was asked for -> {id: server}
+        self._arrived = collections.defaultdict(dict)  # the same, of those that came to a host
         self._records = []
-        self._spawners = {name: [0.0] * self.SPAWNS for name in names[1:]}
+        self._due = []  # (when, record) of those that are in flight
+        self._turns = itertools.cycle(self._names)
+        self._spawners = {host: [0.0] * self.SPAWNS for host in self._names}
         self.asked = collections.Counter()
         self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.cloud = self
@@ -59,10 +73,10 @@ class FakeCloud:
         self._http.shutdown()
         self._http.server_close()
 
-    def left(self):
-        """How many instances are still on ``SOURCE``."""
+    def left(self, hosts):
+        """How many instances are still on the first so many hosts."""
         with self._lock:
-            return sum(server["OS-EXT-SRV-ATTR:host"] == SOURCE for server in self._servers.values())
+            return sum(len(self._all_on(host)) for host in self._names[:hosts])
 
     def answer(self, method, url, body):
         """The answer to a request, as something that JSON can hold."""
@@ -96,11 +110,20 @@ class FakeCloud:
         return {key[path]: []}
 
     def _chosen_servers(self, asked):
-        servers = self._servers.values()
         if "host" in asked:
-            return [server for server in servers if server["OS-EXT-SRV-ATTR:host"] == asked["host"]]
+            return list(self._all_on(asked["host"]).values())
         tags = set(asked.get("tags-any", "").split(","))
-        return [server for server in servers if tags & set(server["tags"])]  # and none is in error
+        # None is in error, and one that is not made carries no tag.
+        return [server for server in self._servers.values() if tags & set(server["tags"])]
+
+    def _all_on(self, host):
+        if host not in self._on:
+            first = self._names.index(host) * self._count
+            made = [_server(number, host, self._state) for number in range(first, first + self._count)]
+            self._on[host] = {server["id"]: server for server in made}
+            self._servers.update(self._on[host])
+            self._on[host].update(self._arrived.pop(host, {}))
+        return self._on[host]
 
     def _page(self, path, asked, key, chosen, marker_of):
         limit = min(int(asked.get("limit", PAGE)), PAGE)
@@ -134,23 +157,30 @@ class FakeCloud:
 
     def _evacuate(self, instance):
         """Nova's answer comes at once; the guest is started once its destination has come to it."""
-        host = min(self._spawners, key=lambda name: min(self._spawners[name]))
+        host = next(host for host in self._turns if not self._service_of[host]["forced_down"])
         spawner = self._spawners[host]
         due = max(time.monotonic(), min(spawner)) + self._spawn_seconds
         spawner[spawner.index(min(spawner))] = due
-        self._servers[instance]["OS-EXT-STS:task_state"] = "rebuilding"
-        self._records.append({**_record(len(self._records) + 1, instance, host), "due": due})
+        server = self._servers[instance]
+        server["OS-EXT-STS:task_state"] = "rebuilding"
+        record = _record(len(self._records) + 1, instance, server["OS-EXT-SRV-ATTR:host"], host)
+        self._records.append(record)
+        self._due.append((due, record))
 
     def _work(self):
         """Let what is due happen."""
         now = time.monotonic()
-        for record in self._records:
-            if record["status"] == "accepted" and record["due"] <= now:
-                record["status"] = "done"
-                server = self._servers[record["instance_uuid"]]
-                server["OS-EXT-STS:task_state"] = None
-                server["OS-EXT-SRV-ATTR:host"] = record["dest_compute"]
-                server["OS-EXT-STS:power_state"] = _POWER_STATES[server["OS-EXT-STS:vm_state"]]
+        over = [record for due, record in self._due if due <= now]
+        self._due = [(due, record) for due, record in self._due if due > now]
+        for record in over:
+            source, destination = record["source_compute"], record["dest_compute"]
+            record["status"] = "done"
+            server = self._on[source].pop(record["instance_uuid"])
+            server["OS-EXT-STS:task_state"] = None
+            server["OS-EXT-SRV-ATTR:host"] = destination
+            server["OS-EXT-STS:power_state"] = _POWER_STATES[server["OS-EXT-STS:vm_state"]]
+            there = self._on[destination] if destination in self._on else self._arrived[destination]
+            there[server["id"]] = server
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -219,17 +249,18 @@ def _service(id, host):
     }  # fmt: skip
 
 
-def _record(number, instance, destination):
+def _record(number, instance, source, destination):
     return {
         "id": number, "uuid": _uuid(2, number), "instance_uuid": instance, "status": "accepted",
-        "migration_type": "evacuation", "source_compute": SOURCE, "source_node": SOURCE, "dest_compute": destination,
+        "migration_type": "evacuation", "source_compute": source, "source_node": source, "dest_compute": destination,
         "dest_node": destination, "dest_host": "192.0.2.1", "old_instance_type_id": 1, "new_instance_type_id": 1,
         "user_id": "a" * 32, "project_id": "b" * 32, "created_at": "2026-01-01T00:00:00.000000", "updated_at": None,
     }  # fmt: skip
 
 
-def _server(id, number, state):
+def _server(number, host, state):
     """A server's details with all that Nova shows to an administrator (about 3 KB)."""
+    id = _uuid(1, number)
     link = f"http://192.0.2.1:8774/v2.1/servers/{id}"
     port = {
         "version": 4, "addr": "198.51.100.7", "OS-EXT-IPS:type": "fixed", "OS-EXT-IPS-MAC:mac_addr": "fa:16:3e:00:00:00"
@@ -247,7 +278,7 @@ def _server(id, number, state):
         "accessIPv6": "", "links": [{"rel": "self", "href": link}, {"rel": "bookmark", "href": link}],
         "OS-DCF:diskConfig": "MANUAL", "OS-EXT-AZ:availability_zone": "nova", "config_drive": "", "key_name": "key",
         "OS-SRV-USG:launched_at": "2026-01-01T00:00:00.000000", "OS-SRV-USG:terminated_at": None,
-        "OS-EXT-SRV-ATTR:host": SOURCE, "OS-EXT-SRV-ATTR:hypervisor_hostname": f"{SOURCE}.example.org",
+        "OS-EXT-SRV-ATTR:host": host, "OS-EXT-SRV-ATTR:hypervisor_hostname": f"{host}.example.org",
         "OS-EXT-SRV-ATTR:instance_name": f"instance-{number:08x}", "OS-EXT-SRV-ATTR:hostname": f"web-{number}",
         "OS-EXT-SRV-ATTR:reservation_id": "r-abcdefgh", "OS-EXT-SRV-ATTR:launch_index": 0,
         "OS-EXT-SRV-ATTR:kernel_id": "", "OS-EXT-SRV-ATTR:ramdisk_id": "", "OS-EXT-SRV-ATTR:user_data": None,

@@ -9,28 +9,12 @@ Goals of issue 3: peak memory at most 100 MB, no request for an instance that a 
 """
 
 import argparse
-import concurrent.futures
-import json
-import logging
-import re
-import resource
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 
-from nova_ha import config, flag
-from nova_ha.account import Account
-from nova_ha.engine import Engine
-from nova_ha.rules import Rules
-from nova_ha.runstate import RunState
-from tests.benchmarks import fakecloud
+from tests.benchmarks import engineprocess, fakecloud
 from tests.benchmarks.printing import heading, table
-from tests.unit.simulation.cluster import SimulatedCluster
 
 GOAL_MEMORY = 100
-LIMIT = 900
 
 
 def main(arguments=None):
@@ -39,15 +23,10 @@ def main(arguments=None):
     parser.add_argument("--instances", type=int, default=1000)
     parser.add_argument("--state", choices=["active", "stopped", "paused"], default="active", help="of all instances")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that Nova takes to answer a change")
-    parser.add_argument("--engine", metavar="ADDRESS", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
-    if chosen.engine:
-        print(json.dumps(run_engine(chosen.engine)))
-        return 0
     cloud = fakecloud.FakeCloud(chosen.instances, state=chosen.state, latency=chosen.latency)
-    command = [sys.executable, "-m", "tests.benchmarks.scale", "--engine", cloud.address]
-    cost = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=LIMIT).stdout)
-    left = cloud.left()
+    cost = engineprocess.recovery(cloud, 1)
+    left = cloud.left(1)
     cloud.close()
     return report(chosen, cloud.asked, cost, left)
 
@@ -60,7 +39,7 @@ def report(chosen, asked, cost, left):
         ("peak memory (MB)", cost["peak"], f"<= {GOAL_MEMORY}"),
         ("memory before the flag (MB)", cost["before"], ""),
         ("requests that read one instance", single, "0"),
-        ("requests in all, without the evacuations", sum(asked.values()) - evacuations(asked), ""),
+        ("requests in all, without the evacuations", sum(asked.values()) - engineprocess.evacuations(asked), ""),
         ("CPU (s)", cost["cpu"], ""),
         ("seconds from the flag to the flag's no", cost["seconds"], ""),
     ]
@@ -71,66 +50,9 @@ def report(chosen, asked, cost, left):
     return 0 if left == 0 and single == 0 and cost["peak"] <= GOAL_MEMORY else 1
 
 
-def evacuations(asked):
-    """How many of the requests were evacuations."""
-    return sum(count for kind, count in asked.items() if kind.endswith(" evacuate"))
-
-
 def reads_one_instance(kind):
     """Whether a kind of request (``fakecloud``) reads what a list would tell of all instances at once."""
     return kind.startswith("GET /nova/servers/ID")
-
-
-def run_engine(address):
-    """In a process of its own: recover the host; returns what that cost."""
-    logging.getLogger("nova-ha").addHandler(logging.NullHandler())
-    with tempfile.TemporaryDirectory() as root:
-        state = RunState("benchmark", root)
-        state.create()
-        state.acquire()
-        cluster = SimulatedCluster()
-        engine = _engine(cluster, state, address)
-        engine.one_pass()
-        before = _memory("VmRSS")
-        begun = time.monotonic()
-        cluster.fence(fakecloud.SOURCE)
-        threading.Thread(target=_stop_when_recovered, args=(engine, cluster)).start()
-        engine.run()
-        seconds = time.monotonic() - begun
-    spent = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "before": before,
-        "peak": _memory("VmHWM"),
-        "cpu": spent.ru_utime + spent.ru_stime,
-        "seconds": seconds,
-    }
-
-
-def _stop_when_recovered(engine, cluster):
-    while cluster.values[fakecloud.SOURCE] != flag.RECOVERED:
-        time.sleep(0.05)
-    engine.stop()
-
-
-def _engine(cluster, state, address):
-    credentials = {"username": "u", "password": "p", "tenant_name": "p", "user_domain": "d", "project_domain": "d"}
-    conf = config.load({"auth_url": f"{address}/keystone/v3", **credentials})
-    return Engine(
-        cluster.seen_from("control-1"),
-        config.cloud(conf, before_request=state.progress),
-        "benchmark",
-        state,
-        Account(logging.getLogger("nova-ha")),
-        Rules.from_options(conf),
-        conf.recovery,
-        concurrent.futures.ThreadPoolExecutor(conf.recovery.workers),
-    )
-
-
-def _memory(key):
-    """A figure of this process from the kernel, in MB."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        return int(re.search(rf"{key}:\s+(\d+) kB", file.read())[1]) / 1024
 
 
 if __name__ == "__main__":
