@@ -20,21 +20,22 @@ def not_yet(case):
     started elsewhere, that would leave it with a guest that Nova does not know of (measured). The instances come first.
     """
     dead = case.host.service.host
-    flights = sending.in_flight(case.world, case.attempts, case.rules, case.now)
-    twice = asked_for_twice(case.world)
+    sent_here = case.attempts.sent_to(dead)
+    # A former engine may have sent it here first: then the repeated evacuation has left a second record.
+    suspects = sent_here | asked_for_twice(case.world)
+    # Most hosts of a failed rack have none: then it does not cost a look at all that is in flight.
+    flights = sending.in_flight(case.world, case.attempts, case.rules, case.now) if suspects else ()
     found = [
         case.wait(f"instance {instance}, which may have been sent here, is just being evacuated to {destination}")
         for instance, _, destination in sorted(flights, key=str)
-        # A former engine may have sent it here first: then the repeated evacuation has left a second record.
-        if case.attempts.was_sent_to(instance, dead) or instance in twice
+        if instance in suspects
     ]
-    sent_here = {record.instance for record in case.host.arrivals if record.in_flight}
-    for host in case.world.hosts:
+    sent_here = sent_here | {record.instance for record in case.host.arrivals if record.in_flight}
+    for host in case.world.hosts if sent_here else ():
         if host is case.host or not flag.is_dead(host.flag):
             continue
         for instance in host.instances:
-            sent = instance.id in sent_here or case.attempts.was_sent_to(instance.id, dead)
-            if sent and not _may_wait_for_host(case, instance):
+            if instance.id in sent_here and not _may_wait_for_host(case, instance):
                 found.append(case.wait(f"instance {instance.id}, once sent here, is first evacuated elsewhere"))
     return found
 

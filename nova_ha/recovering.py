@@ -34,7 +34,7 @@ class Case:
         self.now = now
         self.candidates = world.candidates
         self.out = world.dead | {other.service.host for other in world.hosts if returning.is_coming(other)}
-        self.up = {name for name, service in world.services.items() if service.up}
+        self.up = world.up
         self.aggregates = frozenset(
             name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
         )

@@ -38,7 +38,7 @@ class Sightings:
         self.restarts = Restarts()
         self._records = {}  # id of a record -> ((status, destination), since when)
         self._seen = {}  # id of a record -> when it was first seen
-        self._destinations = {}  # instance id -> hosts that it was seen to be sent to
+        self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
         self._waiting = {}  # instance id -> its records that have named no destination for long
         self._answered_at = float("-inf")  # when Nova's API last told of services
         self._answering_since = float("-inf")  # since when it has done so without a break
@@ -80,7 +80,7 @@ class Sightings:
         if former != state or record.id not in self._records:
             self._records[record.id] = (state, now)
         if record.in_flight and record.destination is not None:
-            self._destinations.setdefault(record.instance, set()).add(record.destination)
+            self._sent_to.setdefault(record.destination, set()).add(record.instance)
         elif record.in_flight and self.age(record, now) >= SETTLE:
             self._waiting.setdefault(record.instance, set()).add(record.id)
         if record.destination is not None and record.status in BEGUN:
@@ -188,7 +188,11 @@ class Sightings:
 
     def was_sent_to(self, instance, host):
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
-        return host in self._destinations.get(instance, ())
+        return instance in self.sent_to(host)
+
+    def sent_to(self, host):
+        """The ids of the instances of which ``was_sent_to`` would say so; not to be changed."""
+        return self._sent_to.get(host, frozenset())
 
     def may_be_queued(self, instance, host):
         """Whether an evacuation of an instance id may be queued at a host, if that died before it took it up."""
@@ -196,10 +200,11 @@ class Sightings:
 
     def may_have_the_same(self, host, other):
         """Whether evacuations of one instance may be queued at both hosts."""
-        return any(
-            len(self._destinations.get(instance, set()) & {host, other}) + len(self._waiting.get(instance, ())) > 1
-            for instance in {*self._destinations, *self._waiting}
-        )
+        # Asked of each two hosts of a failed rack: it must not cost a look at each instance.
+        waiting, sent = self._waiting.keys(), (self.sent_to(host), self.sent_to(other))
+        if not sent[0].isdisjoint(sent[1]) or not all(map(waiting.isdisjoint, sent)):
+            return True
+        return any(len(records) > 1 for records in self._waiting.values())
 
     def idle(self, instance, now):
         """For how many seconds nothing has been done to an instance id on a dead host, in error or not.
@@ -227,7 +232,7 @@ class Sightings:
         """Nothing is flagged any more."""
         for memory in (self._records, self._seen, self._begun, self._down, self._reported, self._usable, self._sent_on):
             memory.clear()
-        self._destinations.clear()
+        self._sent_to.clear()
         self._waiting.clear()
         self.restarts = Restarts()
 

@@ -5,7 +5,8 @@
 
 For each moment of a recovery: milliseconds of one pass (what is learned from the snapshot, the steps, the account of
 them) at 1,000 and at 5,000 instances on one host. ``growth`` is what an instance costs at 5,000, against at 1,000: 1 is
-linear. ``--profile`` prints where the time of one moment goes at 5,000.
+linear. In the moments of a rack the instances are on hosts with 50 each: 20 of them, and 100. ``--profile`` prints where
+the time of one moment goes at 5,000.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from tests.benchmarks.printing import heading, table
 
 FEW, MANY = 1000, 5000
 REPEAT = 5
+ON_EACH = 50  # instances on each host of a rack
 WINDOW = 40
 # Monotonic seconds at which a pass is timed, and those at which what it knows was first seen.
 NOW, BEFORE = 200.0, 100.0
@@ -43,11 +45,13 @@ class Moment:
 
     :param world: called with the number of instances
     :param failed: whether each instance's last attempt found no room
+    :param before: likewise, of the world that was seen for a while before, if it was another
     """
 
     world: object
     rules: Rules = Rules()
     failed: bool = False
+    before: object = None
 
 
 _log = logging.getLogger("nova-ha.benchmark")
@@ -94,19 +98,21 @@ def prepared(moment, count):
     world = moment.world(count)
     attempts = Attempts(jitter=lambda: 1.0)
     attempts.observe_services(world.services, BEFORE)
-    for host in world.hosts:
+    for host in (moment.before or moment.world)(count).hosts:
         attempts.observe(host, BEFORE)
+    for host in world.hosts:
         for instance in host.instances if moment.failed else ():
             attempts.sending(instance.id, 0)
             attempts.failed(instance.id, BEFORE, "no valid host", NO_ROOM)
     account = Account(_log)
-    account.hosts({SOURCE: "claimed"}, decide.steps(world, attempts, moment.rules, WINDOW, BEFORE), attempts.get)
+    flags = {host.name: host.flag for host in world.hosts}
+    account.hosts(flags, decide.steps(world, attempts, moment.rules, WINDOW, BEFORE), attempts.get)
 
     def one_pass():
         for host in world.hosts:
             attempts.observe(host, NOW)
         steps = decide.steps(world, attempts, moment.rules, WINDOW, NOW)
-        account.hosts({SOURCE: "claimed"}, steps, attempts.get)
+        account.hosts(flags, steps, attempts.get)
         json.dumps(account.as_dict())
 
     return one_pass
@@ -186,6 +192,53 @@ def returning(count):
     return dataclasses.replace(world, hosts=(host,), dead=frozenset())
 
 
+def rack(count, first_done=0, closed=0):
+    """Hosts with ``ON_EACH`` instances that died together, all claimed.
+
+    :param first_done: of how many hosts all instances are elsewhere
+    :param closed: how many of these are recovered, and have not reported yet
+    """
+    names = [f"rack-{number}" for number in range(count // ON_EACH)]
+    hosts = []
+    for place, name in enumerate(names):
+        numbers = range(place * ON_EACH, (place + 1) * ON_EACH)
+        done = place < first_done
+        known = {
+            "instances": () if done else tuple(_instance(number, host=name) for number in numbers),
+            "evacuations": tuple(_record(number, "done", name) for number in numbers) if done else (),
+        }
+        flag = "no" if place < closed else "control-1@1"
+        hosts.append(Host(name, flag, _service(name, dead=True), **(known if flag != "no" else {})))
+    services = {name: _service(name) for name in OTHERS} | {host.name: host.service for host in hosts}
+    dead = frozenset(names[closed:])
+    return World(tuple(hosts), services, selection=Selection(), dead=dead)
+
+
+def rack_in_flight(count):
+    """All evacuations of a rack's instances are seen to be in flight."""
+    world = rack(count, first_done=count // ON_EACH)
+    return dataclasses.replace(
+        world,
+        hosts=tuple(
+            dataclasses.replace(
+                host, evacuations=tuple(dataclasses.replace(r, status="accepted") for r in host.evacuations)
+            )
+            for host in world.hosts
+        ),
+    )
+
+
+def rack_closing(count):
+    """Of all hosts of a rack the last instance has just left."""
+    return rack(count, first_done=count // ON_EACH)
+
+
+def rack_half_closed(count):
+    """Half the hosts of a rack are recovered, and have not come back yet; of the others nothing has been asked."""
+    half = count // ON_EACH // 2
+    return rack(count, first_done=half, closed=half)
+
+
 def _instance(number, vm_state="active", host=SOURCE, **more):
     return Instance(f"i{number}", f"web-{number}", host, vm_state, **more)
 
@@ -211,6 +264,9 @@ MOMENTS = {
     "all paused": Moment(lambda count: fresh(count, vm_state="paused", power_state="paused")),
     "all deleting": Moment(lambda count: fresh(count, task_state="deleting")),
     "groups": Moment(lambda count: fresh(count, **_GROUPED), Rules(order=Order(groups=("db", "web")))),
+    "rack, nothing asked": Moment(rack),
+    "rack, closing": Moment(rack_closing, before=rack_in_flight),
+    "rack, half closed": Moment(rack_half_closed, before=rack_in_flight),
     "in place": Moment(failed_twice, Rules(no_room=RESTART_IN_PLACE), failed=True),
 }
 

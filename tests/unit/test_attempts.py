@@ -621,6 +621,36 @@ def test_where_an_instance_may_be_queued(destination, status, seconds, queued):
     assert not any(attempts.may_be_queued("i1", host) for host in hosts)
 
 
+@pytest.mark.parametrize(
+    ("sent", "same"),
+    [
+        ({}, False),
+        ({"i1": [(7, "compute-2")]}, False),
+        ({"i1": [(7, "compute-2")], "i2": [(8, "compute-3")]}, False),
+        ({"i1": [(7, "compute-2"), (8, "compute-3")]}, True),
+        ({"i1": [(7, "compute-2"), (8, "compute-4")], "i2": [(9, "compute-3"), (10, "compute-4")]}, False),
+        ({"i1": [(7, None)]}, False),
+        ({"i1": [(7, None), (8, None)]}, True),  # which ones it is does not show
+        ({"i1": [(7, None), (8, "compute-2")]}, True),
+        ({"i1": [(7, None), (8, "compute-3")]}, True),
+        ({"i1": [(7, None), (8, "compute-4")]}, False),
+        ({"i1": [(7, None)], "i2": [(8, None), (9, "compute-4")]}, False),
+        ({"i1": [(7, None)], "i2": [(8, "compute-2")]}, False),
+    ],
+)
+def test_whether_two_hosts_may_have_one_instance_queued(sent, same):
+    attempts = Attempts()
+    records = [
+        record(id, "accepted", instance, destination=destination)
+        for instance, asked in sent.items()
+        for id, destination in asked
+    ]
+    for moment in (0, SETTLE):
+        attempts.observe(seen(*records), NOW + moment)
+    assert attempts.may_have_the_same("compute-2", "compute-3") is same
+    assert attempts.may_have_the_same("compute-3", "compute-2") is same
+
+
 def at_work(attempts, seconds, *services):
     """The hosts report, and a request without a destination stays as it is."""
     lost = record(7, "accepted", destination=None)
