@@ -435,3 +435,24 @@ def test_a_dead_host_is_not_closed_while_what_was_sent_twice_is_in_flight(second
         source, host(name="compute-2"), services=[living("compute-3")], dead=("compute-1", "compute-2")
     )
     assert kinds([step for step in found if step.host == "compute-2"]) == [kind]
+
+
+@pytest.mark.parametrize(
+    ("status", "destination", "arrivals", "kind"),
+    [
+        ("pre-migrating", "compute-3", 0, "Wait"),  # it has just gone elsewhere
+        ("failed", "compute-2", 0, "Wait"),  # to be evacuated once more
+        ("failed", "compute-2", 1, "Wait"),
+        (None, None, 0, "Close"),
+    ],
+)
+def test_a_dead_host_is_not_closed_before_what_had_been_sent_there(status, destination, arrivals, kind):
+    """Nothing is left on compute-2; the instance of compute-1 had been sent there before it died, or not."""
+    sent, now = (record(7, word, destination=where) for word, where in (("accepted", "compute-2"), (status, destination)))
+    attempts = nothing_asked()
+    if status and not arrivals:
+        attempts.observe(host(instances=[instance()], evacuations=[sent]), NOW - 200)
+    source = host(instances=[] if status == "pre-migrating" else [instance()], evacuations=[now] if status else [])
+    other = host(name="compute-2", arrivals=(sent,) * arrivals)
+    found = decided(source, other, attempts=attempts, services=[living("compute-3")], dead=("compute-1", "compute-2"))
+    assert kinds([step for step in found if step.host == "compute-2"]) == [kind]
