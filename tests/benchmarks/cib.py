@@ -2,9 +2,9 @@
 """Writes the configuration and the state of a cluster with many compute hosts, as README.md has operators set it up.
 
 Three control nodes; each compute host a remote node with a power device of its own and a level of it and the flagging
-one; the engine; the clone of NovaCompute with its rules. Everything runs that should, and has been looked for
-everywhere, and stays where it is (pcs sets that on new clusters), so that the scheduler finds nothing to do. Flagged hosts have been fenced and have started again: the
-cluster reaches them, and nova-compute does not run there.
+one; the engine; the clone of NovaCompute with its rules. Everything runs that should, has been looked for everywhere,
+and stays where it is (``pcs`` sets that on new clusters), so that the scheduler finds nothing to do. Flagged hosts have
+been fenced and have started again: the cluster reaches them, and nova-compute does not run there.
 """
 
 import hashlib

@@ -5,8 +5,8 @@
 
 For each moment of a recovery: milliseconds of one pass (what is learned from the snapshot, the steps, the account of
 them) at 1,000 and at 5,000 instances on one host. ``growth`` is what an instance costs at 5,000, against at 1,000: 1 is
-linear. In the moments of a rack the instances are on hosts with 50 each: 20 of them, and 100. ``--profile`` prints where
-the time of one moment goes at 5,000.
+linear. In the moments of a rack the instances are on 20 and on 100 hosts with 50 each. ``--profile`` prints where the
+time of one moment goes at 5,000.
 """
 
 import argparse

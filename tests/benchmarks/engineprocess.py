@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine in a process of its own, with all that it has in production but Pacemaker (flags in memory): what it costs.
+"""What the engine costs, in a process of its own with all that it has in production but Pacemaker (flags in memory).
 
 The benchmarks without a lab start it against a ``fakecloud`` and get its figures back: seconds of CPU (``cpu``) and of
 wall time (``seconds``), MB of memory at the beginning (``before``) and at most (``peak``).

@@ -54,7 +54,9 @@ def main(arguments=None):
     moments = [IDLE, *FLAGGED]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hosts", type=int, nargs="+", default=HOSTS, metavar="N", help="sizes, ascending")
-    parser.add_argument("--moments", choices=moments, nargs="+", default=moments, metavar="MOMENT", help="by default all")
+    parser.add_argument(
+        "--moments", choices=moments, nargs="+", default=moments, metavar="MOMENT", help="by default all"
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw the curves into this SVG file, too")
     parser.add_argument("--profile", metavar="FILE", help="keep the last recovery's profile, and print its head")
     chosen = parser.parse_args(arguments)

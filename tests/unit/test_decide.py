@@ -448,7 +448,8 @@ def test_a_dead_host_is_not_closed_while_what_was_sent_twice_is_in_flight(second
 )
 def test_a_dead_host_is_not_closed_before_what_had_been_sent_there(status, destination, arrivals, kind):
     """Nothing is left on compute-2; the instance of compute-1 had been sent there before it died, or not."""
-    sent, now = (record(7, word, destination=where) for word, where in (("accepted", "compute-2"), (status, destination)))
+    sent = record(7, "accepted", destination="compute-2")
+    now = dataclasses.replace(sent, status=status, destination=destination)
     attempts = nothing_asked()
     if status and not arrivals:
         attempts.observe(host(instances=[instance()], evacuations=[sent]), NOW - 200)
