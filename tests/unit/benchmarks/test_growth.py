@@ -41,10 +41,17 @@ def test_no_figure_may_grow_faster_than_the_cloud_and_no_instance_be_left(more, 
     assert growth.is_good({10: few, 100: Cost(**{**vars(many), **more})}) is good
 
 
-def test_table_of_a_moment_tells_requests_by_instance_and_what_would_be_best():
-    lines = growth.rows_of("failed rack", {100: Cost(100.0, 8.0, 5000, 40.0, evacuations=2000)})
+def test_table_of_a_moment_tells_requests_by_instance():
+    lines = growth.rows_of({100: Cost(100.0, 8.0, 5000, 40.0, evacuations=2000)})
     assert lines[1].split()[-2:] == ["0", "2.50"]
-    assert lines[2] == "best: 50 seconds"
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [("failed rack", ["best: 100 seconds"]), ("one failed host", ["best: 4 seconds"]), ("idle hour", [])],
+)
+def test_best_is_one_start_after_the_other_in_each_place_in_flight(moment, said):
+    assert growth.best(moment, 2.0) == said
 
 
 @pytest.mark.parametrize(("with_rule", "code"), [(11.0, 0), (11.1, 1)])
