@@ -7,8 +7,6 @@ with the instance, the request fails, and the instance is healed (``returning``)
 elsewhere, Nova ends with a guest that it does not know of, or with two (all measured).
 """
 
-import collections
-
 from nova_ha import attempts as tried
 from nova_ha import flag, sending, states
 
@@ -22,7 +20,7 @@ def not_yet(case):
     dead = case.host.service.host
     sent_here = case.attempts.sent_to(dead)
     # A former engine may have sent it here first: then the repeated evacuation has left a second record.
-    suspects = sent_here | asked_for_twice(case.world)
+    suspects = sent_here | case.world.asked_for_twice
     # Most hosts of a failed rack have none: then it does not cost a look at all that is in flight.
     flights = sending.in_flight(case.world, case.attempts, case.rules, case.now) if suspects else ()
     found = [
@@ -49,9 +47,3 @@ def _may_wait_for_host(case, instance):
     asked = instance.id in case.attempts.open(case.now)
     roomless = not case.candidates or (attempt is not None and attempt.cause == tried.NO_ROOM and attempt.streak)
     return roomless and not asked and instance.task_state not in states.REBUILDING
-
-
-def asked_for_twice(world):
-    """The ids of the instances with more than one evacuation that is not over by its record."""
-    count = collections.Counter(r.instance for host in world.hosts for r in host.evacuations if r.in_flight)
-    return {instance for instance, number in count.items() if number > 1}

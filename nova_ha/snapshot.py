@@ -4,6 +4,7 @@
 Read once a pass (by ``engine``, through ``cluster`` and ``nova``); never changed, never half old and half new.
 """
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Mapping
@@ -168,7 +169,7 @@ class World:
         hosts = (dataclasses.replace(host, online=host.name in nodes) for host in self.hosts)
         return dataclasses.replace(self, hosts=tuple(hosts))
 
-    # Asked for by every flagged host: with thousands of services, worked out once.
+    # Asked for of every flagged host: in a large cloud that loses many, each is worked out once.
 
     @functools.cached_property
     def up(self):
@@ -179,6 +180,12 @@ class World:
     def candidates(self):
         """Nova's names of the hosts that could take an instance, as far as their services tell."""
         return frozenset(name for name in self.up if self.services[name].enabled)
+
+    @functools.cached_property
+    def asked_for_twice(self):
+        """The ids of the instances with more than one evacuation that is not over by its record."""
+        count = collections.Counter(r.instance for host in self.hosts for r in host.evacuations if r.in_flight)
+        return frozenset(instance for instance, number in count.items() if number > 1)
 
 
 def unfinished(records):

@@ -12,7 +12,6 @@ such instances take turns, so that neither waits for ever.
 import dataclasses
 
 from nova_ha import flag, sending
-from nova_ha.double_failure import asked_for_twice
 from nova_ha.returning import STOPPING, is_coming
 from nova_ha.snapshot import unfinished
 from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
@@ -54,7 +53,7 @@ class _Turns:
         self._attempts = attempts
         self._hosts = {host.name: host for host in world.hosts}
         self._coming = list(filter(is_coming, world.hosts))
-        self._twice = bool(asked_for_twice(world))
+        self._twice = bool(world.asked_for_twice)
         self._awaited = {step.instance.id for step in steps if not isinstance(step, Leave)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
