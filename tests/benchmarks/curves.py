@@ -36,9 +36,10 @@ COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7a5195")
 
 
 def picture(panels):
-    """The panels side by side, both axes logarithmic, as SVG's text."""
-    drawn = "".join(f'<g transform="translate({place * WIDTH} 0)">{_panel(p)}</g>' for place, p in enumerate(panels))
-    size = f'width="{len(panels) * WIDTH}" height="{HEIGHT}"'
+    """The panels, two in a row, both axes logarithmic, as SVG's text."""
+    places = [(WIDTH * (number % 2), HEIGHT * (number // 2)) for number in range(len(panels))]
+    drawn = "".join(f'<g transform="translate({x} {y})">{_panel(p)}</g>' for (x, y), p in zip(places, panels))
+    size = f'width="{2 * WIDTH}" height="{places[-1][1] + HEIGHT}"'
     style = 'font-family="sans-serif" font-size="11"'
     ground = '<rect width="100%" height="100%" fill="white"/>'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{ground}{drawn}</svg>\n'

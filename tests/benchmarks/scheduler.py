@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Pacemaker's scheduler takes for a cluster of many compute hosts, with and without our location rule.
 
-    /usr/bin/python3 -m tests.benchmarks.scheduler [--hosts N ...] [--plot FILE]
+    /usr/bin/python3 -m tests.benchmarks.scheduler [--hosts N ...]
 
 Needs crm_simulate (Debian's pacemaker-cli-utils), and no cluster: the cluster's information base is written by ``cib``,
 as README.md has it, with 1 and with 40 hosts flagged. Measured is the CPU of ``crm_simulate --run``, which uses one
@@ -32,13 +32,10 @@ def main(arguments=None):
     """Measure and print; returns the exit code: 0 if the goal is reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hosts", type=int, nargs="+", default=HOSTS, metavar="N", help="sizes, ascending")
-    parser.add_argument("--plot", metavar="FILE", help="draw the curves into this SVG file, too")
     chosen = parser.parse_args(arguments)
     version = subprocess.run(["crm_simulate", "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout
     print(heading(f"seconds of CPU of the scheduler, {version.splitlines()[0]}"), flush=True)
     measured = {(hosts, flagged): compared(hosts, flagged) for hosts, flagged in cases(chosen.hosts)}
-    if chosen.plot:
-        pathlib.Path(chosen.plot).write_text(curves.picture(_panels(measured)), encoding="ascii")
     return report(measured)
 
 
@@ -104,14 +101,6 @@ def _written(directory, hosts, flagged, held_back):
     return str(file)
 
 
-def _panels(measured):
-    names = ("with our rule", "without")
-    lines = {
-        name: {hosts: costs[place] for (hosts, flagged), costs in measured.items() if flagged == FLAGGED[0]}
-        for place, name in enumerate(names)
-    }
-    return [curves.Panel("the scheduler, seconds of CPU", lines)]
-
-
 if __name__ == "__main__":
     sys.exit(main())
+
