@@ -103,4 +103,3 @@ def _written(directory, hosts, flagged, held_back):
 
 if __name__ == "__main__":
     sys.exit(main())
-
