@@ -164,6 +164,8 @@ def _await_flag(what, value, limit):
     """Wait until a host's flag was set to a value, from the record alone: nothing is asked while it is measured."""
 
     def changed():
+        if not history.FLAG_LOG.exists():
+            return False  # no host of this lab has had a flag yet
         changes = map(json.loads, history.FLAG_LOG.read_text().splitlines())
         return any((change["host"], change["value"]) == (HOST, value) for change in changes)
 
