@@ -4,6 +4,10 @@
 import pathlib
 import subprocess
 
+import pytest
+
+from nova_ha.agent import Failure
+
 TREE = pathlib.Path(__file__).resolve().parents[2]
 NOVA_COMPUTE = TREE / "ocf/NovaCompute"
 NOVA_COMPUTE_WAIT = TREE / "ocf/nova-compute-wait"
@@ -46,6 +50,13 @@ def reasons(done):
     lines = done.stderr.splitlines()
     assert all(line.startswith(prefix) for line in lines), done.stderr
     return [line[len(prefix) :] for line in lines]
+
+
+def failure(function, *arguments):
+    """The exit code and the reason with which an agent's function fails."""
+    with pytest.raises(Failure) as failed:
+        function(*arguments)
+    return failed.value.code, failed.value.reason
 
 
 class Clock:

@@ -13,8 +13,8 @@ import unittest.mock
 import pytest
 
 from nova_ha import daemon, supervisor
-from nova_ha.agent import Failure, ocf
-from tests.unit.agents import TREE
+from nova_ha.agent import ocf
+from tests.unit.agents import TREE, failure
 from tests.unit.engines import Engine, alive_in, everything_about, files_of, limit, nova_pages, report, until
 from tests.unit.http_cloud import PARAMETERS, TOKENS, running
 
@@ -40,12 +40,6 @@ def engine(tmp_path):
 
 def given(cloud, **more):
     return {"auth_url": f"{cloud.url}/v3", **PARAMETERS, **more}
-
-
-def failure(function, *arguments):
-    with pytest.raises(Failure) as failed:
-        function(*arguments)
-    return failed.value.code, failed.value.reason
 
 
 # Start

@@ -6,7 +6,7 @@ import pytest
 from nova_ha import gate
 from nova_ha.agent import Failure, ocf
 from nova_ha.cluster import Cluster, NotInstalled
-from tests.unit.agents import Clock
+from tests.unit.agents import Clock, failure
 from tests.unit.test_fence import Pacemaker
 
 
@@ -15,12 +15,6 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(gate.time, "sleep", clock.sleep)
     return clock
-
-
-def failure(function, *arguments):
-    with pytest.raises(Failure) as failed:
-        function(*arguments)
-    return failed.value.code, failed.value.reason
 
 
 class Flags:

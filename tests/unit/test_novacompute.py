@@ -13,7 +13,7 @@ from nova_ha.ping import Answer
 from nova_ha.process import Record
 from nova_ha.service import NotInTime, Service, ServiceError, State
 from nova_ha.systemd import Unit
-from tests.unit.agents import Clock
+from tests.unit.agents import Clock, failure
 
 RUNNING = State("it", True, True, os.getpid(), "it runs")
 STOPPED = State("it", False, True, 0, "it is down")
@@ -108,12 +108,6 @@ def warnings(monkeypatch):
     said = []
     monkeypatch.setattr(ocf.logger, "warning", said.append)
     return said
-
-
-def failure(function, *arguments):
-    with pytest.raises(Failure) as failed:
-        function(*arguments)
-    return failed.value.code, failed.value.reason
 
 
 @pytest.mark.parametrize(

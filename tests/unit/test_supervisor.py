@@ -9,9 +9,9 @@ import time
 import pytest
 
 from nova_ha import runstate, supervisor
-from nova_ha.agent import Failure, ocf
+from nova_ha.agent import ocf
 from nova_ha.runstate import RunState
-from tests.unit.agents import TREE
+from tests.unit.agents import TREE, failure
 from tests.unit.engines import alive_in, until
 
 BEGIN = """
@@ -46,12 +46,6 @@ def start(state, life, seconds=10):
     text = BEGIN.format(tree=str(TREE), root=os.path.dirname(state.directory)) + life
     given = {"auth_url": "http://k", "password": "sEcret"}
     supervisor.start(state, given, limit(seconds), [sys.executable, "-c", text])
-
-
-def failure(function, *arguments):
-    with pytest.raises(Failure) as failed:
-        function(*arguments)
-    return failed.value.code, failed.value.reason
 
 
 @pytest.mark.parametrize("word", ["working", "waiting"])
