@@ -93,7 +93,7 @@ class Attempts(Sightings):
         self._without_room = None  # since when there has been none
         self._starts = {}  # host -> how often its nova-compute was made to start once more
         self._pending = {}  # instance id -> since when it is to be recovered
-        self._moves = {}  # instance id -> how often something was asked for to bring it into the state it should have
+        self._efforts = {}  # instance id -> how often something was asked for to bring it into the state it should have
         self._not_notable = set()  # ids of instances that cannot be tagged
 
     def get(self, instance):
@@ -164,23 +164,23 @@ class Attempts(Sightings):
 
     def moved(self, instance, now, reason):
         """A move towards an instance's former state was asked for: the next one later, and each time later still."""
-        moves = self.moves(instance)
-        self.count_move(instance)
+        efforts = self.efforts(instance)
+        self.count_effort(instance)
         backoff = BACKOFFS[CONFLICT]
-        self.later(instance, now, min(backoff.first * 2 ** min(moves, 16), backoff.longest), reason)
+        self.later(instance, now, min(backoff.first * 2 ** min(efforts, 16), backoff.longest), reason)
 
-    def count_move(self, instance):
+    def count_effort(self, instance):
         """What is to bring an instance into the state that it should have was asked for, or refused."""
-        self._moves[instance] = self.moves(instance) + 1
+        self._efforts[instance] = self.efforts(instance) + 1
 
-    def moves(self, instance):
+    def efforts(self, instance):
         """How often that was so."""
-        return self._moves.get(instance, 0)
+        return self._efforts.get(instance, 0)
 
     def in_vain(self, instance):
         """How often in a row, at least, what was asked for an instance id came to nothing."""
         attempt = self._attempts.get(instance)
-        return max(self.moves(instance), attempt.failures if attempt else 0)
+        return max(self.efforts(instance), attempt.failures if attempt else 0)
 
     def not_notable(self, instance):
         """Nova does not let an instance id be tagged."""
@@ -298,7 +298,7 @@ class Attempts(Sightings):
         self._attempts = {i: a for i, a in self._attempts.items() if i in keep or a.outcome == SENDING}
         self._pending = {i: since for i, since in self._pending.items() if i in keep}
         self.lose_sight(keep)
-        self._moves = {i: moves for i, moves in self._moves.items() if i in keep}
+        self._efforts = {i: efforts for i, efforts in self._efforts.items() if i in keep}
         self._not_notable &= keep
         self._starts = {host: starts for host, starts in self._starts.items() if host in hosts}
         return asked - keep

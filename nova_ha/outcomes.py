@@ -54,7 +54,7 @@ class Outcomes:
         except nova.CloudError as error:
             self._failed(step.instance.id, error, evacuation)
             if isinstance(step, Restore) and isinstance(error, nova.Refused):
-                self._attempts.count_move(step.instance.id)
+                self._attempts.count_effort(step.instance.id)
             what, why = "failed", f"{step.reason}; but {error}"
             if evacuation:
                 what, why = "evacuation not accepted", str(error)
@@ -83,7 +83,7 @@ class Outcomes:
             # It shows in the instance's state once it is done; until then, and if it never is, it counts as a failure.
             self._attempts.failed(instance, now, "its resize was to be confirmed", tried.CONFLICT)
         elif isinstance(step, (Delete, Heal)):
-            self._attempts.count_move(instance)
+            self._attempts.count_effort(instance)
             reason = "its deletion was asked for" if isinstance(step, Delete) else step.reason
             self._attempts.later(instance, now, LOOK_AGAIN, reason)
         elif isinstance(step, Restore) and step.move not in ("settle", "untag"):

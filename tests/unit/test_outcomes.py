@@ -144,8 +144,8 @@ def test_a_nova_that_does_not_answer_an_evacuation_that_it_has_is_asked_for_fewe
     ("outcome", "moves"), [(TOOK, 1), (nova.Refused("no", 409), 1), (nova.Unreachable("gone", sent=False), 0)]
 )
 def test_how_often_a_former_state_was_asked_for_is_counted(outcome, moves):
-    assert Learned(step_types.Restore, outcome, move="pause").attempts.moves("i1") == moves
-    assert Learned(step_types.Evacuate, outcome).attempts.moves("i1") == 0
+    assert Learned(step_types.Restore, outcome, move="pause").attempts.efforts("i1") == moves
+    assert Learned(step_types.Evacuate, outcome).attempts.efforts("i1") == 0
 
 
 @pytest.mark.parametrize("kind", [step_types.Delete, step_types.Heal])

@@ -564,7 +564,7 @@ def test_the_retry_of_what_was_lost_is_itself_waited_for(status, seconds):
 def test_a_deletion_that_takes_nothing_away_is_an_operators_matter(times, alarm):
     attempts = nothing_asked()
     for _ in range(times):
-        attempts.count_move("i1")
+        attempts.count_effort("i1")
     attempts.later("i1", NOW, 30.0, "its deletion was asked for")
     (found,) = steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 1)
     assert isinstance(found, Wait) and found.alarm is alarm

@@ -183,7 +183,7 @@ def test_a_healing_is_given_time():
 def test_a_healing_that_does_not_help_is_an_operators_matter(times, alarm):
     attempts = nothing_asked()
     for _ in range(times):
-        attempts.count_move("i1")
+        attempts.count_effort("i1")
     attempts.later("i1", NOW, 30.0, "healed")
     waits, _ = decided(back(broken=((BROKEN, 999.0),)), attempts=attempts, now=NOW + 1)
     assert waits.alarm is alarm
