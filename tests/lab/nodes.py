@@ -136,9 +136,10 @@ def running(node):
 def lost():
     """Names of the nodes that podman takes for running though their processes are gone.
 
-    So is a lab whose processes were ended without podman's knowledge, as when a whole session is.
+    So is a lab whose processes were ended without podman's knowledge, as when a whole session is. One that has only
+    just died still has its conmon, which is about to tell podman.
     """
-    return [node for node in existing() if powered(node) and not os.path.exists(f"/proc/{_pid(node)}")]
+    return [node for node in existing() if powered(node) and not any(map(_exists, _pids(node)))]
 
 
 def powered(node):
@@ -168,14 +169,20 @@ def _mac(node):
     return "02:6e:6f:76:61:{:02x}".format(int(settings.address(node).rpartition(".")[2]))
 
 
-def _pid(node):
-    form = "{{.State.Pid}}"
-    return runtime.podman("container", "inspect", "--format", form, settings.container(node)).stdout.strip()
+def _pids(node):
+    """The ids of a container's first process and of its conmon; 0 for what is not there."""
+    form = "{{.State.Pid}} {{.State.ConmonPid}}"
+    return runtime.podman("container", "inspect", "--format", form, settings.container(node)).stdout.split()
+
+
+def _exists(pid):
+    # Meanwhile podman may know that the node is off.
+    return pid == "0" or os.path.exists(f"/proc/{pid}")
 
 
 def _link(node):
     # The machine's end of the container's cable. The container's end names it by its index.
-    pid = _pid(node)
+    pid = _pids(node)[0]
     if pid == "0":
         raise LabError(f"{node} is off: it has no link")
     inside = json.loads(run("nsenter", "--target", pid, "--net", "ip", "-json", "link", "show", "eth0").stdout)

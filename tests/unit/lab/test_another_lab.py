@@ -28,11 +28,11 @@ def present(monkeypatch):
     :returns: a function, whose result is a list that tells of each time the lab was taken down
     """
 
-    def lab_of(pid=OWN, tree=settings.SOURCE_TREE, state="running"):
+    def lab_of(pids=(OWN, OWN), tree=settings.SOURCE_TREE, state="running"):
         downs = []
         monkeypatch.setattr(nodes, "existing", lambda: [] if downs else ["cloud", "compute-1"])
         monkeypatch.setattr(nodes, "state", lambda node: state)
-        monkeypatch.setattr(nodes, "_pid", lambda node: str(pid))
+        monkeypatch.setattr(nodes, "_pids", lambda node: list(map(str, pids)))
         monkeypatch.setattr(nodes, "mounted", lambda node, destination: str(tree) if node != "cloud" else None)
         monkeypatch.setattr(lab, "down", lambda chosen, progress: downs.append("down"))
         monkeypatch.setattr(lab.runtime, "prepare", begin)
@@ -53,13 +53,20 @@ def test_a_lab_that_runs_stays(present):
 
 
 def test_a_host_that_is_off_is_not_taken_for_lost(present):
-    downs = present(pid=0, state="exited")
+    downs = present(pids=(0, 0), state="exited")
+    up()
+    assert not downs
+
+
+@pytest.mark.parametrize("pids", [(GONE, OWN), (0, GONE), (0, 0)])
+def test_a_host_that_is_just_dying_is_not_taken_for_lost(present, pids):
+    downs = present(pids=pids)
     up()
     assert not downs
 
 
 def test_a_lab_whose_processes_are_gone_is_taken_down_first(present, capsys):
-    downs = present(pid=GONE)
+    downs = present(pids=(GONE, GONE))
     up()
     assert downs == ["down"]
     assert "cloud, compute-1 ended behind its back" in capsys.readouterr().err
