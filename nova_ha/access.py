@@ -23,6 +23,9 @@ NEXT_CATALOG = 10.0
 # Seconds that it may take to connect to one address of a service: a name may have several that do not answer.
 CONNECT_TIMEOUT = 10.0
 
+# Connections that are kept to one address: one for each thread that may send at once, workers (64 at most) and readers.
+CONNECTIONS = 72
+
 
 def connections(before_request):
     """Connections for a keystoneauth1 session: a request shows as progress, and does not take for ever to connect.
@@ -38,7 +41,7 @@ def connections(before_request):
 
     made = requests.Session()
     for scheme in ("http://", "https://"):
-        made.mount(scheme, Adapter())
+        made.mount(scheme, Adapter(pool_maxsize=CONNECTIONS))
     return made
 
 

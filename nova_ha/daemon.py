@@ -20,6 +20,7 @@ import traceback
 from nova_ha import cluster, config, nova, reloading, runstate
 from nova_ha.account import Account
 from nova_ha.engine import Engine, log
+from nova_ha.readers import Readers
 from nova_ha.rules import Rules
 
 # Seconds between two looks at whether the engine that is to end on another node has ended.
@@ -74,6 +75,7 @@ def _run(name, parameters, state, account):
         Rules.from_options(conf),
         conf.recovery,
         concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "errand"),
+        Readers(),
     )
     reload = reloading.Reload(engine, state, parameters, conf)
     signal.signal(signal.SIGHUP, reload.ask)

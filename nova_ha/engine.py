@@ -62,10 +62,13 @@ class Engine:
     :param rules: ``rules.Rules``
     :param options: the ``recovery`` section of the configuration
     :param workers: an executor that sends the requests about instances
+    :param readers: a ``readers.Readers``, None to read one host after the other
     :param clock: monotonic seconds
     """
 
-    def __init__(self, cluster, cloud, resource, state, account, rules, options, workers, clock=time.monotonic):
+    def __init__(
+        self, cluster, cloud, resource, state, account, rules, options, workers, readers=None, clock=time.monotonic
+    ):
         self._cluster = cluster
         self._cloud = cloud
         self._resource = resource
@@ -78,7 +81,9 @@ class Engine:
         self._attempts = tried.Attempts()
         self._claims = Claims(cluster)
         self._deeds = deeds.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)
-        self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates, rules.policy.tag)
+        self._readers = readers
+        each = readers.each if readers else map
+        self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates, rules.policy.tag, each)
         self._pace = Pace(options.in_flight)
         self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
@@ -128,6 +133,8 @@ class Engine:
                     log.info("working again")
             self._rest(pause, change)
         self._workers.shutdown(wait=False, cancel_futures=True)
+        if self._readers:
+            self._readers.stop()
 
     def one_pass(self):
         """Look at the world once and do what follows from it; returns the seconds to rest.

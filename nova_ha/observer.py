@@ -26,10 +26,12 @@ class Observer:
     :param clock: monotonic seconds
     :param aggregates_matter: whether aggregates are read in any case, not only where a host is reserved
     :param tag: what selects instances, see ``policy.Policy``
+    :param each: as ``map``: calls a function with each of some arguments, side by side if it can (``readers``)
     """
 
-    def __init__(self, cloud, domain, clock, aggregates_matter=True, tag=policy.TAG):
+    def __init__(self, cloud, domain, clock, aggregates_matter=True, tag=policy.TAG, each=map):
         self._cloud = cloud
+        self._each = each
         self._aggregates_matter = aggregates_matter
         self._tag = tag
         self._domain = domain
@@ -95,7 +97,10 @@ class Observer:
         services = services if services is not None else self._cloud.services()
         self._note_flags(flags)
         self._broken_now = {}
-        hosts = tuple(self._host(name, value, services, name in inherited) for name, value in sorted(flags.items()))
+        # A failed rack has many, of which each takes a few requests.
+        hosts = tuple(
+            self._each(lambda name: self._host(name, flags[name], services, name in inherited), sorted(flags))
+        )
         self._first_broken = self._broken_now
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
         fenced += [services[name] for name in self.nova_names(others, services).values()]
@@ -125,7 +130,7 @@ class Observer:
             return None
         if not self._world.candidates or not all(host.instances for host in self._world.hosts):
             return None
-        return dataclasses.replace(self._world, hosts=tuple(self._with_new_records(host) for host in self._world.hosts))
+        return dataclasses.replace(self._world, hosts=tuple(self._each(self._with_new_records, self._world.hosts)))
 
     def _selection(self):
         tag = self._tag
@@ -137,6 +142,8 @@ class Observer:
             value = read()
             self._settings[name] = (value, self._clock())
         return value
+
+    # What is below may run for several hosts at once: it remembers nothing but under the name of a host or an id.
 
     def _host(self, name, value, services, inherited):
         try:

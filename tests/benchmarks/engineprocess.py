@@ -19,6 +19,7 @@ import time
 from nova_ha import config, flag
 from nova_ha.account import Account
 from nova_ha.engine import Engine
+from nova_ha.readers import Readers
 from nova_ha.rules import Rules
 from nova_ha.runstate import RunState
 from tests.benchmarks import fakecloud
@@ -133,6 +134,7 @@ def _engine(cluster, state, address, clock):
         Rules.from_options(conf),
         conf.recovery,
         concurrent.futures.ThreadPoolExecutor(conf.recovery.workers),
+        Readers(),
         clock,
     )
 

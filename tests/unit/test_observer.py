@@ -106,6 +106,25 @@ def test_a_dead_host_is_read_whole():
     assert world.dead == {"compute-1"} and world.candidates == {"compute-2"}
 
 
+def test_hosts_are_read_by_whoever_reads_several_at_once():
+    """For a look as for a glance."""
+    asked = []
+
+    def each(function, arguments):
+        asked.append(len(arguments := list(arguments)))
+        return list(map(function, arguments))
+
+    services = (service(), service("compute-3"), living("compute-2"))
+    watch = Watch(*services, each=each)
+    for name in ("compute-1", "compute-3"):
+        watch.cloud.on[name] = [instance(host=name)]
+    flags = {"compute-1": OURS, "compute-3": OURS}
+    assert [host.name for host in watch.look(flags=flags).hosts] == ["compute-1", "compute-3"]
+    watch.look(flags=flags)
+    assert [host.name for host in watch.glance(1.0, flags=flags).hosts] == ["compute-1", "compute-3"]
+    assert asked == [2, 2, 2]
+
+
 def test_records_are_read_before_instances():
     """What ends in between then shows as in flight and gone, never as done and left behind."""
     watch = Watch()

@@ -276,5 +276,5 @@ class _Process:
             scene.rules,
             options,
             self.workers,
-            scene.clock,
+            clock=scene.clock,
         )
