@@ -37,16 +37,18 @@ class FakeCloud:
     :param hosts: how many hosts
     :param state: the vm_state that all instances are in: ``active``, ``stopped`` or ``paused``
     :param latency: seconds that Nova takes to answer a change
+    :param read_latency: the same, to answer all else
     :param spawn_seconds: what the start of a guest takes; each host starts ten at once, as nova-compute does
     """
 
     SPAWNS = 10
 
-    def __init__(self, count, hosts=21, state="active", latency=0.0, spawn_seconds=1.0):
+    def __init__(self, count, hosts=21, state="active", latency=0.0, spawn_seconds=1.0, read_latency=0.0):
         self._lock = threading.Lock()
         self._count = count
         self._state = state
         self._latency = latency
+        self._read_latency = read_latency
         self._spawn_seconds = spawn_seconds
         self._names = [name(number) for number in range(hosts)]
         self._services = {_uuid(9, place): _service(_uuid(9, place), host) for place, host in enumerate(self._names)}
@@ -82,8 +84,7 @@ class FakeCloud:
         """The answer to a request, as something that JSON can hold."""
         path, _, query = url.partition("?")
         asked = dict(urllib.parse.parse_qsl(query))
-        if method != "GET":
-            time.sleep(self._latency)
+        time.sleep(self._read_latency if method == "GET" else self._latency)
         with self._lock:
             self.asked[f"{method} {_kind(path, body)}"] += 1
             self._work()

@@ -2,7 +2,7 @@
 """What the engine costs by the size of the cloud: an idle hour, one failed host, a failed rack.
 
     /usr/bin/python3 -m tests.benchmarks.growth [--hosts N ...] [--moments MOMENT ...] [--spawn SECONDS]
-        [--plot FILE] [--profile FILE]
+        [--latency SECONDS] [--plot FILE] [--profile FILE]
 
 The engine runs as in ``scale``; each host has 50 instances. An idle hour is run in fast motion: its passes, without the
 pauses between them, and without what Pacemaker's programs take (``idle`` counts both, on the lab). A failed rack are 40
@@ -60,14 +60,17 @@ def main(arguments=None):
         "--moments", choices=moments, nargs="+", default=moments, metavar="MOMENT", help="by default all"
     )
     parser.add_argument("--spawn", type=float, default=1.0, metavar="SECONDS", help="what the start of a guest takes")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="SECONDS", help="what Nova takes to answer whatever is read"
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw the curves into this SVG file, too")
     parser.add_argument("--profile", metavar="FILE", help="keep the last recovery's profile, and print its head")
     chosen = parser.parse_args(arguments)
     measured = {}
     for moment in chosen.moments:
         sizes = [hosts for hosts in chosen.hosts if hosts > FLAGGED.get(moment, 0)]
-        print(heading(f"{moment}, {chosen.spawn:g} s for a guest's start"), flush=True)
-        measured[moment] = {hosts: measure(moment, hosts, chosen.spawn, chosen.profile) for hosts in sizes}
+        print(heading(f"{moment}, {chosen.spawn:g} s for a guest's start, {chosen.latency:g} s to read"), flush=True)
+        measured[moment] = {hosts: measure(moment, hosts, chosen) for hosts in sizes}
         print("\n".join([*rows_of(measured[moment]), *best(moment, chosen.spawn), ""]), flush=True)
     if chosen.profile:
         pstats.Stats(chosen.profile).sort_stats("tottime").print_stats(25)
@@ -76,11 +79,14 @@ def main(arguments=None):
     return 0 if all(map(is_good, measured.values())) else 1
 
 
-def measure(moment, hosts, spawn, profile=None):
-    """The ``Cost`` of a moment in a cloud of that size."""
-    cloud = fakecloud.FakeCloud(INSTANCES, hosts, spawn_seconds=spawn)
+def measure(moment, hosts, chosen):
+    """The ``Cost`` of a moment in a cloud of that size.
+
+    :param chosen: what the command line says of ``spawn``, ``latency`` and ``profile``
+    """
+    cloud = fakecloud.FakeCloud(INSTANCES, hosts, spawn_seconds=chosen.spawn, read_latency=chosen.latency)
     flagged = FLAGGED.get(moment, 0)
-    cost = engineprocess.recovery(cloud, flagged, profile) if flagged else engineprocess.idle_hour(cloud)
+    cost = engineprocess.recovery(cloud, flagged, chosen.profile) if flagged else engineprocess.idle_hour(cloud)
     left = cloud.left(flagged)
     cloud.close()
     evacuations = engineprocess.evacuations(cloud.asked)
