@@ -9,10 +9,14 @@ import dataclasses
 import time as clock
 
 from tests.lab import facts
-from tests.lab.history import GONE, IN_ERROR, PAUSED, RUNNING, SHELVED, STOPPED
+from tests.lab.history import GONE, IN_ERROR, PAUSED, RUNNING, SHELVED, STOPPED, UNSURE
 
 # A change of the flag is recorded late by no more than this (seconds): the CIB's way to the disk.
 LAG = 0.5
+# Seconds that a mass failure must have been there for the engine to have known of it.
+KNOWN = 5.0
+# The guard's defaults (README): from so many hosts on, and more than this share of all, it is a mass.
+MASS, MASS_SHARE = 3, 0.5
 
 # What is to live at the end, or is there without a guest that runs, and what Nova calls it then.
 _LIVE = {RUNNING: "ACTIVE", PAUSED: "PAUSED"}
@@ -24,6 +28,7 @@ RULES = {
     3: "the source host stays out until it is recovered",
     4: "nothing is forgotten",
     5: "nothing is resurrected that should be dead",
+    6: "a doubtful mass failure stops the machine",
 }
 
 
@@ -155,7 +160,7 @@ def dead_stays_dead(history):
     live = facts.live_runs(history)
     known = {instance.id: instance for instance in history.instances}
     for wanted, instance in sorted((wanted, instance) for instance, wanted in history.expected.instances.items()):
-        if wanted in _LIVE:
+        if wanted in _LIVE or wanted == UNSURE:
             continue
         for run in live:
             if run.instance == instance:
@@ -166,6 +171,26 @@ def dead_stays_dead(history):
         if wanted in _LIFELESS and (found is None or found.status != _LIFELESS[wanted]):
             state = f"is {found.status}" if found else "is gone"
             yield Breach(5, None, instance, f"should be {wanted}, but {state}")
+
+
+def mass_failure_stops(history):
+    """Rule 6: while a mass of hosts is flagged, none is taken up anew without an operator's word."""
+    windows = facts.flag_windows(history)
+    values = {}
+    for change in history.flags:
+        before, values[change.host] = values.get(change.host), change.value
+        if not change.claimed or before != "yes" or _was_claimed(history, windows, change):
+            continue
+        flagged = [w for w in windows if w.start < change.time - KNOWN and change.time < w.end]
+        if len(flagged) >= MASS and len(flagged) > MASS_SHARE * len(history.services):
+            mass = f"{len(flagged)} of {len(history.services)} hosts were flagged"
+            yield Breach(6, change.time, change.host, f"was taken up while {mass}, and nobody had said go")
+
+
+def _was_claimed(history, windows, change):
+    """Whether a host's recovery was going on already: one that was fenced once more."""
+    since = max(w.start for w in windows if w.host == change.host and w.start <= change.time)
+    return any(f.host == change.host and f.claimed and since <= f.time < change.time for f in history.flags)
 
 
 def _to_live(history):
@@ -264,7 +289,12 @@ def _seen_recovered(history):
 
 
 def _seen_dead(history):
-    return _count([1 for state in history.expected.instances.values() if state not in _LIVE], "dead instance") + " seen"
+    dead = [state for state in history.expected.instances.values() if state not in _LIVE and state != UNSURE]
+    return _count(dead, "dead instance") + " seen"
+
+
+def _seen_claims(history):
+    return _count([flag for flag in history.flags if flag.claimed], "claim") + " seen"
 
 
 def _count(things, noun):
@@ -281,4 +311,5 @@ _CHECKS = {
     3: (source_stays_out, _seen_windows),
     4: (nothing_forgotten, _seen_recovered),
     5: (dead_stays_dead, _seen_dead),
+    6: (mass_failure_stops, _seen_claims),
 }

@@ -2,10 +2,11 @@
 """The hosts' BMCs: one ``ipmi_sim`` each, at an address of its own, that switches its host's container off and on.
 
 Reached by RMCP+ on UDP 623 (``fence_ipmilan lanplus=1 cipher=3``). A BMC outlives its host, and the program that
-started it, until ``stop``.
+started it, until ``stop``. One can be made worse than it is, by ``impair``.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -18,6 +19,8 @@ from tests.lab.shell import run
 from tests.lab.waiting import wait_for
 
 USER = "admin"
+# What a BMC may do wrong: the seconds that it takes for each answer; refuse to switch; say that it did, and not do it.
+SOUND = {"slow": 0.0, "refuses": False, "lies": False}
 # Leaves the simulator to init, with its number in a file.
 LAUNCH = 'echo $$ >"$1" && exec ipmi_sim -n -p -c "$3" -f "$4" -s "$5" >>"$2" 2>&1 </dev/null'
 DIRECTORY = settings.RUN / "bmc"
@@ -63,16 +66,16 @@ def stop(chosen, node):
 @contextlib.contextmanager
 def disobedient(node):
     """For a while a host's BMC takes every order, and carries none out."""
-    _disobeys(node).touch()
+    impair(node, lies=True)
     try:
         yield
     finally:
-        _disobeys(node).unlink()
+        impair(node)
 
 
 def obeys(node):
     """Does the BMC carry out what it is told?"""
-    return not _disobeys(node).exists()
+    return not impairment(node)["lies"]
 
 
 def stop_all():
@@ -95,6 +98,22 @@ def running(node):
 def logs():
     """The log files of all BMCs."""
     return sorted(DIRECTORY.glob("*/log"))
+
+
+def impair(node, **wrong):
+    """Have a BMC do these things wrong from now on, and no others.
+
+    :param wrong: of the names in ``SOUND``
+    """
+    _impairment(node).write_text(json.dumps({**SOUND, **wrong}))
+
+
+def impairment(node):
+    """What a BMC does wrong, as a dict with the names of ``SOUND``."""
+    try:
+        return json.loads(_impairment(node).read_text())
+    except FileNotFoundError:
+        return SOUND
 
 
 def power_on(node):
@@ -125,9 +144,9 @@ def _listens(address):
     return bool(run("ss", "--udp", "--listening", "--numeric", "--no-header", f"src {address}:623").stdout)
 
 
-def _disobeys(node):
-    return DIRECTORY / node / "disobeys"
-
-
 def _pid_file(node):
     return DIRECTORY / node / "pid"
+
+
+def _impairment(node):
+    return DIRECTORY / node / "impairment.json"

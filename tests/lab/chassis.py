@@ -5,6 +5,7 @@ Answers ``NAME:VALUE`` for each that is got. An exit code other than 0 makes the
 """
 
 import sys
+import time
 
 from tests.lab import bmc, nodes, power
 from tests.lab.shell import LabError
@@ -12,12 +13,16 @@ from tests.lab.shell import LabError
 
 def main(node, verb, *words):
     """Get or set what the BMC asks for; unknown names are an error."""
+    wrong = bmc.impairment(node)
+    time.sleep(wrong["slow"])
     if verb == "get":
         for name in words:
             if name != "power":
                 raise LabError(f"{node} has no {name} to get")
             print(f"power:{int(nodes.powered(node))}")
         return
+    if wrong["refuses"]:
+        raise LabError(f"{node}: the BMC was told to refuse")
     if not bmc.obeys(node):
         return
     for name, value in zip(words[::2], words[1::2]):

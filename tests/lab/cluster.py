@@ -23,6 +23,8 @@ LOOK = "./lab shell control-1, then pcs status --full and /var/log/pacemaker/pac
 
 # How soon a silent death is noticed, and how soon a host that returns is taken back (seconds).
 REMOTE_OPTIONS = ("reconnect_interval=15", "op", "monitor", "interval=5", "timeout=15")
+# The same, for those who wait for many deaths.
+IMPATIENT_REMOTE_OPTIONS = ("reconnect_interval=5", "op", "monitor", "interval=3", "timeout=9")
 WORK = "/root/nova-ha-lab.xml"
 
 
@@ -150,6 +152,14 @@ def set_options(chosen, options):
         pcs(chosen, "resource", "restart", ENGINE)
 
 
+def set_remote_options(chosen, options):
+    """Change how soon the death of a compute host is noticed, and how soon it is taken back.
+
+    :param options: as ``REMOTE_OPTIONS``
+    """
+    configure(chosen, [f"resource update {host} {' '.join(options)}" for host in chosen.compute_hosts], {})
+
+
 def any_control(chosen):
     """A control node that is part of the cluster's quorum.
 
@@ -218,14 +228,38 @@ def active_on(chosen, resource):
     return next(iter(active_nodes(chosen, resource)), None)
 
 
+def leader(chosen):
+    """The control node that leads the cluster, Pacemaker's DC."""
+    return _monitor(chosen)[1].find("./summary/current_dc").get("name")
+
+
 def failures(chosen, resource):
     """The operations of a resource that failed and are not forgotten yet, as ``OPERATION on NODE: why``."""
+    return [text for operation, text in _failures(chosen) if operation.startswith(f"{resource}_")]
+
+
+def all_failures(chosen):
+    """The same of all resources, and the hosts whose last fencing failed."""
+    last = {}
+    # The newest comes first.
+    for event in reversed(_monitor(chosen)[1].findall("./fence_history/fence_event")):
+        last[event.get("target")] = event
+    return [text for _operation, text in _failures(chosen)] + [
+        f"{event.get('action')} of {host}: {event.get('exit-reason')}"
+        for host, event in sorted(last.items())
+        if event.get("status") == "failed"
+    ]
+
+
+def _failures(chosen):
     found = _monitor(chosen)[1].findall("./failures/failure")
     return [
         # Pacemaker 2.1.5 escapes the reason twice.
-        f"{entry.get('op_key')} on {entry.get('node')}: {html.unescape(entry.get('exitreason'))}"
+        (
+            entry.get("op_key"),
+            f"{entry.get('op_key')} on {entry.get('node')}: {html.unescape(entry.get('exitreason'))}",
+        )
         for entry in found
-        if entry.get("op_key").startswith(f"{resource}_")
     ]
 
 

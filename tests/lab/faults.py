@@ -8,7 +8,7 @@ cluster) stands until its opposite is called, or ``end_all``.
 import contextlib
 import time
 
-from tests.lab import cluster, computes, nodes, power, settings
+from tests.lab import bmc, cluster, computes, nodes, power, settings
 
 # One file for each fault that stands; its name says which.
 STANDING = settings.RUN / "faults"
@@ -94,6 +94,60 @@ def kill_service(unit, node=settings.CLOUD):
         _signal(unit, node, "KILL")
 
 
+def kill_process(name, node):
+    """Kill every process of a program on a host, such as a daemon of Pacemaker's."""
+    with _brief("kill-process", f"{node}/{name}"):
+        nodes.execute(node, "sh", "-c", 'kill -KILL $(pidof "$0")', name)
+
+
+def kill_engine(node):
+    """Kill the recovery engine where it runs."""
+    with _brief("kill-engine", node):
+        _signal_engine(node, "KILL")
+
+
+def freeze_engine(node):
+    """Stop the recovery engine where it is: it holds its connections and its lock, and does nothing."""
+    _begin("freeze-engine", node)
+    _signal_engine(node, "STOP")
+
+
+def thaw_engine(node):
+    """Let a frozen engine go on, if it is still there."""
+    _signal_engine(node, "CONT", check=False)
+    _end("freeze-engine", node)
+
+
+def _signal_engine(node, signal, check=True):
+    asked = f"from nova_ha.runstate import RunState; print(RunState({cluster.ENGINE!r}).holder())"
+    script = f'kill -{signal} "$(/usr/bin/python3 -c "$0")"'
+    nodes.execute(node, "sh", "-c", script, asked, check=check)
+
+
+def stop_bmc(node):
+    """Take a BMC off the network."""
+    _begin("bmc-away", node)
+    bmc.stop(None, node)
+
+
+def start_bmc(chosen, node):
+    """Give a host its BMC back."""
+    bmc.start(chosen, node)
+    _end("bmc-away", node)
+
+
+def impair_bmc(node, **wrong):
+    """Have a BMC do things wrong; see ``bmc.impair``."""
+    _begin("bmc-impaired", node)
+    bmc.impair(node, **wrong)
+
+
+def mend_bmc(node):
+    """Have a BMC do everything right again."""
+    bmc.impair(node)
+    _end("bmc-impaired", node)
+
+
 def stop_cluster(chosen):
     """Stop the whole cluster in good order, as for maintenance."""
     _begin("stop-cluster", settings.CLUSTER_NAME)
@@ -116,6 +170,9 @@ def end_all(chosen):
         "network": restore_network,
         "stop": lambda target: start_service(*reversed(target.split("/"))),
         "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
+        "freeze-engine": thaw_engine,
+        "bmc-away": lambda node: start_bmc(chosen, node),
+        "bmc-impaired": mend_bmc,
         "stop-cluster": lambda _name: start_cluster(chosen),
     }
     standing = sorted(STANDING.glob("*"))

@@ -29,6 +29,8 @@ STOPPED = "stopped"
 SHELVED = "shelved"
 IN_ERROR = "in error"
 GONE = "gone"
+# Its owner never learned whether he got what he asked for: it may be anything, as long as it is not twice.
+UNSURE = "unsure"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +182,7 @@ class Instance:
 class Expected:
     """What a scenario says of how it has to end, where that does not follow from the records.
 
-    :param instances: what is to become of instances, ``{id: RUNNING, PAUSED, STOPPED, SHELVED, IN_ERROR or GONE}``; one
+    :param instances: what is to become of instances, ``{id: state}``, the states being those above (RUNNING ...); one
         that is not named and ran on a host when it was flagged has to run
     :param flagged: hosts that may keep their flag, and what belongs to it, at the end
     """

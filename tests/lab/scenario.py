@@ -17,10 +17,14 @@ class Scenario:
     def expect(self, state, *instances):
         """Say what is to become of instances by the end.
 
-        :param state: ``history.RUNNING``, ``PAUSED``, ``STOPPED``, ``SHELVED``, ``IN_ERROR`` or ``GONE``
+        :param state: ``history.RUNNING``, ``PAUSED``, ``STOPPED``, ``SHELVED``, ``IN_ERROR``, ``GONE`` or ``UNSURE``
         :param instances: their ids
         """
         self._instances.update(dict.fromkeys(instances, state))
+
+    def expect_all(self, states):
+        """The same, ``{id: state}``."""
+        self._instances.update(states)
 
     def may_stay_out(self, *hosts):
         """Excuse hosts that keep their flag, and are out of service, at the end."""

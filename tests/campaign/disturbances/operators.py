@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An operator who acts at the wrong moment, and later thinks better of it."""
+
+from tests.campaign.disturbances.base import OPERATOR, Disturbance
+from tests.campaign.moments import CLOSED
+from tests.lab import cluster
+
+
+class DisablesService(Disturbance):
+    """An operator disables another host's service, and enables it again after a while."""
+
+    name = "operator-disables"
+    group = OPERATOR
+    lasts = (5, 45)
+
+    def begin(self, field):
+        field.disable(self.strike.target, "new memory on Monday")
+
+    def end(self, field):
+        field.enable(self.strike.target)
+
+
+class ClearsFlag(Disturbance):
+    """An operator deletes the flag of a recovered host, impatient for it to be back."""
+
+    name = "operator-clears-flag"
+    group = OPERATOR
+    moments = (CLOSED,)
+
+    def begin(self, field):
+        field.on_control(f"crm_attribute --node {field.plan.victim} --name {cluster.FLAG} --lifetime forever --delete")
+
+
+class MovesEngine(Disturbance):
+    """An operator moves the engine to another node, and later takes the constraint away that this leaves."""
+
+    name = "operator-moves-engine"
+    group = OPERATOR
+    lasts = (0, 20)
+
+    def begin(self, field):
+        field.on_control(f"crm_resource --resource {cluster.ENGINE} --ban")
+
+    def end(self, field):
+        field.on_control(f"crm_resource --resource {cluster.ENGINE} --clear")
+
+
+class Standby(Disturbance):
+    """An operator puts the engine's node in standby for a while."""
+
+    name = "operator-standby"
+    group = OPERATOR
+    _node = None
+    lasts = (5, 40)
+
+    def begin(self, field):
+        self._node = field.engine_node()
+        field.on_control(f"crm_standby --node {self._node} --update on")
+
+    def end(self, field):
+        field.on_control(f"crm_standby --node {self._node} --delete")
+
+
+class CleansUp(Disturbance):
+    """An operator has the cluster forget all failures, and look at all resources again."""
+
+    name = "operator-cleanup"
+    group = OPERATOR
+
+    def begin(self, field):
+        field.on_control("crm_resource --cleanup; crm_resource --refresh")
+
+
+KINDS = (DisablesService, ClearsFlag, MovesEngine, Standby, CleansUp)

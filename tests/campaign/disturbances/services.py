@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-compute on the hosts that are to take the instances."""
+
+from tests.campaign.disturbances.base import COMPUTE, Disturbance
+from tests.lab import faults
+
+UNIT = "nova-compute"
+
+
+class ComputeCrash(Disturbance):
+    """nova-compute dies on another host, which lives on."""
+
+    name = "compute-crash"
+    group = COMPUTE
+    forgets = True
+
+    def begin(self, field):
+        faults.kill_service(UNIT, self.strike.target)
+
+
+class ComputeHang(Disturbance):
+    """nova-compute freezes on another host, and goes on after a while."""
+
+    name = "compute-hang"
+    group = COMPUTE
+    lasts = (5, 40)
+
+    def begin(self, field):
+        faults.freeze_service(UNIT, self.strike.target)
+
+    def end(self, field):
+        faults.thaw_service(UNIT, self.strike.target)
+
+
+KINDS = (ComputeCrash, ComputeHang)

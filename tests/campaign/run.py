@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries a plan out on the lab: boot, break, mend, wait for rest, and hand everything to the verdict.
+
+Each fault has a thread of its own, and so has the tenant. A fault that cannot be carried out, for what others have done
+to the lab, is told in the run's log and is no failure of the run.
+"""
+
+import contextlib
+import threading
+import time
+
+from tests.campaign import account, disturbances, moments, rest, secrets, verdict
+from tests.campaign.client import Client
+from tests.campaign.plan import STATES, TAG
+from tests.functional.steps import Story, eventually, on_control
+from tests.lab import bmc, cluster, facts, faults, healing, history, scenario, workload
+from tests.lab.cloud import impair
+from tests.lab.shell import LabError
+from tests.lab.waiting import wait_for
+
+# Seconds: for a fault's moment to come, for all faults to be over, for a host to be fenced.
+MOMENT_LIMIT = 120
+FAULTS_LIMIT = 420
+FENCING_LIMIT = 180
+# Seconds in which a fault must have been undone, other faults being in the way.
+UNDO_LIMIT = 90
+# From when all is mended until all is well: usually, and where Nova lost requests, which is certain only after minutes.
+REST_LIMIT, LOSS_LIMIT = 240, 420
+# What fills a host to the brim, MiB.
+HOST_MIB, FILLER = 256 * 1024, "filler"
+FLAVORS = {"tiny": 64, "small": 128}
+
+
+def carry_out(settings, plan, say):
+    """Do all of a plan, and judge it.
+
+    :param say: called with each line about what is done
+    :return: a ``verdict.Verdict``
+    :raises LabError: the lab failed before anything was broken
+    """
+    healing.heal(settings)
+    with scenario.recorded(settings) as recorded:
+        field = Field(settings, recorded, plan, say)
+        with secrets.watched(settings) as leaks:
+            ids = field.prepare()
+            client = Client(field, plan.deeds, _running(plan, ids))
+            field.break_it(client)
+            field.mend()
+            wanted = field.wanted(ids, client.done)
+            missing = field.await_rest(wanted)
+            recorded.expect_all(wanted)
+            past = recorded.history()
+            own = verdict.Own.read(field)
+        impair.set_guests()
+    cluster_failures = cluster.all_failures(settings)
+    return verdict.judge(plan, past, ids, wanted, missing, cluster_failures, own, leaks, field)
+
+
+def _running(plan, ids):
+    return [ident for ident, wanted in zip(ids, plan.instances) if wanted.state == "running"]
+
+
+class Field(Story):
+    """What disturbances and the tenant act on: a story on the lab, with its plan and its clock.
+
+    :param settings, recorded: see ``Story``
+    :param plan: the ``plan.Plan``
+    :param say: called with each line about what is done
+    :ivar struck: when the victim was struck, seconds since the epoch; None before
+    :ivar over: set once nothing more is to be done
+    :ivar log: what was done, as ``(seconds since the epoch, text)``
+    """
+
+    def __init__(self, settings, recorded, plan, say):
+        super().__init__(settings, recorded)
+        self.plan = plan
+        self.struck = None
+        self.over = threading.Event()
+        self.log = []
+        self.since = time.time()
+        self._say = say
+        self._death_at = None
+        self._guests = {"spawn_seconds": plan.spawn_seconds}
+
+    # The acts of a run.
+
+    def prepare(self):
+        """Boot what the plan wants and bring it into its states; returns the ids in the plan's order."""
+        if self.plan.options:
+            self.options(**self.plan.options)
+        workload.create_flavor(self.settings, "small", FLAVORS["small"])
+        ids = [None] * len(self.plan.instances)
+        alike = {}
+        for place, wanted in enumerate(self.plan.instances):
+            alike.setdefault((wanted.host, wanted.flavor, wanted.priority), []).append(place)
+        for (host, flavor, priority), places in alike.items():
+            metadata = {} if priority is None else {"nova-ha:priority": str(priority)}
+            prefix = f"{host}-{flavor}-{places[0]}"
+            made = workload.create(
+                self.settings, len(places), host, prefix=prefix, flavor=flavor, metadata=metadata
+            )
+            for place, ident in zip(places, made):
+                ids[place] = ident
+        eventually("all instances to be ACTIVE", lambda: self._all_show(dict.fromkeys(ids, "ACTIVE")), 180)
+        self._bring(ids)
+        impair.set_guests(**self._guests)
+        self.say(f"{len(ids)} instances are there")
+        return ids
+
+    def break_it(self, client):
+        """Let all faults strike at their moments while the tenant works; return when all of that is over."""
+        found = [disturbances.KINDS[strike.fault](strike) for strike in self.plan.strikes]
+        before = [s.delay for s in self.plan.strikes if s.moment == moments.BEFORE]
+        self._death_at = time.time() + max([1.0, *before])
+        threads = [threading.Thread(target=self._strike, args=(one,), daemon=True) for one in found]
+        threads.append(threading.Thread(target=client.work, daemon=True))
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + FAULTS_LIMIT
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        self.over.set()
+        if any(thread.is_alive() for thread in threads):
+            self.say(f"not all faults were over after {FAULTS_LIMIT} s")
+
+    def mend(self):
+        """End all that still stands."""
+        with contextlib.suppress(LabError):
+            impair.clear()
+        impair.set_guests(spawn_seconds=min(2.0, self.plan.spawn_seconds))
+        for attempt in range(3):
+            try:
+                faults.end_all(self.settings)
+                return
+            except LabError as error:
+                self.say(f"mending ({attempt + 1}): {error}")
+        self.say("not all could be mended")
+
+    def wanted(self, ids, done):
+        """What every instance has to be at the end."""
+        before = {ident: STATES[wanted.state][1] for ident, wanted in zip(ids, self.plan.instances)}
+        past = history.read()
+        wanted = account.expected(before, done, past.flags, self.plan.forgets)
+        # Asked for, and the answer lost; or a filler.
+        seen = {run.instance for run in facts.guest_runs(past)}
+        return {**dict.fromkeys(seen - set(wanted), history.UNSURE), **wanted}
+
+    def await_rest(self, wanted):
+        """Wait until all is well again; returns what is missing if that does not come."""
+        limit = LOSS_LIMIT if self.plan.forgets else REST_LIMIT
+        deadline = time.monotonic() + limit
+        well = False
+        while True:
+            missing = rest.missing(self.settings, wanted)
+            if not missing and well:
+                self.say("all is well again")
+                return []
+            well = not missing
+            if time.monotonic() > deadline:
+                self.say(f"after {limit} s: {'; '.join(missing)}")
+                return missing
+            time.sleep(3)
+
+    # For disturbances and the tenant.
+
+    def say(self, text):
+        """Tell what is being done."""
+        now = time.time()
+        self.log.append((now, text))
+        self._say(f"{now - (self.struck or self._death_at or now):+7.1f}  {text}")
+
+    def past(self):
+        """The records so far."""
+        return history.read()
+
+    def at(self, seconds):
+        """Wait until so many seconds after the death, or before; returns whether there is still something to do."""
+        return not self.over.wait(max(0.0, self._death_at + seconds - time.time()))
+
+    def after(self, seconds):
+        """Wait for so long, unless the run is over."""
+        self.over.wait(seconds)
+
+    def until(self, what, condition, limit):
+        """Wait until a condition is true; a cluster or cloud without an answer is not there yet."""
+        return eventually(what, condition, limit)
+
+    def until_off(self, host, since):
+        """Wait until a host has lost its power since a moment."""
+        self._until_power(host, since, on=False)
+
+    def until_on(self, host, since):
+        """Wait until a host has its power again, having lost it since a moment."""
+        self.until_off(host, since)
+        self._until_power(host, since, on=True)
+
+    def _until_power(self, host, since, on):
+        def switched():
+            return [c for c in self.past().power if c.host == host and c.on == on and c.time >= since - 0.5]
+
+        eventually(f"the power of {host} to be {'on' if on else 'off'}", switched, FENCING_LIMIT)
+
+    def other(self, host):
+        """Another compute host, always the same one."""
+        hosts = self.settings.compute_hosts
+        return hosts[(hosts.index(host) + 1) % len(hosts)]
+
+    def standing(self):
+        """The hosts whose flag stands, by the records."""
+        return {window.host for window in facts.flag_windows(self.past()) if window.end == facts.NEVER}
+
+    def migrations(self):
+        """All evacuations that Nova knows of."""
+        return workload.migrations(self.settings)
+
+    def on_control(self, script):
+        """Run a shell script on a control node.
+
+        :raises LabError: it failed
+        """
+        done = on_control(self.settings, script)
+        if done.returncode != 0:
+            raise LabError(f"{script}: {' '.join((done.stderr or done.stdout).split())[-300:]}")
+
+    def power_on(self, node):
+        """Press the power button of a host."""
+        bmc.power_on(node)
+
+    def guests(self, **switches):
+        """Change how guests start, beside what was set before."""
+        self._guests.update(switches)
+        impair.set_guests(**self._guests)
+
+    def fill_hosts(self, but):
+        """Boot an instance on every other host that leaves no room there; returns their ids."""
+        nova = workload.client(self.settings)
+        used = {}
+        for server in nova.servers.list(search_opts={"all_tenants": 1}, limit=-1):
+            host = getattr(server, workload.HOST)
+            used[host] = used.get(host, 0) + server.flavor["ram"]
+        fillers = []
+        for host in self.settings.compute_hosts:
+            if host != but:
+                room = HOST_MIB - used.get(host, 0)
+                workload.create_flavor(self.settings, f"{FILLER}-{room}", room)
+                fillers += workload.create(self.settings, 1, host, prefix=FILLER, flavor=f"{FILLER}-{room}")
+        return fillers
+
+    # The rest
+
+    def _strike(self, disturbance):
+        strike = disturbance.strike
+        try:
+            self._await_moment(strike)
+            if strike is self.plan.strikes[0]:
+                self.struck = time.time()
+            disturbance.began = time.time()
+            self.say(f"{strike.fault} ({strike.target})")
+            disturbance.begin(self)
+            disturbance.stand(self)
+        except Exception as error:  # noqa: BLE001 (a thread's error would be lost, and so would the fault's end)
+            self.say(f"{strike.fault}: not carried out: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        try:
+            eventually(f"{strike.fault} to be undone", lambda: disturbance.end(self) or True, UNDO_LIMIT)
+            if strike.lasts:
+                self.say(f"{strike.fault}: over")
+        except Exception as error:  # noqa: BLE001
+            self.say(f"{strike.fault}: not undone: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+    def _await_moment(self, strike):
+        if strike is self.plan.strikes[0] or strike.moment == moments.BEFORE:
+            self.at(-strike.delay if strike.moment == moments.BEFORE else 0)
+            return
+        try:
+            wait_for(
+                f"the moment {strike.moment}",
+                lambda: moments.reached(strike.moment, self.past(), self.plan.victim, self.struck),
+                MOMENT_LIMIT,
+                0.1,
+            )
+        except LabError as error:
+            self.say(f"{strike.fault}: {error}: now, then")
+        self.after(strike.delay)
+
+    def _all_show(self, statuses):
+        entries = {entry["id"]: entry for entry in workload.instances(self.settings)}
+        return all(
+            entries.get(ident, {}).get("status") == status and not entries[ident]["task_state"]
+            for ident, status in statuses.items()
+        )
+
+    def _bring(self, ids):
+        """Bring the instances into their states."""
+        servers = workload.client(self.settings).servers
+        shown = {}
+        for ident, wanted in zip(ids, self.plan.instances):
+            if "stopped" in wanted.state:
+                servers.stop(ident)
+                shown[ident] = "SHUTOFF"
+            elif wanted.state == "paused":
+                servers.pause(ident)
+                shown[ident] = "PAUSED"
+            elif wanted.state == "tagged":
+                servers.add_tag(ident, TAG)
+        eventually("the instances to be in their states", lambda: self._all_show(shown), 60)
+        for ident, wanted in zip(ids, self.plan.instances):
+            if "locked" in wanted.state:
+                servers.lock(ident)
