@@ -205,11 +205,17 @@ def _number(chosen):
 
 
 def _goes_with(name, chosen):
-    """Whether a fault may strike in one run with others: no two of one part, no death that another cannot do with."""
+    """Whether a fault may strike in one run with others: one death, no two more of one part, one host left alive."""
     both = [KINDS[name], *(KINDS[other] for other in chosen)]
     deaths = [kind for kind in both if kind.is_death]
-    return len({kind.group for kind in both}) == len(both) and all(
-        death.name in kind.deaths for death in deaths for kind in both if kind.deaths
+    groups = [kind.group for kind in both if not kind.is_death]
+    lost = sum(kind.lost_hosts for kind in both)
+    return (
+        name not in chosen
+        and len(deaths) <= 1
+        and len(set(groups)) == len(groups)
+        and (lost < len(HOSTS) or not any(kind.lost_hosts for kind in both if not kind.is_death))
+        and all(death.name in kind.deaths for death in deaths for kind in both if kind.deaths)
     )
 
 

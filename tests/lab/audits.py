@@ -13,7 +13,7 @@ from tests.lab.history import GONE, IN_ERROR, PAUSED, RUNNING, SHELVED, STOPPED,
 
 # A change of the flag is recorded late by no more than this (seconds): the CIB's way to the disk.
 LAG = 0.5
-# Seconds that a mass failure must have been there for the engine to have known of it.
+# Seconds after which the engine knows of every flag; it always knows of those that are older than the one it claims.
 KNOWN = 5.0
 # The guard's defaults (README): from so many hosts on, and more than this share of all, it is a mass.
 MASS, MASS_SHARE = 3, 0.5
@@ -181,7 +181,9 @@ def mass_failure_stops(history):
         before, values[change.host] = values.get(change.host), change.value
         if not change.claimed or before != "yes" or _was_claimed(history, windows, change):
             continue
-        flagged = [w for w in windows if w.start < change.time - KNOWN and change.time < w.end]
+        own = _window(windows, change)
+        known = max(own.start, change.time - KNOWN)
+        flagged = [window for window in windows if window.start <= known and change.time < window.end]
         if len(flagged) >= MASS and len(flagged) > MASS_SHARE * len(history.services):
             mass = f"{len(flagged)} of {len(history.services)} hosts were flagged"
             yield Breach(6, change.time, change.host, f"was taken up while {mass}, and nobody had said go")
@@ -189,8 +191,13 @@ def mass_failure_stops(history):
 
 def _was_claimed(history, windows, change):
     """Whether a host's recovery was going on already: one that was fenced once more."""
-    since = max(w.start for w in windows if w.host == change.host and w.start <= change.time)
+    since = _window(windows, change).start
     return any(f.host == change.host and f.claimed and since <= f.time < change.time for f in history.flags)
+
+
+def _window(windows, change):
+    """The span of time for which the flag stands, or stood, that a change is of."""
+    return max((w for w in windows if w.host == change.host and w.start <= change.time), key=lambda w: w.start)
 
 
 def _to_live(history):

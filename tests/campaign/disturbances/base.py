@@ -10,7 +10,7 @@ class Disturbance:
     """One kind of fault. A subclass says what it is as plain attributes, which the plan goes by, and does it.
 
     :cvar name: what it is called on the command line and in the tables
-    :cvar group: of which part of the whole it is; a plan takes no two of one group
+    :cvar group: of which part of the whole it is; beside the death a plan takes no two of one group
     :cvar is_death: it is how the host that is to be recovered can die
     :cvar lost_hosts: how many compute hosts it takes away
     :cvar moments: when it may strike, see ``moments``

@@ -13,6 +13,7 @@ from tests.lab.history import (
     RUNNING,
     SHELVED,
     STOPPED,
+    UNSURE,
     Expected,
     FaultMoment,
     FlagChange,
@@ -83,6 +84,13 @@ DESTINATION_DIED = but(
 def without(name, *moments):
     return but(**{name: tuple(item for item in getattr(SOUND, name) if item not in moments)})
 
+
+# As SOUND, but b and c had been flagged some seconds before a was taken up.
+MASS = but(
+    power=[PowerChange(99, "b", False), PowerChange(99, "c", False), PowerChange(119, "b", True)],
+    flags=[FlagChange(time, host, value) for host in "bc" for time, value in ((105, "yes"), (140, "no"), (141, None))],
+)
+A_LATER = tuple(flag for flag in MASS.flags if not flag.claimed)
 
 GOOD = {
     "nothing happened": History(),
@@ -207,6 +215,28 @@ GOOD = {
     ),
     "an instance was deleted": but(
         guests=[GuestChange(140, "b", "i", False)], instances=(), expected=Expected({"i": GONE})
+    ),
+    "an instance may be anything": but(instances=(), expected=Expected({"i": UNSURE})),
+    "two of three hosts are flagged, which is no mass": but(
+        MASS, flags=tuple(flag for flag in MASS.flags if flag.host != "c")
+    ),
+    "the third host was flagged just when the first was taken up": but(
+        MASS, flags=[FlagChange(110.2, "c", None), FlagChange(110.5, "c", "yes")]
+    ),
+    "an operator lets a host of a mass go": but(
+        MASS, flags=(*A_LATER[:3], FlagChange(110.5, "a", "go"), FlagChange(111, "a", "control-1@111"), *A_LATER[3:])
+    ),
+    "a host of a mass is fenced once more in its recovery": but(
+        MASS,
+        power=[PowerChange(114, "a", False)],
+        flags=(
+            *(FlagChange(102, "a", value) if value == "yes" else FlagChange(103, "a", value)
+              for value in ("yes", "control-1@103")),
+            *(flag for flag in MASS.flags if flag.time == 105),
+            FlagChange(114, "a", "yes"),
+            FlagChange(114.5, "a", "control-1@114"),
+            *(flag for flag in MASS.flags if flag.time >= 130),
+        ),
     ),
     "a host may stay out": but(
         flags=SOUND.flags[:2],
@@ -392,6 +422,12 @@ BAD = {
         "should be in error, but its guest was started on b",
     ),
     "a deleted instance is back": (but(expected=Expected({"i": GONE})), 5, "Nova has it"),
+    "a host of a mass is taken up": (MASS, 6, "was taken up while 3 of 3 hosts were flagged"),
+    "an instance may be anything, but not twice": (
+        but(guests=[GuestChange(126, "c", "i", True)], expected=Expected({"i": UNSURE})),
+        2,
+        "ran on b and c at once",
+    ),
     "a deleted instance's guest runs": (but(instances=(), expected=Expected({"i": GONE})), 5, "guest was started"),
 }
 
@@ -417,11 +453,12 @@ def test_report_gives_one_line_for_each_rule_that_holds():
         "rule 3 (the source host stays out until it is recovered): holds, kept out: a for 20.0 s",
         "rule 4 (nothing is forgotten): holds, 1 instance running as they should",
         "rule 5 (nothing is resurrected that should be dead): holds, 0 dead instances seen",
+        "rule 6 (a doubtful mass failure stops the machine): holds, 1 claim seen",
     ]
 
 
 def test_report_says_what_broke_and_when():
     lines = audits.report(but(guests=[GuestChange(126.25, "c", "i", True)]))
     broken = [line for line in lines if "BROKEN" in line]
-    assert len(lines) == 5
+    assert len(lines) == len(audits.RULES)
     assert any(".250: i: ran on b and c at once" in line for line in broken)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of a run beside the audits: time, locks and tags, and whether the engine's account agrees."""
+
+import dataclasses
+
+import pytest
+
+from tests.campaign import plan, tell, verdict
+from tests.lab.history import RUNNING, STOPPED, UNSURE
+from tests.unit.lab.test_audits import SOUND, but
+
+PAST = but(requests=tuple(
+    dataclasses.replace(request, request_id="req-1") if request.action else request for request in SOUND.requests
+))  # fmt: skip
+EVENTS = (
+    {"event": "evacuation accepted", "request": "req-1", "host": "a"},
+    {"event": "recovered", "request": None, "host": "a"},
+)
+QUIET = plan.make(1, ("kill",))
+MOVED = plan.make(1, ("kill", "engine-killed"))
+WELL = {"verdict": "well", "hosts": {}}
+
+
+def disagreements(status=WELL, events=EVENTS, made=QUIET):
+    return list(verdict.disagreements(verdict.Own(status, tuple(events)), PAST, made))
+
+
+def test_an_account_that_agrees():
+    assert disagreements() == []
+
+
+@pytest.mark.parametrize(
+    ("account", "words"),
+    [
+        ({"status": {"verdict": "attention", "hosts": {"a": {"reason": "stuck"}}}}, "attention: {'a': 'stuck'}"),
+        ({"events": EVENTS[1:]}, "does not know of the evacuation req-1"),
+        ({"events": EVENTS[:1]}, "does not know that a was recovered"),
+        ({"events": (*EVENTS, {**EVENTS[0], "request": "req-2"})}, "req-2 was accepted, which nobody saw"),
+    ],
+)
+def test_an_account_that_does_not(account, words):
+    [line] = disagreements(**account)
+    assert words in line
+
+
+def test_an_engine_that_was_moved_need_not_know_what_another_did():
+    assert disagreements(events=(), made=MOVED) == []
+    assert disagreements(status={}, events=(), made=MOVED)
+
+
+def test_recovery_is_timed_until_the_last_instance_that_has_to_run():
+    assert verdict.recovery(SOUND, "a", 99, {"i": RUNNING}) == 26
+    assert verdict.recovery(SOUND, "a", 99, {"i": STOPPED}) is None
+    assert verdict.recovery(SOUND, "b", 99, {"i": RUNNING}) is None
+    assert verdict.recovery(but(guests=SOUND.guests[:1]), "a", 99, {"i": RUNNING}) is None
+
+
+def entry(**changes):
+    return [{"id": "i", "tags": [], "locked": False, **changes}]
+
+
+@pytest.mark.parametrize(
+    ("state", "found", "right"),
+    [
+        ("running", {}, True),
+        ("running", {"locked": True}, False),
+        ("running", {"tags": ["nova-ha:restore=stopped"]}, False),
+        ("tagged", {"tags": [plan.TAG]}, True),
+        ("tagged", {}, False),
+        ("locked, stopped", {"locked": True}, True),
+        ("locked", {}, False),
+    ],
+)
+def test_locks_and_tags_are_as_they_were(state, found, right):
+    made = dataclasses.replace(QUIET, instances=(plan.Wanted("compute-1", state),))
+    assert (not list(verdict.marks(made, ["i"], {"i": RUNNING}, entry(**found)))) == right
+    assert not list(verdict.marks(made, ["i"], {"i": UNSURE}, entry(**found)))
+
+
+def test_the_timeline_tells_what_was_broken_and_what_happened_in_order():
+    lines = tell.lines(PAST, [(99.5, "kill (a)")], 100)
+    assert [line.split(None, 1)[1] for line in lines if "kill" in line or "flag" in line or "starts" in line] == [
+        "nova-compute starts on a",
+        "guest starts on a: i",
+        "kill (a)",
+        "flag of a: yes",
+        "flag of a: control-1@111",
+        "guest starts on b: i",
+        "flag of a: no",
+        "nova-compute starts on a",
+        "flag of a: None",
+    ]
+    assert lines == sorted(lines, key=lambda line: float(line.split()[0]))
+
+
+def test_what_happened_to_many_instances_together_is_one_line():
+    many = but(guests=[dataclasses.replace(SOUND.guests[1], instance=name, time=125.5) for name in "jk"])
+    [line] = [line for line in tell.lines(many, [], 100) if "starts on b" in line]
+    assert line.endswith("guest starts on b: i j k")
