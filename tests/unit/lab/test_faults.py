@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.lab import faults, nodes, power, settings
+from tests.lab import bmc, chassis, faults, nodes, power, settings
+from tests.lab.shell import LabError
 
 
 class Hosts:
@@ -34,6 +35,9 @@ def hosts(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "POWER_LOG", tmp_path / "records" / "power")
     monkeypatch.setattr(settings, "FAULT_LOG", tmp_path / "records" / "faults")
     monkeypatch.setattr(faults, "STANDING", tmp_path / "faults")
+    monkeypatch.setattr(bmc, "DIRECTORY", tmp_path)
+    for name in there.states:
+        (tmp_path / name).mkdir()
     return there
 
 
@@ -82,6 +86,42 @@ def test_a_frozen_service_is_thawed_when_the_fault_ends(hosts, monkeypatch):
     assert hosts.done[1:] == [("cloud", "--signal=CONT")]
     faults.end_all(None)
     assert len(hosts.done) == 2
+
+
+def test_a_frozen_engine_and_bmcs_are_mended_when_the_faults_end(hosts, monkeypatch):
+    monkeypatch.setattr(nodes, "execute", lambda node, *command, **options: hosts.done.append((node, command[2][:9])))
+    monkeypatch.setattr(bmc, "stop", lambda chosen, node: hosts.done.append(("stop", node)))
+    monkeypatch.setattr(bmc, "start", lambda chosen, node: hosts.done.append(("start", node)))
+    faults.freeze_engine("a")
+    faults.stop_bmc("b")
+    faults.impair_bmc("c", lies=True)
+    assert hosts.done == [("a", "kill -STO"), ("stop", "b")]
+    assert bmc.impairment("c")["lies"]
+    faults.end_all(None)
+    assert hosts.done[2:] == [("start", "b"), ("a", "kill -CON")]
+    assert bmc.impairment("c") == bmc.SOUND
+
+
+@pytest.mark.parametrize(
+    ("wrong", "refused", "becomes"),
+    [({}, False, "exited"), ({"refuses": True}, True, "running"), ({"lies": True}, False, "running")],
+)
+def test_a_bmc_does_what_it_is_told_unless_it_was_impaired(hosts, wrong, refused, becomes):
+    bmc.impair("a", **wrong)
+    try:
+        chassis.main("a", "set", "power", "0")
+    except LabError:
+        assert refused
+    else:
+        assert not refused
+    assert hosts.states["a"] == becomes
+
+
+def test_a_bmc_that_lies_about_what_it_did_shows_the_truth(hosts, capsys):
+    bmc.impair("a", lies=True)
+    chassis.main("a", "set", "power", "0")
+    chassis.main("a", "get", "power")
+    assert capsys.readouterr().out == "power:1\n"
 
 
 def test_end_all_ends_what_stands_and_nothing_else(hosts):
