@@ -9,6 +9,7 @@ Without --seed it goes on after the last seed in the results. The lab must be up
 import argparse
 import contextlib
 import pathlib
+import signal
 import sys
 import time
 
@@ -37,11 +38,15 @@ def main(arguments=None):
     if given.plan:
         print("\n".join(text for made in plans for text in plan.lines(made)))
         return 0
+    # Whoever ends us lets us put the timings back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return _campaign(Settings.load(), plans, given.minutes, given.results)
     except LabError as error:
         print(f"campaign: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser():

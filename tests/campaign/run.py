@@ -18,6 +18,8 @@ from tests.lab.cloud import impair
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
+# Seconds for which the tenant works at least before anything is broken.
+FIRST = 3.0
 # Seconds: for a fault's moment to come, for all faults to be over, for a host to be fenced.
 MOMENT_LIMIT = 120
 FAULTS_LIMIT = 420
@@ -111,7 +113,7 @@ class Field(Story):
         """Let all faults strike at their moments while the tenant works; return when all of that is over."""
         found = [disturbances.KINDS[strike.fault](strike) for strike in self.plan.strikes]
         before = [s.delay for s in self.plan.strikes if s.moment == moments.BEFORE]
-        self._death_at = time.time() + max([1.0, *before])
+        self._death_at = time.time() + max([FIRST, *before])
         threads = [threading.Thread(target=self._strike, args=(one,), daemon=True) for one in found]
         threads.append(threading.Thread(target=client.work, daemon=True))
         for thread in threads:
