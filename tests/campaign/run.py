@@ -6,6 +6,7 @@ to the lab, is told in the run's log and is no failure of the run.
 """
 
 import contextlib
+import json
 import threading
 import time
 
@@ -50,12 +51,8 @@ def carry_out(settings, plan, say):
             field.mend()
             wanted = field.wanted(ids, client.done)
             missing = field.await_rest(wanted)
-            recorded.expect_all(wanted)
-            past = recorded.history()
-            own = verdict.Own.read(field)
-        impair.set_guests()
-    cluster_failures = cluster.all_failures(settings)
-    return verdict.judge(plan, past, ids, wanted, missing, cluster_failures, own, leaks, field)
+        evidence = field.evidence(ids, wanted, missing, leaks)
+    return verdict.judge(plan, evidence)
 
 
 def _running(plan, ids):
@@ -163,6 +160,27 @@ class Field(Story):
                 return missing
             time.sleep(3)
 
+    def evidence(self, ids, wanted, missing, leaks):
+        """All that is known of the run now.
+
+        :raises LabError: the cluster or Nova does not answer
+        """
+        self.recorded.expect_all(wanted)
+        status, events = self._own_account()
+        return verdict.Evidence(
+            ids=tuple(ids),
+            wanted=wanted,
+            missing=tuple(missing),
+            past=self.recorded.history(),
+            entries=tuple(workload.instances(self.settings)),
+            status=status,
+            events=tuple(event for event in events if event["time"] >= self.since),
+            failures=tuple(eventually("the cluster to answer", lambda: (cluster.all_failures(self.settings),), 60)[0]),
+            leaks=tuple(sorted(leaks)),
+            log=tuple(self.log),
+            struck=self.struck,
+        )
+
     # For disturbances and the tenant.
 
     def say(self, text):
@@ -249,6 +267,14 @@ class Field(Story):
         return fillers
 
     # The rest
+
+    def _own_account(self):
+        """The engine's status and events; that there is no engine is a status, too."""
+        try:
+            events = json.loads(self.on_engine_node("nova-ha history --json").stdout or "{}").get("events", [])
+            return self.account(), events
+        except LabError as error:
+            return {"verdict": f"not to be had: {error}"}, []
 
     def _strike(self, disturbance):
         strike = disturbance.strike

@@ -1,35 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be said of a run: findings of the audits, of the engine's own account and of the cluster, and figures."""
+"""What is to be said of a run: findings of the audits, of the engine's own account and of the cluster, and figures.
+
+All of it is a pure function of the ``Evidence`` that a run has brought together.
+"""
 
 import dataclasses
-import json
+from collections.abc import Mapping
 from typing import Optional
 
 from tests.campaign import tell
 from tests.campaign.disturbances import KINDS
 from tests.campaign.plan import TAG
-from tests.lab import audits, facts, history, workload
+from tests.lab import audits, facts, history
 
 # Parts by which the engine may have moved to another node, where its account begins anew.
 _MOVES = ("control", "operator")
 
 
 @dataclasses.dataclass(frozen=True)
-class Own:
-    """The engine's own account at the end.
+class Evidence:
+    """What is known of a run once it is over.
 
+    :param ids: of the plan's instances, in its order
+    :param wanted: what every instance has to be, ``{id: state}``
+    :param missing: what was missing when the wait for rest ended, as lines
+    :param past: the ``history.History``, with what was wanted in it
+    :param entries: all instances, as ``workload.instances``
     :param status: what ``nova-ha status --json`` says
-    :param events: what ``nova-ha history --json`` has
+    :param events: what ``nova-ha history --json`` has of the run
+    :param failures: failed actions that the cluster holds, as lines
+    :param leaks: where passwords were seen, as lines
+    :param log: what the run did, as ``(seconds since the epoch, text)``
+    :param struck: when the victim was struck, seconds since the epoch; None if it never was
     """
 
-    status: dict
+    ids: tuple
+    wanted: Mapping
+    missing: tuple
+    past: object
+    entries: tuple
+    status: Mapping
     events: tuple
-
-    @classmethod
-    def read(cls, field):
-        """Ask the engine's node."""
-        events = json.loads(field.on_engine_node("nova-ha history --json").stdout or "{}").get("events", [])
-        return cls(field.account(), tuple(event for event in events if event["time"] >= field.since))
+    failures: tuple
+    leaks: tuple
+    log: tuple
+    struck: Optional[float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,38 +74,31 @@ class Verdict:
         return not self.findings
 
 
-def judge(plan, past, ids, wanted, missing, failures, own, leaks, field):
-    """The verdict on a run.
-
-    :param past: the ``history.History`` with what was expected
-    :param ids: of the plan's instances, in its order
-    :param wanted: what every instance has to be, ``{id: state}``
-    :param missing: what was missing when the wait for rest ended
-    :param failures: failed actions that the cluster holds
-    :param own: the engine's ``Own`` account
-    :param leaks: what was seen of passwords
-    :param field: the ``run.Field``, for its log and its clock
-    """
+def judge(plan, evidence):
+    """The verdict on a run."""
+    past, wanted = evidence.past, evidence.wanted
     breaches = audits.audit(past)
     findings = [str(breach) for breach in breaches]
-    findings += [f"no rest: {line}" for line in missing]
-    findings += [f"instance {line}" for line in marks(plan, ids, wanted, workload.instances(field.settings))]
-    findings += [f"the cluster holds on to a failure: {line}" for line in failures]
-    findings += [f"the engine's account: {line}" for line in disagreements(own, past, plan)]
-    findings += [f"rule 7 (secrets stay where they belong): BROKEN: {line}" for line in sorted(leaks)]
+    findings += [f"no rest: {line}" for line in evidence.missing]
+    findings += [f"instance {line}" for line in marks(plan, evidence.ids, wanted, evidence.entries)]
+    findings += [f"the cluster holds on to a failure: {line}" for line in evidence.failures]
+    findings += [f"the engine's account: {line}" for line in disagreements(evidence, plan)]
+    findings += [f"rule 7 (secrets stay where they belong): BROKEN: {line}" for line in evidence.leaks]
     return Verdict(
         findings=tuple(findings),
         lost=len({breach.subject for breach in breaches if breach.rule in (4, 5) and breach.subject in wanted}),
-        doubled=sum("ran on" in breach.text and "at once" in breach.text for breach in breaches if breach.rule == 2),
-        late=bool(missing),
-        recovery=recovery(past, plan.victim, field.struck, wanted),
+        doubled=sum("at once" in breach.text for breach in breaches if breach.rule == 2),
+        late=bool(evidence.missing),
+        recovery=recovery(past, plan.victim, evidence.struck, wanted),
         instances=len(wanted),
-        timeline=tuple(tell.lines(past, field.log, field.struck)),
+        timeline=tuple(tell.lines(past, evidence.log, evidence.struck)),
     )
 
 
 def recovery(past, host, since, wanted):
     """Seconds from a host's death until the last of its instances that have to run did so elsewhere, or again."""
+    if since is None:
+        return None
     runs = facts.guest_runs(past)
     died = {run.instance for run in runs if run.died and run.host == host and run.end >= since}
     died = {ident for ident in died if wanted.get(ident) in (history.RUNNING, history.PAUSED)}
@@ -112,12 +120,13 @@ def marks(plan, ids, wanted, entries):
             yield f"{ident} is {'' if entry['locked'] else 'not '}locked"
 
 
-def disagreements(own, past, plan):
+def disagreements(evidence, plan):
     """Where the engine's own account does not agree with what happened."""
-    if own.status.get("verdict") != "well":
-        about = {host: entry.get("reason") for host, entry in own.status.get("hosts", {}).items()}
-        yield f"its status is {own.status.get('verdict')}: {about}"
-    accepted = {e["request"] for e in own.events if e["event"] == "evacuation accepted" and e["request"]}
+    past, events = evidence.past, evidence.events
+    if evidence.status.get("verdict") != "well":
+        about = {host: entry.get("reason") for host, entry in evidence.status.get("hosts", {}).items()}
+        yield f"its status is {evidence.status.get('verdict')}: {about}"
+    accepted = {e["request"] for e in events if e["event"] == "evacuation accepted" and e["request"]}
     asked = {r.request_id for r in facts.evacuate_requests(past) if r.status == 200}
     for request in sorted(accepted - asked):
         yield f"it says that {request} was accepted, which nobody saw"
@@ -126,6 +135,5 @@ def disagreements(own, past, plan):
     for request in sorted(asked - accepted):
         yield f"it does not know of the evacuation {request}"
     for host in sorted({change.host for change in past.flags if change.value == "no"}):
-        if not any(event["event"] == "recovered" and event["host"] == host for event in own.events):
+        if not any(event["event"] == "recovered" and event["host"] == host for event in events):
             yield f"it does not know that {host} was recovered"
-

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from tests.campaign import plan, tell, verdict
-from tests.lab.history import RUNNING, STOPPED, UNSURE
+from tests.lab.history import RUNNING, STOPPED, UNSURE, GuestChange
 from tests.unit.lab.test_audits import SOUND, but
 
 PAST = but(requests=tuple(
@@ -21,8 +21,45 @@ MOVED = plan.make(1, ("kill", "engine-killed"))
 WELL = {"verdict": "well", "hosts": {}}
 
 
-def disagreements(status=WELL, events=EVENTS, made=QUIET):
-    return list(verdict.disagreements(verdict.Own(status, tuple(events)), PAST, made))
+EVIDENCE = verdict.Evidence(
+    ids=(), wanted={"i": RUNNING}, missing=(), past=PAST, entries=(), status=WELL, events=EVENTS, failures=(), leaks=(),
+    log=((99, "kill (a)"),), struck=99,
+)  # fmt: skip
+# The host that dies in the records.
+VICTIM = dataclasses.replace(
+    QUIET, instances=(), strikes=tuple(dataclasses.replace(strike, target="a") for strike in QUIET.strikes)
+)
+
+
+def disagreements(made=QUIET, **changes):
+    return list(verdict.disagreements(dataclasses.replace(EVIDENCE, **changes), made))
+
+
+def test_a_run_in_which_all_went_well():
+    found = verdict.judge(VICTIM, EVIDENCE)
+    assert (found.passed, found.lost, found.doubled, found.late) == (True, 0, 0, False)
+    assert (found.recovery, found.instances) == (26, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "figures"),
+    [
+        ({"past": but(PAST, instances=())}, "rule 4", (1, 0, False)),
+        ({"past": but(PAST, guests=[GuestChange(126, "c", "i", True)])}, "ran on b and c at once", (1, 1, False)),
+        ({"missing": ("the flag of a is no",)}, "no rest: the flag of a is no", (0, 0, True)),
+        ({"failures": ("monitor on b",)}, "holds on to a failure: monitor on b", (0, 0, False)),
+        ({"leaks": ("in a log",)}, "rule 7 (secrets stay where they belong): BROKEN: in a log", (0, 0, False)),
+        ({"status": {}}, "the engine's account", (0, 0, False)),
+    ],
+)
+def test_a_run_in_which_something_was_wrong(changes, words, figures):
+    found = verdict.judge(VICTIM, dataclasses.replace(EVIDENCE, **changes))
+    assert any(words in line for line in found.findings)
+    assert (found.lost, found.doubled, found.late) == figures
+
+
+def test_a_run_in_which_nothing_was_struck_has_no_recovery():
+    assert verdict.judge(VICTIM, dataclasses.replace(EVIDENCE, struck=None)).recovery is None
 
 
 def test_an_account_that_agrees():
@@ -44,8 +81,8 @@ def test_an_account_that_does_not(account, words):
 
 
 def test_an_engine_that_was_moved_need_not_know_what_another_did():
-    assert disagreements(events=(), made=MOVED) == []
-    assert disagreements(status={}, events=(), made=MOVED)
+    assert disagreements(MOVED, events=()) == []
+    assert disagreements(MOVED, status={}, events=())
 
 
 def test_recovery_is_timed_until_the_last_instance_that_has_to_run():
