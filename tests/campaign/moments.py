@@ -37,7 +37,7 @@ def _asked(history, since):
 
 def _half(history, host, since):
     runs = facts.guest_runs(history)
-    died = {run.instance for run in runs if run.died and run.host == host and run.end >= since}
+    died = {run.instance for run in runs if run.died and run.host == host}
     back = {run.instance for run in runs if run.host != host and run.start >= since}
     return bool(died) and 2 * len(died & back) >= len(died)
 

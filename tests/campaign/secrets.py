@@ -5,7 +5,7 @@ import contextlib
 import pathlib
 import threading
 
-from tests.lab import nodes
+from tests.lab import cluster, nodes
 from tests.lab.cloud import identity
 from tests.lab.passwords import password
 from tests.lab.shell import LabError
@@ -52,10 +52,13 @@ def _on_command_lines(secret):
 
 
 def _counts(settings):
-    found = {}
+    """How many lines of the logs of each node that runs have a password."""
     wanted = "\n".join((password(f"openstack-{identity.AGENT_USER}"), password("bmc"))) + "\n"
-    for node in settings.powered:
-        if nodes.running(node):
-            with contextlib.suppress(LabError, ValueError):
-                found[node] = int(nodes.execute(node, "sh", "-c", _COUNT, stdin=wanted, check=False).stdout)
+    found = {}
+
+    def count(node):
+        with contextlib.suppress(LabError, ValueError):
+            found[node] = int(nodes.execute(node, "sh", "-c", _COUNT, stdin=wanted, check=False).stdout)
+
+    cluster.on_each(settings.powered, count)
     return found
