@@ -97,6 +97,7 @@ def test_he_takes_his_own_that_run_and_are_left_alone_where_no_host_is_recovered
     cloud.add("busy", "a", task="rebuilding")
     cloud.add("dead", "b")
     cloud.add("fit", "a")
+    cloud.deaf = True
     found = worked([(0, "stop", 0.0), (1, "stop", 0.0)], ["stopped", "busy", "dead", "fit"], standing={"b"})
     # The second time there is none left: nothing is done twice to one instance.
     assert [instance for _what, instance, *_rest in found] == ["fit"]
