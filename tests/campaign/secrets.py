@@ -2,58 +2,36 @@
 """Safety rule 7: passwords on command lines and in logs, looked for while a run goes on and at its end."""
 
 import contextlib
-import pathlib
-import threading
 
-from tests.lab import cluster, nodes
+from tests.lab import cluster, exposure, nodes
 from tests.lab.cloud import identity
 from tests.lab.passwords import password
 from tests.lab.shell import LabError
 
-# Seconds between two looks at all command lines.
-INTERVAL = 1.0
-# How often passwords that come on standard input stand in the node's logs.
+# How many lines of a node's logs have one of the passwords that come on standard input.
 _COUNT = "cat >/run/secrets.$$; (cat /var/log/pacemaker/pacemaker.log; journalctl -o cat) | grep -cF -f /run/secrets.$$"
 _COUNT += "; rm /run/secrets.$$"
 
 
 @contextlib.contextmanager
 def watched(settings):
-    """Watch for as long as the block lasts; gives a set, of lines about what leaked."""
+    """Watch for as long as the block lasts; gives a set, of lines about what leaked, complete once it is over."""
     leaks = set()
-    over = threading.Event()
     secret = password(f"openstack-{identity.AGENT_USER}")
-    before = _counts(settings)
-
-    def watch():
-        while not over.wait(INTERVAL):
-            leaks.update(_on_command_lines(secret.encode()))
-
-    thread = threading.Thread(target=watch, name="secrets", daemon=True)
-    thread.start()
-    try:
+    before = _counts(settings, secret)
+    with exposure.watching({"agents": secret}) as seen:
         yield leaks
-    finally:
-        over.set()
-        thread.join()
-    after = _counts(settings)
+    # The environment of the agents has it: Pacemaker hands parameters on by it.
+    leaks |= {f"the agents' password on a command line on {s.node}: {s.program}" for s in seen if s.place == "cmdline"}
+    after = _counts(settings, secret)
     for node in before.keys() & after.keys():
         if after[node] > before[node]:
             leaks.add(f"the logs of {node} have {after[node] - before[node]} new lines with a password")
 
 
-def _on_command_lines(secret):
-    # The containers' processes are the machine's, too.
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if secret in (process / "cmdline").read_bytes():
-                name = (process / "comm").read_text().strip()
-                yield f"the agents' password was on the command line of {name}"
-
-
-def _counts(settings):
+def _counts(settings, secret):
     """How many lines of the logs of each node that runs have a password."""
-    wanted = "\n".join((password(f"openstack-{identity.AGENT_USER}"), password("bmc"))) + "\n"
+    wanted = f"{secret}\n{password('bmc')}\n"
     found = {}
 
     def count(node):
