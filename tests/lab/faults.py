@@ -124,6 +124,30 @@ def _signal_engine(node, signal, check=True):
     nodes.execute(node, "sh", "-c", script, asked, check=check)
 
 
+def standby(chosen, node):
+    """Put a node in standby, as an operator does: nothing runs there any more."""
+    _begin("standby", node)
+    cluster.pcs(chosen, "node", "standby", node)
+
+
+def unstandby(chosen, node):
+    """Let things run on a node again."""
+    cluster.pcs(chosen, "node", "unstandby", node)
+    _end("standby", node)
+
+
+def ban_engine(chosen, node):
+    """Have the engine run on any other node, as an operator does who moves it away."""
+    _begin("ban", node)
+    cluster.pcs(chosen, "resource", "ban", cluster.ENGINE, node)
+
+
+def unban_engine(chosen, node):
+    """Take away the constraint that this leaves."""
+    cluster.pcs(chosen, "resource", "clear", cluster.ENGINE, node)
+    _end("ban", node)
+
+
 def stop_bmc(node):
     """Take a BMC off the network."""
     _begin("bmc-away", node)
@@ -171,6 +195,8 @@ def end_all(chosen):
         "stop": lambda target: start_service(*reversed(target.split("/"))),
         "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
         "freeze-engine": thaw_engine,
+        "standby": lambda node: unstandby(chosen, node),
+        "ban": lambda node: unban_engine(chosen, node),
         "bmc-away": lambda node: start_bmc(chosen, node),
         "bmc-impaired": mend_bmc,
         "stop-cluster": lambda _name: start_cluster(chosen),

@@ -34,7 +34,8 @@ class EngineStopped(_OfControl):
         faults.freeze_engine(self._node)
 
     def end(self, field):
-        faults.thaw_engine(self._node)
+        if self._node:
+            faults.thaw_engine(self._node)
 
 
 class EngineHung(EngineStopped):
@@ -104,7 +105,8 @@ class ControlCutOff(_OfControl):
         faults.cut_network(self._node)
 
     def end(self, field):
-        faults.restore_network(self._node)
+        if self._node:
+            faults.restore_network(self._node)
 
 
 class ClusterRestart(_OfControl):

@@ -3,7 +3,7 @@
 
 from tests.campaign.disturbances.base import OPERATOR, Disturbance
 from tests.campaign.moments import CLOSED
-from tests.lab import cluster
+from tests.lab import cluster, faults
 
 
 class DisablesService(Disturbance):
@@ -37,12 +37,15 @@ class MovesEngine(Disturbance):
     name = "operator-moves-engine"
     group = OPERATOR
     lasts = (0, 20)
+    _node = None
 
     def begin(self, field):
-        field.on_control(f"crm_resource --resource {cluster.ENGINE} --ban")
+        self._node = field.engine_node()
+        faults.ban_engine(field.settings, self._node)
 
     def end(self, field):
-        field.on_control(f"crm_resource --resource {cluster.ENGINE} --clear")
+        if self._node:
+            faults.unban_engine(field.settings, self._node)
 
 
 class Standby(Disturbance):
@@ -55,10 +58,11 @@ class Standby(Disturbance):
 
     def begin(self, field):
         self._node = field.engine_node()
-        field.on_control(f"crm_standby --node {self._node} --update on")
+        faults.standby(field.settings, self._node)
 
     def end(self, field):
-        field.on_control(f"crm_standby --node {self._node} --delete")
+        if self._node:
+            faults.unstandby(field.settings, self._node)
 
 
 class CleansUp(Disturbance):

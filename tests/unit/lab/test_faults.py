@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.lab import bmc, chassis, faults, nodes, power, settings
+from tests.lab import bmc, chassis, cluster, faults, nodes, power, settings
 from tests.lab.shell import LabError
 
 
@@ -100,6 +100,15 @@ def test_a_frozen_engine_and_bmcs_are_mended_when_the_faults_end(hosts, monkeypa
     faults.end_all(None)
     assert hosts.done[2:] == [("start", "b"), ("a", "kill -CON")]
     assert bmc.impairment("c") == bmc.SOUND
+
+
+def test_what_an_operator_did_is_taken_back_when_the_faults_end(hosts, monkeypatch):
+    monkeypatch.setattr(cluster, "pcs", lambda chosen, *words: hosts.done.append(words))
+    faults.standby(None, "a")
+    faults.ban_engine(None, "b")
+    assert hosts.done == [("node", "standby", "a"), ("resource", "ban", cluster.ENGINE, "b")]
+    faults.end_all(None)
+    assert hosts.done[2:] == [("resource", "clear", cluster.ENGINE, "b"), ("node", "unstandby", "a")]
 
 
 @pytest.mark.parametrize(
