@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of fault breaks something, and what it leaves standing it takes away again. The lab is but notes."""
+
+import types
+
+import pytest
+
+from tests.campaign import plan
+from tests.campaign.disturbances import KINDS
+from tests.lab import bmc, cluster, computes, faults, nodes, power, settings
+from tests.lab.cloud import identity, impair
+
+SETTINGS = settings.Settings()
+# Those that change nothing that would have to be taken back, beside what dies and is started again by the cluster.
+IMPAIRED = ("nova-errors", "nova-busy", "nova-slow", "replies-dropped")
+
+
+@pytest.fixture
+def done(tmp_path, monkeypatch):
+    """What was done to the lab, as ``[(what, to what ...)]``."""
+    notes = []
+
+    def note(module, name, answer=None):
+        def deed(*words, **how):
+            notes.append((name, *words[:3], *how.values()))
+            return answer
+
+        monkeypatch.setattr(module, name, deed)
+
+    for module, names in {
+        nodes: ("pause", "unpause", "plug", "unplug", "execute"),
+        power: ("power_off", "power_on"),
+        bmc: ("stop", "start", "impair"),
+        cluster: ("start", "stop", "pcs"),
+        computes: ("signal",),
+        impair: ("set_rules", "clear"),
+        identity: ("revoke_tokens",),
+    }.items():
+        for name in names:
+            note(module, name)
+    note(cluster, "leader", "control-2")
+    monkeypatch.setattr(nodes, "state", lambda node: "paused")
+    monkeypatch.setattr(nodes, "powered", lambda node: True)
+    monkeypatch.setattr(settings, "FAULT_LOG", tmp_path / "log")
+    monkeypatch.setattr(faults, "STANDING", tmp_path / "standing")
+    return notes
+
+
+def fake_field(notes, made):
+    """What a disturbance needs of a field; everything that is awaited is there."""
+
+    def note(name, answer=None):
+        return lambda *words, **how: notes.append((name, *words, *how.values())) or answer
+
+    return types.SimpleNamespace(
+        settings=SETTINGS,
+        plan=made,
+        after=note("after"),
+        until=lambda what, condition, limit: condition(),
+        until_off=note("until off"),
+        until_on=note("until on"),
+        other=lambda host: "compute-2",
+        flags=lambda: dict.fromkeys(SETTINGS.compute_hosts, "yes"),
+        migrations=lambda: [{"status": "pre-migrating", "dest": "compute-3"}],
+        engine_node=lambda: "control-1",
+        on_control=note("on control"),
+        power_on=note("power on"),
+        guests=note("guests"),
+        fill_hosts=note("fill hosts", ["f1", "f2"]),
+        delete=note("delete"),
+        disable=note("disable"),
+        enable=note("enable"),
+    )
+
+
+def carried_out(notes, name):
+    made = plan.make(1, (name,))
+    [strike] = [strike for strike in made.strikes if strike.fault == name]
+    disturbance = KINDS[name](strike)
+    disturbance.began = 0.0
+    field = fake_field(notes, made)
+    disturbance.begin(field)
+    begun = list(notes)
+    disturbance.stand(field)
+    disturbance.end(field)
+    return begun, notes[len(begun) :]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_breaks_something_and_leaves_nothing_standing(done, name):
+    begun, _ended = carried_out(done, name)
+    assert begun
+    assert not list(faults.STANDING.glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        *((name, ("clear",)) for name in IMPAIRED),
+        ("spawn-failures", ("guests", [])),
+        ("no-capacity", ("delete", "f2")),
+        ("operator-disables", ("enable",)),
+        ("three-at-once", ("on control", "nova-ha go")),
+        ("all-controls-cut", ("power on", "control-3")),
+    ],
+)
+def test_what_no_record_of_faults_has_is_taken_back_too(done, name, end):
+    _begun, ended = carried_out(done, name)
+    assert [note for note in ended if note[: len(end)] == end]
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.group == "host"])
+def test_as_many_hosts_go_as_the_plan_counts_on(done, name):
+    begun, ended = carried_out(done, name)
+    gone = {note[1] for note in begun if note[0] in ("power_off", "pause", "unplug")}
+    assert len(gone) == KINDS[name].lost_hosts
+
+
+def test_the_destination_of_what_is_under_way_dies(done):
+    begun, _ended = carried_out(done, "destination-dies")
+    assert begun[0][:2] == ("power_off", "compute-3")
