@@ -22,8 +22,10 @@ from tests.lab.waiting import wait_for
 # Seconds for which the tenant works at least before anything is broken.
 FIRST = 3.0
 # Seconds: for a fault's moment to come, for all faults to be over, for a host to be fenced.
-MOMENT_LIMIT = 120
+MOMENT_LIMIT = 90
 FAULTS_LIMIT = 420
+# Seconds between two looks whether a moment has come.
+LOOK = 0.2
 FENCING_LIMIT = 180
 # Seconds in which a fault must have been undone, other faults being in the way.
 UNDO_LIMIT = 90
@@ -304,7 +306,7 @@ class Field(Story):
                 f"the moment {strike.moment}",
                 lambda: moments.reached(strike.moment, self.past(), self.plan.victim, self.struck),
                 MOMENT_LIMIT,
-                0.1,
+                LOOK,
             )
         except LabError as error:
             self.say(f"{strike.fault}: {error}: now, then")

@@ -160,7 +160,8 @@ class SecondDeath(PowerCut):
     moments = (CLAIM, REQUEST, HALF)
 
     def begin(self, field):
-        faults.hang(self.strike.target) if self.strike.size < 0.5 else faults.power_cut(self.strike.target)
+        death = faults.hang if self.strike.size < 0.5 else faults.power_cut
+        death(self.strike.target)
 
     def end(self, field):
         faults.unhang(self.strike.target)
