@@ -80,6 +80,7 @@ class Field(Story):
         self.log = []
         self.since = time.time()
         self._say = say
+        self._engine_before = None
         self._death_at = None
         self._guests = {"spawn_seconds": plan.spawn_seconds}
 
@@ -105,6 +106,7 @@ class Field(Story):
         eventually("all instances to be ACTIVE", lambda: self._all_show(dict.fromkeys(ids, "ACTIVE")), 180)
         self._bring(ids)
         impair.set_guests(**self._guests)
+        self._engine_before = self.engine_node()
         self.say(f"{len(ids)} instances are there")
         return ids
 
@@ -168,7 +170,7 @@ class Field(Story):
         :raises LabError: the cluster or Nova does not answer
         """
         self.recorded.expect_all(wanted)
-        status, events = self._own_account()
+        status, events, node = self._own_account()
         return verdict.Evidence(
             ids=tuple(ids),
             wanted=wanted,
@@ -177,7 +179,8 @@ class Field(Story):
             entries=tuple(workload.instances(self.settings)),
             status=status,
             events=tuple(event for event in events if event["time"] >= self.since),
-            failures=tuple(eventually("the cluster to answer", lambda: (cluster.all_failures(self.settings),), 60)[0]),
+            moved=node != self._engine_before,
+            failures=tuple(cluster.lasting_failures(self.settings)),
             leaks=tuple(sorted(leaks)),
             log=tuple(self.log),
             struck=self.struck,
@@ -271,12 +274,12 @@ class Field(Story):
     # The rest
 
     def _own_account(self):
-        """The engine's status and events; that there is no engine is a status, too."""
+        """The engine's status, its events, and where it runs; that there is no engine is a status, too."""
         try:
             events = json.loads(self.on_engine_node("nova-ha history --json").stdout or "{}").get("events", [])
-            return self.account(), events
+            return self.account(), events, self.engine_node()
         except LabError as error:
-            return {"verdict": f"not to be had: {error}"}, []
+            return {"verdict": f"not to be had: {error}"}, [], None
 
     def _strike(self, disturbance):
         strike = disturbance.strike

@@ -238,13 +238,20 @@ def failures(chosen, resource):
     return [text for operation, text in _failures(chosen) if operation.startswith(f"{resource}_")]
 
 
-def all_failures(chosen):
-    """The same of all resources, and the hosts whose last fencing failed."""
+def lasting_failures(chosen):
+    """The same of all resources that have no failure-timeout, and the hosts whose last fencing failed."""
     last = {}
+    passing = {
+        primitive.get("id")
+        for primitive in ElementTree.fromstring(cib(chosen)).iter("primitive")
+        if primitive.find("./meta_attributes/nvpair[@name='failure-timeout']") is not None
+    }
     # The newest comes first.
     for event in reversed(_monitor(chosen)[1].findall("./fence_history/fence_event")):
         last[event.get("target")] = event
-    return [text for _operation, text in _failures(chosen)] + [
+    # An operation is called RESOURCE_OPERATION_INTERVAL.
+    failed = [text for operation, text in _failures(chosen) if operation.rsplit("_", 2)[0] not in passing]
+    return failed + [
         f"{event.get('action')} of {host}: {event.get('exit-reason')}"
         for host, event in sorted(last.items())
         if event.get("status") == "failed"

@@ -22,8 +22,8 @@ WELL = {"verdict": "well", "hosts": {}}
 
 
 EVIDENCE = verdict.Evidence(
-    ids=(), wanted={"i": RUNNING}, missing=(), past=PAST, entries=(), status=WELL, events=EVENTS, failures=(), leaks=(),
-    log=((99, "kill (a)"),), struck=99,
+    ids=(), wanted={"i": RUNNING}, missing=(), past=PAST, entries=(), status=WELL, events=EVENTS, moved=False,
+    failures=(), leaks=(), log=((99, "kill (a)"),), struck=99,
 )  # fmt: skip
 # The host that dies in the records.
 VICTIM = dataclasses.replace(
@@ -82,6 +82,7 @@ def test_an_account_that_does_not(account, words):
 
 def test_an_engine_that_was_moved_need_not_know_what_another_did():
     assert disagreements(MOVED, events=()) == []
+    assert disagreements(moved=True, events=()) == []
     assert disagreements(MOVED, status={}, events=())
 
 

@@ -14,7 +14,21 @@ STATUS = """\
     <failure op_key="nova-evacuate_monitor_10000" node="control-2" exitreason="engine hung"/>
     <failure op_key="nova-evacuate-too_start_0" node="control-1" exitreason="another"/>
   </failures>
+  <fence_history>
+    <fence_event action="reboot" target="a" status="success"/>
+    <fence_event action="reboot" target="b" status="failed" exit-reason="no route"/>
+    <fence_event action="reboot" target="a" status="failed" exit-reason="no route"/>
+    <fence_event action="reboot" target="b" status="success"/>
+  </fence_history>
 </pacemaker-result>
+"""
+CIB = """\
+<cib><configuration><resources>
+  <primitive id="nova-evacuate">
+    <meta_attributes><nvpair name="failure-timeout" value="120s"/></meta_attributes>
+  </primitive>
+  <primitive id="nova-evacuate-too"/>
+</resources></configuration></cib>
 """
 
 
@@ -64,4 +78,12 @@ def test_an_engine_that_does_not_run_is_not_restarted(controls):
 def test_failures_are_those_of_one_resource(controls):
     assert cluster.failures(settings.Settings(), "nova-evacuate") == [
         "nova-evacuate_monitor_10000 on control-2: engine hung"
+    ]
+
+
+def test_failures_that_last_are_those_that_no_timeout_ends_and_fencing_that_was_not_made_good(controls, monkeypatch):
+    monkeypatch.setattr(cluster, "cib", lambda chosen: CIB)
+    assert cluster.lasting_failures(settings.Settings()) == [
+        "nova-evacuate-too_start_0 on control-1: another",
+        "reboot of b: no route",
     ]
