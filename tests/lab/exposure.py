@@ -10,7 +10,9 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import threading
+import time
 from typing import NamedTuple
 
 from tests.lab import nodes
@@ -19,6 +21,11 @@ from tests.lab import nodes
 INTERVAL = 0.01
 # A process is looked at this often when it is new, for it may yet become another program; then each so many looks.
 YOUNG, OLD_EVERY = 20, 100
+
+PACEMAKERS_LOG = "/var/log/pacemaker/pacemaker.log"
+# What it says of the configuration: the daemon that keeps it, which runs no agent, and the others where they cite it, of
+# a change in the middle of a transition in the journal, too.
+CHANGE = re.compile(r"\bpacemaker-based +\[\d+\] |<nvpair |Transition \d+ aborted by \S+ doing (create|modify) ")
 
 
 class InProcess(NamedTuple):
@@ -79,6 +86,40 @@ def in_files(node, secrets):
     command = ("/usr/bin/python3", "-I", "-c", SEARCH, "/")
     text = nodes.execute(node, *command, stdin=json.dumps(secrets), timeout=120).stdout
     return {InFile(*json.loads(line)) for line in text.splitlines()}
+
+
+class Logs:
+    """What the nodes' logs get from now on, but for what Pacemaker says of its configuration.
+
+    That has what the configuration has, passwords too: only root and Pacemaker's user can read it.
+
+    :param names: of the nodes
+    """
+
+    def __init__(self, names):
+        self._nodes = names
+        self._begin = {node: self._size(node) for node in names}
+        # The containers have the machine's clock.
+        self._since = int(time.time())
+
+    def added(self):
+        """Yield each line as ``(node, line)``; those of nodes that run."""
+        for node in self._nodes:
+            yield from journal(node, f"--since=@{self._since}")
+            yield from _lines(node, "tail", "-c", f"+{self._begin[node] + 1}", PACEMAKERS_LOG)
+
+    def _size(self, node):
+        return int(nodes.execute(node, "stat", "--format=%s", PACEMAKERS_LOG, check=False).stdout or 0)
+
+
+def journal(node, *options):
+    """Yield each line of a node's journal as ``(node, line)``, all that is known of each entry; likewise."""
+    return _lines(node, "journalctl", "--output=export", "--all", *options)
+
+
+def _lines(node, *command):
+    text = nodes.execute(node, *command, check=False).stdout
+    return ((node, line) for line in text.splitlines() if not CHANGE.search(line))
 
 
 def _look(looks, secrets):

@@ -53,6 +53,25 @@ def test_a_watch_that_fails_does_not_go_unnoticed(one_node, monkeypatch):
         time.sleep(exposure.INTERVAL * 5)
 
 
+def test_in_what_the_logs_get_from_now_on_but_not_in_what_pacemaker_says_of_its_configuration(tmp_path, monkeypatch):
+    log = tmp_path / "pacemaker.log"
+    log.write_text("before: sEcret-1\n")
+    monkeypatch.setattr(exposure, "PACEMAKERS_LOG", log)
+
+    def execute(node, *command, check):
+        if command[0] == "journalctl":
+            return subprocess.CompletedProcess(command, 0, stdout="MESSAGE=a line of the journal\n")
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=check)
+
+    monkeypatch.setattr(exposure.nodes, "execute", execute)
+    logs = exposure.Logs(["a"])
+    with log.open("a") as stream:
+        stream.write('Nov 21 08:00:00 a pacemaker-based     [12] (cib_perform_op) \tinfo: ++ value="sEcret-1"\n')
+        stream.write('Nov 21 08:00:00 a pacemaker-fenced    [13] (any) \tinfo: <nvpair name="password" value="sEcret-1"/>\n')
+        stream.write("Nov 21 08:00:00 a pacemaker-execd     [14] (log_op_output) \tnotice: sEcret-1\n")
+    assert [line.rpartition(" ")[2] for _node, line in logs.added()] == ["journal", "sEcret-1"]
+
+
 def test_in_files(tmp_path):
     (tmp_path / "plain").write_text("password = sEcret-1")
     (tmp_path / "closed").write_text("sEcret-1 sEcret-2")
