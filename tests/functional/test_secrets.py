@@ -17,7 +17,7 @@ import re
 
 import pytest
 
-from tests.lab import cluster, exposure, faults, nodes
+from tests.lab import cluster, exposure, faults
 from tests.lab.cloud import identity
 from tests.lab.passwords import password
 

@@ -9,6 +9,7 @@ import contextlib
 import time
 
 from tests.lab import bmc, cluster, computes, nodes, power, settings
+from tests.lab.shell import LabError
 
 # One file for each fault that stands; its name says which.
 STANDING = settings.RUN / "faults"
@@ -187,24 +188,33 @@ def start_cluster(chosen):
 def end_all(chosen):
     """End every fault that stands; returns whether there was any. A host without power is left to its fencing.
 
-    :raises LabError: something does not come back
+    One that cannot be ended does not keep the others from it.
+
+    :raises LabError: something does not come back; what it is stands still
     """
+    # First what the others need: hosts that answer, and a cluster.
     ends = {
         "hang": unhang,
         "network": restore_network,
+        "bmc-away": lambda node: start_bmc(chosen, node),
+        "bmc-impaired": mend_bmc,
+        "stop-cluster": lambda _name: start_cluster(chosen),
         "stop": lambda target: start_service(*reversed(target.split("/"))),
         "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
         "freeze-engine": thaw_engine,
         "standby": lambda node: unstandby(chosen, node),
         "ban": lambda node: unban_engine(chosen, node),
-        "bmc-away": lambda node: start_bmc(chosen, node),
-        "bmc-impaired": mend_bmc,
-        "stop-cluster": lambda _name: start_cluster(chosen),
     }
-    standing = sorted(STANDING.glob("*"))
-    for marker in standing:
-        fault, target = marker.read_text().split()
-        ends[fault](target)
+    order = list(ends)
+    standing = sorted((marker.read_text().split() for marker in STANDING.glob("*")), key=lambda s: order.index(s[0]))
+    failed = []
+    for fault, target in standing:
+        try:
+            ends[fault](target)
+        except LabError as error:
+            failed.append(f"{fault} of {target}: {error}")
+    if failed:
+        raise LabError("; ".join(failed))
     return bool(standing)
 
 

@@ -67,7 +67,7 @@ def test_in_what_the_logs_get_from_now_on_but_not_in_what_pacemaker_says_of_its_
     logs = exposure.Logs(["a"])
     with log.open("a") as stream:
         stream.write('Nov 21 08:00:00 a pacemaker-based     [12] (cib_perform_op) \tinfo: ++ value="sEcret-1"\n')
-        stream.write('Nov 21 08:00:00 a pacemaker-fenced    [13] (any) \tinfo: <nvpair name="password" value="sEcret-1"/>\n')
+        stream.write('Nov 21 08:00:00 a pacemaker-fenced    [13] (any) \tinfo: <nvpair value="sEcret-1"/>\n')
         stream.write("Nov 21 08:00:00 a pacemaker-execd     [14] (log_op_output) \tnotice: sEcret-1\n")
     assert [line.rpartition(" ")[2] for _node, line in logs.added()] == ["journal", "sEcret-1"]
 

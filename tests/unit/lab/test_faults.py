@@ -108,7 +108,7 @@ def test_what_an_operator_did_is_taken_back_when_the_faults_end(hosts, monkeypat
     faults.ban_engine(None, "b")
     assert hosts.done == [("node", "standby", "a"), ("resource", "ban", cluster.ENGINE, "b")]
     faults.end_all(None)
-    assert hosts.done[2:] == [("resource", "clear", cluster.ENGINE, "b"), ("node", "unstandby", "a")]
+    assert hosts.done[2:] == [("node", "unstandby", "a"), ("resource", "clear", cluster.ENGINE, "b")]
 
 
 @pytest.mark.parametrize(
@@ -143,3 +143,27 @@ def test_end_all_ends_what_stands_and_nothing_else(hosts):
     assert hosts.done == ["pause", "unplug", "unpause", "plug"]
     ended = [record for record in records(settings.FAULT_LOG, "fault", "target", "phase") if record[2] == "end"]
     assert ended == [("power-cut", "b", "end"), ("hang", "a", "end"), ("network", "c", "end")]
+
+
+def test_a_fault_that_cannot_be_ended_stands_and_does_not_keep_the_others_from_it(hosts, monkeypatch):
+    faults.hang("a")
+    faults.cut_network("c")
+    monkeypatch.setattr(nodes, "unpause", _fail)
+    with pytest.raises(LabError, match="hang of a: in vain"):
+        faults.end_all(None)
+    assert hosts.done[-1] == "plug"
+    assert [marker.name for marker in faults.STANDING.glob("*")] == ["hang:a"]
+
+
+def test_a_stopped_cluster_is_started_before_what_needs_one_is_ended(hosts, monkeypatch):
+    monkeypatch.setattr(cluster, "pcs", lambda chosen, *words: hosts.done.append(words[1]))
+    monkeypatch.setattr(cluster, "stop", lambda chosen: hosts.done.append("stop"))
+    monkeypatch.setattr(cluster, "start", lambda chosen: hosts.done.append("start"))
+    faults.ban_engine(None, "b")
+    faults.stop_cluster(None)
+    faults.end_all(None)
+    assert hosts.done == ["ban", "stop", "start", "clear"]
+
+
+def _fail(node):
+    raise LabError("in vain")
