@@ -3,7 +3,8 @@
 
     /usr/bin/python3 -m tests.campaign [--runs N] [--seed S] [--fault NAME ...] [--minutes M]
 
-Without --seed it goes on after the last seed in the results. The lab must be up, and nobody else may use it.
+Without --seed it goes on after the last seed in the results. It brings the lab up if it is not; nobody else may use it.
+Ctrl-C, or SIGTERM, ends it: what is broken is mended first, which may take minutes.
 """
 
 import argparse
@@ -12,12 +13,17 @@ import pathlib
 import signal
 import sys
 import time
+import traceback
 
-from tests.campaign import plan, results, run
+from tests.campaign import limit, plan, results, run
 from tests.campaign.disturbances import KINDS
-from tests.lab import cluster, healing, lab
+from tests.lab import cluster, faults, healing, lab
+from tests.lab.progress import Progress
 from tests.lab.settings import Settings
 from tests.lab.shell import LabError
+
+# So many runs in succession in which the lab or the campaign itself failed are enough.
+BROKEN_IN_SUCCESSION = 3
 
 
 def main(arguments=None):
@@ -27,7 +33,7 @@ def main(arguments=None):
         print("\n".join(f"{name:<24}{kind.what()}" for name, kind in KINDS.items()))
         return 0
     if given.table:
-        print("\n".join(results.summary(results.read(given.results))))
+        print("\n".join(results.section(results.read(given.results), given.results)))
         return 0
     try:
         first = given.seed if given.seed is not None else results.next_seed(results.read(given.results))
@@ -38,8 +44,8 @@ def main(arguments=None):
     if given.plan:
         print("\n".join(text for made in plans for text in plan.lines(made)))
         return 0
-    # Whoever ends us lets us put the timings back.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Whoever ends us lets us mend what is broken; once is enough.
+    signal.signal(signal.SIGTERM, _end)
     try:
         return _campaign(Settings.load(), plans, given.minutes, given.results)
     except LabError as error:
@@ -47,6 +53,11 @@ def main(arguments=None):
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _parser():
@@ -58,48 +69,65 @@ def _parser():
     parser.add_argument("--results", type=pathlib.Path, default=results.FILE, metavar="FILE", help="kept there")
     parser.add_argument("--plan", action="store_true", help="print what would be done")
     parser.add_argument("--list", action="store_true", help="print all faults")
-    parser.add_argument("--table", action="store_true", help="print the table of all results")
+    parser.add_argument("--table", action="store_true", help="print the table of all results, for docs/campaign.md")
     return parser
 
 
 def _campaign(settings, plans, minutes, file):
     end = time.monotonic() + minutes * 60 if minutes else None
-    failed = 0
+    # What is up is of this tree, or it is refused; what an earlier campaign left broken is mended.
+    lab.clear_lost(settings, Progress())
+    with contextlib.suppress(LabError):
+        faults.end_all(settings)
+    lab.up(settings, Progress())
+    outcomes = []
     with impatient(settings):
         for made in plans:
             if end and time.monotonic() > end:
                 break
-            failed += not _one(settings, made, file)
-        healing.heal(settings)
-    return 1 if failed else 0
+            outcomes.append(_one(settings, made, file))
+            if outcomes[-BROKEN_IN_SUCCESSION:] == [results.BROKEN] * BROKEN_IN_SUCCESSION:
+                raise LabError(f"{BROKEN_IN_SUCCESSION} runs in succession could not be carried out; see the last one")
+    return 1 if set(outcomes) - {results.PASSED} else 0
 
 
 @contextlib.contextmanager
 def impatient(settings):
-    """Have deaths noticed sooner, and hosts taken back sooner, for as long as the block lasts."""
-    healing.heal(settings)
+    """Have deaths noticed sooner, and hosts taken back sooner, for as long as the block lasts; then heal the lab.
+
+    :raises LabError: it cannot be healed
+    """
     cluster.set_remote_options(settings, cluster.IMPATIENT_REMOTE_OPTIONS)
     try:
         yield
     finally:
-        cluster.set_remote_options(settings, cluster.REMOTE_OPTIONS)
+        print("campaign: healing the lab, and giving it its timings back", flush=True)
+        # Faults are ended, and the cluster is there, before its configuration is changed.
+        try:
+            healing.heal(settings)
+        finally:
+            cluster.set_remote_options(settings, cluster.REMOTE_OPTIONS)
 
 
 def _one(settings, made, file):
-    """One run, told and kept; returns whether it passed."""
+    """One run, told and kept; returns its outcome."""
     begun = time.monotonic()
     print("\n".join(["", *plan.lines(made)]), flush=True)
     try:
-        verdict = run.carry_out(settings, made, lambda text: print(text, flush=True))
+        with limit.limited(f"seed {made.seed}", run.RUN_LIMIT):
+            verdict = run.carry_out(settings, made, lambda text: print(text, flush=True))
     except LabError as error:
         verdict = f"the lab failed: {' '.join(str(error).split())}"
+    except Exception:  # noqa: BLE001 (the next run may still be worth its time)
+        verdict = f"the campaign failed: {traceback.format_exc()}"
     entry = results.line(made, verdict, time.monotonic() - begun)
     results.append(file, entry)
     if entry["outcome"] != results.PASSED:
         print("\n".join(_failure(settings, made, verdict, file)), flush=True)
     recovery = f", recovered in {entry['recovery']:.1f} s" if entry["recovery"] is not None else ""
-    print(f"seed {made.seed}: {entry['outcome']} after {entry['took']:.0f} s{recovery}", flush=True)
-    return entry["outcome"] == results.PASSED
+    missed = f"; not carried out: {', '.join(entry['missed'])}" if entry["missed"] else ""
+    print(f"seed {made.seed}: {entry['outcome']} after {entry['took']:.0f} s{recovery}{missed}", flush=True)
+    return entry["outcome"]
 
 
 def _failure(settings, made, verdict, file):
@@ -111,7 +139,7 @@ def _failure(settings, made, verdict, file):
     (file.parent / f"{name}.txt").write_text("\n".join([*plan.lines(made), *lines]) + "\n")
     try:
         lines.append(f"packed in {lab.collect(settings, file.parent / f'{name}.tar.gz')}")
-    except LabError as error:
+    except (LabError, OSError) as error:
         lines.append(f"logs not packed: {error}")
     return lines
 

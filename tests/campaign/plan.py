@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A seed becomes a plan: which instances there are, what strikes when, what the tenant does meanwhile. Pure.
 
-The same seed (and the same chosen faults) gives the same plan, whatever happened before. Seeds that follow one another
-take the kinds of fault in turn, so that as many runs as there are kinds have seen each of them; what else strikes, and
-when, is left to chance.
+The same seed (and the same chosen faults) gives the same plan, whatever happened before. Which faults strike at which
+moments is dealt out (``dealing``), so that some runs have seen all of them; all else is left to chance.
 """
 
 import dataclasses
 import random
 from typing import Optional
 
+from tests.campaign import dealing
 from tests.campaign.disturbances import KINDS
 from tests.campaign.moments import BEFORE, DEATH
 from tests.lab import history
 
 HOSTS = ("compute-1", "compute-2", "compute-3")
 
-# How a host dies when that is not what a run is about.
+# How a host dies when other faults were chosen by hand.
 DEATHS = ("power-cut", "kill", "hang", "network-cut", "returns-at-once")
 
 # Seconds: how much earlier than the death what strikes before it does, and how long after its moment a fault strikes.
@@ -44,7 +44,7 @@ class Strike:
     """A fault that strikes.
 
     :param fault: its name, a key of ``KINDS``
-    :param target: the compute host that it is about, where it is about one
+    :param target: the compute host that it is about, where it is about one; that of a death is the victim
     :param moment: when, one of ``moments.MOMENTS``
     :param delay: seconds after that moment; before the death, where the moment is BEFORE
     :param lasts: seconds until it is undone
@@ -58,10 +58,16 @@ class Strike:
     lasts: float = 0.0
     size: float = 0.0
 
+    @property
+    def what(self):
+        """The fault, and the host that it is about, for people."""
+        kind = KINDS[self.fault]
+        return f"{self.fault} ({self.target})" if kind.lost_hosts or kind.needs_another_host else self.fault
+
     def __str__(self):
         when = f"{self.delay:.1f} s {self.moment}" if self.moment == BEFORE else f"{self.moment} + {self.delay:.1f} s"
         lasts = f", for {self.lasts:.0f} s" if self.lasts else ""
-        return f"{self.fault} ({self.target}), {when}{lasts}"
+        return f"{self.what}, {when}{lasts}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +137,11 @@ class Plan:
         return any(KINDS[fault].forgets for fault in self.faults)
 
     @property
+    def patient(self):
+        """Whether something may be lost with a part of Nova or a destination, which is certain only after minutes."""
+        return self.forgets or sum(KINDS[fault].lost_hosts for fault in self.faults) > 1
+
+    @property
     def command(self):
         """The command line that carries this plan out again."""
         chosen = "".join(f" {fault}" for fault in self.only)
@@ -147,15 +158,19 @@ def make(seed, only=()):
     if unknown:
         raise ValueError(f"--fault: no such fault: {', '.join(unknown)}; --list names them")
     chance = random.Random(f"{seed} {' '.join(only)}")
-    faults = _faults(chance, seed, only)
-    victim, other, _last = hosts = chance.sample(HOSTS, len(HOSTS))
-    targets = [victim] + [other if KINDS[fault].group == "host" else chance.choice(hosts[1:]) for fault in faults[1:]]
+    faults, when = _faults(chance, seed, only)
     kinds = [KINDS[fault] for fault in faults]
+    first = chance.randrange(len(HOSTS))
+    hosts = HOSTS[first:] + HOSTS[:first]
+    lost = sum(kind.lost_hosts for kind in kinds)
+    # The victim, whoever dies with it or after it, and of the living any.
+    targets = [hosts[0]]
+    targets += [hosts[1] if kind.lost_hosts else chance.choice(hosts[lost:] or hosts[1:]) for kind in kinds[1:]]
     spawns = [kind.spawn_seconds for kind in kinds if kind.spawn_seconds is not None]
     return Plan(
         seed=seed,
         only=tuple(only),
-        strikes=tuple(_strike(chance, kind, target) for kind, target in zip(kinds, targets)),
+        strikes=tuple(_strike(chance, kind, target, moment) for kind, target, moment in zip(kinds, targets, when)),
         instances=tuple(_instances(chance, hosts, victims=kinds[0].lost_hosts)),
         deeds=tuple(_deeds(chance)),
         spawn_seconds=max(spawns) if spawns else chance.choice((0.5, 0.5, 2.0, 6.0)),
@@ -181,47 +196,23 @@ def lines(plan):
 
 
 def _faults(chance, seed, only):
-    """Names of the faults, the death first."""
-    names = list(KINDS)
-    chosen = list(only) or [names[seed % len(names)]]
+    """Names of the faults, the death first, and the moments at which they strike."""
     if not only:
-        others = chance.choice((0, 1, 1, 2))
-        for name in chance.sample(names, len(names)):
-            if _number(chosen) <= others and _goes_with(name, chosen):
-                chosen.append(name)
-    deaths = [name for name in chosen if KINDS[name].is_death]
+        hand = dealing.hand(seed)
+        return [hand.death, *hand.others], [DEATH, *hand.moments]
+    deaths = [name for name in only if KINDS[name].is_death]
+    others = [name for name in only if not KINDS[name].is_death]
     if len(deaths) > 1:
         raise ValueError(f"--fault: a run has one death: {' or '.join(deaths)}, and second-death for another")
-    allowed = set(DEATHS)
-    for name in chosen:
-        allowed &= set(KINDS[name].deaths or DEATHS)
-    death = deaths[0] if deaths else chance.choice(sorted(allowed))
-    return [death, *(name for name in chosen if name != death)]
+    fitting = [name for name in deaths or DEATHS if dealing.fits(name, others)]
+    if not fitting:
+        raise ValueError(f"--fault: these do not go together: {', '.join(only)}")
+    death = chance.choice(fitting)
+    return [death, *others], [DEATH, *(chance.choice(dealing.moments_after(death, name)) for name in others)]
 
 
-def _number(chosen):
-    """How many faults strike with these, one of which is or will be a death."""
-    return len(chosen) + (not any(KINDS[name].is_death for name in chosen))
-
-
-def _goes_with(name, chosen):
-    """Whether a fault may strike in one run with others: one death, no two more of one part, one host left alive."""
-    both = [KINDS[name], *(KINDS[other] for other in chosen)]
-    deaths = [kind for kind in both if kind.is_death]
-    groups = [kind.group for kind in both if not kind.is_death]
-    lost = sum(kind.lost_hosts for kind in both)
-    return (
-        name not in chosen
-        and len(deaths) <= 1
-        and len(set(groups)) == len(groups)
-        and (lost < len(HOSTS) or not any(kind.lost_hosts for kind in both if not kind.is_death))
-        and all(death.name in kind.deaths for death in deaths for kind in both if kind.deaths)
-    )
-
-
-def _strike(chance, kind, target):
-    """When and how a fault strikes; the death is what the others' moments are counted from."""
-    moment = DEATH if kind.is_death else chance.choice(kind.moments)
+def _strike(chance, kind, target, moment):
+    """How a fault strikes; the death is what the others' moments are counted from."""
     delay = chance.uniform(*LEAD) if moment == BEFORE else 0.0 if kind.is_death else chance.uniform(0, DELAY)
     return Strike(
         kind.name, target, moment, round(delay, 1), round(chance.uniform(*kind.lasts), 1), round(chance.random(), 2)
@@ -251,5 +242,6 @@ def _options(chance, kinds):
     """The engine's options: those that a fault needs, else now and then a narrow limit."""
     options = {}
     for kind in kinds:
-        options.update(kind.options)
+        for section, more in kind.options.items():
+            options.setdefault(section, {}).update(more)
     return options or chance.choice(({}, {}, {}, {}, {"recovery": {"in_flight": 3}}))

@@ -2,10 +2,11 @@
 """What is still missing until all is well again: looked at in the lab, judged by a pure function."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Optional
 
-from tests.lab import bmc, cloud, cluster, history, workload
+from tests.lab import bmc, cloud, cluster, history, nodes, workload
 from tests.lab.shell import LabError
 
 _STATUS = {history.RUNNING: "ACTIVE", history.PAUSED: "PAUSED", history.STOPPED: "SHUTOFF", history.GONE: None}
@@ -18,6 +19,8 @@ class Seen:
     :param flags: the flags of the hosts that have one
     :param online: nodes that the cluster has online
     :param engine: where the engine runs
+    :param verdict: the engine's own, by ``nova-ha status`` there
+    :param failures: failed actions that the cluster holds on to, as lines
     :param computing: the hosts on which nova-compute runs
     :param services: as ``workload.services``
     :param instances: as ``workload.instances``
@@ -28,6 +31,8 @@ class Seen:
     flags: Mapping
     online: tuple
     engine: Optional[str]
+    verdict: Optional[str]
+    failures: tuple
     computing: tuple
     services: tuple
     instances: tuple
@@ -51,16 +56,28 @@ def look(settings):
 
     :raises LabError: the cluster or Nova does not answer
     """
+    engine = cluster.active_on(settings, cluster.ENGINE)
     return Seen(
         flags=cluster.flags(settings),
         online=tuple(cluster.online_nodes(settings)),
-        engine=cluster.active_on(settings, cluster.ENGINE),
+        engine=engine,
+        verdict=_verdict(engine) if engine else None,
+        failures=tuple(cluster.lasting_failures(settings)),
         computing=tuple(cluster.active_nodes(settings, cluster.COMPUTE)),
         services=tuple(workload.services(settings)),
         instances=tuple(workload.instances(settings)),
         parts=cloud.status(settings),
         bmcs=tuple(node for node in settings.powered if bmc.running(node)),
     )
+
+
+def _verdict(engine):
+    """What the engine's own account says of the whole."""
+    said = nodes.execute(engine, "nova-ha", "status", "--json", check=False).stdout
+    try:
+        return json.loads(said)["verdict"]
+    except ValueError:
+        return f"nothing: {' '.join(said.split())[:100]}"
 
 
 def compare(settings, seen, wanted):
@@ -72,6 +89,9 @@ def compare(settings, seen, wanted):
     lines += [f"{part} is {state}" for part, state in seen.parts.items() if state != "active"]
     if not seen.engine:
         lines.append("the engine runs nowhere")
+    elif seen.verdict != "well":
+        lines.append(f"nova-ha status says: {seen.verdict}")
+    lines += [f"the cluster holds on to a failure: {failure}" for failure in seen.failures]
     lines += [f"nova-compute does not run on {host}" for host in hosts if host not in seen.computing]
     for service in seen.services:
         state = (service["state"], service["status"], service["forced_down"])

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The results of runs: a JSON line for each, kept over several sittings, and the table made of them.
 
-A line has ``time``, ``tree`` (git's name of it), ``seed``, ``only``, ``faults``, ``outcome`` (``passed``, ``failed``,
-or ``broken``: the lab itself failed), ``instances``, ``lost``, ``doubled``, ``late``, ``recovery`` (seconds, or null),
-``took`` (seconds), ``findings``.
+A line has ``time``, ``tree`` (git's name of it), ``seed``, ``only``, ``faults`` (those that were carried out),
+``missed`` (those that were not, for what others had done to the lab), ``outcome`` (``passed``, ``failed``, or
+``broken``: the lab or the campaign itself failed, which says nothing), ``instances``, ``lost``, ``doubled``, ``late``,
+``recovery`` (seconds, or null), ``took`` (seconds), ``findings``.
 """
 
 import json
@@ -28,12 +29,14 @@ def line(plan, verdict, took):
     :param took: seconds
     """
     about = {"time": time.time(), "tree": _tree(), "seed": plan.seed, "only": list(plan.only),
-             "faults": list(plan.faults), "took": round(took, 1)}  # fmt: skip
+             "took": round(took, 1)}  # fmt: skip
     if isinstance(verdict, str):
-        return {**about, "outcome": BROKEN, "findings": [verdict], "instances": 0, "lost": 0, "doubled": 0,
-                "late": False, "recovery": None}  # fmt: skip
+        return {**about, "faults": [], "missed": list(plan.faults), "outcome": BROKEN, "findings": [verdict],
+                "instances": 0, "lost": 0, "doubled": 0, "late": False, "recovery": None}  # fmt: skip
     return {
         **about,
+        "faults": list(verdict.carried_out),
+        "missed": [fault for fault in plan.faults if fault not in verdict.carried_out],
         "outcome": PASSED if verdict.passed else FAILED,
         "instances": verdict.instances,
         "lost": verdict.lost,
@@ -64,9 +67,35 @@ def next_seed(entries):
     return max((entry["seed"] for entry in entries if not entry["only"]), default=0) + 1
 
 
+def section(entries, file):
+    """The lines of docs/campaign.md about all runs: the command, when and of which trees they were, and the table.
+
+    :param file: where they are kept
+    """
+    told = [entry for entry in entries if entry["outcome"] != BROKEN]
+    if not told:
+        return ["No run so far."]
+    days = [time.strftime("%Y-%m-%d", time.gmtime(entry["time"])) for entry in told]
+    trees = list(dict.fromkeys(entry["tree"] for entry in told))
+    seeds = {entry["seed"] for entry in told}
+    broken = len(entries) - len(told)
+    where = "" if file == FILE else f" --results {file}"
+    return [
+        f"    /usr/bin/python3 -m tests.campaign{where} --runs N     # in one or more sittings",
+        f"    /usr/bin/python3 -m tests.campaign{where} --table",
+        "",
+        f"{len(told)} runs of {len(seeds)} seeds ({min(seeds)} to {max(seeds)}), {min(days)} to {max(days)}, of the"
+        f" trees {', '.join(trees)}; a run took {statistics.median(entry['took'] for entry in told):.0f} s (median)."
+        + (f" {broken} more were broken off, as the lab itself failed." if broken else ""),
+        "",
+        "```",
+        *summary(told),
+        "```",
+    ]
+
+
 def summary(entries):
     """The table, as lines: a row for each kind of fault, over all runs that it was in; and a row for all."""
-    entries = [entry for entry in entries if entry["outcome"] != BROKEN]
     rows = []
     for name in KINDS:
         mine = [entry for entry in entries if name in entry["faults"]]

@@ -188,10 +188,11 @@ class Story:
         return {entry["id"]: entry for entry in workload.instances(self.settings)}
 
 
-def eventually(what, condition, limit):
+def eventually(what, condition, limit, interval=0.5):
     """Wait until a condition is true, and return its value; a cluster or cloud that gives no answer is not there yet.
 
     :param limit: seconds
+    :param interval: seconds between two looks
     :raises LabError: the limit passed
     """
 
@@ -201,7 +202,7 @@ def eventually(what, condition, limit):
         except LabError:
             return None
 
-    return wait_for(what, true_by_now, limit, interval=0.5, look="what ./lab collect packs")
+    return wait_for(what, true_by_now, limit, interval, look="what ./lab collect packs")
 
 
 def after(seconds, since, what):

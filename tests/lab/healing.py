@@ -14,10 +14,11 @@ from tests.lab.waiting import wait_for
 LIMIT = 180
 
 
-def heal(settings):
+def heal(settings, options=None):
     """End all faults, and wait until all nodes are online, no instance and no flag is left, and all services are up.
 
-    The engine has its default options then, and there is no aggregate.
+    The engine has its default options then, or those that are given as ``cluster.set_options`` takes them, and there is
+    no aggregate.
 
     Nothing is forced: flags are deleted by the engine, services un-forced by it, as after any recovery.
 
@@ -33,7 +34,7 @@ def heal(settings):
         lab.up(settings, Progress(io.StringIO()))
     cluster.pcs(settings, "resource", "cleanup")
     cluster.pcs(settings, "stonith", "cleanup")
-    cluster.set_options(settings, {})
+    cluster.set_options(settings, options or {})
     workload.delete_all(settings)
     workload.delete_aggregates(settings)
     wait_for("all flags to be gone", lambda: _no_flags(settings), LIMIT, 0.5, cluster.LOOK)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all disturbances have in common: how they are described to the plan, and how a run has them carried out."""
 
-from tests.campaign.moments import AROUND_DEATH, MOMENTS
+from tests.campaign.moments import MOMENTS
 
 HOSTS, COMPUTE, BMC, CONTROL, CLOUD, OPERATOR = "host", "nova-compute", "BMC", "control", "cloud", "operator"
 
@@ -12,10 +12,12 @@ class Disturbance:
     :cvar name: what it is called on the command line and in the tables
     :cvar group: of which part of the whole it is; beside the death a plan takes no two of one group
     :cvar is_death: it is how the host that is to be recovered can die
+    :cvar may_live: for a death: the host may go on before anybody has fenced it
     :cvar lost_hosts: how many compute hosts it takes away
     :cvar moments: when it may strike, see ``moments``
     :cvar lasts: seconds that it stands, at least and at most
     :cvar deaths: names of the deaths that it goes with; any if empty
+    :cvar needs_another_host: it is about a compute host that lives
     :cvar forgets: it may have Nova, or its message bus, lose what it has accepted
     :cvar spawn_seconds: how long a spawn takes in a run with it, None where that does not matter
     :cvar options: the engine's configuration file in a run with it, ``{section: {name: value}}``
@@ -25,11 +27,12 @@ class Disturbance:
     """
 
     name = group = None
-    is_death = False
+    is_death = may_live = False
     lost_hosts = 0
     moments = MOMENTS
     lasts = (0, 0)
     deaths = ()
+    needs_another_host = False
     forgets = False
     spawn_seconds = None
     options = {}
@@ -53,6 +56,9 @@ class Disturbance:
     def end(self, field):
         """Undo it; nothing where it was over at once."""
 
+    def attend(self, field):
+        """What an operator does now and then, all being mended, until all is well: nothing, as a rule."""
+
     @classmethod
     def what(cls):
         """What it is, in one line."""
@@ -71,7 +77,15 @@ class Death(Disturbance):
         field.until_off(self.strike.target, self.began)
 
 
-class AroundDeath(Disturbance):
-    """Something that would be over, or not begun, were it to strike later."""
+class Forgetful(Disturbance):
+    """It may have Nova lose what it has accepted.
 
-    moments = AROUND_DEATH
+    What nova-compute gave up without a word, its answer lost, only an operator can end (README, "stuck"): here he is
+    told sooner than by default, and does it.
+    """
+
+    forgets = True
+    options = {"recovery": {"stuck_after": 60}}
+
+    def attend(self, field):
+        field.restart_nova_compute_where_stuck()

@@ -1,36 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BMCs that do not do what the fencing asks of them. All of it strikes while the host is not fenced yet."""
+"""BMCs that do not do what the fencing asks of them; from before the host dies, for soon after that it is fenced."""
 
-from tests.campaign.disturbances.base import BMC, AroundDeath
+from tests.campaign.disturbances.base import BMC, Disturbance
+from tests.campaign.moments import BEFORE
 from tests.lab import faults
 
 # Deaths that leave the host its power, so that the BMC has something to do.
 POWERED = ("hang", "network-cut")
 
 
-class BmcAway(AroundDeath):
+class _OfBmc(Disturbance):
+    group = BMC
+    moments = (BEFORE,)
+    lasts = (20, 60)
+
+    def mend(self, field):
+        """Have the BMC do what it is to do again."""
+        raise NotImplementedError
+
+    def end(self, field):
+        self.mend(field)
+        # The cluster looks after its fencing devices, too, and gives one up that cannot be started; an operator who has
+        # mended a BMC says so.
+        field.on_control(f"crm_resource --cleanup --resource ipmi-{field.plan.victim}")
+
+
+class BmcAway(_OfBmc):
     """The host's BMC is not reached."""
 
     name = "bmc-away"
-    group = BMC
-    lasts = (10, 60)
 
     def begin(self, field):
         faults.stop_bmc(field.plan.victim)
 
-    def end(self, field):
+    def mend(self, field):
         faults.start_bmc(field.settings, field.plan.victim)
 
 
-class _Impaired(AroundDeath):
-    group = BMC
-    lasts = (10, 50)
+class _Impaired(_OfBmc):
     wrong = {}
 
     def begin(self, field):
         faults.impair_bmc(field.plan.victim, **self.wrong)
 
-    def end(self, field):
+    def mend(self, field):
         faults.mend_bmc(field.plan.victim)
 
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cloud's control plane: killed, slow, failing, or without room."""
 
-from tests.campaign.disturbances.base import CLOUD, Disturbance
-from tests.campaign.moments import BEFORE
+from tests.campaign.disturbances.base import CLOUD, Disturbance, Forgetful
+from tests.campaign.moments import BEFORE, CLAIM, DEATH, FLAG, HALF, REQUEST
 from tests.lab import faults
 from tests.lab.cloud import identity, impair
 
 
-class _Outage(Disturbance):
+class _Outage(Forgetful):
     group = CLOUD
-    forgets = True
     lasts = (3, 30)
     unit = None
     at_once = True
@@ -64,13 +63,12 @@ class KeystoneDown(_Outage):
     name, unit = "keystone-down", "keystone"
 
 
-class RabbitPaused(Disturbance):
+class RabbitPaused(Forgetful):
     """The message bus freezes, and goes on after a while."""
 
     name = "rabbitmq-paused"
     group = CLOUD
-    forgets = True
-    lasts = (5, 40)
+    lasts = (5, 30)
 
     def begin(self, field):
         faults.freeze_service("rabbitmq-server")
@@ -79,12 +77,11 @@ class RabbitPaused(Disturbance):
         faults.thaw_service("rabbitmq-server")
 
 
-class TokensRevoked(Disturbance):
+class TokensRevoked(Forgetful):
     """The engine's tokens are revoked, and nova-api, which would believe in them for minutes, is restarted."""
 
     name = "tokens-revoked"
     group = CLOUD
-    forgets = True
 
     def begin(self, field):
         identity.revoke_tokens(identity.AGENT_USER)
@@ -155,6 +152,8 @@ class SpawnFailures(Disturbance):
 
     name = "spawn-failures"
     group = CLOUD
+    needs_another_host = True
+    moments = (BEFORE, DEATH, FLAG, CLAIM, REQUEST, HALF)
     lasts = (5, 60)
 
     def begin(self, field):

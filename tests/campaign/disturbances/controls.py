@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control nodes: the engine, Pacemaker's daemons, the nodes themselves, the cluster as a whole."""
 
-from tests.campaign.disturbances.base import CONTROL, Disturbance
+from tests.campaign.disturbances.base import CONTROL, Disturbance, Forgetful
 from tests.lab import cluster, faults
 
 
@@ -42,7 +42,7 @@ class EngineHung(EngineStopped):
     """The engine's process is stopped for so long that it counts as hung, and is replaced."""
 
     name = "engine-hung"
-    lasts = (140, 150)
+    lasts = (135, 140)
 
 
 class EngineNodeCut(_OfControl):
@@ -109,8 +109,8 @@ class ControlCutOff(_OfControl):
             faults.restore_network(self._node)
 
 
-class ClusterRestart(_OfControl):
-    """The whole cluster is stopped in good order, and started again after a while."""
+class ClusterRestart(_OfControl, Forgetful):
+    """The whole cluster is stopped in good order, nova-compute with it, and started again after a while."""
 
     name = "cluster-restart"
     lasts = (0, 15)

@@ -41,7 +41,8 @@ class BriefHang(Hang):
     """The host freezes and goes on after a while, fenced meanwhile or not."""
 
     name = "hang-unhang"
-    lasts = (2, 25)
+    may_live = True
+    lasts = (4, 25)
     stand = Disturbance.stand
 
 
@@ -61,6 +62,7 @@ class Flapping(NetworkCut):
     """The host's network comes and goes several times."""
 
     name = "flapping"
+    may_live = True
     stand = Disturbance.stand
 
     def begin(self, field):
@@ -129,7 +131,11 @@ class ThreeAtOnce(Kill):
         field.after(3 + 20 * self.strike.size)
 
     def end(self, field):
-        field.until("an operator to be able to say go", lambda: field.on_control("nova-ha go") or True, 120)
+        field.on_control("nova-ha go")
+
+    def attend(self, field):
+        # Whatever was flagged only later is held anew.
+        self.end(field)
 
 
 class DestinationDies(Disturbance):

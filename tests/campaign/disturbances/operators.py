@@ -11,6 +11,7 @@ class DisablesService(Disturbance):
 
     name = "operator-disables"
     group = OPERATOR
+    needs_another_host = True
     lasts = (5, 45)
 
     def begin(self, field):

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute on the hosts that are to take the instances."""
 
-from tests.campaign.disturbances.base import COMPUTE, Disturbance
+from tests.campaign.disturbances.base import COMPUTE, Disturbance, Forgetful
 from tests.lab import faults
 
 UNIT = "nova-compute"
 
 
-class ComputeCrash(Disturbance):
+class ComputeCrash(Forgetful):
     """nova-compute dies on another host, which lives on."""
 
     name = "compute-crash"
     group = COMPUTE
-    forgets = True
+    needs_another_host = True
 
     def begin(self, field):
         faults.kill_service(UNIT, self.strike.target)
@@ -23,6 +23,7 @@ class ComputeHang(Disturbance):
 
     name = "compute-hang"
     group = COMPUTE
+    needs_another_host = True
     lasts = (5, 40)
 
     def begin(self, field):

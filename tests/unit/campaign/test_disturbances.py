@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from tests.campaign import plan
+from tests.campaign import plan, run
 from tests.campaign.disturbances import KINDS
 from tests.lab import bmc, cluster, computes, faults, nodes, power, settings
 from tests.lab.cloud import identity, impair
@@ -59,7 +59,7 @@ def fake_field(notes, made):
         until=lambda what, condition, limit: condition(),
         until_off=note("until off"),
         until_on=note("until on"),
-        other=lambda host: "compute-2",
+        other=lambda host: run.Field.other(types.SimpleNamespace(settings=SETTINGS), host),
         flags=lambda: dict.fromkeys(SETTINGS.compute_hosts, "yes"),
         migrations=lambda: [{"status": "pre-migrating", "dest": "compute-3"}],
         engine_node=lambda: "control-1",

@@ -6,11 +6,13 @@ import dataclasses
 from tests.campaign import plan, results
 from tests.campaign.verdict import Verdict
 
-GOOD = Verdict((), 0, 0, False, 20.0, 12, ())
+GOOD = Verdict((), 0, 0, False, 20.0, 12, (), ())
 BAD = dataclasses.replace(GOOD, findings=("lost",), lost=2, doubled=1, late=True, recovery=None)
 
 
 def line(seed, faults, verdict):
+    if isinstance(verdict, Verdict):
+        verdict = dataclasses.replace(verdict, carried_out=faults)
     return results.line(plan.make(seed, faults), verdict, 100)
 
 
@@ -34,13 +36,30 @@ def test_table_has_a_row_for_each_kind_and_one_for_all():
         line(1, ("kill", "nova-slow"), GOOD),
         line(2, ("kill",), dataclasses.replace(GOOD, recovery=30.0)),
         line(3, ("hang", "nova-slow"), BAD),
-        line(4, ("kill",), "the lab failed"),
     ]
     rows = {text.split()[0]: text.split()[1:] for text in results.summary(lines)}
     assert rows["kill"] == ["2", "0", "0", "0", "0", "25.0", "30.0"]
     assert rows["nova-slow"] == ["2", "1", "2", "1", "1", "20.0", "20.0"]
     assert rows["hang"] == ["1", "1", "2", "1", "1", "-", "-"]
     assert rows["all"] == ["3", "1", "2", "1", "1", "25.0", "30.0"]
+
+
+def test_what_the_docs_have_says_by_which_commands_and_leaves_out_what_was_broken_off(tmp_path):
+    entries = [line(3, ("kill",), GOOD), line(7, ("hang",), BAD), line(8, ("kill",), "the lab failed")]
+    text = "\n".join(results.section(entries, tmp_path / "own"))
+    assert f"python3 -m tests.campaign --results {tmp_path / 'own'} --table" in text
+    assert "2 runs of 2 seeds (3 to 7)" in text
+    assert "1 more were broken off" in text
+    assert text.endswith("```") and "\nkill  " in text
+    assert "--results" not in results.section(entries, results.FILE)[0]
+    assert results.section([], results.FILE) == ["No run so far."]
+
+
+def test_a_fault_that_was_not_carried_out_is_not_counted():
+    made = plan.make(1, ("kill", "nova-slow"))
+    kept = results.line(made, dataclasses.replace(GOOD, carried_out=("kill",)), 100)
+    assert (kept["faults"], kept["missed"]) == (["kill"], ["nova-slow"])
+    assert "nova-slow" in results.summary([kept])[-1]
 
 
 def test_table_names_the_kinds_that_no_run_has_had():

@@ -22,8 +22,8 @@ WELL = {"verdict": "well", "hosts": {}}
 
 
 EVIDENCE = verdict.Evidence(
-    ids=(), wanted={"i": RUNNING}, missing=(), past=PAST, entries=(), status=WELL, events=EVENTS, moved=False,
-    failures=(), leaks=(), log=((99, "kill (a)"),), struck=99,
+    ids=(), wanted={"i": RUNNING}, missing=(), past=PAST, entries=(), status=WELL, events=EVENTS, partial=False,
+    leaks=(), log=((99, "kill (a)"),), struck=99, carried_out=("kill",),
 )  # fmt: skip
 # The host that dies in the records.
 VICTIM = dataclasses.replace(
@@ -38,7 +38,7 @@ def disagreements(made=QUIET, **changes):
 def test_a_run_in_which_all_went_well():
     found = verdict.judge(VICTIM, EVIDENCE)
     assert (found.passed, found.lost, found.doubled, found.late) == (True, 0, 0, False)
-    assert (found.recovery, found.instances) == (26, 1)
+    assert (found.recovery, found.instances, found.carried_out) == (26, 1, ("kill",))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,6 @@ def test_a_run_in_which_all_went_well():
         ({"past": but(PAST, instances=())}, "rule 4", (1, 0, False)),
         ({"past": but(PAST, guests=[GuestChange(126, "c", "i", True)])}, "ran on b and c at once", (1, 1, False)),
         ({"missing": ("the flag of a is no",)}, "no rest: the flag of a is no", (0, 0, True)),
-        ({"failures": ("monitor on b",)}, "holds on to a failure: monitor on b", (0, 0, False)),
         ({"leaks": ("in a log",)}, "rule 7 (secrets stay where they belong): BROKEN: in a log", (0, 0, False)),
         ({"status": {}}, "the engine's account", (0, 0, False)),
     ],
@@ -64,6 +63,8 @@ def test_a_run_in_which_nothing_was_struck_has_no_recovery():
 
 def test_an_account_that_agrees():
     assert disagreements() == []
+    held = {**EVENTS[1], "event": "recovered, and held back"}
+    assert disagreements(events=(EVENTS[0], held)) == []
 
 
 @pytest.mark.parametrize(
@@ -80,9 +81,14 @@ def test_an_account_that_does_not(account, words):
     assert words in line
 
 
+def test_an_answer_that_came_too_late_for_the_engine_need_not_be_known():
+    late = but(PAST, requests=tuple(dataclasses.replace(request, duration=50.0) for request in PAST.requests))
+    assert disagreements(past=late, events=EVENTS[1:]) == []
+
+
 def test_an_engine_that_was_moved_need_not_know_what_another_did():
     assert disagreements(MOVED, events=()) == []
-    assert disagreements(moved=True, events=()) == []
+    assert disagreements(partial=True, events=()) == []
     assert disagreements(MOVED, status={}, events=())
 
 
