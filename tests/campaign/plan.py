@@ -36,7 +36,7 @@ TAG = "its owner's tag"
 
 # The tenant's deeds, and how often; seconds from the death.
 DEEDS = {"create": 3, "stop": 3, "delete": 2}
-DEEDS_BETWEEN = (-8, 50)
+DEEDS_BETWEEN = (-8, 40)
 
 
 @dataclasses.dataclass(frozen=True)

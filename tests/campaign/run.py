@@ -272,20 +272,28 @@ class Field(Story):
         self._guests.update(switches)
         impair.set_guests(**self._guests)
 
-    def fill_hosts(self, but):
-        """Boot an instance on every other host that leaves no room there; returns their ids."""
+    def fill_hosts(self, but, fillers):
+        """Boot an instance on every other host that leaves no room there.
+
+        :param fillers: list that their ids are added to
+        """
         nova = workload.client(self.settings)
         used = {}
         for server in nova.servers.list(search_opts={"all_tenants": 1}, limit=-1):
             host = getattr(server, workload.HOST)
             used[host] = used.get(host, 0) + server.flavor["ram"]
-        fillers = []
         for host in self.settings.compute_hosts:
             if host != but:
                 room = HOST_MIB - used.get(host, 0)
                 workload.create_flavor(self.settings, f"{FILLER}-{room}", room)
                 fillers += workload.create(self.settings, 1, host, prefix=FILLER, flavor=f"{FILLER}-{room}")
-        return fillers
+
+    def restart_nova_compute_where_stuck(self):
+        """As every story's operator does it; and tell."""
+        before = set(self._restarted)
+        super().restart_nova_compute_where_stuck()
+        for host in sorted(self._restarted - before):
+            self.say(f"an operator restarts nova-compute on {host}: the engine says that it is stuck")
 
     # The rest
 

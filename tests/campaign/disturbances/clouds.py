@@ -170,14 +170,19 @@ class NoCapacity(Disturbance):
     group = CLOUD
     moments = (BEFORE,)
     lasts = (30, 60)
-    _fillers = ()
+
+    def __init__(self, strike):
+        super().__init__(strike)
+        self._fillers = []
 
     def begin(self, field):
-        self._fillers = field.fill_hosts(but=field.plan.victim)
+        field.fill_hosts(field.plan.victim, self._fillers)
 
     def end(self, field):
-        for filler in self._fillers:
-            field.delete(filler)
+        # Those that are gone already are not asked for again, should this have to be repeated.
+        while self._fillers:
+            field.delete(self._fillers[0])
+            del self._fillers[0]
 
 
 KINDS = (

@@ -9,9 +9,11 @@ from tests.campaign import plan, run
 from tests.campaign.disturbances import KINDS
 from tests.lab import bmc, cluster, computes, faults, nodes, power, settings
 from tests.lab.cloud import identity, impair
+from tests.lab.shell import LabError
 
 SETTINGS = settings.Settings()
 # Those that change nothing that would have to be taken back, beside what dies and is started again by the cluster.
+OF_BMC = [name for name, kind in KINDS.items() if kind.group == "BMC"]
 IMPAIRED = ("nova-errors", "nova-busy", "nova-slow", "replies-dropped")
 
 
@@ -66,7 +68,8 @@ def fake_field(notes, made):
         on_control=note("on control"),
         power_on=note("power on"),
         guests=note("guests"),
-        fill_hosts=note("fill hosts", ["f1", "f2"]),
+        fill_hosts=lambda but, fillers: notes.append(("fill hosts", but)) or fillers.extend(["f1", "f2"]),
+        restart_nova_compute_where_stuck=note("restart where stuck"),
         delete=note("delete"),
         disable=note("disable"),
         enable=note("enable"),
@@ -86,6 +89,11 @@ def carried_out(notes, name):
     return begun, notes[len(begun) :]
 
 
+def victim(name):
+    """The host that dies in the plans of this page."""
+    return plan.make(1, (name,)).victim
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_it_breaks_something_and_leaves_nothing_standing(done, name):
     begun, _ended = carried_out(done, name)
@@ -102,11 +110,47 @@ def test_it_breaks_something_and_leaves_nothing_standing(done, name):
         ("operator-disables", ("enable",)),
         ("three-at-once", ("on control", "nova-ha go")),
         ("all-controls-cut", ("power on", "control-3")),
+        *((name, ("on control", f"crm_resource --cleanup --resource ipmi-{victim(name)}")) for name in OF_BMC),
     ],
 )
 def test_what_no_record_of_faults_has_is_taken_back_too(done, name, end):
     _begun, ended = carried_out(done, name)
     assert [note for note in ended if note[: len(end)] == end]
+
+
+def test_of_what_fills_hosts_nothing_is_deleted_twice(done):
+    field = fake_field(done, plan.make(1, ("no-capacity",)))
+    asked = []
+
+    def delete(filler):
+        asked.append(filler)
+        if asked.count("f2") == 1:
+            raise LabError("no answer")
+
+    field.delete = delete
+    disturbance = KINDS["no-capacity"](field.plan.strikes[1])
+    disturbance.begin(field)
+    with pytest.raises(LabError):
+        disturbance.end(field)
+    disturbance.end(field)
+    assert asked == ["f1", "f2", "f2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "deed"),
+    [
+        *((name, "restart where stuck") for name, kind in KINDS.items() if kind.forgets),
+        ("three-at-once", "on control"),
+        ("kill", None),
+    ],
+)
+def test_what_is_left_to_an_operator_he_does(done, name, deed):
+    made = plan.make(1, (name,))
+    [strike] = [strike for strike in made.strikes if strike.fault == name]
+    KINDS[name](strike).attend(fake_field(done, made))
+    assert [note[0] for note in done] == ([deed] if deed else [])
+    if deed == "restart where stuck":
+        assert made.options["recovery"]["stuck_after"] == 60
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.group == "host"])
