@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A seed becomes a plan: always the same one, and one that can be carried out; a thousand of them, without a lab."""
 
+import types
+
 import pytest
 
-from tests.campaign import plan
+from tests.campaign import plan, run
 from tests.campaign.disturbances import KINDS
 from tests.campaign.moments import BEFORE, DEATH
+from tests.lab.settings import Settings
 
 SEEDS = range(1, 2001)
 NAMES = list(KINDS)
@@ -94,6 +97,36 @@ def test_a_run_has_the_options_and_spawns_that_its_faults_need():
     assert plan.make(1, ("returns-midway",)).spawn_seconds == KINDS["returns-midway"].spawn_seconds
 
 
+def test_options_of_several_faults_are_all_there():
+    made = plan.make(1, ("three-at-once", "mariadb-away"))
+    assert made.options["recovery"] == {"no_room": "restart_in_place", "no_room_patience": 5, "stuck_after": 60}
+
+
+@pytest.mark.parametrize(
+    ("faults", "patient"),
+    [(("kill",), False), (("kill", "nova-errors"), False), (("kill", "conductor-killed"), True),
+     (("kill", "destination-dies"), True), (("two-at-once",), True)],
+)  # fmt: skip
+def test_what_may_be_lost_takes_patience(faults, patient):
+    assert plan.make(1, faults).patient == patient
+
+
+def test_who_dies_with_the_victim_or_after_it_has_many_instances_and_what_is_about_the_living_is_about_another():
+    for seed in range(20):
+        made = plan.make(seed, ("two-at-once", "compute-crash"))
+        other = run.Field.other(types.SimpleNamespace(settings=Settings()), made.victim)
+        assert made.strikes[1].target not in (made.victim, other)
+        assert [wanted.host for wanted in made.instances].count(other) >= 5
+        made = plan.make(seed, ("kill", "second-death", "compute-hang"))
+        assert len({strike.target for strike in made.strikes}) == 3
+
+
+def test_a_fault_names_the_host_that_it_is_about():
+    made = plan.make(1, ("kill", "compute-crash", "nova-slow"))
+    about = [strike.what for strike in made.strikes]
+    assert about == [f"kill ({made.victim})", f"compute-crash ({made.strikes[1].target})", "nova-slow"]
+
+
 def test_chosen_faults_strike_and_no_others():
     made = plan.make(5, ("nova-slow", "kill"))
     assert made.faults == ("kill", "nova-slow")
@@ -102,7 +135,12 @@ def test_chosen_faults_strike_and_no_others():
 
 
 @pytest.mark.parametrize(
-    ("chosen", "words"), [(("earthquake",), "no such fault: earthquake"), (("kill", "hang"), "one death")]
+    ("chosen", "words"),
+    [
+        (("earthquake",), "no such fault: earthquake"),
+        (("kill", "hang"), "one death"),
+        (("two-at-once", "second-death"), "do not go together"),
+    ],
 )
 def test_what_cannot_be_is_refused(chosen, words):
     with pytest.raises(ValueError, match=words):
