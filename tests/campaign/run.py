@@ -32,6 +32,8 @@ LOOK = 0.2
 UNDO_LIMIT = 90
 # Seconds for everything, from healing to evidence: nothing should take so long.
 RUN_LIMIT = 1500
+# Seconds in which anybody has noticed what broke: before that all may seem to be well.
+NOTICED = 20
 # From when all is mended until all is well: usually, and where Nova lost requests, which is certain only after minutes.
 REST_LIMIT, LOSS_LIMIT = 240, 420
 # What fills a host to the brim, MiB.
@@ -90,6 +92,7 @@ class Field(Story):
         self._say = say
         self._engine_before = None
         self._death_at = None
+        self._broke_at = 0.0
         self._guests = {"spawn_seconds": plan.spawn_seconds}
         self._faults = [disturbances.KINDS[strike.fault](strike) for strike in plan.strikes]
         self._threads = []
@@ -162,7 +165,7 @@ class Field(Story):
         well = False
         while True:
             missing = rest.missing(self.settings, self.wanted(ids, done))
-            if not missing and well:
+            if not missing and well and time.time() >= self._broke_at + NOTICED:
                 self.say("all is well again")
                 return []
             well = not missing
@@ -317,6 +320,7 @@ class Field(Story):
                 self.struck = disturbance.began
             self.say(strike.what)
             disturbance.begin(self)
+            self._broke_at = time.time()
             self.carried_out.append(strike.fault)
             disturbance.stand(self)
         except Exception as error:  # noqa: BLE001 (a thread's error would be lost, and so would the fault's end)

@@ -143,6 +143,7 @@ def mended(monkeypatch):
 
 def test_mending_ends_faults_that_are_still_waiting_and_lets_nothing_else_break(field, mended, monkeypatch):
     monkeypatch.setattr(Breaks, "waits", True)
+    monkeypatch.setattr(run, "UNDO_LIMIT", 5)
     there = field(lasts=50)
     thread = threading.Thread(target=there.break_it, args=(Idle(),))
     thread.start()
@@ -215,6 +216,18 @@ def test_rest_is_there_when_nothing_is_missing_twice_and_an_operator_does_his_pa
     assert there.await_rest([], []) == []
     assert there.done == ["attended"] * 2
     assert next(looks, None) is None
+
+
+def test_rest_is_not_believed_before_anybody_can_have_noticed_what_broke(field, monkeypatch):
+    looks = []
+    monkeypatch.setattr(rest, "missing", lambda chosen, wanted: looks.append(time.time()) or [])
+    monkeypatch.setattr(run.time, "sleep", lambda seconds: threading.Event().wait(0.05))
+    monkeypatch.setattr(run, "NOTICED", 0.5)
+    there = field()
+    there.break_it(Idle())
+    broke = time.time()
+    there.await_rest([], [])
+    assert looks[-1] >= broke + 0.3
 
 
 def test_rest_that_does_not_come_is_what_is_missing(field, monkeypatch):
