@@ -23,8 +23,8 @@ INTERVAL = 0.01
 YOUNG, OLD_EVERY = 20, 100
 
 PACEMAKERS_LOG = "/var/log/pacemaker/pacemaker.log"
-# What it says of the configuration: the daemon that keeps it, which runs no agent, and the others where they cite it, of
-# a change in the middle of a transition in the journal, too.
+# What Pacemaker says of the configuration: the daemon that keeps it, which runs no agent, and others where they cite
+# it; of a change in the middle of a transition in the journal, too.
 CHANGE = re.compile(r"\bpacemaker-based +\[\d+\] |<nvpair |Transition \d+ aborted by \S+ doing (create|modify) ")
 
 
@@ -113,7 +113,7 @@ class Logs:
 
 
 def journal(node, *options):
-    """Yield each line of a node's journal as ``(node, line)``, all that is known of each entry; likewise."""
+    """Yield each line of a node's journal as ``(node, line)``, all that is known of each entry; see ``Logs``."""
     return _lines(node, "journalctl", "--output=export", "--all", *options)
 
 
