@@ -14,6 +14,9 @@ from tests.lab.shell import LabError
 # One file for each fault that stands; its name says which.
 STANDING = settings.RUN / "faults"
 
+# By how many seconds a control node's clock is wrong (recipes/control-clock.c).
+CLOCK = "/run/clock"
+
 
 def power_cut(node):
     """Cut a host's power: nobody hears a word from it, no connection is closed."""
@@ -125,6 +128,19 @@ def _signal_engine(node, signal, check=True):
     nodes.execute(node, "sh", "-c", script, asked, check=check)
 
 
+def jump_clock(node, seconds):
+    """Have a control node's clock jump, ahead or (below 0) back; until ``right_clock``, or the node's next boot."""
+    _begin("clock", node)
+    nodes.execute(node, "sh", "-c", f"echo {seconds} >{CLOCK}")
+
+
+def right_clock(node):
+    """Set a clock right again; that of a host that was switched off is so when it starts."""
+    if nodes.running(node):
+        nodes.execute(node, "rm", "-f", CLOCK)
+    _end("clock", node)
+
+
 def standby(chosen, node):
     """Put a node in standby, as an operator does: nothing runs there any more."""
     _begin("standby", node)
@@ -202,6 +218,7 @@ def end_all(chosen):
         "stop": lambda target: start_service(*reversed(target.split("/"))),
         "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
         "freeze-engine": thaw_engine,
+        "clock": right_clock,
         "standby": lambda node: unstandby(chosen, node),
         "ban": lambda node: unban_engine(chosen, node),
     }

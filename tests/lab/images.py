@@ -34,7 +34,7 @@ def name(chosen, kind):
     """The image of a kind of host: ``localhost/nova-ha-lab/KIND:RELEASE-HASH``, the hash being its recipe's."""
     recipe = "\n".join(MMDEBSTRAP) + (RECIPES / "base.sh").read_text()
     if kind != "base":
-        recipe += (RECIPES / f"{kind}.containerfile").read_text()
+        recipe += "".join(file.read_text() for file in sorted(RECIPES.glob(f"{kind}*")))
     return f"{REPOSITORY}/{kind}:{chosen.release}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 

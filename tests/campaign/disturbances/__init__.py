@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be broken: a class for each kind of fault, as Pacemaker's CTS has it; ``base`` says what such a class is.
-
-Clocks that jump are not among them: the control nodes are containers, which all have the machine's one clock, and
-Linux has time namespaces only for the clocks that nobody can set.
-"""
+"""What can be broken: a class for each kind of fault, as Pacemaker's CTS has it; ``base`` says what such a class is."""
 
 from tests.campaign.disturbances import bmcs, clouds, controls, hosts, operators, services
 

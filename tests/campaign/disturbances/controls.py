@@ -94,6 +94,21 @@ class FencerKilled(_DaemonKilled):
     name, daemon = "fencer-killed", "pacemaker-fenced"
 
 
+class ClockJumps(_OfControl):
+    """The clock of the engine's node jumps an hour ahead or back, and is set right after a while."""
+
+    name = "clock-jumps"
+    lasts = (5, 60)
+
+    def begin(self, field):
+        self._node = field.engine_node()
+        faults.jump_clock(self._node, 3600 if self.strike.size < 0.5 else -3600)
+
+    def end(self, field):
+        if self._node:
+            faults.right_clock(self._node)
+
+
 class ControlCutOff(_OfControl):
     """One control node is cut off from the others, and from everything else."""
 
@@ -140,5 +155,5 @@ class ControlNodesCut(_OfControl):
 
 KINDS = (
     EngineKilled, EngineStopped, EngineHung, EngineNodeCut, LeaderKilled, AttrdKilled, ControldKilled, CibKilled,
-    FencerKilled, ControlCutOff, ClusterRestart, ControlNodesCut,
+    FencerKilled, ClockJumps, ControlCutOff, ClusterRestart, ControlNodesCut,
 )  # fmt: skip

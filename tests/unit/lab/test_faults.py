@@ -88,6 +88,16 @@ def test_a_frozen_service_is_thawed_when_the_fault_ends(hosts, monkeypatch):
     assert len(hosts.done) == 2
 
 
+@pytest.mark.parametrize(("node", "ended"), [("a", [("a", "rm", "-f", "/run/clock")]), ("b", [])])
+def test_a_clock_is_wrong_until_the_fault_ends_or_the_node_is_switched_off(hosts, monkeypatch, node, ended):
+    monkeypatch.setattr(nodes, "execute", lambda *command: hosts.done.append(command))
+    faults.jump_clock(node, -3600)
+    assert hosts.done == [(node, "sh", "-c", "echo -3600 >/run/clock")]
+    faults.end_all(None)
+    assert hosts.done[1:] == ended
+    assert not faults.end_all(None)
+
+
 def test_a_frozen_engine_and_bmcs_are_mended_when_the_faults_end(hosts, monkeypatch):
     monkeypatch.setattr(nodes, "execute", lambda node, *command, **options: hosts.done.append((node, command[2][:9])))
     monkeypatch.setattr(bmc, "stop", lambda chosen, node: hosts.done.append(("stop", node)))

@@ -38,5 +38,8 @@ def test_an_image_is_another_one_when_its_recipe_changes(tmp_path, monkeypatch):
     (tmp_path / "control.containerfile").write_text("FROM $BASE\nRUN true")
     after = {kind: images.name(Settings(), kind) for kind in before}
     assert [kind for kind in before if before[kind] != after[kind]] == ["control"]
+    (tmp_path / "control-part.c").write_text("int part;")
+    assert images.name(Settings(), "control") not in (before["control"], after["control"])
+    assert images.name(Settings(), "compute") == after["compute"]
     (tmp_path / "base.sh").write_text("false")
     assert not set(after.values()) & {images.name(Settings(), kind) for kind in before}
