@@ -327,6 +327,7 @@ def _fencing_script(chosen, configured):
             script.append(
                 f"stonith create ipmi-{node} fence_ipmilan ip={settings.bmc_address(node)} username={bmc.USER}"
                 f" password=@BMC_PASSWORD@ lanplus=1 cipher=3 pcmk_host_list={node} op monitor interval=60s"
+                " meta failure-timeout=120s"
             )
     return script
 
@@ -335,7 +336,7 @@ def _agents_script(credentials):
     parameters = " ".join(f"{name}={shlex.quote(value)}" for name, value in credentials.items())
     on_role = "rule resource-discovery=exclusive score=0 osprole eq"
     return [
-        f"stonith create {FENCE_NOVA} fence_compute record_only=1 op monitor interval=60s",
+        f"stonith create {FENCE_NOVA} fence_compute record_only=1 op monitor interval=60s meta failure-timeout=120s",
         f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s"
         " meta failure-timeout=120s resource-stickiness=1",
         f"constraint location {ENGINE} {on_role} controller",
