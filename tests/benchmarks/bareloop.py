@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine is measured against: a script that evacuates a host as fast as it can, and guards against nothing.
+"""What the engine is measured against: a script that evacuates hosts as fast as it can, and guards against nothing.
 
-It forces the host down, lists its instances, posts their evacuations from eight threads, and polls until Nova has none
+It forces each host down, lists its instances, posts their evacuations from eight threads, and polls until Nova has none
 of them there any more. It speaks to Nova through the same recording proxy as the engine, with the same credentials.
 """
 
@@ -23,10 +23,10 @@ class BareLoop:
     """The loop, connected to the cloud.
 
     :param settings: of the lab
-    :param host: Nova's name of the host
+    :param hosts: Nova's names of the hosts
     """
 
-    def __init__(self, settings, host):
+    def __init__(self, settings, hosts):
         given = cloud.agent_credentials(settings)
         password = v3.Password(
             auth_url=given["auth_url"],
@@ -43,32 +43,41 @@ class BareLoop:
             region_name=layout.REGION,
             default_microversion="2.90",
         )
-        self._host = host
-        self._service = self._services()[host]
+        services = self._services()
+        self._hosts = {host: services[host] for host in hosts}
 
-    def run(self):
-        """Evacuate the host; returns when Nova has no instance there any more.
+    def run(self, await_flag):
+        """Evacuate the hosts; returns when Nova has no instance on any of them.
 
+        :param await_flag: called with each host's name, returns when it is flagged
         :raises TimeoutError: it does not
         :raises keystoneauth1.exceptions.ClientException: Nova refused something
         """
-        self._nova.put(f"/os-services/{self._service}", json={"forced_down": True})
         with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-            posts = [pool.submit(self._evacuate, server["id"]) for server in self._left()]
-            deadline = time.monotonic() + LIMIT
-            while self._left(limit=1):
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"the bare loop has not evacuated {self._host} within {LIMIT} s")
-                time.sleep(POLL)
-            for post in posts:
-                post.result()
+            with concurrent.futures.ThreadPoolExecutor(len(self._hosts)) as each:
+                ended = [each.submit(self._empty, host, await_flag, pool) for host in self._hosts]
+            for one in ended:
+                one.result()
+
+    def _empty(self, host, await_flag, pool):
+        """Evacuate one host."""
+        await_flag(host)
+        self._nova.put(f"/os-services/{self._hosts[host]}", json={"forced_down": True})
+        posts = [pool.submit(self._evacuate, server["id"]) for server in self._left(host)]
+        deadline = time.monotonic() + LIMIT
+        while self._left(host, limit=1):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the bare loop has not evacuated {host} within {LIMIT} s")
+            time.sleep(POLL)
+        for post in posts:
+            post.result()
 
     def _evacuate(self, id):
         self._nova.post(f"/servers/{id}/action", json={"evacuate": {}})
 
-    def _left(self, **more):
-        """The host's instances, without details: the cheapest way to see whether there are any."""
-        return self._nova.get("/servers", params={"all_tenants": "True", "host": self._host, **more}).json()["servers"]
+    def _left(self, host, **more):
+        """A host's instances, without details: the cheapest way to see whether there are any."""
+        return self._nova.get("/servers", params={"all_tenants": "True", "host": host, **more}).json()["servers"]
 
     def _services(self):
         found = self._nova.get("/os-services", params={"binary": "nova-compute"}).json()["services"]

@@ -5,11 +5,15 @@ import pytest
 
 from tests.benchmarks import decisions, idle, recovery, scale
 from tests.benchmarks.printing import table
-from tests.lab.history import FlagChange, GuestChange, History, PowerChange, Request
+from tests.lab.history import FencingStep, FlagChange, GuestChange, History, PowerChange, Request
 
 FLAGGED = 100.0
 STARTED = (GuestChange(10.0, "compute-1", "i1", True), GuestChange(11.0, "compute-1", "i2", True))
 POWER_OFF = (PowerChange(95.0, "compute-1", False),)
+
+
+# Until detected, off and flagged.
+NOTICED = (1.0, 2.0, 3.0)
 
 
 def evacuation(time, instance):
@@ -38,40 +42,47 @@ RECOVERED = History(
         FlagChange(141.0, "compute-1", None),
         FlagChange(142.0, "compute-2", "yes"),
     ),
+    fencing=(FencingStep(96.5, "compute-1"), FencingStep(98.0, "compute-1", "ipmi-compute-1")),
 )
 
 
 def test_figures_of_a_recovery_count_from_the_flag():
-    found = recovery.figures(RECOVERED, "compute-1", ["i1", "i2"])
-    assert found == recovery.Figures(0.5, 1.5, 7.5, 9.0, 41.0, others=2, all_others=3)
+    found = recovery.figures(RECOVERED, ["compute-1"], ["i1", "i2"])
+    assert found == recovery.Figures(1.5, 3.0, 5.0, 0.5, 1.5, 7.5, 9.0, 41.0, others=2, all_others=3)
+
+
+def test_of_several_hosts_the_last_counts():
+    found = recovery.figures(RECOVERED, ["compute-1", "compute-2"], ["i2"])
+    # Since the first flag; the second host was neither closed nor cleared.
+    assert found == recovery.Figures(None, None, 47.0, 0.5, 1.5, 7.5, None, None, others=3, all_others=3)
 
 
 def test_what_has_not_happened_is_none():
     past = History(power=POWER_OFF, guests=STARTED, flags=(FlagChange(FLAGGED, "compute-1", "yes"),))
-    found = recovery.figures(past, "compute-1", ["i1", "i2"])
-    assert found == recovery.Figures(None, None, None, None, None, others=0, all_others=0)
+    found = recovery.figures(past, ["compute-1"], ["i1", "i2"])
+    assert found == recovery.Figures(None, None, 5.0, None, None, None, None, None, others=0, all_others=0)
 
 
 def test_median_is_taken_figure_by_figure():
-    found = [recovery.Figures(first, 2.0, 3.0, None, None, 4, 5) for first in (1.0, 9.0, 2.0)]
-    assert recovery.median(found) == recovery.Figures(2.0, 2.0, 3.0, None, None, 4, 5)
+    found = [recovery.Figures(1.0, 2.0, 3.0, first, 2.0, 3.0, None, None, 4, 5) for first in (1.0, 9.0, 2.0)]
+    assert recovery.median(found) == recovery.Figures(1.0, 2.0, 3.0, 2.0, 2.0, 3.0, None, None, 4, 5)
 
 
 @pytest.mark.parametrize(
     ("engine", "code"),
     [
-        (recovery.Figures(0.5, 2.0, 11.0, 12.0, 30.0, 20, 25), 0),
-        (recovery.Figures(0.5, 2.0, 11.1, 12.0, 30.0, 20, 25), 1),
-        (recovery.Figures(1.1, 2.0, 11.0, 12.0, 30.0, 20, 25), 1),
-        (recovery.Figures(0.5, 2.0, 11.0, 12.0, 30.0, 21, 25), 1),
+        (recovery.Figures(*NOTICED, 0.5, 2.0, 10.5, 12.0, 30.0, 20, 25), 0),
+        (recovery.Figures(*NOTICED, 0.5, 2.0, 10.6, 12.0, 30.0, 20, 25), 1),
+        (recovery.Figures(*NOTICED, 1.1, 2.0, 10.5, 12.0, 30.0, 20, 25), 1),
+        (recovery.Figures(*NOTICED, 0.5, 2.0, 10.5, 12.0, 30.0, 21, 25), 1),
     ],
     ids=["reached", "slower than the loop", "late first request", "requests"],
 )
 def test_recovery_goals_decide_the_exit_code(engine, code, monkeypatch, capsys):
-    loop = recovery.Figures(0.1, 2.0, 10.0, None, None, 0, 0)
-    measured = {"engine": lambda lab, count: engine, "loop": lambda lab, count: loop}
+    loop = recovery.Figures(*NOTICED, 0.1, 2.0, 10.0, None, None, 0, 0)
+    measured = {"engine": lambda *given: engine, "loop": lambda *given: loop}
     monkeypatch.setattr(recovery, "MEASURE", measured)
-    assert recovery.compare(None, 20, 1) == code
+    assert recovery.compare(None, ["compute-1"], 20, 1) == code
     assert f"ratio {engine.running / 10:.2f}" in capsys.readouterr().out
 
 
