@@ -79,7 +79,7 @@ def _resources(parent, names):
     engine = _primitive(parent, "nova-evacuate", "ocf:openstack:NovaEvacuate", _ENGINE, {"failure-timeout": "120s"})
     _operations(engine, monitor=("10s", "20s"), start=("0s", "60s"))
     clone = SubElement(parent, "clone", id=CLONE)
-    nova_compute = _primitive(clone, "nova-compute", "ocf:openstack:NovaCompute", {}, {"failure-timeout": "300s"})
+    nova_compute = _primitive(clone, "nova-compute", "ocf:openstack:NovaCompute", {}, {"failure-timeout": "120s"})
     _operations(nova_compute, monitor=("10s", "20s"), start=("0s", "600s"), stop=("0s", "240s"))
     _meta(clone, {"interleave": "true"})
 

@@ -340,7 +340,7 @@ def _agents_script(credentials):
         f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s"
         " meta failure-timeout=120s resource-stickiness=1",
         f"constraint location {ENGINE} {on_role} controller",
-        f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s meta failure-timeout=300s"
+        f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s meta failure-timeout=120s"
         " clone interleave=true",
         f"constraint location {COMPUTE}-clone {on_role} compute",
         f"constraint location {COMPUTE}-clone rule score=-INFINITY defined {FLAG} and {FLAG} ne no",
