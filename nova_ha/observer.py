@@ -180,10 +180,21 @@ class Observer:
         """The unfinished live migrations of a dead host: read until there are none, for none begins any more."""
         if moving or self._unmoved.get(host.name) != host.flag:
             found = self._cloud.live_migrations(host.service.host)
+            found = tuple(record for record in found if self._may_go_on(record, host.service.host))
             if found:
                 return found
             self._unmoved[host.name] = host.flag
         return ()
+
+    def _may_go_on(self, record, host):
+        """Whether a live migration from or to a dead host may be under way: no record ends with its source's death.
+
+        The instance's task lasts as long as its migration. One that has just arrived shows here at the next look.
+        """
+        if record.source == host:
+            return True
+        instance = self._where(record.instance)
+        return instance is not None and (instance.task_state in states.MIGRATING or instance.host == host)
 
     def _returning(self, host):
         """A recovered host; as long as it does not report, nothing else is of interest."""

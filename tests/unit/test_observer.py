@@ -196,7 +196,7 @@ def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
 def test_live_migrations_are_read_until_there_are_none(task_state, again):
     watch = Watch()
     watch.cloud.on["compute-1"] = [instance(2), instance(task_state=task_state)]
-    watch.cloud.live = (record(5, "running"),)
+    watch.cloud.live = (record(5, "running"),)  # away from it
     assert watch.host().live_migrations == watch.host().live_migrations == (record(5, "running"),)
     watch.cloud.live = ()
     assert watch.host().live_migrations == ()
@@ -205,6 +205,22 @@ def test_live_migrations_are_read_until_there_are_none(task_state, again):
     assert watch.host().live_migrations == ((record(6, "running"),) if again else ())
     # Fenced anew, it may have run meanwhile.
     assert watch.look(flags={"compute-1": "control-2@7"}).hosts[0].live_migrations == (record(6, "running"),)
+
+
+@pytest.mark.parametrize(
+    ("one", "goes_on"),
+    [
+        (instance(host="compute-2", task_state="migrating"), True),
+        (instance(host="compute-2"), False),  # its source died, and it was started again there, or elsewhere
+        (None, False),
+        (instance(host="compute-1"), True),  # it has just arrived, and is not among those that were read
+    ],
+)
+def test_a_live_migration_to_a_dead_host_is_over_when_its_instance_does_not_move_any_more(one, goes_on):
+    watch = Watch()
+    watch.cloud.live = (record(5, "running", source="compute-2", destination="compute-1"),)
+    watch.cloud.instance = lambda id: one
+    assert bool(watch.host().live_migrations) is goes_on
 
 
 @pytest.mark.parametrize(
