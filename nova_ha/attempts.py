@@ -66,6 +66,7 @@ class Attempt:
     :param cause: why it failed the last time, one of ``BACKOFFS``
     :param since: seconds (monotonic) since when it has been failing for this cause
     :param settle: UNCLEAR: seconds in which a Nova that answers carries out what it still has of the request
+    :param moving: what was asked for was a move towards the instance's former state
     """
 
     outcome: str
@@ -77,6 +78,7 @@ class Attempt:
     since: float = 0.0
     streak: int = 0
     settle: float = 0.0
+    moving: bool = False
 
 
 class Attempts(Sightings):
@@ -155,19 +157,25 @@ class Attempts(Sightings):
             cause=cause,
             since=before.since if streak else now,
             streak=streak + 1,
+            moving=False,
         )
 
-    def later(self, instance, now, pause, reason):
-        """Leave an instance alone for ``pause`` seconds, though nothing failed."""
+    def later(self, instance, now, pause, reason, moving=False):
+        """Leave an instance alone for ``pause`` seconds, though nothing failed.
+
+        :param moving: see ``Attempt``
+        """
         before = self._attempts.get(instance) or Attempt(FAILED)
-        self._attempts[instance] = dataclasses.replace(before, outcome=FAILED, until=now + pause, reason=reason)
+        self._attempts[instance] = dataclasses.replace(
+            before, outcome=FAILED, until=now + pause, reason=reason, moving=moving
+        )
 
     def moved(self, instance, now, reason):
         """A move towards an instance's former state was asked for: the next one later, and each time later still."""
         efforts = self.efforts(instance)
         self.count_effort(instance)
         backoff = BACKOFFS[CONFLICT]
-        self.later(instance, now, min(backoff.first * 2 ** min(efforts, 16), backoff.longest), reason)
+        self.later(instance, now, min(backoff.first * 2 ** min(efforts, 16), backoff.longest), reason, moving=True)
 
     def count_effort(self, instance):
         """What is to bring an instance into the state that it should have was asked for, or refused."""

@@ -29,17 +29,17 @@ def steps(world, attempts, now):
         host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
         busy = instance.task_state is not None and move != "clear" or (instance.id, instance.host) in landing
-        if busy or _tried(attempts, instance, now):
-            found.append(_wait(host, reason, instance, attempts))
+        if busy or _tried(attempts, instance, move, now):
+            found.append(_wait(host, reason, instance, attempts, busy))
         else:
             found.append(Restore(host, reason, instance, move))
     return found
 
 
-def _wait(host, reason, instance, attempts):
+def _wait(host, reason, instance, attempts, busy):
     efforts = attempts.efforts(instance.id)
     if efforts < MANY:
-        return Wait(host, f"{reason}, once nothing else is done with it", instance)
+        return Wait(host, f"{reason}, once nothing else is done with it", instance, moving=busy)
     tags = " ".join(f"--tag {tag}" for tag in sorted(instance.tags & restore.OUR_TAGS))
     way_out = f"see to it on {instance.host}, or leave it as it is: openstack server unset {tags} {instance.id}"
     return Wait(host, f"{reason}, and {efforts} times nothing came of it: {way_out}", instance, alarm=True)
@@ -102,7 +102,11 @@ def _move(instance, all_back):
     return "pause", "it was paused when its host died"
 
 
-def _tried(attempts, instance, now):
-    """Whether something was asked for it just now. What was asked while its host was dead is over."""
+def _tried(attempts, instance, move, now):
+    """Whether something was asked for it just now. What was asked while its host was dead is over.
+
+    A move that has led where it was to is noted at once: until then, what its owner does looks like one that failed.
+    """
     attempt = attempts.get(instance.id)
-    return attempt is not None and attempt.outcome == FAILED and now < attempt.until
+    paused = attempt is not None and attempt.outcome == FAILED and now < attempt.until
+    return paused and not (attempt.moving and move in ("settle", "untag"))

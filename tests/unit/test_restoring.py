@@ -147,6 +147,15 @@ def test_a_move_is_given_time():
     assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
 
 
+@pytest.mark.parametrize(("task_state", "moving"), [("reboot_started_hard", True), (None, False)])
+def test_what_nova_is_at_work_on_is_looked_at_soon(task_state, moving):
+    attempts = nothing_asked()
+    attempts.moved("i1", NOW, "to be rebooted")
+    one = elsewhere(noted="running", vm_state="stopped", task_state=task_state)
+    (found,) = restoring(one, attempts=attempts, now=NOW + 0.1)
+    assert found.moving is moving
+
+
 @pytest.mark.parametrize(("moves", "alarm"), [(MANY - 1, False), (MANY, True)])
 def test_a_state_that_is_not_reached_is_an_operators_to_look_at_in_the_end(moves, alarm):
     attempts = nothing_asked()
@@ -253,6 +262,18 @@ def test_a_note_stays_until_no_host_can_break_the_instance_any_more(other, move,
     restored = elsewhere(AFTERWARDS[noted], noted, is_so)
     (found,) = about_it(restored, *([other] if other else []))
     assert found.move == move
+
+
+@pytest.mark.parametrize(("other", "move"), [(AWAY, "settle"), (BACK, "untag")])
+def test_what_a_move_has_led_to_is_noted_at_once(other, move):
+    """Its owner may stop it the moment after: that must not look like a move that failed."""
+    attempts = nothing_asked()
+    attempts.moved("i1", NOW, "to be rebooted")
+    one = elsewhere(noted="running")
+    assert [step.move for step in restoring(one, other, attempts=attempts, now=NOW + 0.1)] == [move]
+    # What Nova refused is not asked for all the time.
+    attempts.failed("i1", NOW, "HTTP 409")
+    assert kinds(restoring(one, other, attempts=attempts, now=NOW + 0.1)) == ["Wait"]
 
 
 @pytest.mark.parametrize(
