@@ -25,6 +25,7 @@ class Claims:
         self._left = {}  # host -> its flag as this engine left it
         self._met = set()  # hosts of which it is known whether another engine had taken them up
         self._inherited = set()  # hosts to which another engine may have sent instances
+        self._vanished = False
 
     def read(self):
         """Read the flags; returns them as ``{host: value}``.
@@ -32,7 +33,8 @@ class Claims:
         :raises cluster.ClusterError: the cluster is away
         """
         self._node = self._node or self._cluster.local_node()
-        self._flags = self._cluster.flags()
+        before, self._flags = self._flags, self._cluster.flags()
+        self._vanished = not set(before) <= set(self._flags)
         self._own = {host: value for host, value in self._own.items() if self._flags.get(host) == value}
         self._left = {host: value for host, value in self._left.items() if self._flags.get(host) == value}
         foreign = {host for host, value in self._flags.items() if value not in _UNTOUCHED and host not in self._left}
@@ -44,6 +46,11 @@ class Claims:
     def flags(self):
         """The flags as last read, with the changes made since."""
         return self._flags
+
+    @property
+    def vanished(self):
+        """Whether, since they were read before, somebody else has deleted a flag."""
+        return self._vanished
 
     @property
     def own(self):
@@ -97,6 +104,13 @@ class Claims:
     def change(self, host, old, new):
         """Change the flag of a recovered host; returns whether that was done."""
         return self._swap(host, old, new)
+
+    def clear(self, host):
+        """Delete the flag of a recovered host; returns whether that was done."""
+        cleared = self._cluster.swap_flag(host, flag.RECOVERED, None)
+        if cleared:
+            self._flags = {name: value for name, value in self._flags.items() if name != host}
+        return cleared
 
     def _swap(self, host, old, new):
         changed = self._cluster.swap_flag(host, old, new)

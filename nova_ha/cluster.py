@@ -72,6 +72,11 @@ class Cluster:
         self._timeout = timeout
         self._run = runner
 
+    @property
+    def attribute(self):
+        """Name of the node attribute that is the flag."""
+        return self._attribute
+
     def flags(self):
         """The flags of all hosts that have one, as ``{host: value}``.
 

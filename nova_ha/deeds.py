@@ -115,7 +115,7 @@ class Deeds:
         return True
 
     def _clear(self, step):
-        cleared = self._cluster.swap_flag(step.host, flag.RECOVERED, None)
+        cleared = self._claims.clear(step.host)
         if cleared:
             self._event("flag cleared", step)
         return cleared

@@ -13,7 +13,7 @@ import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import decide, deeds, flag, mark, nova, turns
+from nova_ha import decide, deeds, flag, mark, nova, turns, unflagged
 from nova_ha.claims import Claims
 from nova_ha.errands import FRESH, Errands
 from nova_ha.observer import Observer
@@ -89,6 +89,7 @@ class Engine:
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
+        self._unflagged = []  # alarms for hosts whose flag somebody deleted too early
         self._connected = False
         self._check_at = 0.0  # when to look whether the cloud still takes us
         self._waits = None  # for what, while the cloud or the cluster does not answer
@@ -149,17 +150,18 @@ class Engine:
         self._claims.read()
         if not self._connected:
             self._state.report("asking", "the cloud has not answered yet", **self._account.as_dict())
-            self._cloud.connect()
+            self._connect()
             self._connected = True
-            self._check_at = self._clock() + CHECK
             log.info("connected to Nova")
         elif not self._claims.flags and self._clock() >= self._check_at:
-            self._cloud.connect()
-            self._check_at = self._clock() + CHECK
+            self._connect()
+        elif self._unflagged or self._claims.vanished:
+            self._look_for_unflagged(self._observer.services())
         self._steps, services = self._claim() if self._claims.are_free() else ([], None)
         ours = self._claims.ours()
         left_over = not self._claims.flags and self._observer.may_find_notes()
         self._steps += self._decide(ours, services) if ours or left_over else []
+        self._steps += self._unflagged
         acted = self._act(self._steps)
         self._report()
         if not self._claims.flags:
@@ -170,12 +172,30 @@ class Engine:
         if any(isinstance(step, Wait) and step.held for step in self._steps):
             sent = sum(isinstance(step, Evacuate) for step in self._steps)
             return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
-        if any(flag.is_dead(value) for value in self._claims.flags.values()):
+        followed = any(isinstance(step, Wait) and step.moving for step in self._steps)
+        if followed or any(flag.is_dead(value) for value in self._claims.flags.values()):
             # The more there is to wait for, the less does one look more or less matter.
             return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)
         return AWAIT_RETURN if self._claims.flags else IDLE
 
     # Reading and deciding
+
+    def _connect(self):
+        """See that the cloud takes us, and whether all is as the last engine, or we, left it."""
+        self._look_for_unflagged(self._cloud.connect())
+        self._check_at = self._clock() + CHECK
+
+    def _look_for_unflagged(self, services):
+        """Learn which hosts are out of service because of us though no flag says so, and have monitors tell.
+
+        :param services: all of them, read after the flags
+        """
+        self._unflagged = []
+        if any(map(mark.is_marked, services.values())):
+            nodes = self._observer.nova_names(self._cluster.remote_nodes(), services)
+            self._unflagged = unflagged.alarms(services, nodes, self._claims.flags, self._cluster.attribute)
+        said = [f"{step.host}: {step.reason}" for step in self._unflagged]
+        self._state.complain("unflagged", "; ".join(said) or None)
 
     def _claim(self):
         """Take up the hosts that are free to take.

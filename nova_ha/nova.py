@@ -50,6 +50,7 @@ class Nova:
     def connect(self):
         """Authenticate, find Nova, and agree on a microversion.
 
+        :return: what ``services`` does
         :raises Misconfigured: also if Nova is too old
         :raises Unreachable: it is away; try again
         """
@@ -63,7 +64,7 @@ class Nova:
         version = min(version, NEWEST_MICROVERSION)
         self._microversion = f"{version[0]}.{version[1]}"
         try:
-            self.services()
+            return self.services()
         except Refused as error:
             if error.status != 403:
                 raise

@@ -20,7 +20,8 @@ def heal(settings, options=None):
     The engine has its default options then, or those that are given as ``cluster.set_options`` takes them, and there is
     no aggregate.
 
-    Nothing is forced: flags are deleted by the engine, services un-forced by it, as after any recovery.
+    Nothing is forced: flags are deleted by the engine, services un-forced by it, as after any recovery; unless a
+    scenario has deleted a flag before that.
 
     :raises LabError: something does not come back
     """
@@ -70,9 +71,11 @@ def _no_flags(settings):
 
 
 def _enable_services(settings):
-    """What a scenario's operator has disabled."""
+    """What a scenario's operator has disabled, or has left out of service by deleting its flag."""
     services = workload.client(settings).services
     for service in workload.services(settings):
+        if service["forced_down"]:
+            services.force_down(service["id"], False)
         if service["status"] != "enabled":
             services.enable(service["id"])
 

@@ -34,6 +34,8 @@ class FakeCluster:
         if self.kept.get(host) != old:
             return False
         self.kept[host] = new
+        if new is None:
+            del self.kept[host]
         return True
 
 
@@ -241,3 +243,26 @@ def test_what_workers_read_is_never_half_changed():
     flags, own = ours.flags, ours.own
     ours.take("c1", "yes")
     assert flags == {"c1": "yes", "c2": "yes"} and own == {}
+
+
+def test_the_flag_of_a_host_that_is_back_is_deleted_unless_it_says_something_else_by_now():
+    fake, ours = read({"c1": "no", "c2": "no"})
+    assert ours.clear("c1")
+    assert fake.kept == ours.flags == {"c2": "no"}
+    fake.kept["c2"] = "yes"
+    assert not ours.clear("c2")
+    assert fake.kept == {"c2": "yes"} and "c2" in ours.flags
+
+
+def test_a_flag_that_somebody_else_deletes_has_vanished():
+    fake, ours = read({"c1": "no", "c2": "no", "c3": "yes"})
+    assert not ours.vanished
+    ours.clear("c1")
+    ours.take("c3", "yes")
+    ours.read()
+    assert not ours.vanished
+    del fake.kept["c2"]
+    ours.read()
+    assert ours.vanished
+    ours.read()
+    assert not ours.vanished

@@ -34,11 +34,10 @@ class FakeCloud:
 
 
 class FakeCluster:
-    def __init__(self, value, swaps=True):
+    def __init__(self, value):
         self.calls = []
         self.others = {}
         self._value = value
-        self._swaps = swaps
 
     def flag(self, host):
         self.calls.append(("flag", host))
@@ -47,12 +46,6 @@ class FakeCluster:
     def flags(self):
         self.calls.append(("flags",))
         return {"compute-1": self._value, **self.others}
-
-    def swap_flag(self, host, old, new):
-        self.calls.append(("swap", host, old, new))
-        if isinstance(self._swaps, Exception):
-            raise self._swaps
-        return self._swaps
 
 
 class FakeClaims:
@@ -68,6 +61,12 @@ class FakeClaims:
         self.calls.append(("change", host, old, new))
         return self._works
 
+    def clear(self, host):
+        self.calls.append(("clear", host))
+        if isinstance(self._works, Exception):
+            raise self._works
+        return self._works
+
 
 class FakeAccount:
     def __init__(self):
@@ -80,9 +79,9 @@ class FakeAccount:
 class Stage:
     """Deeds with fakes all around."""
 
-    def __init__(self, failing=None, flag="no", swaps=True, claims=True):
+    def __init__(self, failing=None, flag="no", claims=True):
         self.cloud = FakeCloud(failing)
-        self.cluster = FakeCluster(flag, swaps)
+        self.cluster = FakeCluster(flag)
         self.claims = FakeClaims(claims)
         self.account = FakeAccount()
         self.attempts = nothing_asked()
@@ -189,15 +188,15 @@ def test_flags_are_changed_only_from_what_they_were(kind, details, calls, works)
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_a_flag_is_deleted_only_if_it_says_recovered(works):
-    stage = Stage(swaps=works)
+def test_a_flag_goes_last(works):
+    stage = Stage(claims=works)
     assert stage.do(step_types.Clear) is works
-    assert stage.cluster.calls == [("swap", "compute-1", "no", None)]
+    assert stage.claims.calls == [("clear", "compute-1")]
     assert bool(stage.account.events) is works
 
 
 def test_a_cluster_that_is_away_is_the_engines_to_wait_for():
-    stage = Stage(swaps=ClusterError("no answer"))
+    stage = Stage(claims=ClusterError("no answer"))
     with pytest.raises(ClusterError):
         stage.do(step_types.Clear)
 

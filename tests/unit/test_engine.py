@@ -1141,3 +1141,35 @@ def test_an_idle_engine_looks_now_and_then_whether_the_cloud_still_takes_it():
     scene = Scene()
     scene.run(2 * CHECK + 60)
     assert scene.nova.asked == ["connect", "services", "restoring", "connect", "connect"]
+
+
+# A flag that somebody deletes
+
+
+@pytest.mark.parametrize("engine", ["the same", "new"])
+@pytest.mark.parametrize("off", [False, True])
+def test_a_host_whose_flag_is_deleted_too_early_is_an_operators_to_flag_again(engine, off):
+    scene = scene_with(MIXED).dies("compute-1", off=True)
+    assert scene.run_until(lambda: scene.cluster.values.get("compute-1") == flag.RECOVERED, 120)
+    scene.run(1)
+    del scene.cluster.values["compute-1"]
+    if not off:
+        scene.boots("compute-1")
+    if engine == "new":
+        scene.new_engine("control-2")
+    assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 15)
+    assert "its flag was deleted" in scene.complaints["unflagged"]
+    scene.run(60)
+    assert not scene.nova.service("compute-1").up and not scene.cluster.values
+    scene.operator_looks()
+    scene.boots("compute-1")
+    ends_well(scene, 300)
+    assert scene.complaints["unflagged"] is None
+
+
+def test_a_recovery_asks_for_no_more_when_its_flag_goes():
+    scene = Scene().dies("compute-1")
+    assert scene.run_until(lambda: scene.cluster.history[-1:] == [("compute-1", None)], 60)
+    asked = len(scene.nova.asked)
+    scene.run(60)
+    assert len(scene.nova.asked) == asked

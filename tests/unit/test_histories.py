@@ -11,7 +11,7 @@ import os
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from nova_ha import restore
+from nova_ha import flag, restore
 from nova_ha.guard import Guard
 from nova_ha.order import Order
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
@@ -78,6 +78,12 @@ class Story:
         flagged = sorted(self.scene.cluster.values)
         if flagged:
             self.scene.fenced(flagged[number % len(flagged)])
+
+    def flag_deleted(self, number):
+        """By an operator who wants a recovered host back at once."""
+        recovered = sorted(host for host, value in self.scene.cluster.values.items() if value in flag.OVER)
+        if recovered:
+            del self.scene.cluster.values[recovered[number % len(recovered)]]
 
     def boots(self):
         for host in list(self.scene.kept_off):
@@ -245,6 +251,7 @@ EVENTS = st.one_of(
     event("dies_beside", NUMBER, NUMBER, st.booleans()),
     event("dies_beside", NUMBER, NUMBER, st.booleans()),
     event("fenced_again", NUMBER),
+    event("flag_deleted", NUMBER),
     event("boots"),
     event("nova_compute_dies", NUMBER, st.booleans(), st.booleans()),
     event("nova_compute_is_killed_in_a_spawn", NUMBER, st.booleans(), st.booleans()),

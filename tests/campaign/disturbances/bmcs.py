@@ -14,16 +14,6 @@ class _OfBmc(Disturbance):
     moments = (BEFORE,)
     lasts = (20, 60)
 
-    def mend(self, field):
-        """Have the BMC do what it is to do again."""
-        raise NotImplementedError
-
-    def end(self, field):
-        self.mend(field)
-        # The cluster looks after its fencing devices, too, and gives one up that cannot be started; an operator who has
-        # mended a BMC says so.
-        field.on_control(f"crm_resource --cleanup --resource ipmi-{field.plan.victim}")
-
 
 class BmcAway(_OfBmc):
     """The host's BMC is not reached."""
@@ -33,7 +23,7 @@ class BmcAway(_OfBmc):
     def begin(self, field):
         faults.stop_bmc(field.plan.victim)
 
-    def mend(self, field):
+    def end(self, field):
         faults.start_bmc(field.settings, field.plan.victim)
 
 
@@ -43,7 +33,7 @@ class _Impaired(_OfBmc):
     def begin(self, field):
         faults.impair_bmc(field.plan.victim, **self.wrong)
 
-    def mend(self, field):
+    def end(self, field):
         faults.mend_bmc(field.plan.victim)
 
 

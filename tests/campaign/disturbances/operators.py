@@ -29,7 +29,16 @@ class ClearsFlag(Disturbance):
     moments = (CLOSED,)
 
     def begin(self, field):
-        field.on_control(f"crm_attribute --node {field.plan.victim} --name {cluster.FLAG} --lifetime forever --delete")
+        self._change(field, "--delete")
+
+    def attend(self, field):
+        # The engine asks for that.
+        about = field.account().get("hosts", {}).get(field.plan.victim)
+        if about and about["alarm"] and about["flag"] is None:
+            self._change(field, "--update no")
+
+    def _change(self, field, how):
+        field.on_control(f"crm_attribute --node {field.plan.victim} --name {cluster.FLAG} --lifetime forever {how}")
 
 
 class MovesEngine(Disturbance):

@@ -12,8 +12,7 @@ from tests.lab.cloud import identity, impair
 from tests.lab.shell import LabError
 
 SETTINGS = settings.Settings()
-# Those that change nothing that would have to be taken back, beside what dies and is started again by the cluster.
-OF_BMC = [name for name, kind in KINDS.items() if kind.group == "BMC"]
+# Nova's answers.
 IMPAIRED = ("nova-errors", "nova-busy", "nova-slow", "replies-dropped")
 
 
@@ -89,11 +88,6 @@ def carried_out(notes, name):
     return begun, notes[len(begun) :]
 
 
-def victim(name):
-    """The host that dies in the plans of this page."""
-    return plan.make(1, (name,)).victim
-
-
 @pytest.mark.parametrize("name", KINDS)
 def test_it_breaks_something_and_leaves_nothing_standing(done, name):
     begun, _ended = carried_out(done, name)
@@ -110,7 +104,6 @@ def test_it_breaks_something_and_leaves_nothing_standing(done, name):
         ("operator-disables", ("enable",)),
         ("three-at-once", ("on control", "nova-ha go")),
         ("all-controls-cut", ("power on", "control-3")),
-        *((name, ("on control", f"crm_resource --cleanup --resource ipmi-{victim(name)}")) for name in OF_BMC),
     ],
 )
 def test_what_no_record_of_faults_has_is_taken_back_too(done, name, end):
@@ -151,6 +144,23 @@ def test_what_is_left_to_an_operator_he_does(done, name, deed):
     assert [note[0] for note in done] == ([deed] if deed else [])
     if deed == "restart where stuck":
         assert made.options["recovery"]["stuck_after"] == 60
+
+
+@pytest.mark.parametrize(
+    ("about", "set_again"),
+    [
+        ({"alarm": True, "flag": None}, True),
+        ({"alarm": True, "flag": "no"}, False),
+        ({"alarm": False, "flag": None}, False),
+        (None, False),
+    ],
+)
+def test_a_flag_that_was_deleted_too_early_is_set_again_when_the_engine_asks_for_that(done, about, set_again):
+    made = plan.make(1, ("operator-clears-flag",))
+    field = fake_field(done, made)
+    field.account = lambda: {"hosts": {made.victim: about} if about else {}}
+    KINDS["operator-clears-flag"](made.strikes[-1]).attend(field)
+    assert [note[1].split()[-2:] for note in done] == ([["--update", "no"]] if set_again else [])
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.group == "host"])

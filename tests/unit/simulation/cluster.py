@@ -12,7 +12,8 @@ class SimulatedCluster:
     def __init__(self):
         self.values = {}
         self.active = set()  # control nodes on which the cluster holds an engine to be active
-        self.nodes = set()  # remote nodes that are online
+        self.known = ()  # remote nodes
+        self.nodes = set()  # those that are online
         self.looks = 0  # how often an engine asked for these
         self.starts = {}  # remote node -> its last start of nova-compute, if nothing has been done with that since
         self.runs_nova_compute = True  # whether nova-compute is a resource of the cluster's
@@ -68,6 +69,8 @@ class SimulatedCluster:
 
 
 class _View:
+    attribute = flag.ATTRIBUTE
+
     def __init__(self, cluster, node):
         self._cluster = cluster
         self._node = node
@@ -82,6 +85,9 @@ class _View:
 
     def flag(self, host):
         return self._asked().values.get(host)
+
+    def remote_nodes(self):
+        return sorted(self._asked().known)
 
     def active_on(self, _resource):
         return set(self._asked().active)

@@ -191,6 +191,7 @@ class SimulatedNova:
 
     def connect(self):
         self._asked("connect")
+        return {name: self.service(name) for name in self.status}
 
     def services(self):
         self._asked("services")

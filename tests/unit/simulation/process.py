@@ -85,6 +85,7 @@ class State:
 
     def __init__(self):
         self.reports = []
+        self.complaints = {}
 
     def progress(self):
         pass
@@ -93,4 +94,4 @@ class State:
         self.reports.append((state, reason))
 
     def complain(self, subject, text):
-        pass
+        self.complaints[subject] = text

@@ -41,6 +41,7 @@ class Scene:
         self.clock = Clock()
         self.cluster = SimulatedCluster()
         self.nova = SimulatedNova(self.clock, self.cluster, **more)
+        self.cluster.known = tuple(self.nova.computes)
         self.cluster.nodes = set(self.nova.computes)
         for name in self.nova.computes:
             self.cluster.started(name)
@@ -61,6 +62,12 @@ class Scene:
         """The only engine."""
         (process,) = self.engines.values()
         return process.engine
+
+    @property
+    def complaints(self):
+        """What the only engine has monitors tell, ``{subject: text or None}``."""
+        (process,) = self.engines.values()
+        return process.state.complaints
 
     def new_engine(self, node, beside=False):
         """An engine starts on a control node.
@@ -193,6 +200,8 @@ class Scene:
         for (host, instance), reason in self.alarms().items():
             if "nova-ha go" in reason:
                 self.cluster.go(host)
+            if "its flag was deleted" in reason:
+                self.cluster.values[host] = flag.RECOVERED if self.nova.computes[host].powered else flag.FLAGGED
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_start(instance):
                 continue
@@ -266,12 +275,13 @@ class _Process:
         scene = self.scene
         self.workers = Workers(scene.workers)
         self.account = Account(_log, clock=scene.clock, keep=50)
+        self.state = State()
         options = types.SimpleNamespace(in_flight=scene.in_flight, domain=None)
         self.engine = Engine(
             scene.cluster.seen_from(self.node),
             scene.nova,
             "nova-evacuate",
-            State(),
+            self.state,
             self.account,
             scene.rules,
             options,
