@@ -25,7 +25,7 @@ class Claims:
         self._left = {}  # host -> its flag as this engine left it
         self._met = set()  # hosts of which it is known whether another engine had taken them up
         self._inherited = set()  # hosts to which another engine may have sent instances
-        self._vanished = False
+        self._vanished = set()
 
     def read(self):
         """Read the flags; returns them as ``{host: value}``.
@@ -34,7 +34,7 @@ class Claims:
         """
         self._node = self._node or self._cluster.local_node()
         before, self._flags = self._flags, self._cluster.flags()
-        self._vanished = not set(before) <= set(self._flags)
+        self._vanished |= set(before) - set(self._flags)
         self._own = {host: value for host, value in self._own.items() if self._flags.get(host) == value}
         self._left = {host: value for host, value in self._left.items() if self._flags.get(host) == value}
         foreign = {host for host, value in self._flags.items() if value not in _UNTOUCHED and host not in self._left}
@@ -49,8 +49,12 @@ class Claims:
 
     @property
     def vanished(self):
-        """Whether, since they were read before, somebody else has deleted a flag."""
+        """The hosts whose flag somebody else has deleted, until ``seen_to``."""
         return self._vanished
+
+    def seen_to(self):
+        """What has vanished so far is dealt with."""
+        self._vanished = set()
 
     @property
     def own(self):

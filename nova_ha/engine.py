@@ -194,6 +194,7 @@ class Engine:
         if any(map(mark.is_marked, services.values())):
             nodes = self._observer.nova_names(self._cluster.remote_nodes(), services)
             self._unflagged = unflagged.alarms(services, nodes, self._claims.flags, self._cluster.attribute)
+        self._claims.seen_to()
         said = [f"{step.host}: {step.reason}" for step in self._unflagged]
         self._state.complain("unflagged", "; ".join(said) or None)
 

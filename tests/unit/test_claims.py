@@ -263,6 +263,8 @@ def test_a_flag_that_somebody_else_deletes_has_vanished():
     assert not ours.vanished
     del fake.kept["c2"]
     ours.read()
-    assert ours.vanished
+    ours.read()
+    assert ours.vanished == {"c2"}
+    ours.seen_to()
     ours.read()
     assert not ours.vanished

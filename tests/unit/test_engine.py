@@ -1167,6 +1167,16 @@ def test_a_host_whose_flag_is_deleted_too_early_is_an_operators_to_flag_again(en
     assert scene.complaints["unflagged"] is None
 
 
+def test_a_flag_that_is_deleted_while_nova_is_away_is_told_of_when_it_answers():
+    scene = Scene(hosts=3).dies("compute-1", "compute-2", off=True)
+    assert scene.run_until(lambda: set(scene.cluster.values.values()) == {flag.RECOVERED}, 120)
+    scene.nova.away = True
+    del scene.cluster.values["compute-1"]
+    scene.run(30)
+    scene.nova.away = False
+    assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 30)
+
+
 def test_a_recovery_asks_for_no_more_when_its_flag_goes():
     scene = Scene().dies("compute-1")
     assert scene.run_until(lambda: scene.cluster.history[-1:] == [("compute-1", None)], 60)
