@@ -18,7 +18,7 @@ from tests.lab.waiting import wait_for
 
 # Detection of a silent death takes 20 s, fencing a few, the recovery of 20 instances 10 on two cores; with room.
 RECOVERY_LIMIT = 150
-# The host boots, its connection is retried each 15 s, nova-compute starts and cleans up, and reports.
+# The host boots, its connection is retried, nova-compute starts and cleans up, and reports.
 RETURN_LIMIT = 150
 
 # Seconds until all is recovered though a part of Nova took with it what it had taken up: that is certain only after the

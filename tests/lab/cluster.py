@@ -22,9 +22,9 @@ SOURCE_MOUNT = "/usr/src/nova-ha"
 LOOK = "./lab shell control-1, then pcs status --full and /var/log/pacemaker/pacemaker.log"
 
 # How soon a silent death is noticed, and how soon a host that returns is taken back (seconds).
-REMOTE_OPTIONS = ("reconnect_interval=15", "op", "monitor", "interval=5", "timeout=15")
-# The same, for those who wait for many deaths.
-IMPATIENT_REMOTE_OPTIONS = ("reconnect_interval=5", "op", "monitor", "interval=3", "timeout=9")
+REMOTE_OPTIONS = ("reconnect_interval=5", "op", "monitor", "interval=5", "timeout=15")
+# The first of it still sooner, for those who wait for many deaths.
+IMPATIENT_REMOTE_OPTIONS = ("op", "monitor", "interval=3", "timeout=9")
 WORK = "/root/nova-ha-lab.xml"
 
 

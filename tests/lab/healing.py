@@ -10,7 +10,7 @@ from tests.lab.progress import Progress
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
-# Seconds for a host to come back and be recovered, its connection being tried each 15 s.
+# Seconds for a host to come back and be recovered.
 LIMIT = 180
 
 
