@@ -253,7 +253,7 @@ class Engine:
     def _steps_of(self, world):
         now = self._clock()
         for host in world.hosts:
-            self._attempts.observe(host, now)
+            self._attempts.observe(host, now, world.dead)
         self._see_restarts(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
             world = world.with_online(self._cluster.online())

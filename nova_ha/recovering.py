@@ -223,8 +223,9 @@ def _begun_elsewhere(case, instance):
 
 
 def _died_with_its_host(case, record):
-    """Whether its destination is dead, and the conductor, which might choose another, does not have it any more."""
-    return record.destination in case.world.dead and case.attempts.was_handed_on(record, case.now)
+    """Whether its destination died with it, and the conductor, which might choose another, does not have it any more."""
+    dead = record.destination in case.world.dead and case.attempts.was_handed_on(record, case.now)
+    return dead or case.attempts.ended_with_its_host(record)
 
 
 def _pinned(case, instance, record, reason):

@@ -75,6 +75,7 @@ def in_flight(world, attempts, rules, now):
         done = {record.instance: record.id for record in host.evacuations if record.status in FINISHED}
         for record in host.evacuations:
             over = record.id < done.get(record.instance, 0) or attempts.is_stray(record)
+            over = over or attempts.ended_with_its_host(record)
             gone = record.destination in world.dead or record.instance in host.whereabouts
             stuck = attempts.age(record, now) >= rules.stuck_after
             if record.in_flight and not (over or gone or stuck):

@@ -47,6 +47,7 @@ class Sightings:
         self._working_since = None  # since when reports have come all the time
         self._sent_on = {}  # instance id -> {id of a record: when its destination was seen to change}
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
+        self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
         self._down = {}  # host -> when it was last seen not to report
@@ -70,8 +71,11 @@ class Sightings:
                 self._usable[name] = now
         self._observe_reports(max((s.last_report or "" for s in services.values()), default=""), now)
 
-    def sees_record(self, record, now):
-        """Remember since when a record says what it says, and how far its destination has come with its requests."""
+    def sees_record(self, record, now, dead=frozenset()):
+        """Remember since when a record says what it says, and how far its destination has come with its requests.
+
+        :param dead: Nova's names of the hosts that are proved dead
+        """
         seen = self._seen.setdefault(record.id, now)
         state = (record.status, record.destination)
         former, _ = self._records.get(record.id, (state, now))
@@ -85,6 +89,8 @@ class Sightings:
             self._waiting.setdefault(record.instance, set()).add(record.id)
         if record.destination is not None and record.status in BEGUN:
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
+        if record.in_flight and record.status != "accepted" and record.destination in dead:
+            self._ended.add((record.id, *state))
 
     def sees_instance(self, instance, records, now):
         """Recognize that a host has begun with it, and the records that an evacuation that failed has left."""
@@ -127,6 +133,10 @@ class Sightings:
         # The conductor takes the oldest record for a new request: the request's own is left over then.
         seen = self._seen.get(record.id, float("inf"))
         return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
+
+    def ended_with_its_host(self, record):
+        """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
+        return (record.id, record.status, record.destination) in self._ended
 
     def answering_for(self, now):
         """For how many seconds Nova's API has answered without a break."""
@@ -234,6 +244,7 @@ class Sightings:
             memory.clear()
         self._sent_to.clear()
         self._waiting.clear()
+        self._ended.clear()
         self.restarts = Restarts()
 
     def _observe_reports(self, newest, now):

@@ -134,6 +134,7 @@ def _moving(world, attempts, rules, now):
         found.update(dict.fromkeys(each for each in here if attempts.begun_for(each, now) is not None))
         for record in unfinished(host.evacuations):
             begun = record.status != "accepted" and record.destination not in world.dead
+            begun = begun and not attempts.ended_with_its_host(record)
             if begun and (record.instance in here or attempts.age(record, now) < rules.stuck_after):
                 found[record.instance] = record.destination
     found.update({instance: where for instance, _, where in sending.in_flight(world, attempts, rules, now)})

@@ -322,3 +322,29 @@ def test_whatever_happens_the_rules_hold_and_everything_comes_back(story, events
         getattr(story, kind)(*arguments)
         story.run(seconds)
     story.heals()
+
+
+def test_hosts_that_die_in_the_middle_of_each_others_evacuations_all_come_back():
+    """Each begun evacuation's destination is back before anybody has looked at what became of it."""
+    story = Story(
+        names=["active", "error, off"],
+        hosts=3,
+        reserved=0,
+        rules=Rules(no_room=RESTART_IN_PLACE, no_room_patience=60, guard=Guard(max_share=100)),
+        runs_nova_compute=True,
+        in_flight=40,
+        spawn_seconds=4,
+        workers=LATE,
+        request_seconds=0.3,
+        first_look=4.9,
+    )
+    story.dies(0, 0, False)
+    story.run(2)
+    story.nova_compute_is_well()
+    story.run(1)
+    story.dies(2, 0, False)
+    story.run(1)
+    story.dies_beside(1, 1, False)
+    story.nova_compute_is_well()
+    story.engine_moves("control-1")
+    story.heals()
