@@ -137,8 +137,18 @@ def _moving(world, attempts, rules, now):
             begun = begun and not attempts.ended_with_its_host(record)
             if begun and (record.instance in here or attempts.age(record, now) < rules.stuck_after):
                 found[record.instance] = record.destination
-    found.update({instance: where for instance, _, where in sending.in_flight(world, attempts, rules, now)})
+    nowhere = _are_all_off(world)
+    for instance, _, where in sending.in_flight(world, attempts, rules, now):
+        # What no host can have begun is queued at one, and goes on there when that starts.
+        if where is not None or not nowhere:
+            found[instance] = where
     return found
+
+
+def _are_all_off(world):
+    """Whether nova-compute runs nowhere: each host is dead, or is recovered and has not reported since."""
+    coming = {host.service.host for host in world.hosts if is_coming(host)}
+    return world.services.keys() <= world.dead | coming
 
 
 def _may_be_queued(instance, host, attempts):

@@ -10,7 +10,19 @@ from nova_ha.returning import STOPPING
 from nova_ha.rules import Rules
 from nova_ha.sightings import SETTLE
 from nova_ha.steps import Close, Evacuate, HoldBack, LetStart, Wait
-from tests.unit.worlds import NOW, OURS, decided, host, instance, kinds, living, nothing_asked, record, world
+from tests.unit.worlds import (
+    NOW,
+    OURS,
+    decided,
+    host,
+    instance,
+    kinds,
+    living,
+    nothing_asked,
+    record,
+    service,
+    world,
+)
 
 OTHERS = [living("compute-3")]
 BROKEN = instance(vm_state="error", task_state="rebuilding", host="compute-3")
@@ -121,6 +133,27 @@ def test_a_host_starts_once_the_instance_is_not_in_flight_any_more(here, status,
     dead_ones = {"compute-1", "compute-7"}
     found = decided(dead, other("restart", True, 20.0), attempts=attempts, services=OTHERS, dead=dead_ones)
     starts = not here if starts == "not here" else starts
+    assert kinds(about(found, "compute-2")) == ["LetStart" if starts else "Wait"]
+
+
+@pytest.mark.parametrize(
+    ("others", "dead", "starts"),
+    [
+        ([], {"compute-1"}, True),
+        ([service("compute-7")], {"compute-1", "compute-7"}, True),
+        ([living("compute-3")], {"compute-1"}, False),
+        # Cut off from Nova, as far as anybody knows: it may be at work with the instance.
+        ([living("compute-3", up=False)], {"compute-1"}, False),
+    ],
+)
+def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starting(others, dead, starts):
+    """All hosts have died: it is queued at one of them, and goes on when that starts."""
+    flight = record(7, "accepted", destination=None)
+    lost = host(instances=[instance()], evacuations=[flight], live_migrations=())
+    attempts = nothing_asked()
+    for moment in (NOW - 100, NOW - 100 + SETTLE):
+        attempts.observe(lost, moment)
+    found = decided(lost, other("restart", True, 20.0), attempts=attempts, services=others, dead=dead)
     assert kinds(about(found, "compute-2")) == ["LetStart" if starts else "Wait"]
 
 
