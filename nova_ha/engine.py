@@ -238,7 +238,8 @@ class Engine:
             steps = self._steps_of(glimpsed)
             if not any(map(is_action, steps)):
                 return steps
-        others = [host for host, value in self._claims.flags.items() if flag.is_dead(value) and host not in ours]
+        flags = self._claims.flags.items()
+        others = {host: value for host, value in flags if flag.is_dead(value) and host not in ours}
         world = self._observer.look(ours, services, others, self._claims.inherited)
         self._attempts.observe_services(world.services, self._clock())
         for host in world.hosts:

@@ -84,17 +84,19 @@ class Observer:
                 found[host] = name
         return found
 
-    def look(self, flags, services=None, others=(), inherited=frozenset()):
+    def look(self, flags, services=None, others=None, inherited=frozenset()):
         """The world as it is now.
 
         :param flags: ``{host: flag value}`` of the hosts to look at
-        :param others: further hosts that are flagged, of which no more is of interest than that they are dead
+        :param others: ``{host: flag value}`` of further hosts that are flagged, of which no more is of interest than
+            that they are dead, and who has claimed them
         :param services: what ``services`` has just answered, if it has been asked
         :param inherited: the hosts to which another engine may have sent instances that this one does not know of
         :return: a ``snapshot.World``
         :raises nova.CloudError: it cannot be read
         """
         services = services if services is not None else self._cloud.services()
+        others = others or {}
         self._note_flags(flags)
         self._broken_now = {}
         # A failed rack has many, of which each takes a few requests.
@@ -112,6 +114,7 @@ class Observer:
             restoring=self._restoring(hosts, instances),
             selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
+            contested=any(map(flag.claimant, others.values())),
         )
         self._read_at = self._clock()
         return self._world

@@ -152,6 +152,7 @@ class World:
     :param restoring: every instance, wherever it is, whose former state is still to be restored
     :param selection: what flavors and images select instances, a ``policy.Selection``
     :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
+    :param contested: another engine has claims, and may be sending requests that this one does not know of
     """
 
     hosts: tuple[Host, ...] = ()
@@ -160,6 +161,7 @@ class World:
     restoring: tuple[Instance, ...] = ()
     selection: Optional[Selection] = None
     dead: frozenset = frozenset()
+    contested: bool = False
 
     def with_online(self, nodes):
         """The same, with which hosts the cluster reaches.

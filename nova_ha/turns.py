@@ -54,6 +54,7 @@ class _Turns:
         self._hosts = {host.name: host for host in world.hosts}
         self._coming = list(filter(is_coming, world.hosts))
         self._twice = bool(world.asked_for_twice)
+        self._contested = world.contested
         self._awaited = {step.instance.id for step in steps if not isinstance(step, Leave)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
@@ -80,13 +81,17 @@ class _Turns:
         if not isinstance(step, (Close, LetStart)):
             return step
         host = self._hosts[step.host]
-        reason = self._by_instances(host, isinstance(step, Close)) or self._by_hosts(host)
+        reason = self._by_engines() or self._by_instances(host, isinstance(step, Close)) or self._by_hosts(host)
         if reason is None:
             self._started.append(host)
             return step
         if isinstance(step, Close):
             return dataclasses.replace(step, held=True, reason=f"{step.reason}; {reason}")
         return Wait(step.host, reason)
+
+    def _by_engines(self):
+        """Why no host must start because of another engine, which the cluster has not stopped yet, or None."""
+        return "another engine may be evacuating an instance that may be queued here" if self._contested else None
 
     def _by_instances(self, host, is_being_closed):
         """Why a host must not start because of an instance that may be queued there, or None."""

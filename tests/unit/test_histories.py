@@ -348,3 +348,32 @@ def test_hosts_that_die_in_the_middle_of_each_others_evacuations_all_come_back()
     story.nova_compute_is_well()
     story.engine_moves("control-1")
     story.heals()
+
+
+def test_a_second_engine_does_not_let_a_host_start_that_may_have_queued_what_the_first_evacuates():
+    story = Story(
+        names=["active"],
+        hosts=5,
+        reserved=0,
+        rules=Rules(no_room_patience=60),
+        runs_nova_compute=True,
+        in_flight=40,
+        spawn_seconds=4,
+        workers=PROMPT,
+        request_seconds=0.3,
+        first_look=4.9,
+    )
+    story.dies(0, 0, False)
+    story.run(2)
+    story.dies_beside(1, 8, False)
+    story.run(70)
+    story.fenced_again(1)
+    story.run(1)
+    story.boots()
+    story.answers(["lost"])
+    story.run(70)
+    story.dies(3, 0, False)
+    story.run(70)
+    story.second_engine()
+    story.run(20)
+    story.heals()

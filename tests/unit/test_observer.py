@@ -164,8 +164,15 @@ def test_only_a_flag_proves_a_host_dead(value, is_dead):
 )
 def test_hosts_that_others_see_to_are_dead_too_if_they_are_forced_down(found, dead):
     watch = Watch(service(), found)
-    world = watch.look(others=["compute-2", "unknown"])
+    world = watch.look(others={"compute-2": "yes", "unknown": "yes"})
     assert world.dead == dead and [host.name for host in world.hosts] == ["compute-1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_contested"), [("yes", False), ("go", False), ("control-2@7", True), ("maybe", False)]
+)
+def test_another_engine_that_has_a_claim_is_noticed(value, is_contested):
+    assert Watch().look(others={"compute-2": value}).contested == is_contested
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,13 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
     assert kinds(about(found, "compute-2")) == ["LetStart" if starts else "Wait"]
 
 
+@pytest.mark.parametrize("value", ["restart", OURS])
+def test_no_host_starts_while_another_engine_has_claims(value):
+    found = decided(other(value, True, 20.0, live_migrations=()), services=OTHERS, contested=True)
+    (step,) = about(found, "compute-2")
+    assert "another engine" in step.reason and (isinstance(step, Wait) or step.held)
+
+
 def test_a_host_does_not_start_while_some_host_is_at_work_with_the_instance():
     attempts = sent("compute-2")
     for moment, task_state in ((NOW - 700, "rebuilding"), (NOW - 690, "rebuild_spawning")):
