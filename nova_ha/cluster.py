@@ -186,14 +186,17 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        status = self._status("nodes,resources")
-        # A remote node that died shows as online while its connection is being started anew.
-        connected = {found.get("id") for found in status.iter("resource") if found.get("role") == "Started"}
+        return {node.get("name") for node, connected in self._nodes() if connected and not _is(node, "unclean")}
+
+    def adrift(self):
+        """Names of the remote nodes that the cluster has no connection to, and does not mean to fence.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
         return {
             node.get("name")
-            for node in status.findall("nodes/node")
-            if node.get("online") == "true" and node.get("unclean") != "true"
-            if node.get("type") != "remote" or node.get("name") in connected
+            for node, connected in self._nodes()
+            if _is_remote(node) and not connected and not _is(node, "unclean")
         }
 
     def resource_parameters(self, agent):
@@ -255,6 +258,16 @@ class Cluster:
         # A single match comes bare, several come wrapped.
         return list(root) if root.tag == "xpath-query" else [root]
 
+    def _nodes(self):
+        """The elements of all nodes, each with whether the cluster is connected to it."""
+        status = self._status("nodes,resources")
+        # A remote node that died shows as online while its connection is being started anew.
+        started = {found.get("id") for found in status.iter("resource") if found.get("role") == "Started"}
+        return [
+            (node, _is(node, "online") and (not _is_remote(node) or node.get("name") in started))
+            for node in status.findall("nodes/node")
+        ]
+
     def _status(self, parts):
         """What crm_mon says of these parts of the cluster's status, as XML."""
         command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
@@ -304,6 +317,14 @@ def _literal(text):
     if quote is None:
         raise UnknownNode(f"{text!r} cannot be the name of anything in a cluster")
     return f"{quote}{text}{quote}"
+
+
+def _is(node, what):
+    return node.get(what) == "true"
+
+
+def _is_remote(node):
+    return node.get("type") == "remote"
 
 
 def _start(resource):

@@ -13,7 +13,7 @@ import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import decide, deeds, flag, mark, nova, turns, unflagged
+from nova_ha import decide, deeds, flag, mark, nova, turns, unfenced, unflagged
 from nova_ha.claims import Claims
 from nova_ha.errands import FRESH, Errands
 from nova_ha.observer import Observer
@@ -46,9 +46,9 @@ TICK = 0.1
 # Seconds for which the cloud must have refused us before monitors tell: Keystone may do so for a moment.
 COMPLAIN_AFTER = 60.0
 
-# Seconds between two looks, while no host is flagged, at whether the cloud still takes us: a password that has been
-# changed is to be known before a host dies.
-CHECK = 300.0
+# Seconds between two looks at whether the cloud still takes us, a password that has been changed being to be known
+# before a host dies; and at whether a host is dead that nobody fences.
+CHECK = 120.0
 
 
 class Engine:
@@ -89,7 +89,8 @@ class Engine:
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
-        self._unflagged = []  # alarms for hosts whose flag somebody deleted too early
+        self._unflagged = []  # alarms for hosts without a flag that need an operator
+        self._silences = unfenced.Silences()
         self._connected = False
         self._check_at = 0.0  # when to look whether the cloud still takes us
         self._waits = None  # for what, while the cloud or the cluster does not answer
@@ -153,7 +154,7 @@ class Engine:
             self._connect()
             self._connected = True
             log.info("connected to Nova")
-        elif not self._claims.flags and self._clock() >= self._check_at:
+        elif self._clock() >= self._check_at:
             self._connect()
         elif self._unflagged or self._claims.vanished:
             self._look_for_unflagged(self._observer.services())
@@ -186,14 +187,20 @@ class Engine:
         self._check_at = self._clock() + CHECK
 
     def _look_for_unflagged(self, services):
-        """Learn which hosts are out of service because of us though no flag says so, and have monitors tell.
+        """Learn which hosts need an operator though they have no flag, and have monitors tell.
 
         :param services: all of them, read after the flags
         """
+        self._silences.observe(services, self._clock())
+        silent = self._silences.lasting(self._clock())
         self._unflagged = []
-        if any(map(mark.is_marked, services.values())):
+        if silent or any(map(mark.is_marked, services.values())):
             nodes = self._observer.nova_names(self._cluster.remote_nodes(), services)
             self._unflagged = unflagged.alarms(services, nodes, self._claims.flags, self._cluster.attribute)
+            if silent:
+                adrift = self._cluster.adrift()
+                # A host that is fenced just now is flagged before it is adrift.
+                self._unflagged += unfenced.alarms(silent, nodes, adrift, self._cluster.flags())
         self._claims.seen_to()
         said = [f"{step.host}: {step.reason}" for step in self._unflagged]
         self._state.complain("unflagged", "; ".join(said) or None)

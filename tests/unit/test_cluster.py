@@ -116,23 +116,26 @@ def status(nodes, resources):
 
 
 @pytest.mark.parametrize(
-    ("node", "role", "is_online"),
+    ("node", "role", "is_online", "is_adrift"),
     [
-        (("n", "remote", "true", "false"), "Started", True),
-        (("n", "remote", "false", "false"), "Stopped", False),
+        (("n", "remote", "true", "false"), "Started", True, False),
+        (("n", "remote", "false", "false"), "Stopped", False, True),
+        (("n", "remote", "false", "true"), "Stopped", False, False),
         # As crm_mon has a dead remote node while its connection is started anew.
-        (("n", "remote", "true", "false"), "Starting", False),
-        (("n", "remote", "true", "false"), None, False),
-        (("n", "remote", "true", "true"), "Started", False),
-        (("n", "member", "true", "false"), None, True),
-        (("n", "member", "false", "true"), None, False),
-        (("n", "member", "true", "true"), None, False),
+        (("n", "remote", "true", "false"), "Starting", False, True),
+        (("n", "remote", "true", "false"), None, False, True),
+        (("n", "remote", "true", "true"), "Started", False, False),
+        (("n", "member", "true", "false"), None, True, False),
+        (("n", "member", "false", "true"), None, False, False),
+        (("n", "member", "false", "false"), None, False, False),
+        (("n", "member", "true", "true"), None, False, False),
     ],
 )
-def test_which_nodes_are_online(node, role, is_online):
+def test_which_nodes_are_online_and_which_remote_ones_are_adrift(node, role, is_online, is_adrift):
     asked = ["crm_mon", "--one-shot", "--output-as=xml", "--include=none,nodes,resources"]
     text = status([node, ("control-1", "member", "true", "false")], [("n", role)] if role else [])
     assert cluster((asked, (0, text, ""))).online() == {"control-1"} | ({"n"} if is_online else set())
+    assert cluster((asked, (0, text, ""))).adrift() == ({"n"} if is_adrift else set())
 
 
 ENGINE = '//resources//primitive[@class="ocf"][@provider="openstack"][@type="NovaEvacuate"]'

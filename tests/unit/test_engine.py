@@ -19,6 +19,7 @@ from nova_ha.policy import Policy
 from nova_ha.restarts import LATER, SOON
 from nova_ha.rules import RESTART_IN_PLACE, Rules
 from nova_ha.sightings import LOST_AFTER, SETTLE
+from nova_ha.unfenced import PATIENCE
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
 from tests.unit.simulation.nova import SimulatedNova
@@ -1175,6 +1176,25 @@ def test_a_flag_that_is_deleted_while_nova_is_away_is_told_of_when_it_answers():
     scene.run(30)
     scene.nova.away = False
     assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 30)
+
+
+# A host that dies and is not fenced
+
+
+@pytest.mark.parametrize("another_dies", [False, True])
+def test_a_host_that_the_cluster_has_forgotten_is_an_operators_to_have_fenced(another_dies):
+    """Also while the recovery of another host, which stays off, is awaited."""
+    scene = Scene(hosts=3)
+    scene.run(5)
+    scene.breaks("compute-1")
+    if another_dies:
+        scene.dies("compute-2", off=True)
+    assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 2 * CHECK + PATIENCE)
+    assert "have it fenced" in scene.complaints["unflagged"]
+    scene.operator_looks()
+    scene.boots("compute-2")
+    ends_well(scene, 300)
+    assert scene.complaints["unflagged"] is None
 
 
 def test_a_recovery_asks_for_no_more_when_its_flag_goes():

@@ -68,6 +68,12 @@ class Story:
         self.doomed.remove(host)
         self.scene.fenced(host, stays_off)
 
+    def dies_and_is_forgotten(self, number):
+        """A host dies, and before the cluster notices it, it is made to forget that there was one."""
+        host = self._host(number)
+        if self._may_die(host) and host not in self.scene.cluster.values:
+            self.scene.breaks(host)
+
     def dies_beside(self, number, other, stays_off):
         """A host dies just after another did, as nobody has noticed yet: what is sent there is queued for long."""
         self.dies(other, 20, True)
@@ -227,6 +233,7 @@ class Story:
         end = self.scene.clock.now + PATIENCE
         while not self.is_over() and self.scene.clock.now < end:
             self.run(OPERATOR)
+            self.nova.power_states_are_synced()
             self.boots()
             self.scene.operator_looks()
         assert self.scene.wrong() == [], self.scene.alarms()
@@ -250,6 +257,7 @@ EVENTS = st.one_of(
     event("dies", NUMBER, st.sampled_from([0, 0, 2, 20]), st.just(False)),
     event("dies_beside", NUMBER, NUMBER, st.booleans()),
     event("dies_beside", NUMBER, NUMBER, st.booleans()),
+    event("dies_and_is_forgotten", NUMBER),
     event("fenced_again", NUMBER),
     event("flag_deleted", NUMBER),
     event("boots"),

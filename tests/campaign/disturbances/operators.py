@@ -34,7 +34,7 @@ class ClearsFlag(Disturbance):
     def attend(self, field):
         # The engine asks for that.
         about = field.account().get("hosts", {}).get(field.plan.victim)
-        if about and about["alarm"] and about["flag"] is None:
+        if about and about["alarm"] and "its flag was deleted" in about["reason"]:
             self._change(field, "--update no")
 
     def _change(self, field, how):
@@ -83,6 +83,13 @@ class CleansUp(Disturbance):
 
     def begin(self, field):
         field.on_control("crm_resource --cleanup; crm_resource --refresh")
+
+    def attend(self, field):
+        # A host that was lost just then is not fenced; the engine tells.
+        for host, about in field.account().get("hosts", {}).items():
+            if about["alarm"] and "does not fence it" in about["reason"]:
+                field.say(f"an operator has {host} fenced: the engine says that nobody does")
+                field.on_control(f"stonith_admin --reboot {host}")
 
 
 KINDS = (DisablesService, ClearsFlag, MovesEngine, Standby, CleansUp)

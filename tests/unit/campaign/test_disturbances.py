@@ -5,11 +5,13 @@ import types
 
 import pytest
 
+from nova_ha import unfenced, unflagged
 from tests.campaign import plan, run
 from tests.campaign.disturbances import KINDS
 from tests.lab import bmc, cluster, computes, faults, nodes, power, settings
 from tests.lab.cloud import identity, impair
 from tests.lab.shell import LabError
+from tests.unit.worlds import service
 
 SETTINGS = settings.Settings()
 # Nova's answers.
@@ -66,6 +68,7 @@ def fake_field(notes, made):
         engine_node=lambda: "control-1",
         on_control=note("on control"),
         power_on=note("power on"),
+        say=lambda text: None,
         guests=note("guests"),
         fill_hosts=lambda but, fillers: notes.append(("fill hosts", but)) or fillers.extend(["f1", "f2"]),
         restart_nova_compute_where_stuck=note("restart where stuck"),
@@ -146,13 +149,20 @@ def test_what_is_left_to_an_operator_he_does(done, name, deed):
         assert made.options["recovery"]["stuck_after"] == 60
 
 
+DELETED = {"alarm": True, "reason": unflagged.alarms({"c": service("c")}, {"c": "c"}, (), "evacuate")[0].reason}
+UNFENCED = {"alarm": True, "reason": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, ())[0].reason}
+
+
 @pytest.mark.parametrize(
     ("about", "set_again"),
     [
-        ({"alarm": True, "flag": None}, True),
-        ({"alarm": True, "flag": "no"}, False),
-        ({"alarm": False, "flag": None}, False),
-        (None, False),
+        ("operator-clears-flag", DELETED, "--update no"),
+        ("operator-clears-flag", UNFENCED, None),
+        ("operator-clears-flag", {"alarm": False, "reason": "its flag was deleted"}, None),
+        ("operator-clears-flag", None, None),
+        ("operator-cleanup", UNFENCED, "stonith_admin --reboot"),
+        ("operator-cleanup", DELETED, None),
+        ("operator-cleanup", None, None),
     ],
 )
 def test_a_flag_that_was_deleted_too_early_is_set_again_when_the_engine_asks_for_that(done, about, set_again):

@@ -96,6 +96,9 @@ class _View:
         self._asked().looks += 1
         return set(self._cluster.nodes)
 
+    def adrift(self):
+        return set(self._asked().known) - self._cluster.nodes
+
     def starts(self, _agent, hosts):
         cluster = self._asked()
         cluster.asked_for_starts += 1

@@ -384,6 +384,13 @@ class SimulatedNova:
         self.set(instance, task_state=task)
         self.computes[source].ask(Work(instance, work))
 
+    def power_states_are_synced(self):
+        """What each nova-compute does every ten minutes: an active instance whose guest does not run is stopped."""
+        for server in self.servers.values():
+            at_rest = server.vm_state == "active" and server.task_state is None
+            if at_rest and self.computes[server.host].running and not self.guests.hosts(server.id):
+                self.set(server.id, vm_state="stopped", power_state="shutdown")
+
     def live_migrate(self, instance, destination):
         """An operator has it moved while it runs."""
         source = self.computes[self.servers[instance].host]
@@ -408,6 +415,9 @@ class SimulatedNova:
     def _switch(self, record, source):
         """Its guest goes from one host to the other; the source says so a little later, if it can."""
         if (record.instance, source.name) not in self.guests.running:
+            if source.running:
+                record.status = "error"
+                self.set(record.instance, task_state=None)
             return
         if not self.computes[record.destination].running:
             record.status = "error"

@@ -202,6 +202,10 @@ class Scene:
                 self.cluster.go(host)
             if "its flag was deleted" in reason:
                 self.cluster.values[host] = flag.RECOVERED if self.nova.computes[host].powered else flag.FLAGGED
+            if "have it fenced" in reason:
+                self.fenced(host)
+            if "has not reported to Nova since the recovery" in reason:
+                self.boots(host)
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_start(instance):
                 continue
