@@ -319,7 +319,10 @@ def _form(chosen):
 
 def _fencing_script(chosen, configured):
     # Every node here sees the load of the whole machine, and would hold its own actions back for it.
-    script = ["property set stonith-enabled=true concurrent-fencing=true load-threshold=1000%"]
+    script = [
+        "property set stonith-enabled=true concurrent-fencing=true load-threshold=1000%",
+        "resource defaults update resource-stickiness=1",
+    ]
     for node in chosen.powered:
         role = "controller" if node in chosen.control_nodes else "compute"
         script.append(f"node attribute {node} osprole={role}")
@@ -338,7 +341,7 @@ def _agents_script(credentials):
     return [
         f"stonith create {FENCE_NOVA} fence_compute record_only=1 op monitor interval=60s meta failure-timeout=120s",
         f"resource create {ENGINE} ocf:openstack:NovaEvacuate {parameters} op monitor interval=10s"
-        " meta failure-timeout=120s resource-stickiness=1",
+        " meta failure-timeout=120s",
         f"constraint location {ENGINE} {on_role} controller",
         f"resource create {COMPUTE} ocf:openstack:NovaCompute op monitor interval=10s meta failure-timeout=120s"
         " clone interleave=true",
