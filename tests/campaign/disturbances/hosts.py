@@ -103,6 +103,11 @@ class RebootsTwice(PowerCut):
         field.after(20 * self.strike.size)
         super().begin(field)
 
+    def attend(self, field):
+        # The cluster may not have been connected to it again yet: nobody fences it then, and it boots by itself.
+        if not nodes.powered(self.strike.target) and field.flags().get(self.strike.target) == "no":
+            bmc.power_on(self.strike.target)
+
 
 class TwoAtOnce(Kill):
     """Two hosts die at once."""

@@ -154,7 +154,7 @@ UNFENCED = {"alarm": True, "reason": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, (
 
 
 @pytest.mark.parametrize(
-    ("about", "set_again"),
+    ("name", "about", "does"),
     [
         ("operator-clears-flag", DELETED, "--update no"),
         ("operator-clears-flag", UNFENCED, None),
@@ -165,12 +165,23 @@ UNFENCED = {"alarm": True, "reason": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, (
         ("operator-cleanup", None, None),
     ],
 )
-def test_a_flag_that_was_deleted_too_early_is_set_again_when_the_engine_asks_for_that(done, about, set_again):
-    made = plan.make(1, ("operator-clears-flag",))
+def test_what_the_engine_asks_an_operator_for_he_does(done, name, about, does):
+    made = plan.make(1, (name,))
     field = fake_field(done, made)
     field.account = lambda: {"hosts": {made.victim: about} if about else {}}
-    KINDS["operator-clears-flag"](made.strikes[-1]).attend(field)
-    assert [note[1].split()[-2:] for note in done] == ([["--update", "no"]] if set_again else [])
+    KINDS[name](made.strikes[-1]).attend(field)
+    commands = [note[1] for note in done if note[0] == "on control"]
+    assert [does in command and made.victim in command for command in commands] == ([True] if does else [])
+
+
+@pytest.mark.parametrize(("value", "is_off", "boots"), [("no", True, True), ("no", False, False), ("yes", True, False)])
+def test_a_host_that_reboots_boots_though_nobody_fences_it(done, monkeypatch, value, is_off, boots):
+    made = plan.make(1, ("reboots-twice",))
+    field = fake_field(done, made)
+    field.flags = lambda: {made.victim: value}
+    monkeypatch.setattr(nodes, "powered", lambda _: not is_off)
+    KINDS["reboots-twice"](made.strikes[0]).attend(field)
+    assert done == ([("power_on", made.victim, "bmc")] if boots else [])
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.group == "host"])
