@@ -223,7 +223,7 @@ def _begun_elsewhere(case, instance):
 
 
 def _died_with_its_host(case, record):
-    """Whether its destination died with it, and the conductor, which might choose another, does not have it any more."""
+    """Whether its destination died with it, and the conductor, which might choose another, has it no more."""
     dead = record.destination in case.world.dead and case.attempts.was_handed_on(record, case.now)
     return dead or case.attempts.ended_with_its_host(record)
 
