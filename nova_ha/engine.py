@@ -168,16 +168,7 @@ class Engine:
         if not self._claims.flags:
             self._observer.forget()
             self._attempts.forget_all()
-        if acted or self._errands.changed():
-            return ACTED
-        if any(isinstance(step, Wait) and step.held for step in self._steps):
-            sent = sum(isinstance(step, Evacuate) for step in self._steps)
-            return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
-        followed = any(isinstance(step, Wait) and step.moving for step in self._steps)
-        if followed or any(flag.is_dead(value) for value in self._claims.flags.values()):
-            # The more there is to wait for, the less does one look more or less matter.
-            return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)
-        return AWAIT_RETURN if self._claims.flags else IDLE
+        return self._pause(acted)
 
     # Reading and deciding
 
@@ -378,6 +369,22 @@ class Engine:
         self._refused_since = self._refused_since or self._clock()
         if self._clock() - self._refused_since >= COMPLAIN_AFTER:
             self._state.complain("cloud", f"recoveries wait: {error}")
+
+    def _pause(self, acted):
+        """For how many seconds the world may be left alone after a pass.
+
+        :param acted: what ``_act`` returned
+        """
+        if acted or self._errands.changed():
+            return ACTED
+        waits = [step for step in self._steps if isinstance(step, Wait)]
+        if any(wait.held for wait in waits):
+            sent = sum(isinstance(step, Evacuate) for step in self._steps)
+            return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
+        if any(wait.moving for wait in waits) or any(map(flag.is_dead, self._claims.flags.values())):
+            # The more there is to wait for, the less does one look more or less matter.
+            return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)
+        return AWAIT_RETURN if self._claims.flags else IDLE
 
     def _rest(self, seconds, change):
         """Wait, but no longer than until the cluster's configuration or an instance changes, or we are told to stop.
