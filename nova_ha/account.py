@@ -127,7 +127,7 @@ class Account:
     def _now(self, step, before, host, instance=None):
         """What a step says is being done; that it is nothing is an event when it is new, and Nova is not at work."""
         state = self._state(doing(step), step.reason, _alarm(step), before)
-        if not is_action(step) and not getattr(step, "moving", False) and not _is_same(state, before):
+        if not is_action(step) and not getattr(step, "under_way", False) and not _is_same(state, before):
             level = logging.WARNING if state["alarm"] else logging.INFO
             self.event(state["doing"], host, instance, reason=step.reason, level=level)
         return state

@@ -381,7 +381,7 @@ class Engine:
         if any(wait.held for wait in waits):
             sent = sum(isinstance(step, Evacuate) for step in self._steps)
             return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
-        if any(wait.moving for wait in waits) or any(map(flag.is_dead, self._claims.flags.values())):
+        if any(wait.under_way for wait in waits) or any(map(flag.is_dead, self._claims.flags.values())):
             # The more there is to wait for, the less does one look more or less matter.
             return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)
         return AWAIT_RETURN if self._claims.flags else IDLE

@@ -41,9 +41,9 @@ class Case:
         self._records = snapshot.by_instance(host.evacuations)
         self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
 
-    def wait(self, reason, instance=None, alarm=False, moving=False):
+    def wait(self, reason, instance=None, alarm=False, under_way=False):
         """A Wait step."""
-        return Wait(self.host.name, reason, instance, alarm, moving)
+        return Wait(self.host.name, reason, instance, alarm, under_way)
 
     def records(self, instance):
         """The records of evacuations of an instance away from the host, oldest first."""
@@ -190,7 +190,7 @@ def _in_flight(case, instance, revived):
     may_be_pinned = revived and alone and record.destination in case.candidates
     late = case.attempts.age(record, case.now) >= case.rules.stuck_after
     if not (late or idle or (cut_off and may_be_pinned)):
-        return case.wait(reason, instance, moving=True)
+        return case.wait(reason, instance, under_way=True)
     held = _held(case, instance)
     if held:
         return held
@@ -217,7 +217,7 @@ def _begun_elsewhere(case, instance):
         return None
     reason = "some host has begun to start it, for an older evacuation"
     if seconds < case.rules.stuck_after:
-        return case.wait(reason, instance, moving=True)
+        return case.wait(reason, instance, under_way=True)
     way_out = f"once you have seen that no guest of it is anywhere: openstack server set --state error {instance.id}"
     return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
 
@@ -246,7 +246,7 @@ def _held(case, instance):
     if attempt is None:
         return None
     if attempt.outcome == tried.SENDING:
-        return case.wait("the request is being sent", instance, moving=True)
+        return case.wait("the request is being sent", instance, under_way=True)
     if case.now >= attempt.until:
         return None
     again = "tried" if attempt.outcome == tried.FAILED else "looked at"

@@ -39,7 +39,7 @@ def steps(world, attempts, now):
 def _wait(host, reason, instance, attempts, busy):
     efforts = attempts.efforts(instance.id)
     if efforts < MANY:
-        return Wait(host, f"{reason}, once nothing else is done with it", instance, moving=busy)
+        return Wait(host, f"{reason}, once nothing else is done with it", instance, under_way=busy)
     tags = " ".join(f"--tag {tag}" for tag in sorted(instance.tags & restore.OUR_TAGS))
     way_out = f"see to it on {instance.host}, or leave it as it is: openstack server unset {tags} {instance.id}"
     return Wait(host, f"{reason}, and {efforts} times nothing came of it: {way_out}", instance, alarm=True)

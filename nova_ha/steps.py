@@ -24,13 +24,13 @@ class Wait(Step):
     """Nothing to do now about the host, or about one of its instances; it is not finished.
 
     :param alarm: an operator should know of it: it will not end by itself
-    :param moving: Nova is at work on it just now, as it should be
+    :param under_way: Nova is at work on it just now, as it should be
     :param held: it waits for its turn only
     """
 
     instance: Optional[Instance] = None
     alarm: bool = False
-    moving: bool = False
+    under_way: bool = False
     held: bool = False
 
 

@@ -147,13 +147,13 @@ def test_a_move_is_given_time():
     assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
 
 
-@pytest.mark.parametrize(("task_state", "moving"), [("reboot_started_hard", True), (None, False)])
-def test_what_nova_is_at_work_on_is_looked_at_soon(task_state, moving):
+@pytest.mark.parametrize(("task_state", "under_way"), [("reboot_started_hard", True), (None, False)])
+def test_what_nova_is_at_work_on_is_looked_at_soon(task_state, under_way):
     attempts = nothing_asked()
     attempts.moved("i1", NOW, "to be rebooted")
     one = elsewhere(noted="running", vm_state="stopped", task_state=task_state)
     (found,) = restoring(one, attempts=attempts, now=NOW + 0.1)
-    assert found.moving is moving
+    assert found.under_way is under_way
 
 
 @pytest.mark.parametrize(("moves", "alarm"), [(MANY - 1, False), (MANY, True)])
