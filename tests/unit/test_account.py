@@ -135,6 +135,7 @@ def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
         (Leave("compute-1", "deleted", instance()), ("INFO", 'leave: host=compute-1 instance=i1 reason="deleted"')),
         (Wait("compute-1", "held", alarm=True), ("WARNING", 'wait: host=compute-1 reason="held"')),
         (Evacuate("compute-1", "dead", instance()), None),
+        (Wait("compute-1", "evacuation 1 is running", instance(), under_way=True), None),
         (Close("compute-1", "over"), None),
     ],
 )

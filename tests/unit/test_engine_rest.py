@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the engine rests between two passes, by a clock that only its waiting moves."""
+"""How long the engine rests between two passes, and what ends a rest, by a clock that only its waiting moves."""
 
 import types
 
@@ -7,6 +7,8 @@ import pytest
 
 from nova_ha import engine
 from nova_ha.engine import FOLLOW, TICK, Engine
+from nova_ha.flag import FLAGGED, RECOVERED
+from nova_ha.steps import Evacuate, Wait
 
 
 @pytest.fixture
@@ -61,3 +63,33 @@ def test_the_word_to_stop_ends_a_rest_at_once(rested):
 
 def test_a_rest_ends_when_what_was_asked_for_instances_is_done(rested):
     assert rested(3.0, True, NEVER, done_at=0.5) == pytest.approx(0.5, abs=TICK + 0.001)
+
+
+WAIT, UNDER_WAY, HELD = (Wait("a", "", **how) for how in ({}, {"under_way": True}, {"held": True}))
+SENT = Evacuate("a", "")
+
+
+@pytest.mark.parametrize(
+    ("steps", "value", "acted", "changed", "pause"),
+    [
+        ([], None, False, False, "IDLE"),
+        ([WAIT], None, False, False, "IDLE"),
+        ([UNDER_WAY], None, False, False, "FOLLOW"),
+        ([WAIT], RECOVERED, False, False, "AWAIT_RETURN"),
+        ([UNDER_WAY], RECOVERED, False, False, "FOLLOW"),
+        ([WAIT], FLAGGED, False, False, "FOLLOW"),
+        ([WAIT] * 1000, FLAGGED, False, False, "FOLLOW_MOST"),
+        ([HELD, SENT], FLAGGED, False, False, "REFILL_LATER"),
+        ([HELD, SENT, SENT], FLAGGED, False, False, "REFILL_SOON"),
+        ([HELD, SENT, SENT], FLAGGED, True, False, "ACTED"),
+        ([WAIT], RECOVERED, False, True, "ACTED"),
+    ],
+)
+def test_the_more_is_going_on_the_sooner_the_next_pass(steps, value, acted, changed, pause):
+    after = types.SimpleNamespace(
+        _steps=steps,
+        _claims=types.SimpleNamespace(flags={"a": value} if value else {}),
+        _errands=types.SimpleNamespace(changed=lambda: changed),
+        _pace=types.SimpleNamespace(window=4),
+    )
+    assert Engine._pause(after, acted) == getattr(engine, pause)
