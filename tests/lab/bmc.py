@@ -5,7 +5,6 @@ Reached by RMCP+ on UDP 623 (``fence_ipmilan lanplus=1 cipher=3``). A BMC outliv
 started it, until ``stop``. One can be made worse than it is, by ``impair``.
 """
 
-import contextlib
 import json
 import os
 import pathlib
@@ -61,21 +60,6 @@ def stop(chosen, node):
         os.kill(pid, signal.SIGKILL)
         wait_for(f"the BMC of {node} to end", lambda: not running(node), limit=5, interval=0.02)
     _pid_file(node).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def disobedient(node):
-    """For a while a host's BMC takes every order, and carries none out."""
-    impair(node, lies=True)
-    try:
-        yield
-    finally:
-        impair(node)
-
-
-def obeys(node):
-    """Does the BMC carry out what it is told?"""
-    return not impairment(node)["lies"]
 
 
 def stop_all():
