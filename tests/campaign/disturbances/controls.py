@@ -116,12 +116,10 @@ class ControlCutOff(_OfControl):
     lasts = (5, 60)
 
     def begin(self, field):
-        self._node = self.node(field)
-        faults.cut_network(self._node)
+        faults.cut_network(self.node(field))
 
     def end(self, field):
-        if self._node:
-            faults.restore_network(self._node)
+        faults.restore_network(self.node(field))
 
 
 class ClusterRestart(_OfControl, Forgetful):
