@@ -77,6 +77,20 @@ class Death(Disturbance):
         field.until_off(self.strike.target, self.began)
 
 
+class AtEnginesNode(Disturbance):
+    """It befalls the node on which the engine runs, and is undone at that same one; how, say ``do`` and ``undo``."""
+
+    _node = None
+
+    def begin(self, field):
+        self._node = field.engine_node()
+        self.do(field, self._node)
+
+    def end(self, field):
+        if self._node:  # else there was no engine
+            self.undo(field, self._node)
+
+
 class Forgetful(Disturbance):
     """It may have Nova lose what it has accepted.
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control nodes: the engine, Pacemaker's daemons, the nodes themselves, the cluster as a whole."""
 
-from tests.campaign.disturbances.base import CONTROL, Disturbance, Forgetful
+from tests.campaign.disturbances.base import CONTROL, AtEnginesNode, Disturbance, Forgetful
 from tests.lab import cluster, faults
 
 
 class _OfControl(Disturbance):
     group = CONTROL
-    _node = None
 
     def node(self, field):
         """A control node, any of them."""
@@ -23,19 +22,17 @@ class EngineKilled(_OfControl):
         faults.kill_engine(field.engine_node())
 
 
-class EngineStopped(_OfControl):
+class EngineStopped(_OfControl, AtEnginesNode):
     """The engine's process is stopped, and goes on after a while as if nothing had been."""
 
     name = "engine-stopped"
     lasts = (5, 45)
 
-    def begin(self, field):
-        self._node = field.engine_node()
-        faults.freeze_engine(self._node)
+    def do(self, field, node):
+        faults.freeze_engine(node)
 
-    def end(self, field):
-        if self._node:
-            faults.thaw_engine(self._node)
+    def undo(self, field, node):
+        faults.thaw_engine(node)
 
 
 class EngineHung(EngineStopped):
@@ -94,19 +91,17 @@ class FencerKilled(_DaemonKilled):
     name, daemon = "fencer-killed", "pacemaker-fenced"
 
 
-class ClockJumps(_OfControl):
+class ClockJumps(_OfControl, AtEnginesNode):
     """The clock of the engine's node jumps an hour ahead or back, and is set right after a while."""
 
     name = "clock-jumps"
     lasts = (5, 60)
 
-    def begin(self, field):
-        self._node = field.engine_node()
-        faults.jump_clock(self._node, 3600 if self.strike.size < 0.5 else -3600)
+    def do(self, field, node):
+        faults.jump_clock(node, 3600 if self.strike.size < 0.5 else -3600)
 
-    def end(self, field):
-        if self._node:
-            faults.right_clock(self._node)
+    def undo(self, field, node):
+        faults.right_clock(node)
 
 
 class ControlCutOff(_OfControl):

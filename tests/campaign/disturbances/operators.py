@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An operator who acts at the wrong moment, and later thinks better of it."""
 
-from tests.campaign.disturbances.base import OPERATOR, Disturbance
+from tests.campaign.disturbances.base import OPERATOR, AtEnginesNode, Disturbance
 from tests.campaign.moments import CLOSED
 from tests.lab import cluster, faults
 
@@ -41,38 +41,32 @@ class ClearsFlag(Disturbance):
         field.on_control(f"crm_attribute --node {field.plan.victim} --name {cluster.FLAG} --lifetime forever {how}")
 
 
-class MovesEngine(Disturbance):
+class MovesEngine(AtEnginesNode):
     """An operator moves the engine to another node, and later takes the constraint away that this leaves."""
 
     name = "operator-moves-engine"
     group = OPERATOR
     lasts = (0, 20)
-    _node = None
 
-    def begin(self, field):
-        self._node = field.engine_node()
-        faults.ban_engine(field.settings, self._node)
+    def do(self, field, node):
+        faults.ban_engine(field.settings, node)
 
-    def end(self, field):
-        if self._node:
-            faults.unban_engine(field.settings, self._node)
+    def undo(self, field, node):
+        faults.unban_engine(field.settings, node)
 
 
-class Standby(Disturbance):
+class Standby(AtEnginesNode):
     """An operator puts the engine's node in standby for a while."""
 
     name = "operator-standby"
     group = OPERATOR
-    _node = None
     lasts = (5, 40)
 
-    def begin(self, field):
-        self._node = field.engine_node()
-        faults.standby(field.settings, self._node)
+    def do(self, field, node):
+        faults.standby(field.settings, node)
 
-    def end(self, field):
-        if self._node:
-            faults.unstandby(field.settings, self._node)
+    def undo(self, field, node):
+        faults.unstandby(field.settings, node)
 
 
 class CleansUp(Disturbance):

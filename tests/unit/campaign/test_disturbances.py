@@ -65,7 +65,8 @@ def fake_field(notes, made):
         other=lambda host: run.Field.other(types.SimpleNamespace(settings=SETTINGS), host),
         flags=lambda: dict.fromkeys(SETTINGS.compute_hosts, "yes"),
         migrations=lambda: [{"status": "pre-migrating", "dest": "compute-3"}],
-        engine_node=lambda: "control-1",
+        # Whoever asks again finds it on another one.
+        engine_node=iter(SETTINGS.control_nodes).__next__,
         on_control=note("on control"),
         power_on=note("power on"),
         say=lambda text: None,
@@ -112,6 +113,22 @@ def test_it_breaks_something_and_leaves_nothing_standing(done, name):
 def test_what_no_record_of_faults_has_is_taken_back_too(done, name, end):
     _begun, ended = carried_out(done, name)
     assert [note for note in ended if note[: len(end)] == end]
+
+
+@pytest.mark.parametrize("name", ["engine-stopped", "clock-jumps", "operator-moves-engine", "operator-standby"])
+def test_where_there_was_no_engine_nothing_is_undone(done, name):
+    made = plan.make(1, (name,))
+    field = fake_field(done, made)
+
+    def nowhere():
+        raise LabError("no engine runs")
+
+    field.engine_node = nowhere
+    disturbance = KINDS[name](made.strikes[-1])
+    with pytest.raises(LabError):
+        disturbance.begin(field)
+    disturbance.end(field)
+    assert not done
 
 
 def test_of_what_fills_hosts_nothing_is_deleted_twice(done):
