@@ -2,10 +2,12 @@
 """Pacemaker: the cluster as an operator makes it with pcs, the agents under test in it, and what others ask of it."""
 
 import concurrent.futures
+import datetime
 import hashlib
 import html
 import pathlib
 import shlex
+import time
 from xml.etree import ElementTree
 
 from tests.lab import bmc, computes, nodes, settings
@@ -26,6 +28,9 @@ REMOTE_OPTIONS = ("reconnect_interval=5", "op", "monitor", "interval=5", "timeou
 # The first of it still sooner, for those who wait for many deaths.
 IMPATIENT_REMOTE_OPTIONS = ("op", "monitor", "interval=3", "timeout=9")
 WORK = "/root/nova-ha-lab.xml"
+
+# Seconds after its failure-timeout by which the cluster must have forgotten a failure.
+FORGETS = 60
 
 
 def up(chosen, progress):
@@ -235,22 +240,26 @@ def leader(chosen):
 
 def failures(chosen, resource):
     """The operations of a resource that failed and are not forgotten yet, as ``OPERATION on NODE: why``."""
-    return [text for operation, text in _failures(chosen) if operation.startswith(f"{resource}_")]
+    return [text for operation, text, _ in _failures(chosen) if operation.startswith(f"{resource}_")]
 
 
 def lasting_failures(chosen):
-    """The same of all resources that have no failure-timeout, and the hosts whose last fencing failed."""
+    """The same of all resources that no failure-timeout ends, or has ended, and the hosts whose last fencing failed."""
     last = {}
-    passing = {
-        primitive.get("id")
+    timeouts = {
+        primitive.get("id"): int(pair.get("value").rstrip("s"))
         for primitive in ElementTree.fromstring(cib(chosen)).iter("primitive")
-        if primitive.find("./meta_attributes/nvpair[@name='failure-timeout']") is not None
+        for pair in primitive.findall("./meta_attributes/nvpair[@name='failure-timeout']")
     }
     # The newest comes first.
     for event in reversed(_monitor(chosen)[1].findall("./fence_history/fence_event")):
         last[event.get("target")] = event
-    # An operation is called RESOURCE_OPERATION_INTERVAL.
-    failed = [text for operation, text in _failures(chosen) if operation.rsplit("_", 2)[0] not in passing]
+    failed = []
+    for operation, text, since in _failures(chosen):
+        # An operation is called RESOURCE_OPERATION_INTERVAL.
+        timeout = timeouts.get(operation.rsplit("_", 2)[0])
+        if timeout is None or time.time() > since + timeout + FORGETS:
+            failed.append(text)
     return failed + [
         f"{event.get('action')} of {host}: {event.get('exit-reason')}"
         for host, event in sorted(last.items())
@@ -259,12 +268,14 @@ def lasting_failures(chosen):
 
 
 def _failures(chosen):
+    """The failed operations: name, what to tell of it, and when it failed (seconds since the epoch)."""
     found = _monitor(chosen)[1].findall("./failures/failure")
     return [
         # Pacemaker 2.1.5 escapes the reason twice.
         (
             entry.get("op_key"),
             f"{entry.get('op_key')} on {entry.get('node')}: {html.unescape(entry.get('exitreason'))}",
+            datetime.datetime.strptime(entry.get("last-rc-change"), "%Y-%m-%d %H:%M:%S%z").timestamp(),
         )
         for entry in found
     ]

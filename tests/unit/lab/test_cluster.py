@@ -11,8 +11,10 @@ STATUS = """\
 <pacemaker-result>
   <summary><current_dc with_quorum="true"/></summary>
   <failures>
-    <failure op_key="nova-evacuate_monitor_10000" node="control-2" exitreason="engine hung"/>
-    <failure op_key="nova-evacuate-too_start_0" node="control-1" exitreason="another"/>
+    <failure op_key="nova-evacuate_monitor_10000" node="control-2" exitreason="engine hung"
+             last-rc-change="2026-01-01 00:00:00Z"/>
+    <failure op_key="nova-evacuate-too_start_0" node="control-1" exitreason="another"
+             last-rc-change="2026-01-01 00:00:00Z"/>
   </failures>
   <fence_history>
     <fence_event action="reboot" target="a" status="success"/>
@@ -81,9 +83,16 @@ def test_failures_are_those_of_one_resource(controls):
     ]
 
 
-def test_failures_that_last_are_those_that_no_timeout_ends_and_fencing_that_was_not_made_good(controls, monkeypatch):
+@pytest.mark.parametrize(
+    ("age", "is_late"), [(0, False), (120 + cluster.FORGETS, False), (121 + cluster.FORGETS, True)]
+)
+def test_failures_last_that_no_timeout_ends_or_has_ended_and_fencing_that_was_not_made_good(
+    controls, monkeypatch, age, is_late
+):
     monkeypatch.setattr(cluster, "cib", lambda chosen: CIB)
+    monkeypatch.setattr(cluster, "time", types.SimpleNamespace(time=lambda: 1767225600 + age))
     assert cluster.lasting_failures(settings.Settings()) == [
+        *(["nova-evacuate_monitor_10000 on control-2: engine hung"] if is_late else []),
         "nova-evacuate-too_start_0 on control-1: another",
         "reboot of b: no route",
     ]
