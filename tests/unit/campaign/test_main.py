@@ -94,8 +94,16 @@ def test_it_ends_when_the_lab_cannot_be_used(lab_of_notes, monkeypatch, tmp_path
     assert lab_of_notes[-2:] == ["heal", "patient"]
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C is heeded, though a shell that runs the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_ends_it_has_the_lab_healed(lab_of_notes, monkeypatch, tmp_path, number):
+def test_who_ends_it_has_the_lab_healed(lab_of_notes, monkeypatch, tmp_path, number, interruptible):
     def ended():
         os.kill(os.getpid(), number)
         raise AssertionError("it went on")
