@@ -184,14 +184,15 @@ class Engine:
         """
         self._silences.observe(services, self._clock())
         silent = self._silences.lasting(self._clock())
-        self._unflagged = []
+        found = []
         if silent or any(map(mark.is_marked, services.values())):
             nodes = self._observer.nova_names(self._cluster.remote_nodes(), services)
-            self._unflagged = unflagged.alarms(services, nodes, self._claims.flags, self._cluster.attribute)
+            found = unflagged.alarms(services, nodes, self._claims.flags, self._cluster.attribute)
             if silent:
                 adrift = self._cluster.adrift()
                 # A host that is fenced just now is flagged before it is adrift.
-                self._unflagged += unfenced.alarms(silent, nodes, adrift, self._cluster.flags())
+                found += unfenced.alarms(silent, nodes, adrift, self._cluster.flags())
+        self._unflagged = found
         self._claims.seen_to()
         said = [f"{step.host}: {step.reason}" for step in self._unflagged]
         self._state.complain("unflagged", "; ".join(said) or None)
