@@ -7,6 +7,7 @@ which that is noticed (measured, Pacemaker 2.1.5). It then takes the host for on
 could prove that it is dead, so an operator is told to have it fenced.
 """
 
+from nova_ha import reserve
 from nova_ha.steps import Wait
 
 # Seconds for which a host must have been seen silent: Pacemaker has noticed its death, and fenced it, by then.
@@ -24,12 +25,17 @@ class Silences:
 
         :param services: ``{Nova's host name: snapshot.Service}``
         """
-        silent = [name for name, each in services.items() if each.enabled and not each.up and not each.forced_down]
-        self._since = {name: self._since.get(name, now) for name in silent}
+        self._since = {name: self._since.get(name, now) for name, each in services.items() if _is_silent(each)}
 
     def lasting(self, now):
         """Nova's names of the hosts that have been silent for too long."""
         return {name for name, since in self._since.items() if now - since >= PATIENCE}
+
+
+def _is_silent(service):
+    """One that is disabled is off on purpose, perhaps; unless it is held in reserve."""
+    should_report = (service.enabled or reserve.is_reserved(service)) and not service.forced_down
+    return should_report and not service.up
 
 
 def alarms(silent, nodes, adrift, flagged):

@@ -5,7 +5,7 @@ import pytest
 
 from nova_ha import unfenced
 from nova_ha.unfenced import PATIENCE
-from tests.unit.worlds import living, service
+from tests.unit.worlds import living, service, spare
 
 NODES = {"node-1": "c1"}
 
@@ -14,6 +14,7 @@ NODES = {"node-1": "c1"}
     ("one", "is_silent"),
     [
         (living("c1", up=False), True),
+        (spare("c1", up=False), True),
         (living("c1"), False),
         (living("c1", up=False, enabled=False, reason="new memory"), False),  # off on purpose
         (living("c1", up=False, forced_down=True), False),
