@@ -385,3 +385,26 @@ def test_a_second_engine_does_not_let_a_host_start_that_may_have_queued_what_the
     story.second_engine()
     story.run(20)
     story.heals()
+
+
+def test_an_instance_that_a_late_request_broke_after_its_host_s_flag_was_deleted_is_an_operators():
+    story = Story(
+        names=["error, off"],
+        hosts=2,
+        reserved=1,
+        rules=Rules(no_room_patience=60, reserve_destination=True),
+        runs_nova_compute=True,
+        in_flight=40,
+        spawn_seconds=0.1,
+        workers=PROMPT,
+        request_seconds=0.01,
+        first_look=4.9,
+    )
+    story.dies(0, 0, False)
+    story.run(2)
+    story.dies(2, 2, False)
+    story.dies(0, 0, False)
+    story.run(70)
+    story.run(1)
+    story.flag_deleted(0)
+    story.heals()

@@ -206,6 +206,9 @@ class Scene:
                 self.fenced(host)
             if "has not reported to Nova since the recovery" in reason:
                 self.boots(host)
+            elsewhere = re.search(r"once it is well: openstack server set --state active (\S+)", reason)
+            if elsewhere:
+                self.nova.set(elsewhere.group(1), vm_state="active", task_state=None)
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_start(instance):
                 continue
