@@ -282,8 +282,9 @@ def unsettled(case):
         instance = case.host.whereabouts.get(record.instance)
         stuck = case.attempts.age(record, case.now) >= case.rules.stuck_after
         if stuck and instance is not None:
-            reason += f", and it is {instance.vm_state} on {instance.host}, task {instance.task_state}: see to it"
-            reason += f" there, and once it is well: openstack server set --state active {instance.id}"
+            reason += f", and it is {instance.vm_state} on {instance.host}, task {instance.task_state}: see to it there"
+            if instance.vm_state == "error":
+                reason += f"; once it is well: openstack server set --state active {instance.id}"
         found.append(case.wait(reason, alarm=stuck))
     return found
 

@@ -207,7 +207,7 @@ class Scene:
             if "has not reported to Nova since the recovery" in reason:
                 self.boots(host)
             elsewhere = re.search(r"once it is well: openstack server set --state active (\S+)", reason)
-            if elsewhere:
+            if elsewhere and not self._may_start(elsewhere.group(1)):
                 self.nova.set(elsewhere.group(1), vm_state="active", task_state=None)
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_start(instance):
