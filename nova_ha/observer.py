@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from nova_ha import flag, hostnames, policy, reserve, restore, states
+from nova_ha import flag, hostnames, mark, policy, reserve, restore, states
 from nova_ha.snapshot import FINISHED, Host, World, unfinished
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
@@ -105,7 +105,8 @@ class Observer:
         )
         self._first_broken = self._broken_now
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
-        fenced += [services[name] for name in self.nova_names(others, services).values()]
+        names = self.nova_names([*flags, *others], services)
+        fenced += [services[names[host]] for host in others if host in names]
         instances = [instance for host in hosts for instance in host.instances]
         self._world = World(
             hosts,
@@ -115,6 +116,7 @@ class Observer:
             selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
             contested=any(map(flag.claimant, others.values())),
+            unflagged=frozenset(s.host for s in services.values() if mark.is_marked(s)) - set(names.values()),
         )
         self._read_at = self._clock()
         return self._world

@@ -153,6 +153,7 @@ class World:
     :param selection: what flavors and images select instances, a ``policy.Selection``
     :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
     :param contested: another engine has claims, and may be sending requests that this one does not know of
+    :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
     """
 
     hosts: tuple[Host, ...] = ()
@@ -162,6 +163,7 @@ class World:
     selection: Optional[Selection] = None
     dead: frozenset = frozenset()
     contested: bool = False
+    unflagged: frozenset = frozenset()
 
     def with_online(self, nodes):
         """The same, with which hosts the cluster reaches.

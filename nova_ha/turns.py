@@ -55,6 +55,7 @@ class _Turns:
         self._coming = list(filter(is_coming, world.hosts))
         self._twice = bool(world.asked_for_twice)
         self._contested = world.contested
+        self._unflagged = world.unflagged
         self._awaited = {step.instance.id for step in steps if not isinstance(step, Leave)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
@@ -67,6 +68,9 @@ class _Turns:
         if not isinstance(step, Evacuate):
             return step
         instance = step.instance.id
+        for name in sorted(self._unflagged):
+            if self._hosts[step.host].inherited or self._attempts.may_be_queued(instance, name):
+                return Wait(step.host, f"it may be queued at {name}, whose flag was deleted", step.instance)
         ahead = [host for host in self._coming if self._may_be_queued(instance, host) and not _is_kept_off(host)]
         for host in ahead:
             self._hold_back(host, f"instance {instance}, which may be queued here, is to be evacuated")

@@ -408,3 +408,29 @@ def test_an_instance_that_a_late_request_broke_after_its_host_s_flag_was_deleted
     story.run(1)
     story.flag_deleted(0)
     story.heals()
+
+
+def test_what_may_be_queued_at_a_host_whose_flag_was_deleted_is_not_evacuated_meanwhile():
+    story = Story(
+        names=["resized"],
+        hosts=3,
+        reserved=0,
+        rules=Rules(no_room_patience=60),
+        runs_nova_compute=True,
+        in_flight=40,
+        spawn_seconds=0.1,
+        workers=PROMPT,
+        request_seconds=0.01,
+        first_look=4.9,
+    )
+    story.dies(0, 0, False)
+    story.run(2)
+    story.dies(0, 0, False)
+    story.dies_beside(0, 1, False)
+    story.run(20)
+    story.dies(0, 0, False)
+    story.run(70)
+    story.spawns(["failed"])
+    story.run(70)
+    story.flag_deleted(0)
+    story.heals()

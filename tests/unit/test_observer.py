@@ -169,6 +169,18 @@ def test_hosts_that_others_see_to_are_dead_too_if_they_are_forced_down(found, de
 
 
 @pytest.mark.parametrize(
+    ("flags", "others", "unflagged"),
+    [
+        ({"compute-1": OURS}, {}, {"compute-2"}),
+        ({"compute-1": OURS, "compute-2": "no"}, {}, set()),
+        ({"compute-1": OURS}, {"compute-2": "yes"}, set()),
+    ],
+)
+def test_a_host_that_is_out_of_service_without_a_flag_is_noticed(flags, others, unflagged):
+    assert Watch(service(), service("compute-2")).look(flags=flags, others=others).unflagged == unflagged
+
+
+@pytest.mark.parametrize(
     ("value", "is_contested"), [("yes", False), ("go", False), ("control-2@7", True), ("maybe", False)]
 )
 def test_another_engine_that_has_a_claim_is_noticed(value, is_contested):

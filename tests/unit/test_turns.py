@@ -157,6 +157,26 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
     assert kinds(about(found, "compute-2")) == ["LetStart" if starts else "Wait"]
 
 
+@pytest.mark.parametrize(
+    ("attempts", "inherited", "step"),
+    [
+        (sent("compute-2"), False, "Wait"),
+        (sent(None), False, "Wait"),
+        (sent("compute-3"), False, "Evacuate"),
+        (nothing_asked(), False, "Evacuate"),
+        (nothing_asked(), True, "Wait"),  # the engine before this one may have sent it there
+    ],
+)
+def test_an_instance_waits_for_a_host_where_it_may_be_queued_and_whose_flag_was_deleted(attempts, inherited, step):
+    found = decided(
+        source(inherited=inherited),
+        attempts=attempts,
+        services=[*OTHERS, service("compute-2")],
+        unflagged=frozenset({"compute-2"}),
+    )
+    assert evacuations(found) == [step]
+
+
 @pytest.mark.parametrize("value", ["restart", OURS])
 def test_no_host_starts_while_another_engine_has_claims(value):
     found = decided(other(value, True, 20.0, live_migrations=()), services=OTHERS, contested=True)
