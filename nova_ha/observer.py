@@ -105,7 +105,8 @@ class Observer:
         )
         self._first_broken = self._broken_now
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
-        names = self.nova_names([*flags, *others], services)
+        flagged = {**flags, **others}
+        names = self.nova_names(flagged, services)
         fenced += [services[names[host]] for host in others if host in names]
         instances = [instance for host in hosts for instance in host.instances]
         self._world = World(
@@ -116,6 +117,9 @@ class Observer:
             selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
             contested=any(map(flag.claimant, others.values())),
+            late=self._late({names[host] for host, value in flagged.items() if host in names and flag.is_dead(value)})
+            if len(flagged) > 1
+            else frozenset(),
             unflagged=frozenset(s.host for s in services.values() if mark.is_marked(s)) - set(names.values()),
         )
         self._read_at = self._clock()
@@ -225,6 +229,11 @@ class Observer:
         if not broken and not any(record.in_flight or record.status == "done" for record in evacuations):
             self._well[host.name] = ((evacuations, arrivals, broken), self._clock())
         return evacuations, arrivals, broken
+
+    def _late(self, dead):
+        """The ids of the instances that a late request has left in error, but for those on hosts that are dead."""
+        found = self._cloud.in_error()
+        return frozenset(each.id for each in found if each.task_state in states.LATE and each.host not in dead)
 
     def _broken(self, records):
         """The instances of some records that late requests have set to error; each with for how long it has been so."""

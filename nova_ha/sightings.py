@@ -46,6 +46,7 @@ class Sightings:
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since = None  # since when reports have come all the time
         self._sent_on = {}  # instance id -> {id of a record: when its destination was seen to change}
+        self._left = {}  # host -> ids of the instances that were to be moved away from it
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
@@ -77,6 +78,7 @@ class Sightings:
         :param dead: Nova's names of the hosts that are proved dead
         """
         seen = self._seen.setdefault(record.id, now)
+        self._left.setdefault(record.source, set()).add(record.instance)
         state = (record.status, record.destination)
         former, _ = self._records.get(record.id, (state, now))
         if former[1] != record.destination and former[1] is not None:
@@ -209,10 +211,15 @@ class Sightings:
         return self.was_sent_to(instance, host) or instance in self._waiting
 
     def may_have_the_same(self, host, other):
-        """Whether evacuations of one instance may be queued at both hosts."""
+        """Whether requests for one instance may be queued at both hosts: evacuations, or an owner's request."""
         # Asked of each two hosts of a failed rack: it must not cost a look at each instance.
         waiting, sent = self._waiting.keys(), (self.sent_to(host), self.sent_to(other))
         if not sent[0].isdisjoint(sent[1]) or not all(map(waiting.isdisjoint, sent)):
+            return True
+        left = self._left.get(host, frozenset()), self._left.get(other, frozenset())
+        if not left[0].isdisjoint(sent[1]) or not left[1].isdisjoint(sent[0]):
+            return True
+        if not all(map(waiting.isdisjoint, left)):
             return True
         return any(len(records) > 1 for records in self._waiting.values())
 
@@ -244,6 +251,7 @@ class Sightings:
             memory.clear()
         self._sent_to.clear()
         self._waiting.clear()
+        self._left.clear()
         self._ended.clear()
         self.restarts = Restarts()
 

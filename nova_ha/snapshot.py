@@ -154,6 +154,7 @@ class World:
     :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
     :param contested: another engine has claims, and may be sending requests that this one does not know of
     :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
+    :param late: ids of the instances that late requests have left in error on hosts that live; if several are flagged
     """
 
     hosts: tuple[Host, ...] = ()
@@ -164,6 +165,7 @@ class World:
     dead: frozenset = frozenset()
     contested: bool = False
     unflagged: frozenset = frozenset()
+    late: frozenset = frozenset()
 
     def with_online(self, nodes):
         """The same, with which hosts the cluster reaches.

@@ -12,7 +12,7 @@ such instances take turns, so that neither waits for ever.
 import dataclasses
 
 from nova_ha import flag, sending
-from nova_ha.returning import STOPPING, is_coming
+from nova_ha.returning import RETURN_PATIENCE, STOPPING, is_coming
 from nova_ha.snapshot import unfinished
 from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
 
@@ -56,6 +56,7 @@ class _Turns:
         self._twice = bool(world.asked_for_twice)
         self._contested = world.contested
         self._unflagged = world.unflagged
+        self._late = world.late
         self._awaited = {step.instance.id for step in steps if not isinstance(step, Leave)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
@@ -85,17 +86,31 @@ class _Turns:
         if not isinstance(step, (Close, LetStart)):
             return step
         host = self._hosts[step.host]
-        reason = self._by_engines() or self._by_instances(host, isinstance(step, Close)) or self._by_hosts(host)
+        late = self._by_late_requests(host)
+        reason = self._by_engines() or late or self._by_instances(host, isinstance(step, Close)) or self._by_hosts(host)
         if reason is None:
             self._started.append(host)
             return step
         if isinstance(step, Close):
             return dataclasses.replace(step, held=True, reason=f"{step.reason}; {reason}")
-        return Wait(step.host, reason)
+        return Wait(step.host, reason, alarm=late is not None and host.flagged_for >= RETURN_PATIENCE)
 
     def _by_engines(self):
         """Why no host must start because of another engine, which the cluster has not stopped yet, or None."""
         return "another engine may be evacuating an instance that may be queued here" if self._contested else None
+
+    def _by_late_requests(self, host):
+        """Why a host must not start because of an instance that another one's late request has broken, or None.
+
+        It looks as one that waits for what is queued here (measured).
+        """
+        for instance in sorted(self._late):
+            if self._may_be_queued(instance, host):
+                return (
+                    f"instance {instance}, which may be queued here, is in error with the task of a late request: it is"
+                    f" healed first; by hand, once it is well: openstack server set --state active {instance}"
+                )
+        return None
 
     def _by_instances(self, host, is_being_closed):
         """Why a host must not start because of an instance that may be queued there, or None."""

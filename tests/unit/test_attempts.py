@@ -638,7 +638,7 @@ def test_where_an_instance_may_be_queued(destination, status, seconds, queued):
         ({"i1": [(7, None)], "i2": [(8, "compute-2")]}, False),
     ],
 )
-def test_whether_two_hosts_may_have_one_instance_queued(sent, same):
+def test_whether_two_hosts_may_have_an_evacuation_of_one_instance_queued(sent, same):
     attempts = Attempts()
     records = [
         record(id, "accepted", instance, destination=destination)
@@ -647,6 +647,26 @@ def test_whether_two_hosts_may_have_one_instance_queued(sent, same):
     ]
     for moment in (0, SETTLE):
         attempts.observe(seen(*records), NOW + moment)
+    assert attempts.may_have_the_same("compute-2", "compute-3") is same
+    assert attempts.may_have_the_same("compute-3", "compute-2") is same
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "same"),
+    [
+        ("compute-2", "compute-3", True),
+        ("compute-3", "compute-2", True),
+        ("compute-2", None, True),
+        ("compute-2", "compute-4", False),
+        ("compute-1", "compute-3", False),
+    ],
+)
+def test_whether_a_host_may_have_what_the_owner_asked_for_of_an_instance_that_another_may_have_queued(
+    source, destination, same
+):
+    attempts = Attempts()
+    for moment in (0, SETTLE):
+        attempts.observe(seen(record(7, "accepted", source=source, destination=destination)), NOW + moment)
     assert attempts.may_have_the_same("compute-2", "compute-3") is same
     assert attempts.may_have_the_same("compute-3", "compute-2") is same
 

@@ -434,3 +434,29 @@ def test_what_may_be_queued_at_a_host_whose_flag_was_deleted_is_not_evacuated_me
     story.run(70)
     story.flag_deleted(0)
     story.heals()
+
+
+def test_an_owner_s_late_request_and_an_evacuation_of_the_same_instance_are_not_taken_up_at_once():
+    story = Story(
+        names=["active"],
+        hosts=3,
+        reserved=0,
+        rules=Rules(no_room_patience=60),
+        runs_nova_compute=True,
+        in_flight=40,
+        spawn_seconds=0.1,
+        workers=PROMPT,
+        request_seconds=0.01,
+        first_look=4.9,
+    )
+    story.dies(0, 0, False)
+    story.run(2)
+    story.dies(1, 0, False)
+    story.run(3)
+    story.dies(1, 0, False)
+    story.run(1)
+    story.dies_beside(0, 2, False)
+    story.run(1)
+    story.dies_and_is_forgotten(0)
+    story.rebuilt(0)
+    story.heals()

@@ -181,6 +181,25 @@ def test_a_host_that_is_out_of_service_without_a_flag_is_noticed(flags, others, 
 
 
 @pytest.mark.parametrize(
+    ("flags", "others", "late"),
+    [
+        ({"compute-1": OURS}, {}, set()),  # not asked for
+        ({"compute-1": OURS, "compute-2": "restart"}, {}, {"i2"}),
+        ({"compute-1": OURS}, {"compute-2": "yes"}, {"i2"}),
+        ({"compute-1": OURS}, {"compute-3": "yes"}, set()),
+    ],
+)
+def test_what_late_requests_have_broken_is_noticed_where_it_may_matter(flags, others, late):
+    watch = Watch(service(), service("compute-2"), service("compute-3"))
+    watch.cloud.errors = (
+        instance(1, vm_state="error", task_state="rebuilding", host="compute-1"),  # to be evacuated
+        instance(2, vm_state="error", task_state="rebuilding", host="compute-3"),
+        instance(3, vm_state="error", task_state=None, host="compute-3"),
+    )
+    assert watch.look(flags=flags, others=others).late == late
+
+
+@pytest.mark.parametrize(
     ("value", "is_contested"), [("yes", False), ("go", False), ("control-2@7", True), ("maybe", False)]
 )
 def test_another_engine_that_has_a_claim_is_noticed(value, is_contested):
