@@ -479,6 +479,9 @@ class Cloud:
     def restoring(self):
         return ()
 
+    def in_error(self):
+        return ()
+
     def selection(self, tag):
         return Selection(tag in self.tagged)
 
