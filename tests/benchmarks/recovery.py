@@ -16,6 +16,7 @@ import dataclasses
 import json
 import statistics
 import sys
+import time
 from typing import Optional
 
 from tests.benchmarks.bareloop import BareLoop
@@ -106,14 +107,14 @@ def _median(values):
     return None if None in values else statistics.median(values)
 
 
-def figures(past, hosts, ids):
+def figures(past, hosts, ids, died):
     """The figures of one recovery.
 
     :param past: ``history.History``
     :param hosts: the hosts that died
     :param ids: of the instances that were on them
+    :param died: when they began to, seconds since the epoch: Pacemaker may notice before the last process is gone
     """
-    died = min(change.time for change in past.power if change.host in hosts and not change.on)
     phases = [{m.phase: m.time - died for m in timeline.moments(past, host, died)} for host in hosts]
     since = died + min(phase["flagged"] for phase in phases)
     flags = [[change for change in past.flags if change.host == host and change.time >= since] for host in hosts]
@@ -153,10 +154,10 @@ def by_engine(lab, hosts, count):
     """The engine recovers the hosts, to the end."""
     healing.heal(lab)
     with scenario.recorded(lab) as story:
-        ids = _lose(lab, hosts, count)
+        lost = _lose(lab, hosts, count)
         for host in hosts:
             _await_flag(host, "to be cleared", None, RETURN_LIMIT)
-        return figures(story.history(), hosts, ids)
+        return figures(story.history(), hosts, *lost)
 
 
 def by_loop(lab, hosts, count):
@@ -166,9 +167,9 @@ def by_loop(lab, hosts, count):
     try:
         with scenario.recorded(lab) as story:
             loop = BareLoop(lab, hosts)
-            ids = _lose(lab, hosts, count)
+            lost = _lose(lab, hosts, count)
             loop.run(_await_flagged)
-            return dataclasses.replace(figures(story.history(), hosts, ids), others=0, all_others=0)
+            return dataclasses.replace(figures(story.history(), hosts, *lost), others=0, all_others=0)
     finally:
         cluster.pcs(lab, "resource", "enable", cluster.ENGINE, "--wait=60")
 
@@ -177,16 +178,17 @@ MEASURE = {"engine": by_engine, "loop": by_loop}
 
 
 def _lose(lab, hosts, count):
-    """Boot instances on the hosts, as many on each, and let all of them die; returns the ids."""
+    """Boot instances on the hosts, as many on each, and let all of them die; returns the ids, and when."""
     shares = [count // len(hosts) + (place < count % len(hosts)) for place in range(len(hosts))]
     ids = [
         ident
         for host, share in zip(hosts, shares)
         for ident in workload.boot(lab, share, host, BOOT_LIMIT, prefix=host)
     ]
+    died = time.time()
     for host in hosts:
         faults.kill(host)
-    return ids
+    return ids, died
 
 
 def _await_flagged(host):

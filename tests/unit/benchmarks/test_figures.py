@@ -47,20 +47,20 @@ RECOVERED = History(
 
 
 def test_figures_of_a_recovery_count_from_the_flag():
-    found = recovery.figures(RECOVERED, ["compute-1"], ["i1", "i2"])
-    assert found == recovery.Figures(1.5, 3.0, 5.0, 0.5, 1.5, 7.5, 9.0, 41.0, others=2, all_others=3)
+    found = recovery.figures(RECOVERED, ["compute-1"], ["i1", "i2"], 94.0)
+    assert found == recovery.Figures(2.5, 4.0, 6.0, 0.5, 1.5, 7.5, 9.0, 41.0, others=2, all_others=3)
 
 
 def test_of_several_hosts_the_last_counts():
-    found = recovery.figures(RECOVERED, ["compute-1", "compute-2"], ["i2"])
+    found = recovery.figures(RECOVERED, ["compute-1", "compute-2"], ["i2"], 94.0)
     # Since the first flag; the second host was neither closed nor cleared.
-    assert found == recovery.Figures(None, None, 47.0, 0.5, 1.5, 7.5, None, None, others=3, all_others=3)
+    assert found == recovery.Figures(None, None, 48.0, 0.5, 1.5, 7.5, None, None, others=3, all_others=3)
 
 
 def test_what_has_not_happened_is_none():
     past = History(power=POWER_OFF, guests=STARTED, flags=(FlagChange(FLAGGED, "compute-1", "yes"),))
-    found = recovery.figures(past, ["compute-1"], ["i1", "i2"])
-    assert found == recovery.Figures(None, None, 5.0, None, None, None, None, None, others=0, all_others=0)
+    found = recovery.figures(past, ["compute-1"], ["i1", "i2"], 94.0)
+    assert found == recovery.Figures(None, None, 6.0, None, None, None, None, None, others=0, all_others=0)
 
 
 def test_median_is_taken_figure_by_figure():
