@@ -117,9 +117,7 @@ class Observer:
             selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
             contested=any(map(flag.claimant, others.values())),
-            late=self._late({names[host] for host, value in flagged.items() if host in names and flag.is_dead(value)})
-            if len(flagged) > 1
-            else frozenset(),
+            late=self._late(flagged, names),
             unflagged=frozenset(s.host for s in services.values() if mark.is_marked(s)) - set(names.values()),
         )
         self._read_at = self._clock()
@@ -230,8 +228,14 @@ class Observer:
             self._well[host.name] = ((evacuations, arrivals, broken), self._clock())
         return evacuations, arrivals, broken
 
-    def _late(self, dead):
-        """The ids of the instances that a late request has left in error, but for those on hosts that are dead."""
+    def _late(self, flagged, names):
+        """The ids of the instances that a late request has left in error, but for those on hosts that are dead.
+
+        Of interest to a host that may have taken requests for them, too: there is none if no other host is flagged.
+        """
+        if len(flagged) < 2:
+            return frozenset()
+        dead = {names[host] for host, value in flagged.items() if host in names and flag.is_dead(value)}
         found = self._cloud.in_error()
         return frozenset(each.id for each in found if each.task_state in states.LATE and each.host not in dead)
 
