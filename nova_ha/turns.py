@@ -53,10 +53,7 @@ class _Turns:
         self._attempts = attempts
         self._hosts = {host.name: host for host in world.hosts}
         self._coming = list(filter(is_coming, world.hosts))
-        self._twice = bool(world.asked_for_twice)
-        self._contested = world.contested
-        self._unflagged = world.unflagged
-        self._late = world.late
+        self._world = world
         self._awaited = {step.instance.id for step in steps if not isinstance(step, Leave)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
@@ -69,7 +66,7 @@ class _Turns:
         if not isinstance(step, Evacuate):
             return step
         instance = step.instance.id
-        for name in sorted(self._unflagged):
+        for name in sorted(self._world.unflagged):
             if self._hosts[step.host].inherited or self._attempts.may_be_queued(instance, name):
                 return Wait(step.host, f"it may be queued at {name}, whose flag was deleted", step.instance)
         ahead = [host for host in self._coming if self._may_be_queued(instance, host) and not _is_kept_off(host)]
@@ -97,14 +94,14 @@ class _Turns:
 
     def _by_engines(self):
         """Why no host must start because of another engine, which the cluster has not stopped yet, or None."""
-        return "another engine may be evacuating an instance that may be queued here" if self._contested else None
+        return "another engine may be evacuating an instance that may be queued here" if self._world.contested else None
 
     def _by_late_requests(self, host):
         """Why a host must not start because of an instance that another one's late request has broken, or None.
 
         It looks as one that waits for what is queued here (measured).
         """
-        for instance in sorted(self._late):
+        for instance in sorted(self._world.late):
             if self._may_be_queued(instance, host):
                 return (
                     f"instance {instance}, which may be queued here, is in error with the task of a late request: it is"
@@ -130,7 +127,7 @@ class _Turns:
         instance was asked for twice shows.
         """
         for other in self._started:
-            known = not (host.inherited and other.inherited) and not self._twice
+            known = not (host.inherited and other.inherited) and not self._world.asked_for_twice
             if not known or self._attempts.may_have_the_same(host.service.host, other.service.host):
                 if host.online and other in self._coming:
                     self._hold_back(other, f"{host.name}, which may have been asked for the same instance, is back")
