@@ -293,13 +293,18 @@ def test_a_record_that_never_ends_does_not_keep_a_host_whose_instance_is_elsewhe
     assert kinds(found) == [kind]
 
 
-def test_a_host_that_cannot_be_closed_is_reported():
-    left = host(evacuations=[record(7, "accepted")], whereabouts={"i1": dataclasses.replace(ARRIVED, vm_state="error")})
+@pytest.mark.parametrize(
+    ("state", "is_healed_by_hand"),
+    [({"vm_state": "error"}, True), ({"task_state": "rebuilding"}, False)],  # somebody may be at work on the latter
+)
+def test_a_host_that_cannot_be_closed_is_reported_with_the_way_out(state, is_healed_by_hand):
+    left = host(evacuations=[record(7, "accepted")], whereabouts={"i1": dataclasses.replace(ARRIVED, **state)})
     attempts = nothing_asked()
     for second in range(0, 2000, 10):
         attempts.observe(left, NOW + second)
     (found,) = decided(left, attempts=attempts, now=NOW + 2000)
-    assert isinstance(found, Close) or found.alarm
+    assert found.alarm and "see to it there" in found.reason
+    assert ("openstack server set --state active i1" in found.reason) == is_healed_by_hand
 
 
 @pytest.mark.parametrize(

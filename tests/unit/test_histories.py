@@ -8,6 +8,7 @@ same two thousand each time.
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -324,6 +325,11 @@ STORIES = st.builds(
 )
 @given(STORIES, st.lists(EVENTS, min_size=5, max_size=20))
 def test_whatever_happens_the_rules_hold_and_everything_comes_back(story, events):
+    unfolds(story, events)
+
+
+def unfolds(story, events):
+    """The first host dies, then all of that happens, and in the end everything must be well."""
     story.dies(0, 0, False)
     story.run(2)
     for kind, arguments, seconds in events:
@@ -332,131 +338,71 @@ def test_whatever_happens_the_rules_hold_and_everything_comes_back(story, events
     story.heals()
 
 
-def test_hosts_that_die_in_the_middle_of_each_others_evacuations_all_come_back():
-    """Each begun evacuation's destination is back before anybody has looked at what became of it."""
-    story = Story(
-        names=["active", "error, off"],
-        hosts=3,
-        reserved=0,
-        rules=Rules(no_room=RESTART_IN_PLACE, no_room_patience=60, guard=Guard(max_share=100)),
-        runs_nova_compute=True,
-        in_flight=40,
-        spawn_seconds=4,
-        workers=LATE,
-        request_seconds=0.3,
-        first_look=4.9,
-    )
-    story.dies(0, 0, False)
-    story.run(2)
-    story.nova_compute_is_well()
-    story.run(1)
-    story.dies(2, 0, False)
-    story.run(1)
-    story.dies_beside(1, 1, False)
-    story.nova_compute_is_well()
-    story.engine_moves("control-1")
-    story.heals()
+# What chance had found once, in the shortest form: what was wrong, of which cloud, and by what events.
+FOUND = {
+    "hosts that died in the middle of each other's evacuations waited for each other for ever": (
+        {
+            "names": ["active", "error, off"],
+            "rules": Rules(no_room=RESTART_IN_PLACE, no_room_patience=60, guard=Guard(max_share=100)),
+            "spawn_seconds": 4,
+            "workers": LATE,
+            "request_seconds": 0.3,
+        },
+        [
+            ("nova_compute_is_well", (), 1),
+            ("dies", (2, 0, False), 1),
+            ("dies_beside", (1, 1, False), 0),
+            ("nova_compute_is_well", (), 0),
+            ("engine_moves", ("control-1",), 0),
+        ],
+    ),
+    "a second engine let a host start that had queued what the first one was just evacuating": (
+        {"hosts": 5, "spawn_seconds": 4, "request_seconds": 0.3},
+        [
+            ("dies_beside", (1, 8, False), 70),
+            ("fenced_again", (1,), 1),
+            ("boots", (), 0),
+            ("answers", (["lost"],), 70),
+            ("dies", (3, 0, False), 70),
+            ("second_engine", (), 20),
+        ],
+    ),
+    "what was queued at a host whose flag was deleted was evacuated": (
+        {"names": ["resized"]},
+        [
+            ("dies", (0, 0, False), 0),
+            ("dies_beside", (0, 1, False), 20),
+            ("dies", (0, 0, False), 70),
+            ("spawns", (["failed"],), 70),
+            ("flag_deleted", (0,), 0),
+        ],
+    ),
+    "an evacuation was taken up where an owner's late request had prepared the instance for it": (
+        {},
+        [
+            ("dies", (1, 0, False), 3),
+            ("dies", (1, 0, False), 1),
+            ("dies_beside", (0, 2, False), 1),
+            ("dies_and_is_forgotten", (0,), 0),
+            ("rebuilt", (0,), 0),
+        ],
+    ),
+}
 
 
-def test_a_second_engine_does_not_let_a_host_start_that_may_have_queued_what_the_first_evacuates():
-    story = Story(
-        names=["active"],
-        hosts=5,
-        reserved=0,
-        rules=Rules(no_room_patience=60),
-        runs_nova_compute=True,
-        in_flight=40,
-        spawn_seconds=4,
-        workers=PROMPT,
-        request_seconds=0.3,
-        first_look=4.9,
-    )
-    story.dies(0, 0, False)
-    story.run(2)
-    story.dies_beside(1, 8, False)
-    story.run(70)
-    story.fenced_again(1)
-    story.run(1)
-    story.boots()
-    story.answers(["lost"])
-    story.run(70)
-    story.dies(3, 0, False)
-    story.run(70)
-    story.second_engine()
-    story.run(20)
-    story.heals()
-
-
-def test_an_instance_that_a_late_request_broke_after_its_host_s_flag_was_deleted_is_an_operators():
-    story = Story(
-        names=["error, off"],
-        hosts=2,
-        reserved=1,
-        rules=Rules(no_room_patience=60, reserve_destination=True),
-        runs_nova_compute=True,
-        in_flight=40,
-        spawn_seconds=0.1,
-        workers=PROMPT,
-        request_seconds=0.01,
-        first_look=4.9,
-    )
-    story.dies(0, 0, False)
-    story.run(2)
-    story.dies(2, 2, False)
-    story.dies(0, 0, False)
-    story.run(70)
-    story.run(1)
-    story.flag_deleted(0)
-    story.heals()
-
-
-def test_what_may_be_queued_at_a_host_whose_flag_was_deleted_is_not_evacuated_meanwhile():
-    story = Story(
-        names=["resized"],
-        hosts=3,
-        reserved=0,
-        rules=Rules(no_room_patience=60),
-        runs_nova_compute=True,
-        in_flight=40,
-        spawn_seconds=0.1,
-        workers=PROMPT,
-        request_seconds=0.01,
-        first_look=4.9,
-    )
-    story.dies(0, 0, False)
-    story.run(2)
-    story.dies(0, 0, False)
-    story.dies_beside(0, 1, False)
-    story.run(20)
-    story.dies(0, 0, False)
-    story.run(70)
-    story.spawns(["failed"])
-    story.run(70)
-    story.flag_deleted(0)
-    story.heals()
-
-
-def test_an_owner_s_late_request_and_an_evacuation_of_the_same_instance_are_not_taken_up_at_once():
-    story = Story(
-        names=["active"],
-        hosts=3,
-        reserved=0,
-        rules=Rules(no_room_patience=60),
-        runs_nova_compute=True,
-        in_flight=40,
-        spawn_seconds=0.1,
-        workers=PROMPT,
-        request_seconds=0.01,
-        first_look=4.9,
-    )
-    story.dies(0, 0, False)
-    story.run(2)
-    story.dies(1, 0, False)
-    story.run(3)
-    story.dies(1, 0, False)
-    story.run(1)
-    story.dies_beside(0, 2, False)
-    story.run(1)
-    story.dies_and_is_forgotten(0)
-    story.rebuilt(0)
-    story.heals()
+@pytest.mark.parametrize("what", FOUND)
+def test_what_was_found_once_stays_mended(what):
+    cloud, events = FOUND[what]
+    usual = {
+        "names": ["active"],
+        "hosts": 3,
+        "reserved": 0,
+        "rules": Rules(no_room_patience=60),
+        "runs_nova_compute": True,
+        "in_flight": 40,
+        "spawn_seconds": 0.1,
+        "workers": PROMPT,
+        "request_seconds": 0.01,
+        "first_look": 4.9,
+    }
+    unfolds(Story(**{**usual, **cloud}), events)
