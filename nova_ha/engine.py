@@ -93,6 +93,7 @@ class Engine:
         self._silences = unfenced.Silences()
         self._connected = False
         self._check_at = 0.0  # when to look whether the cloud still takes us
+        self._look_at = 0.0  # when to look whether the alarms for hosts without a flag still stand
         self._waits = None  # for what, while the cloud or the cluster does not answer
         self._refused_since = None  # since when the cloud has refused us, if it does
         self._awake = False  # the next pass is not to be waited for
@@ -156,7 +157,7 @@ class Engine:
             log.info("connected to Nova")
         elif self._clock() >= self._check_at:
             self._connect()
-        elif self._unflagged or self._claims.vanished:
+        elif self._claims.vanished or (self._unflagged and self._clock() >= self._look_at):
             self._look_for_unflagged(self._observer.services())
         self._steps, services = self._claim() if self._claims.are_free() else ([], None)
         ours = self._claims.ours()
@@ -193,9 +194,11 @@ class Engine:
                 # A host that is fenced just now is flagged before it is adrift.
                 found += unfenced.alarms(silent, nodes, adrift, self._cluster.flags())
         self._unflagged = found
+        self._look_at = self._clock() + IDLE
         self._claims.seen_to()
-        said = [f"{step.host}: {step.reason}" for step in self._unflagged]
-        self._state.complain("unflagged", "; ".join(said) or None)
+        # It becomes an exit reason, which the cluster keeps: one tells what to do, `nova-ha status` tells of all.
+        more = f"; and {len(found) - 1} more: see nova-ha status" if len(found) > 1 else ""
+        self._state.complain("unflagged", f"{found[0].host}: {found[0].reason}{more}" if found else None)
 
     def _claim(self):
         """Take up the hosts that are free to take.

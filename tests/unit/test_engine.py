@@ -1198,6 +1198,29 @@ def test_a_host_that_the_cluster_has_forgotten_is_an_operators_to_have_fenced(an
     assert scene.complaints["unflagged"] is None
 
 
+def test_of_several_hosts_that_nobody_fences_a_monitor_tells_one_and_how_many():
+    scene = Scene(hosts=9)
+    scene.run(5)
+    for host in ("compute-1", "compute-2", "compute-3"):
+        scene.breaks(host)
+    assert scene.run_until(lambda: len(scene.alarms()) == 3, 2 * CHECK + PATIENCE)
+    said = scene.complaints["unflagged"]
+    assert said.startswith("compute-1: ") and said.count("have it fenced") == 1
+    assert said.endswith("; and 2 more: see nova-ha status")
+
+
+def test_whether_a_host_is_still_not_fenced_is_not_looked_at_in_each_pass_of_a_recovery():
+    scene = Scene(hosts=3, spawn_seconds=60)
+    scene.run(5)
+    scene.breaks("compute-3")
+    assert scene.run_until(lambda: ("compute-3", None) in scene.alarms(), 2 * CHECK + PATIENCE)
+    before, passes = scene.cluster.asked_what_is_adrift, scene.nova.asked.count("migrations")
+    scene.dies("compute-1", off=True)
+    scene.run(50)
+    assert scene.nova.asked.count("migrations") - passes > 10
+    assert 3 <= scene.cluster.asked_what_is_adrift - before <= 6
+
+
 def test_a_recovery_asks_for_no_more_when_its_flag_goes():
     scene = Scene().dies("compute-1")
     assert scene.run_until(lambda: scene.cluster.history[-1:] == [("compute-1", None)], 60)

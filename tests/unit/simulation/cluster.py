@@ -15,6 +15,7 @@ class SimulatedCluster:
         self.known = ()  # remote nodes
         self.nodes = set()  # those that are online
         self.looks = 0  # how often an engine asked for these
+        self.asked_what_is_adrift = 0
         self.starts = {}  # remote node -> its last start of nova-compute, if nothing has been done with that since
         self.runs_nova_compute = True  # whether nova-compute is a resource of the cluster's
         self.refuses_starts = False  # whether it does not say what starts there were
@@ -97,6 +98,7 @@ class _View:
         return set(self._cluster.nodes)
 
     def adrift(self):
+        self._asked().asked_what_is_adrift += 1
         return set(self._asked().known) - self._cluster.nodes
 
     def starts(self, _agent, hosts):
