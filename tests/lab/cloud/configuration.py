@@ -186,7 +186,13 @@ def nova_controller():
 def nova_compute():
     """nova.conf of nova-compute; the host's own name and address are in a second file, by ``nova_compute_host``."""
     return _render(
-        {"DEFAULT": {"compute_driver": "lab.LabDriver", "reserved_host_memory_mb": 0}},
+        {
+            "DEFAULT": {
+                "compute_driver": "lab.LabDriver",
+                "reserved_host_memory_mb": 0,
+                "resume_guests_state_on_host_boot": True,
+            }
+        },
         _nova(),
     )
 

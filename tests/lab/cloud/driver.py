@@ -128,6 +128,10 @@ class LabDriver(fake.FakeDriver):
         self._guests.define(instance.uuid, instance.name)
         self._guests.start(instance.uuid, "reboot")
 
+    def resume_state_on_host_boot(self, context, instance, *args, **kwargs):
+        """Start the guest of an instance that ran when its host went down, as libvirt does: by a hard reboot."""
+        self.reboot(context, instance)
+
     def pause(self, instance):
         """Freeze a guest."""
         self._guests.pause(instance.uuid, True)
