@@ -42,7 +42,7 @@ BEFORE = {
     "in error": State((("reset_state", "error"),), "ERROR"),
     "in error, stopped": State((("stop",), ("reset_state", "error")), "ERROR", history.STOPPED),
     "shelved": State((("shelve",),), "SHELVED_OFFLOADED", history.SHELVED, None),
-    "opted out": State((("set_meta", {"evacuable": "false"}),), "ACTIVE", history.STOPPED, HOST),
+    "opted out": State((("set_meta", {"evacuable": "false"}),), "ACTIVE", where=HOST),
 }
 # Moved to the host from another one, and to be confirmed there.
 RESIZED = {
