@@ -350,7 +350,7 @@ def _there_is_room(stage):
 
 
 def _the_host_returns(stage):
-    """Its nova-compute ends the records of what has left, and looks at what is left."""
+    """Its nova-compute ends the records of what has left, and starts what is left, but for what is in error."""
     assert stage.hands_back(HOST) == 400
     stage.cloud.starts(HOST)
     completed = (f"completed {DESTINATION}",)
@@ -363,7 +363,7 @@ def _the_host_returns(stage):
             "no_room": runs._replace(records=("error -", *completed)),
             "off": Seen("stopped", None, "shutdown", DESTINATION, (), completed),
             "pinned": Seen("error", None, "shutdown", HOST, (), (f"error {LAST}",), NO_HOST),
-            "left": Seen("stopped", None, "shutdown", HOST),
+            "left": Seen("active", None, "running", HOST, (HOST,)),
             "left_error": Seen("error", None, "shutdown", HOST),
             "building": Seen("error", None, "none", HOST),
         }

@@ -311,6 +311,7 @@ STORIES = st.builds(
     workers=st.sampled_from([PROMPT, LATE, SLOW]),
     request_seconds=st.sampled_from([0.01, 0.3]),
     first_look=st.sampled_from([4.9, 60]),
+    resumes=st.booleans(),
     rules=RULES,
 )
 
@@ -404,5 +405,6 @@ def test_what_was_found_once_stays_mended(what):
         "workers": PROMPT,
         "request_seconds": 0.01,
         "first_look": 4.9,
+        "resumes": False,
     }
     unfolds(Story(**{**usual, **cloud}), events)

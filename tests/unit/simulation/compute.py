@@ -3,6 +3,8 @@
 
 import dataclasses
 
+from tests.unit.simulation.guests import RUNNING
+
 # Seconds from nova-compute's start until it takes up what waits for it, and first reports; then between two reports,
 # and between two looks at its guests.
 LISTENS, REPORTS = 2.6, 7.0
@@ -13,6 +15,8 @@ DOWN_AFTER = 60.0
 RECORD_LAG = 0.2
 
 _OPEN = ("accepted", "pre-migrating", "done")
+# Tasks that nova-compute's start goes on with, or gives up, instead of starting the guest again.
+_NOT_RESUMED = ("deleting", "powering-off", "rebooting_hard", "rebuilding", "rebuild_spawning")
 
 
 @dataclasses.dataclass(eq=False)
@@ -185,6 +189,14 @@ class Compute:
         for server in nova.on(self.name):
             if server.vm_state == "building":
                 nova.set(server.id, vm_state="error", task_state=None)
+            elif nova.resumes and self._ran(server):
+                nova.guests.start(server.id, self.name)
+
+    def _ran(self, server):
+        """Whether an instance's guest ran when the host went down, does not now, and Nova does nothing else with it."""
+        is_left_alone = server.vm_state in ("error", "soft-delete") or server.task_state in _NOT_RESUMED
+        is_gone = (server.id, self.name) not in self._nova.guests.running
+        return server.power_state == RUNNING and is_gone and not is_left_alone
 
     def _look_again(self):
         """Tell Nova what its guests do, and stop those that ended by themselves."""

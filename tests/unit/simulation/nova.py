@@ -69,6 +69,8 @@ class SimulatedNova:
     :param request_seconds: how long an answer takes
     :param first_look: seconds from a nova-compute's start until it looks at its guests; the real one draws them, from 0
         to 60
+    :param resumes: whether a nova-compute that starts also starts the guests of its host that ran when that went down
+        (``resume_guests_state_on_host_boot``)
     """
 
     def __init__(
@@ -81,11 +83,13 @@ class SimulatedNova:
         choose=lambda hosts: hosts[0],
         request_seconds=0.01,
         first_look=4.9,
+        resumes=True,
     ):
         self.clock = clock
         self.guests = Guests()
         self.spawn_seconds = spawn_seconds
         self.first_look = first_look
+        self.resumes = resumes
         self.tripwire = Tripwire()
         self._cluster = cluster
         self.choose = choose
