@@ -464,9 +464,6 @@ def _lost(stage):
 
 def _taken_over(stage):
     """A second request takes over the first one's record; the source's return ends one record of each."""
-    # When the source returns, it asks the hosts that its instances are on now, for a minute each if they are dead.
-    stage.ask("delete", "twice", "lost")
-    stage.shows({"twice": Seen("gone"), "lost": Seen("gone")})
     stage.cloud.stops(DESTINATION)
     stage.ask("evacuate", "late", "late_pinned", destination=DESTINATION)
     stage.hands_on()

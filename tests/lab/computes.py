@@ -89,8 +89,9 @@ def stop(node):
 
 
 def start(node):
-    """Start nova-compute as the cluster does."""
-    run_agent(node, "start")
+    """Start nova-compute as the cluster does, which gives it ten minutes: it asks each dead host that an instance was
+    evacuated to for a minute."""
+    run_agent(node, "start", timeout=600)
 
 
 def run_agent(node, action, timeout=120, check=True, **more):
