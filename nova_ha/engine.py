@@ -13,7 +13,7 @@ import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import decide, deeds, flag, mark, nova, turns, unfenced, unflagged
+from nova_ha import decide, deeds, flag, mark, nova, sending, turns, unfenced, unflagged
 from nova_ha.claims import Claims
 from nova_ha.errands import FRESH, Errands
 from nova_ha.observer import Observer
@@ -89,6 +89,7 @@ class Engine:
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
+        self._most = 0  # evacuations that may be in flight, by the last pass
         self._unflagged = []  # alarms for hosts without a flag that need an operator
         self._silences = unfenced.Silences()
         self._connected = False
@@ -260,7 +261,9 @@ class Engine:
         self._see_restarts(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
             world = world.with_online(self._cluster.online())
-        window = 0 if self._pace.paused(now) else self._pace.window
+        self._most = sending.most(world, self._rules, self._pace.window)
+        self._pace.bound(self._most)
+        window = 0 if self._pace.paused(now) else self._most
         return decide.steps(world, self._attempts, self._rules, window, now)
 
     def _see_restarts(self, world, now):
@@ -384,7 +387,7 @@ class Engine:
         waits = [step for step in self._steps if isinstance(step, Wait)]
         if any(wait.held for wait in waits):
             sent = sum(isinstance(step, Evacuate) for step in self._steps)
-            return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
+            return REFILL_SOON if sent * 2 >= self._most else REFILL_LATER
         if any(wait.under_way for wait in waits) or any(map(flag.is_dead, self._claims.flags.values())):
             # The more there is to wait for, the less does one look more or less matter.
             return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)

@@ -21,7 +21,7 @@ OPTIONS = {
     ],
     "recovery": [
         cfg.IntOpt("workers", default=8, min=1, max=64, help="Requests for instances sent side by side."),
-        cfg.IntOpt("in_flight", default=40, min=1, help="Evacuations in flight at once, over all hosts."),
+        cfg.IntOpt("in_flight", default=100, min=1, help="Evacuations in flight at once, over all hosts."),
         cfg.IntOpt(
             "in_flight_per_source",
             default=0,
@@ -30,7 +30,7 @@ OPTIONS = {
         ),
         cfg.IntOpt(
             "in_flight_per_destination",
-            default=0,
+            default=20,
             min=0,
             help="Evacuations in flight at once for each host that could take them, on average: which one it is the "
             "scheduler chooses. 0: no limit of its own.",

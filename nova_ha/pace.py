@@ -24,6 +24,7 @@ class Pace:
         self._goal = float(limit)  # up to here the window grows quickly
         self._pause = FIRST_PAUSE
         self._paused_until = 0.0
+        self._bound = float("inf")
         self._since_cut = limit  # requests sent since the window was cut, so that the first slow one counts
 
     def relimit(self, limit):
@@ -31,6 +32,13 @@ class Pace:
         if limit != self._limit:
             self._limit = self._since_cut = limit
             self._window = self._goal = float(limit)
+
+    def bound(self, most):
+        """Something else bounds what is in flight to ``most``: trouble halves that, not a window that nobody fills.
+
+        0, where nothing can be in flight at all, tells nothing.
+        """
+        self._bound = most or self._bound
 
     @property
     def window(self):
@@ -71,7 +79,7 @@ class Pace:
         self._cut()
 
     def _cut(self):
-        half = max(self._window / 2, 1.0)
+        half = max(min(self._window, self._bound) / 2, 1.0)
         if self._since_cut:  # else it is the same trouble still, and no news of how much would be too much
             self._goal = half
         self._window = half

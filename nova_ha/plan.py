@@ -23,7 +23,7 @@ import collections
 import dataclasses
 import math
 
-from nova_ha import config, decide, flag
+from nova_ha import config, decide, flag, sending
 from nova_ha.account import doing
 from nova_ha.attempts import Attempts
 from nova_ha.observer import Observer
@@ -67,8 +67,9 @@ def look(host, flags, cloud, conf, now, clock):
     # The other dead hosts are part of the picture: they are no destinations, and they take their share of the limits.
     standing = {host: flag.FLAGGED, **{other: value for other, value in flags.items() if flag.is_dead(value)}}
     claimed = {**standing, host: flag.claim(PLANNER, now)}
+    chosen = Rules.from_options(conf)
     # What would be done, sooner or later.
-    rules = dataclasses.replace(Rules.from_options(conf), evacuate_delay=0)
+    rules = dataclasses.replace(chosen, evacuate_delay=0, in_flight_per_source=0, in_flight_per_destination=0)
     world, steps = _steps(host, claimed, cloud, conf, rules, clock)
     said = [_plain(step) for step in _held(host, standing, world, rules) + steps]
     counts = collections.Counter(step["step"] for step in said if step["instance"])
@@ -76,7 +77,7 @@ def look(host, flags, cloud, conf, now, clock):
         "host": host,
         "flag": flags.get(host),
         "time": now,
-        "in_flight": conf.recovery.in_flight,
+        "in_flight": sending.most(world, chosen, conf.recovery.in_flight),
         "counts": dict(counts),
         "steps": said,
     }

@@ -34,7 +34,7 @@ class Rules:
     guard: Guard = Guard()
     group_patience: float = 300.0
     in_flight_per_source: int = 0
-    in_flight_per_destination: int = 0
+    in_flight_per_destination: int = 20
     no_room: str = WAIT
     no_room_patience: float = 300.0
     stuck_after: float = 600.0

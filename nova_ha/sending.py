@@ -33,7 +33,7 @@ def limited(recovering, others, world, attempts, rules, window, now):
     # Those with the least in flight first, so that none starves.
     queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
     group = _open_group(recovering, attempts, rules, now)
-    limit = _limit(world, rules, window)
+    limit = most(world, rules, window)
     room = limit - len(flights)
     if flights and room < limit * REFILL and sum(map(len, queues)) > room and _is_lively(world, attempts, now):
         room = 0
@@ -86,8 +86,11 @@ def in_flight(world, attempts, rules, now):
     return set(flights.values())
 
 
-def _limit(world, rules, window):
-    """How many evacuations may be in flight in all."""
+def most(world, rules, window):
+    """How many evacuations may be in flight in all.
+
+    :param window: how many may be, however many hosts could take them
+    """
     if not rules.in_flight_per_destination:
         return window
     return min(window, rules.in_flight_per_destination * len(world.candidates))

@@ -529,7 +529,7 @@ def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
     found = json.loads(out)
     assert abs(found.pop("time") - time.time()) < 60
     assert found["counts"] == {"evacuate": 1, "leave": 2}
-    assert (found["host"], found["flag"], found["in_flight"]) == ("compute-9", None, 40)
+    assert (found["host"], found["flag"], found["in_flight"]) == ("compute-9", None, 100)
     assert [(step["step"], step["instance"]) for step in found["steps"]] == [
         ("take out", None),
         ("evacuate", "i1"),
@@ -547,6 +547,15 @@ def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
     }
 
 
+def test_a_plan_tells_the_limit_and_does_not_heed_it(planned):
+    _worlds, run = planned
+    cloud = Cloud(others=3)
+    cloud.instances = lambda host: tuple(instance(n) for n in range(30)) if host == "compute-9" else ()
+    code, out, err = run(cloud, Pacemaker({"compute-1": "yes"}), "compute-9", "--json")
+    found = json.loads(out)
+    assert (code, err, found["counts"], found["in_flight"]) == (0, "", {"evacuate": 30}, 20)
+
+
 def test_a_plan_for_people(planned):
     _worlds, run = planned
     code, out, _err = run(Cloud(), Pacemaker({}), "compute-9")
@@ -554,7 +563,7 @@ def test_a_plan_for_people(planned):
     assert [line for line in out.splitlines() if not line.startswith("    ")] == [
         "If compute-9 were lost now (nothing has been changed):",
         "  take out: dead hosts are forced down and disabled in Nova",
-        "  then, at most 40 evacuations at once: 1 evacuate, 2 leave",
+        "  then, at most 100 evacuations at once: 1 evacuate, 2 leave",
         "",
         "INSTANCE  NAME   STATE        WOULD",
         "i1        web-1  active       evacuate",

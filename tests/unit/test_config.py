@@ -98,9 +98,9 @@ def test_a_bad_value_is_found_at_the_start_and_no_password_is_shown(tmp_path, co
 DEFAULTS = {
     "recovery": {
         "workers": 8,
-        "in_flight": 40,
+        "in_flight": 100,
         "in_flight_per_source": 0,
-        "in_flight_per_destination": 0,
+        "in_flight_per_destination": 20,
         "no_room": "wait",
         "no_room_patience": 300,
         "stuck_after": 600,

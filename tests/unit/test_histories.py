@@ -296,7 +296,7 @@ RULES = st.builds(
     guard=st.sampled_from([Guard(), Guard(max_share=100)]),
     order=st.sampled_from([Order(), Order(groups=("first",))]),
     in_flight_per_source=st.sampled_from([0, 0, 2]),
-    in_flight_per_destination=st.sampled_from([0, 0, 1]),
+    in_flight_per_destination=st.sampled_from([20, 0, 1]),
     reserve_destination=st.booleans(),
 )
 

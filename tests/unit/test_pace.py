@@ -77,6 +77,17 @@ def test_after_trouble_it_is_soon_at_half_of_what_was_too_much_and_then_grows_by
     assert pace.window == 21
 
 
+def test_trouble_halves_what_can_be_in_flight_at_all():
+    pace = Pace(100)
+    pace.bound(40)
+    assert pace.window == 100
+    pace.busy(0.0)
+    assert pace.window == 20
+    pace.bound(0)
+    pace.busy(100.0)
+    assert pace.window == 10
+
+
 def test_slow_answers_halve_once_a_round():
     pace = Pace(8)
     for _ in range(5):

@@ -249,10 +249,13 @@ def test_g_no_valid_host_keeps_the_power_state_until_the_host_is_back(state):
     assert bench.is_now() == ("compute-1", "active", None, "running")
 
 
-def test_g_what_is_active_when_its_host_returns_is_stopped():
-    bench = Bench()
+@pytest.mark.parametrize(
+    ("resumes", "then"), [(True, ("active", None, "running")), (False, ("stopped", None, "shutdown"))]
+)
+def test_g_what_is_active_when_its_host_returns_is_started_or_stopped(resumes, then):
+    bench = Bench(resumes=resumes)
     bench.comes_back("compute-1", 10)
-    assert bench.is_now() == ("compute-1", "stopped", None, "shutdown")
+    assert bench.is_now() == ("compute-1", *then)
 
 
 def test_g2_what_was_stopped_and_is_in_error_is_started():

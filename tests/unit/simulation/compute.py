@@ -187,6 +187,8 @@ class Compute:
             nova.guests.destroy(instance, self.name)
             record.status = "completed"
         for server in nova.on(self.name):
+            if server.id in ended:
+                continue
             if server.vm_state == "building":
                 nova.set(server.id, vm_state="error", task_state=None)
             elif nova.resumes and self._ran(server):
