@@ -40,7 +40,11 @@ def steps(host, world, attempts, now):
     found = _heal(host, world, attempts, now)
     if is_put_back:
         return found or [_clear(host, world)]
-    return found + [_put_back(host, attempts, now)]
+    back = _put_back(host, attempts, now)
+    if isinstance(back, PutBack) and any(isinstance(step, Heal) or not step.alarm for step in found):
+        # Who deletes the flag of a host that is in service again ends the healing, and nobody would notice.
+        return found
+    return [*found, back]
 
 
 def is_coming(host):

@@ -378,6 +378,14 @@ FOUND = {
             ("flag_deleted", (0,), 0),
         ],
     ),
+    "what a late request had broken was forgotten when the flag of its host, back in service, was deleted": (
+        {"hosts": 2},
+        [
+            ("dies", (0, 0, False), 0),
+            ("rebuilt", (0,), 20),
+            ("flag_deleted", (0,), 0),
+        ],
+    ),
     "an evacuation was taken up where an owner's late request had prepared the instance for it": (
         {},
         [
