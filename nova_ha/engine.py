@@ -7,6 +7,7 @@ the flags and Nova's own records are enough to go on from.
 """
 
 import logging
+import math
 import re
 import threading
 import time
@@ -89,7 +90,6 @@ class Engine:
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
-        self._most = 0  # evacuations that may be in flight, by the last pass
         self._unflagged = []  # alarms for hosts without a flag that need an operator
         self._silences = unfenced.Silences()
         self._connected = False
@@ -261,9 +261,8 @@ class Engine:
         self._see_restarts(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
             world = world.with_online(self._cluster.online())
-        self._most = sending.most(world, self._rules, self._pace.window)
-        self._pace.bound(self._most)
-        window = 0 if self._pace.paused(now) else self._most
+        self._pace.bound(sending.most(world, self._rules, math.inf))
+        window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)
 
     def _see_restarts(self, world, now):
@@ -387,7 +386,7 @@ class Engine:
         waits = [step for step in self._steps if isinstance(step, Wait)]
         if any(wait.held for wait in waits):
             sent = sum(isinstance(step, Evacuate) for step in self._steps)
-            return REFILL_SOON if sent * 2 >= self._most else REFILL_LATER
+            return REFILL_SOON if sent * 2 >= self._pace.window else REFILL_LATER
         if any(wait.under_way for wait in waits) or any(map(flag.is_dead, self._claims.flags.values())):
             # The more there is to wait for, the less does one look more or less matter.
             return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)

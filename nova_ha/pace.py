@@ -34,16 +34,13 @@ class Pace:
             self._window = self._goal = float(limit)
 
     def bound(self, most):
-        """Something else bounds what is in flight to ``most``: trouble halves that, not a window that nobody fills.
-
-        0, where nothing can be in flight at all, tells nothing.
-        """
+        """No more than ``most`` may be in flight now for another reason; 0, where nothing can be, tells nothing."""
         self._bound = most or self._bound
 
     @property
     def window(self):
         """Evacuations that may be in flight now, 1 at least."""
-        return int(self._window)
+        return int(min(self._window, self._bound))
 
     def paused(self, now):
         """Seconds from now on in which nothing is to be sent, 0.0 for none."""
@@ -79,6 +76,7 @@ class Pace:
         self._cut()
 
     def _cut(self):
+        # Of what could be in flight: nobody fills a wider window.
         half = max(min(self._window, self._bound) / 2, 1.0)
         if self._since_cut:  # else it is the same trouble still, and no news of how much would be too much
             self._goal = half

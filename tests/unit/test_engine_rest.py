@@ -90,6 +90,6 @@ def test_the_more_is_going_on_the_sooner_the_next_pass(steps, value, acted, chan
         _steps=steps,
         _claims=types.SimpleNamespace(flags={"a": value} if value else {}),
         _errands=types.SimpleNamespace(changed=lambda: changed),
-        _most=4,
+        _pace=types.SimpleNamespace(window=4),
     )
     assert Engine._pause(after, acted) == getattr(engine, pause)

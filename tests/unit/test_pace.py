@@ -80,7 +80,7 @@ def test_after_trouble_it_is_soon_at_half_of_what_was_too_much_and_then_grows_by
 def test_trouble_halves_what_can_be_in_flight_at_all():
     pace = Pace(100)
     pace.bound(40)
-    assert pace.window == 100
+    assert pace.window == 40
     pace.busy(0.0)
     assert pace.window == 20
     pace.bound(0)
