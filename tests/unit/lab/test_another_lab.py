@@ -22,7 +22,7 @@ def begin():
 
 
 @pytest.fixture
-def present(monkeypatch):
+def present(monkeypatch, tmp_path):
     """Sets what podman says of the lab's containers; ``up`` ends when it would begin its own work.
 
     :returns: a function, whose result is a list that tells of each time the lab was taken down
@@ -30,6 +30,8 @@ def present(monkeypatch):
 
     def lab_of(pids=(OWN, OWN), tree=settings.SOURCE_TREE, state="running"):
         downs = []
+        # Not those of the lab that may be up on this machine.
+        monkeypatch.setattr(settings, "SETTINGS_FILE", tmp_path / "settings.json")
         monkeypatch.setattr(nodes, "existing", lambda: [] if downs else ["cloud", "compute-1"])
         monkeypatch.setattr(nodes, "state", lambda node: state)
         monkeypatch.setattr(nodes, "_pids", lambda node: list(map(str, pids)))
