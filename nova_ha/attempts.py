@@ -19,9 +19,6 @@ ACCEPTED = "accepted"
 UNCLEAR = "unclear"
 FAILED = "failed"
 
-# As SETTLE, for requests of an engine that is gone: its connections ended with it, so only what Nova had read is left.
-INHERITED_SETTLE = 5
-
 # Why an attempt failed.
 NO_ROOM = "no room"  # no host could take it
 SPAWN = "spawn"  # the destination tried and failed
@@ -94,6 +91,7 @@ class Attempts(Sightings):
         self._candidates = None  # the hosts that could take instances, as last seen
         self._without_room = None  # since when there has been none
         self._starts = {}  # host -> how often its nova-compute was made to start once more
+        self._turns = {}  # host -> how often it was held back after it had had its turn to start
         self._pending = {}  # instance id -> since when it is to be recovered
         self._efforts = {}  # instance id -> how often something was asked for to bring it into the state it should have
         self._not_notable = set()  # ids of instances that cannot be tagged
@@ -133,10 +131,13 @@ class Attempts(Sightings):
         self._settle(instance, UNCLEAR, now + SETTLE, reason, SETTLE)
 
     def inherited(self, instance, newest, now):
-        """A former engine may have sent a request that has not shown yet."""
-        self._attempts.setdefault(
-            instance, Attempt(UNCLEAR, newest, now + INHERITED_SETTLE, reason="a former engine may just have asked")
-        )
+        """A former engine may have sent a request that has not shown yet.
+
+        A load balancer or a worker of Nova's API carries one out long after its client is gone: it is as one of our own
+        that got no answer.
+        """
+        reason = "a former engine may have asked"
+        self._attempts.setdefault(instance, Attempt(UNCLEAR, newest, now + SETTLE, reason=reason, settle=SETTLE))
 
     def failed(self, instance, now, reason, cause=UNKNOWN):
         """It surely did not happen, or ended badly: wait longer each time.
@@ -239,6 +240,14 @@ class Attempts(Sightings):
         """How often a host's nova-compute was made to start once more."""
         return self._starts.get(host, 0)
 
+    def turn_is_over(self, host: str) -> None:
+        """A recovered host that may have been starting is to stop, for the sake of an instance or of another host."""
+        self._turns[host] = self.turns_of(host) + 1
+
+    def turns_of(self, host: str) -> int:
+        """How often that was so."""
+        return self._turns.get(host, 0)
+
     def pending(self, instance, now):
         """For how many seconds an instance id has been known to await recovery."""
         return now - self._pending.get(instance, now)
@@ -288,9 +297,8 @@ class Attempts(Sightings):
         """Be slow to touch an instance that somebody else seems to have under way."""
         if record is None and instance.task_state in REBUILDING:
             # Nova sets the task state before it writes the record.
-            self._attempts[instance.id] = Attempt(
-                UNCLEAR, until=now + INHERITED_SETTLE, reason=f"it is {instance.task_state}, by whom is not known"
-            )
+            reason = f"it is {instance.task_state}, by whom is not known"
+            self._attempts[instance.id] = Attempt(UNCLEAR, until=now + SETTLE, reason=reason, settle=SETTLE)
         elif record is not None and record.status == "done":
             # Its source has not cleaned up since, so the instance cannot have come back: this view of it is old.
             self._attempts[instance.id] = Attempt(
@@ -310,6 +318,7 @@ class Attempts(Sightings):
         self._efforts = {i: efforts for i, efforts in self._efforts.items() if i in keep}
         self._not_notable &= keep
         self._starts = {host: starts for host, starts in self._starts.items() if host in hosts}
+        self._turns = {host: turns for host, turns in self._turns.items() if host in hosts}
         return asked - keep
 
     def forget_all(self):

@@ -5,9 +5,12 @@ Each call runs one of Pacemaker's own programs with a clean environment and a ti
 remembered between calls.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import subprocess
+from collections.abc import Collection
 from xml.etree import ElementTree
 
 from nova_ha import flag, hostnames
@@ -239,6 +242,24 @@ class Cluster:
         }
         return {host: start for host, start in found.items() if start is not None}
 
+    def stopped(self, hosts: Collection[str]) -> set[str]:
+        """Of some hosts, those on which the cluster's records prove that nova-compute does not run.
+
+        Of one that the cluster has a record of: its last operation is a stop that succeeded, or a look that found it not
+        running. Of one without: the cluster has no connection to it, and no need to fence it, so that it has started
+        nothing there since it was fenced. Pacemaker notes that it begins an operation before it does.
+
+        :param hosts: the cluster's names of them
+        :raises ClusterError: Pacemaker does not answer
+        """
+        wanted = " or ".join(f"@uname={_literal(host)}" for host in sorted(hosts))
+        lost = {node.get("name") for node, connected in self._nodes() if not connected and not _is(node, "unclean")}
+        records = {
+            node.get("uname"): [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]
+            for node in self._query(f"/cib/status/node_state[{wanted}]")
+        }
+        return {host for host in hosts if (all(records[host]) if records.get(host) else host in lost)}
+
     def local_node(self):
         """The name by which the cluster knows this node.
 
@@ -336,6 +357,18 @@ def _start(resource):
     if (last.get("rc-code"), last.get("op-status")) != ("0", "0"):
         return None
     return {"start": last.get("transition-key"), "monitor": FOUND_RUNNING}.get(last.get("operation"))
+
+
+def _is_ours(resource):
+    """Whether a resource of a node's records is what runs nova-compute there, or holds it back."""
+    return resource.get("provider") == "openstack" and resource.get("type") in ("NovaCompute", "nova-compute-wait")
+
+
+def _is_off(resource):
+    """Whether the record of a resource's operations proves that it does not run."""
+    last = next((each for each in resource if each.get("id").endswith("_last_0")), {})
+    known = (last.get("operation"), last.get("rc-code"), last.get("op-status"))
+    return known in (("stop", "0", "0"), ("monitor", "7", "0"))
 
 
 def _parse(text):

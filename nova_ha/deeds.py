@@ -84,6 +84,8 @@ class Deeds:
     def _hold_back(self, step):
         held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
         if held:
+            if step.had_its_turn:
+                self._attempts.turn_is_over(step.host)
             self._event("held back", step)
         return held
 

@@ -260,7 +260,7 @@ class Engine:
             self._attempts.observe(host, now, world.dead)
         self._see_restarts(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
-            world = world.with_online(self._cluster.online())
+            world = self._observer.with_cluster(world, self._cluster)
         self._pace.bound(sending.most(world, self._rules, math.inf))
         window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)
@@ -288,12 +288,12 @@ class Engine:
         """Reckon with requests of a former engine that have not shown yet.
 
         Whether there was one, the flag does not tell: a host that is fenced again loses its claim. But no engine asks
-        for anything before it has forced the host down.
+        for anything before it has forced the host down; and where this one has done that itself, there was none.
         """
         if host.name not in self._taken_up or host.service is None:
             return
         self._taken_up.discard(host.name)
-        if host.service.forced_down:
+        if host.service.forced_down and host.name in self._claims.inherited:
             newest = {record.instance: record.id for record in host.evacuations}
             for instance in host.instances:
                 self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())

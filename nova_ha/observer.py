@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the world into snapshots: whole ones, and cheap ones that show whether a whole one is worth while."""
 
+from __future__ import annotations
+
 import dataclasses
 
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, states
+from nova_ha.cluster import Cluster
 from nova_ha.snapshot import FINISHED, Host, World, unfinished
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
@@ -43,6 +46,7 @@ class Observer:
         self._flagged = {}  # host -> (its flag, since when)
         self._reported = {}  # recovered host -> since when it has reported
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
+        self._stopped = {}  # host -> since when the cluster's records prove that its nova-compute does not run
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
         self._tagged = True  # whether there may be instances whose state is to be restored
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
@@ -122,6 +126,17 @@ class Observer:
         )
         self._read_at = self._clock()
         return self._world
+
+    def with_cluster(self, world: World, cluster: Cluster) -> World:
+        """The world, with what the cluster says of its hosts; of those that are held back, whether they are stopped.
+
+        :raises cluster.ClusterError: Pacemaker does not answer
+        """
+        held = [host.name for host in world.hosts if host.flag == flag.RESTART]
+        stopped = cluster.stopped(held) if held else set()
+        now = self._clock()
+        self._stopped = {host: self._stopped.get(host, now) for host in held if host in stopped}
+        return world.with_cluster(cluster.online(), {host: now - since for host, since in self._stopped.items()})
 
     def glance(self, flags):
         """The last snapshot with nothing but the evacuations read anew, or None if that is not enough to go by.

@@ -9,7 +9,7 @@ from nova_ha.steps import Clear, Heal, LetStart, PutBack, StartAgain, Wait
 # same while it lasts, but moves on.
 CERTAIN = 30.0
 
-# Seconds that Pacemaker is given to begin with the stop of a nova-compute.
+# Seconds in which a start that Pacemaker was about to begin when a host was held back shows in its records.
 STOPPING = 10.0
 
 # Seconds that nova-compute is given, from its first report, to clean up. It does so before it reports, but an
@@ -18,6 +18,11 @@ CLEANING = 10.0
 
 # Seconds in which a recovered host should be back.
 RETURN_PATIENCE = 900.0
+
+_NOT_STOPPED = (
+    "; it has not done so yet. See whether the cluster is in maintenance mode (pcs property config maintenance-mode),"
+    " nova-compute is managed, and its location rule on the flag is there (pcs constraint location)"
+)
 
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
 MOST_STARTS = 5
@@ -30,8 +35,10 @@ def steps(host, world, attempts, now):
         reason = "Nova has no nova-compute service of this host any more; if it was removed from Nova, delete the flag"
         return [Wait(host.name, reason, alarm=True)]
     if host.flag == flag.RESTART:
-        if host.flagged_for < STOPPING:
-            return [Wait(host.name, "Pacemaker stops its nova-compute, which is to start later")]
+        if host.flagged_for < STOPPING or host.stopped_for is None:
+            reason = "Pacemaker stops its nova-compute, which is to start later"
+            late = host.flagged_for >= RETURN_PATIENCE
+            return [Wait(host.name, f"{reason}{_NOT_STOPPED if late else ''}", alarm=late)]
         return [LetStart(host.name, "its nova-compute has been stopped, and may start")]
     is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
     if host.reported_for is None and not (is_put_back and host.service.up):

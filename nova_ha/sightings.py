@@ -53,7 +53,7 @@ class Sightings:
         self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
         self._down = {}  # host -> when it was last seen not to report
         self._reported = {}  # host that was seen not to report -> Nova's time of its last report before that
-        self._idle = {}  # instance id -> whether it is in error, and since when so with nothing being done to it
+        self._idle = {}  # instance id -> since when it is in error with nothing being done to it
         self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
 
     def sees_services(self, services, now):
@@ -99,14 +99,11 @@ class Sightings:
         begun = instance.task_state in states.BEGUN
         former, since = self._tasks.get(instance.id, (begun, None))
         self._tasks[instance.id] = (begun, since if former == begun else now)
-        if instance.task_state is not None:
+        if instance.task_state is not None or instance.vm_state != "error":
             self._idle.pop(instance.id, None)
             return
-        in_error = instance.vm_state == "error"
-        former, since = self._idle.get(instance.id, (in_error, now))
-        since = since if former == in_error else now
-        self._idle[instance.id] = (in_error, since)
-        for record in records if in_error else ():
+        since = self._idle.setdefault(instance.id, now)
+        for record in records:
             if record.status == "accepted" and min(now - since, self.age(record, now)) >= SETTLE:
                 known = self._strays.setdefault(instance.id, set())
                 known.add((record.id, record.status, record.destination))
@@ -224,12 +221,13 @@ class Sightings:
         return any(len(records) > 1 for records in self._waiting.values())
 
     def idle(self, instance, now):
-        """For how many seconds nothing has been done to an instance id on a dead host, in error or not.
+        """For how many seconds an instance id on a dead host has been in error, with nothing being done to it.
 
-        Whoever has begun to evacuate it says so in its task state until it is elsewhere or in error, or until an
-        operator resets its state: the word that nobody goes on with it.
+        Whoever evacuates it leaves it so when that has failed, as does an operator who resets its state: the word that
+        nobody goes on with it. One that is active with no task may be waiting for its destination's lock, for minutes:
+        its guest runs there (measured).
         """
-        return now - self._idle.get(instance, (None, now))[1]
+        return now - self._idle.get(instance, now)
 
     def begun_for(self, instance, now):
         """For how many seconds an instance id on a dead host has been seen to be started elsewhere.

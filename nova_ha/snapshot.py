@@ -4,10 +4,12 @@
 Read once a pass (by ``engine``, through ``cluster`` and ``nova``); never changed, never half old and half new.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Optional
 
 from nova_ha.policy import Selection
@@ -118,6 +120,8 @@ class Host:
     :param broken: instances on other hosts, once evacuated from or to this one, that are in error with a task that
         nobody works on; each with the seconds that it has been seen so. Read only of a recovered host that reports
     :param online: whether the cluster reaches it; read only where it matters
+    :param stopped_for: seconds for which the cluster's records are seen to prove that its nova-compute does not run;
+        None if they do not. Read only of a host that is held back
     :param reported_for: seconds since its nova-compute was first seen to report after its recovery was closed; None if
         it has not reported
     :param flagged_for: seconds that its flag has been seen to have this value
@@ -136,6 +140,7 @@ class Host:
     whereabouts: Mapping[str, Optional[Instance]] = dataclasses.field(default_factory=dict)
     broken: tuple[tuple[Instance, float], ...] = ()
     online: bool = False
+    stopped_for: Optional[float] = None
     reported_for: Optional[float] = None
     flagged_for: float = 0.0
     inherited: bool = False
@@ -167,12 +172,16 @@ class World:
     unflagged: frozenset = frozenset()
     late: frozenset = frozenset()
 
-    def with_online(self, nodes):
-        """The same, with which hosts the cluster reaches.
+    def with_cluster(self, online: Collection[str], stopped: Mapping[str, float]) -> World:
+        """The same, with what the cluster says of the hosts.
 
-        :param nodes: names of the nodes that it reaches
+        :param online: names of the nodes that it reaches
+        :param stopped: ``{name: seconds}``, see ``Host.stopped_for``
         """
-        hosts = (dataclasses.replace(host, online=host.name in nodes) for host in self.hosts)
+        hosts = (
+            dataclasses.replace(host, online=host.name in online, stopped_for=stopped.get(host.name))
+            for host in self.hosts
+        )
         return dataclasses.replace(self, hosts=tuple(hosts))
 
     # Asked for of every flagged host: in a large cloud that loses many, each is worked out once.

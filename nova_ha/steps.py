@@ -141,7 +141,12 @@ class Close(Step):
 
 @dataclasses.dataclass(frozen=True)
 class HoldBack(Step):
-    """The recovered host's nova-compute is not to start now, or is to stop: its flag becomes ``restart``."""
+    """The recovered host's nova-compute is not to start now, or is to stop: its flag becomes ``restart``.
+
+    :param had_its_turn: the cluster reaches it, so that it may have been starting
+    """
+
+    had_its_turn: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,11 @@ from nova_ha.returning import RETURN_PATIENCE, STOPPING, is_coming
 from nova_ha.snapshot import unfinished
 from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
 
-# Seconds that a host, or what waits for it, has its turn, if the other waits.
+# Seconds that a host, or what waits for it, has its turn, if the other waits. A host's next turn is twice as long each
+# time, up to so many times: nova-compute asks each dead host for a minute when it starts (measured), so how long it takes
+# is not known.
 TURN = 120.0
+_DOUBLINGS = 4
 
 
 def matter(world, attempts):
@@ -26,7 +29,7 @@ def matter(world, attempts):
     dead = [host for host in world.hosts if flag.is_dead(host.flag)]
     instances = [instance.id for host in dead for instance in host.instances] if coming else ()
     queued = any(_may_be_queued(instance, host, attempts) for host in coming for instance in instances)
-    return queued or (len(coming) > 1 and any(host.flag == flag.RESTART for host in coming))
+    return queued or any(host.flag == flag.RESTART for host in coming)
 
 
 def taken(recovering, others, world, attempts, rules, now):
@@ -136,8 +139,9 @@ class _Turns:
 
     def _hold_back(self, host, reason):
         """Hold a host back that may start, unless it is just about to: it is off, or has had its turn."""
-        if host.flag == flag.RECOVERED and (not host.online or host.flagged_for >= TURN):
-            self.held_back.setdefault(host.name, HoldBack(host.name, reason))
+        turn = TURN * 2 ** min(self._attempts.turns_of(host.name), _DOUBLINGS)
+        if host.flag == flag.RECOVERED and (not host.online or host.flagged_for >= turn):
+            self.held_back.setdefault(host.name, HoldBack(host.name, reason, had_its_turn=host.online))
 
     def _may_be_queued(self, instance, host):
         return _may_be_queued(instance, host, self._attempts)
@@ -177,5 +181,10 @@ def _may_be_queued(instance, host, attempts):
 
 
 def _is_kept_off(host):
-    """Whether a recovered host's nova-compute surely does not run, and may stay off for now."""
-    return host.flag == flag.RESTART and (not host.online or STOPPING <= host.flagged_for < TURN)
+    """Whether a recovered host's nova-compute surely does not run, and may stay off for now.
+
+    Only the cluster's records tell: a start that is under way is not interrupted, and lasts for minutes.
+    """
+    if host.flag != flag.RESTART or host.stopped_for is None or host.flagged_for < STOPPING:
+        return False
+    return not host.online or host.stopped_for < TURN

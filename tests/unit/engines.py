@@ -16,7 +16,7 @@ from tests.unit.http_cloud import SERVICES
 ENGINE = """
 import sys
 from nova_ha import attempts, cluster, daemon, engine
-engine.COMPLAIN_AFTER, engine.AWAY, engine.AWAIT_RETURN, attempts.INHERITED_SETTLE = 0.5, 0.2, 0.5, 0.2
+engine.COMPLAIN_AFTER, engine.AWAY, engine.AWAIT_RETURN, attempts.SETTLE = 0.5, 0.2, 0.5, 0.2
 directory, name = sys.argv[1:]
 cluster._ENVIRONMENT["PATH"] = directory
 cluster.CIB_FILE = directory + "/flag"

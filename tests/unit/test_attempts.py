@@ -10,7 +10,6 @@ from nova_ha.attempts import (
     ACCEPTED,
     BACKOFFS,
     FAILED,
-    INHERITED_SETTLE,
     SENDING,
     SETTLE,
     UNCLEAR,
@@ -73,8 +72,8 @@ def test_what_is_under_way(outcome, after, is_open):
 def test_a_former_engines_requests_are_under_way_for_a_moment():
     attempts = nothing_asked()
     attempts.inherited("i1", 7, NOW)
-    assert attempts.open(NOW + INHERITED_SETTLE - 1) == {"i1"}
-    assert attempts.open(NOW + INHERITED_SETTLE) == set()
+    assert attempts.open(NOW + SETTLE - 1) == {"i1"}
+    assert attempts.open(NOW + SETTLE) == set()
 
 
 @pytest.mark.parametrize("outcome", [SENDING, ACCEPTED, UNCLEAR, FAILED])
@@ -317,9 +316,9 @@ def test_a_view_older_than_the_evacuation_is_given_time(outcome):
     [
         ([], None, None),
         ([], "rebooting", None),
-        ([], "rebuilding", NOW + INHERITED_SETTLE),
-        ([], "rebuild_block_device_mapping", NOW + INHERITED_SETTLE),
-        ([], "rebuild_spawning", NOW + INHERITED_SETTLE),
+        ([], "rebuilding", NOW + SETTLE),
+        ([], "rebuild_block_device_mapping", NOW + SETTLE),
+        ([], "rebuild_spawning", NOW + SETTLE),
         ([record(7, "done")], None, NOW + SETTLE),
         ([record(7, "completed")], None, None),
         ([record(7, "failed")], None, None),
@@ -422,7 +421,7 @@ def test_to_be_idle_begins_anew():
     attempts.observe(seen(vm_state="error", task_state="rebuilding"), NOW + 60)
     assert attempts.idle("i1", NOW + 70) == 0
     attempts.observe(seen(), NOW + 72)
-    assert attempts.idle("i1", NOW + 75) == 3
+    assert attempts.idle("i1", NOW + 75) == 0
     attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80)
     attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80 + SETTLE - 1)
     assert not attempts.is_stray(record(7, "accepted"))

@@ -25,7 +25,7 @@ FEW = 2000
 
 # Seconds after which everything must be well again once nothing goes wrong any more, and those between two looks of an
 # operator.
-PATIENCE, OPERATOR = 6000, 100
+PATIENCE, OPERATOR = 30000, 100
 
 LASTING = ("active", "stopped", "paused", "suspended")
 
@@ -165,6 +165,10 @@ class Story:
     def cluster_away(self, away):
         self.scene.cluster.away = away
 
+    def maintenance(self, on):
+        """Pacemaker starts and stops nothing."""
+        self.scene.unmanaged = on
+
     def cleanup(self):
         self.scene.cluster.cleanup()
 
@@ -229,6 +233,7 @@ class Story:
         self.nova.next_answers, self.nova.next_changes, self.nova.next_spawns = [], [], []
         self.nova.lost_messages, self.nova.next_reads = 0, []
         self.scene.cluster.away, self.scene.cluster.next_swaps = False, []
+        self.scene.unmanaged = False
         self.nova_compute_is_well()
         self.none_is_full()
         end = self.scene.clock.now + PATIENCE
@@ -281,6 +286,7 @@ EVENTS = st.one_of(
     event("reads", st.lists(st.sampled_from(["ok", "refused"]), max_size=12)),
     event("cluster_away", st.booleans()),
     event("cleanup"),
+    event("maintenance", st.booleans()),
     event("swaps", st.lists(st.sampled_from(["ok", "lost", "dropped"]), max_size=4)),
     event("stopped", NUMBER),
     event("deleted", NUMBER),
@@ -311,6 +317,10 @@ STORIES = st.builds(
     workers=st.sampled_from([PROMPT, LATE, SLOW]),
     request_seconds=st.sampled_from([0.01, 0.3]),
     first_look=st.sampled_from([4.9, 60]),
+    starting=st.sampled_from([2, 2, 20, 130, 300]),
+    listens=st.sampled_from([2.6, 2.6, 20, 129, 290]),
+    finishing=st.sampled_from([0, 0, 5, 70, 300]),
+    lateness=st.sampled_from([4, 10, 20, 45]),
     resumes=st.booleans(),
     rules=RULES,
 )
@@ -413,6 +423,10 @@ def test_what_was_found_once_stays_mended(what):
         "workers": PROMPT,
         "request_seconds": 0.01,
         "first_look": 4.9,
+        "starting": 0.5,
+        "listens": 2.6,
+        "finishing": 0.0,
+        "lateness": 4.0,
         "resumes": False,
     }
     unfolds(Story(**{**usual, **cloud}), events)

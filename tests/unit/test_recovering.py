@@ -7,7 +7,7 @@ import pytest
 
 from nova_ha import attempts as tried
 from nova_ha import restore
-from nova_ha.attempts import INHERITED_SETTLE, MANY, SETTLE
+from nova_ha.attempts import MANY, SETTLE
 from nova_ha.policy import Policy, Selection
 from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
@@ -302,7 +302,7 @@ def test_a_nova_whose_answers_are_too_far_apart_to_go_on_is_told_of(late, alarm)
     assert isinstance(found, Wait) and found.alarm is alarm
 
 
-@pytest.mark.parametrize(("after", "kind"), [(INHERITED_SETTLE - 1, "Wait"), (INHERITED_SETTLE, "Evacuate")])
+@pytest.mark.parametrize(("after", "kind"), [(SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
 def test_what_a_former_engine_may_have_sent_is_given_time_to_show(after, kind):
     attempts = nothing_asked()
     attempts.inherited("i1", 0, NOW)
@@ -324,7 +324,7 @@ def test_an_engine_that_takes_over_many_instances_sends_after_that_time(many):
     crowd = [instance(number) for number in range(many)]
     for one in crowd:
         attempts.inherited(one.id, 0, NOW)
-    assert kinds(steps_for(crowd, attempts=attempts, now=NOW + INHERITED_SETTLE)).count("Evacuate") == 40
+    assert kinds(steps_for(crowd, attempts=attempts, now=NOW + SETTLE)).count("Evacuate") == 40
 
 
 def test_a_lost_request_does_not_count_against_the_window_for_ever():
@@ -360,7 +360,7 @@ def test_an_instance_that_somebody_else_began_to_rebuild_is_looked_at_twice():
     flagged = host(instances=[instance(task_state="rebuilding")])
     attempts = watched(flagged)
     assert kinds(decided(flagged, attempts=attempts)) == ["Wait"]
-    assert kinds(decided(flagged, attempts=attempts, now=NOW + INHERITED_SETTLE)) == ["Evacuate"]
+    assert kinds(decided(flagged, attempts=attempts, now=NOW + SETTLE)) == ["Evacuate"]
 
 
 def test_without_a_host_to_take_it_nothing_is_sent():
@@ -571,9 +571,11 @@ def test_a_deletion_that_takes_nothing_away_is_an_operators_matter(times, alarm)
     assert kinds(steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 30)) == ["Delete"]
 
 
-@pytest.mark.parametrize("vm_state", ["error", "active", "stopped"])
-@pytest.mark.parametrize(("seconds", "found"), [(SETTLE, Evacuate), (SETTLE - 1, Wait)])
-def test_what_an_operator_took_its_task_from_is_tried_again_on_the_same_host(vm_state, seconds, found):
+@pytest.mark.parametrize(
+    ("vm_state", "seconds", "found"),
+    [("error", SETTLE, Evacuate), ("error", SETTLE - 1, Wait), ("active", STUCK, Wait), ("stopped", STUCK, Wait)],
+)
+def test_what_an_operator_set_to_error_is_tried_again_on_the_same_host(vm_state, seconds, found):
     seen = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[record(1, "pre-migrating")])
     attempts = watched(seen, until=NOW + STUCK)
     since = NOW + STUCK + 10

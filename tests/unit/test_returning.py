@@ -89,6 +89,12 @@ def test_a_nova_compute_that_is_to_start_once_more_is_first_stopped(seconds, kin
     assert kinds(found) == [kind]
 
 
+@pytest.mark.parametrize(("seconds", "alarm"), [(STOPPING, False), (RETURN_PATIENCE, True)])
+def test_a_nova_compute_that_pacemaker_does_not_stop_is_not_taken_for_stopped(seconds, alarm):
+    (found,) = decided(host("restart", flagged_for=seconds, stopped_for=None, reported_for=99.0))
+    assert isinstance(found, Wait) and found.alarm is alarm
+
+
 @pytest.mark.parametrize("noted", [None, "running"])
 @pytest.mark.parametrize("value", ["no", "restart"])
 def test_nothing_is_evacuated_from_a_host_that_is_recovered(noted, value):

@@ -64,7 +64,7 @@ def evacuations(found):
         ("no", True, 0.0, "Wait", [Wait]),  # just starting
         ("no", True, turns.TURN - 1, "Wait", [Wait]),
         ("no", True, turns.TURN, "Wait", [Wait, HoldBack]),
-        ("restart", False, 0.0, "Evacuate", [Wait]),
+        ("restart", False, STOPPING, "Evacuate", [Wait]),
         ("restart", False, 9999.0, "Evacuate", [Wait]),
         ("restart", True, 0.0, "Wait", [Wait]),  # just being stopped
         ("restart", True, STOPPING - 1, "Wait", [Wait]),
@@ -82,6 +82,24 @@ def test_a_host_and_an_instance_that_may_be_queued_there_take_turns(
     found = decided(source(), one, attempts=attempts, services=OTHERS)
     assert evacuations(found) == [evacuated]
     assert [type(step) for step in about(found, "compute-2")] == about_it
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_a_host_that_is_not_known_to_be_stopped_may_take_up_what_is_queued_there(online):
+    """A start that is under way is not interrupted; and one whose connection is lost is not off before it is fenced."""
+    one = other("restart", online, 9999.0, stopped_for=None)
+    found = decided(source(), one, attempts=sent("compute-2"), services=OTHERS)
+    assert evacuations(found) == ["Wait"] and kinds(about(found, "compute-2")) == ["Wait"]
+
+
+@pytest.mark.parametrize(("times", "turn"), [(0, 120), (1, 240), (3, 960), (4, 1920), (9, 1920)])
+def test_a_hosts_turn_is_longer_each_time(times, turn):
+    for flagged_for, steps in ((turn - 1, [Wait]), (turn, [Wait, HoldBack])):
+        attempts = sent("compute-2")
+        for _ in range(times):
+            attempts.turn_is_over("compute-2")
+        found = decided(source(), other("no", True, flagged_for), attempts=attempts, services=OTHERS)
+        assert [type(step) for step in about(found, "compute-2")] == steps
 
 
 @pytest.mark.parametrize("online", [True, False])
@@ -321,7 +339,7 @@ def test_what_waits_for_a_host_does_not_keep_it_from_starting():
         ([host(), other(inherited=True)], sent("compute-2"), False),
         ([other(), other(name="compute-4")], nothing_asked(), False),
         ([other("restart"), other(name="compute-4")], nothing_asked(), True),
-        ([other("restart"), host(OURS)], nothing_asked(), False),
+        ([other("restart"), host(OURS)], nothing_asked(), True),
         ([source(), dataclasses.replace(other(inherited=True), service=None)], nothing_asked(), False),
     ],
 )

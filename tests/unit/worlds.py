@@ -3,6 +3,7 @@
 
 from nova_ha import decide, flag
 from nova_ha.attempts import Attempts
+from nova_ha.flag import RESTART
 from nova_ha.policy import Selection
 from nova_ha.restore import DONE_TAGS, TAGS
 from nova_ha.rules import Rules
@@ -51,7 +52,9 @@ def record(number, status, instance="i1", destination="compute-2", source="compu
 
 
 def host(flag=OURS, instances=(), evacuations=(), service_=None, name="compute-1", **more):
-    """A flagged host, by default claimed and taken out already."""
+    """A flagged host, by default claimed and taken out already; one that is held back is stopped."""
+    if flag == RESTART:
+        more.setdefault("stopped_for", more.get("flagged_for", 0.0))
     return Host(name, flag, service_ or service(name), tuple(instances), tuple(evacuations), **more)
 
 

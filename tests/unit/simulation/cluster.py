@@ -17,6 +17,7 @@ class SimulatedCluster:
         self.looks = 0  # how often an engine asked for these
         self.asked_what_is_adrift = 0
         self.starts = {}  # remote node -> its last start of nova-compute, if nothing has been done with that since
+        self.off = set()  # remote nodes of which its records prove that nova-compute does not run there
         self.runs_nova_compute = True  # whether nova-compute is a resource of the cluster's
         self.refuses_starts = False  # whether it does not say what starts there were
         self.asked_for_starts = 0  # how often it was asked which
@@ -34,11 +35,32 @@ class SimulatedCluster:
     def fence(self, host):
         """fence_compute has proved a host's power off."""
         self.values[host] = flag.FLAGGED
+        self.off.add(host)
 
     def started(self, host):
         """The cluster has started nova-compute on a host."""
         self._started += 1
         self.starts[host] = f"start {self._started}"
+
+    def starting(self, host):
+        """It has begun to start it there, and does not know yet how that ends."""
+        self.starts.pop(host, None)
+        self.off.discard(host)
+
+    def stopped(self, host):
+        """It has stopped it there."""
+        self.starts.pop(host, None)
+        self.off.add(host)
+
+    def lost(self, host):
+        """It has no connection to a host any more; what ran there, nobody knows before it is fenced."""
+        self.nodes.discard(host)
+        self.starting(host)
+
+    def reaches(self, host):
+        """A host is there, and a probe has found that nova-compute does not run."""
+        self.nodes.add(host)
+        self.off.add(host)
 
     def cleanup(self):
         """An operator has the cluster forget what it knows of its resources, and look."""
@@ -100,6 +122,9 @@ class _View:
     def adrift(self):
         self._asked().asked_what_is_adrift += 1
         return set(self._asked().known) - self._cluster.nodes
+
+    def stopped(self, hosts):
+        return self._asked().off & set(hosts)
 
     def starts(self, _agent, hosts):
         cluster = self._asked()

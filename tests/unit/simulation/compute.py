@@ -5,9 +5,9 @@ import dataclasses
 
 from tests.unit.simulation.guests import RUNNING
 
-# Seconds from nova-compute's start until it takes up what waits for it, and first reports; then between two reports,
-# and between two looks at its guests.
-LISTENS, REPORTS = 2.6, 7.0
+# Seconds from the moment at which nova-compute takes up what waits for it until it first reports; then between two
+# reports, and between two looks at its guests.
+REPORTS = 4.4
 REPORT_INTERVAL, LOOK_INTERVAL = 10.0, 600.0
 # Seconds for which Nova holds a service to be up after its last report.
 DOWN_AFTER = 60.0
@@ -73,15 +73,20 @@ class Compute:
             self._last_report = max(self._last_report, self._first_report + whole * REPORT_INTERVAL)
         return self._last_report
 
+    @property
+    def is_idle(self):
+        """Whether it is at work, and has nothing to do."""
+        return self._listens and not self.spawning
+
     # Life and death
 
     def start(self):
         self.running = True
         self.life += 1
         self._clean_up()
-        self._in_this_life(LISTENS, self._listen)
+        self._in_this_life(self._nova.listens, self._listen)
         self._in_this_life(self._nova.first_look, self._look_again)
-        self._in_this_life(REPORTS, self._report)
+        self._in_this_life(self._nova.listens + REPORTS, self._report)
 
     def stop(self, defined=False):
         """nova-compute ends, or dies; what it was about to start is lost.
@@ -169,8 +174,13 @@ class Compute:
         if former == "stopped":
             nova.guests.stop(server.id, self.name)
         power_state = "shutdown" if former == "stopped" else "running"
-        nova.set(server.id, host=self.name, vm_state=former, task_state=None, power_state=power_state, fault=None)
-        self._in_this_life(RECORD_LAG, lambda: setattr(record, "status", "done"))
+        nova.set(server.id, vm_state=former, task_state=None, power_state=power_state, fault=None)
+        # Before it can write more, it waits for a lock that all evacuations to the host share (measured).
+        self._in_this_life(nova.finishing, lambda: self._arrived(rebuild))
+
+    def _arrived(self, rebuild):
+        self._nova.set(rebuild.instance, host=self.name)
+        self._in_this_life(RECORD_LAG, lambda: setattr(rebuild.record, "status", "done"))
 
     # What it does by itself
 

@@ -13,8 +13,6 @@ from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests
 from tests.unit.simulation.process import Tripwire
 
-# Seconds that a late request waits in the API's queue: less than an engine gives a former engine's request to show.
-LATENESS = 4.0
 # Seconds that a request hangs that the API has noted, and cannot pass on to the conductor.
 HANGS = 20.0
 # Seconds from one to the next of the changes that it does when it goes on.
@@ -69,6 +67,11 @@ class SimulatedNova:
     :param request_seconds: how long an answer takes
     :param first_look: seconds from a nova-compute's start until it looks at its guests; the real one draws them, from 0
         to 60
+    :param listens: seconds from a nova-compute's start until it takes up what waits for it: it asks dead hosts for a
+        minute each before
+    :param finishing: seconds between the moment that a guest has been started, and the instance is shown as well, and
+        the one that it is on its new host
+    :param lateness: seconds that a late request waits in the API's queue
     :param resumes: whether a nova-compute that starts also starts the guests of its host that ran when that went down
         (``resume_guests_state_on_host_boot``)
     """
@@ -83,12 +86,18 @@ class SimulatedNova:
         choose=lambda hosts: hosts[0],
         request_seconds=0.01,
         first_look=4.9,
+        listens=2.6,
+        finishing=0.0,
+        lateness=4.0,
         resumes=True,
     ):
         self.clock = clock
         self.guests = Guests()
         self.spawn_seconds = spawn_seconds
         self.first_look = first_look
+        self.listens = listens
+        self.finishing = finishing
+        self.lateness = lateness
         self.resumes = resumes
         self.tripwire = Tripwire()
         self._cluster = cluster
@@ -570,7 +579,7 @@ class SimulatedNova:
         if answer in _REFUSALS:
             raise _REFUSALS[answer]()
         if answer == "late":
-            self.clock.after(LATENESS, lambda: self._do_late(change))
+            self.clock.after(self.lateness, lambda: self._do_late(change))
         elif answer != "lost":
             change()
         if answer == "slow":

@@ -20,8 +20,6 @@ from tests.unit.simulation.process import PROMPT, Killed, State, Tripwire, Worke
 
 # Seconds between two looks of Pacemaker at what should run where, and those that a host takes to boot.
 PACEMAKER, BOOT = 1.0, 5.0
-# Seconds from the end of nova-compute's start until the cluster has it in its record.
-TOLD = 0.5
 
 _log = logging.getLogger("nova-ha.simulated")
 _log.propagate = False
@@ -34,10 +32,11 @@ class Scene:
     :param rules: ``rules.Rules`` of every engine
     :param workers: when an engine's workers send what they are given: ``process.PROMPT``, LATE, SLOW or HELD
     :param in_flight: evacuations in flight at most
+    :param starting: seconds that Pacemaker's operation lasts that starts nova-compute
     :param more: for ``SimulatedNova``
     """
 
-    def __init__(self, rules=None, workers=PROMPT, in_flight=40, **more):
+    def __init__(self, rules=None, workers=PROMPT, in_flight=40, starting=0.5, **more):
         self.clock = Clock()
         self.cluster = SimulatedCluster()
         self.nova = SimulatedNova(self.clock, self.cluster, **more)
@@ -48,6 +47,9 @@ class Scene:
         self.rules = rules or Rules()
         self.cluster.judge = self._judge
         self.in_flight = in_flight
+        self.starting = starting
+        self.unmanaged = False  # whether Pacemaker leaves nova-compute alone, everywhere: maintenance mode
+        self._operations = {}  # host on which Pacemaker just starts nova-compute -> the life that this is
         self.workers = workers
         self.kept_off = set()  # hosts that do not boot by themselves
         self.broken = set()  # hosts whose nova-compute does not start
@@ -146,8 +148,8 @@ class Scene:
     def breaks(self, host):
         """A host loses its power, and nobody has noticed yet."""
         self.nova.computes[host].power_cut()
-        self.cluster.nodes.discard(host)
-        self.cluster.starts.pop(host, None)
+        self.cluster.lost(host)
+        self._operations.pop(host, None)
 
     def fenced(self, host, off=False):
         """A host is fenced and flagged: its power is off, and comes back."""
@@ -162,26 +164,37 @@ class Scene:
         """Its power is on, and the cluster reaches it."""
         self.kept_off.discard(host)
         self.nova.computes[host].powered = True
-        self.cluster.nodes.add(host)
+        self.cluster.reaches(host)
 
     def _pacemaker(self):
-        """nova-compute runs where, and only where, the flag lets it."""
+        """nova-compute runs where, and only where, the flag lets it; no operation is interrupted, or begun beside one."""
+        if self._operations or self.unmanaged:
+            return
         for name, compute in self.nova.computes.items():
             allowed = compute.powered and name in self.cluster.nodes and not self.cluster.stands(name)
             if allowed and not compute.running and name not in self.broken:
                 self.starts(name)
-            elif compute.running and not allowed:
-                self.cluster.starts.pop(name, None)
-                compute.stop()
+            elif compute.powered and name in self.cluster.nodes and not (allowed and compute.running):
+                if compute.running:
+                    compute.stop()
+                self.cluster.stopped(name)
 
     def starts(self, name, by_cluster=True):
         """nova-compute is started on a host, by the cluster or by systemd, which the cluster does not notice."""
         compute = self.nova.computes[name]
         compute.start()
         if by_cluster:
-            self.cluster.starts.pop(name, None)
-            life = compute.life
-            self.clock.after(TOLD, lambda: self.cluster.started(name) if compute.life == life else None)
+            self.cluster.starting(name)
+            self._operations[name] = compute.life
+            self.clock.after(self.starting, lambda life=compute.life: self._started(name, life))
+
+    def _started(self, name, life):
+        """Pacemaker's start has ended; if nova-compute has, too, it failed."""
+        if self._operations.get(name) != life:
+            return
+        del self._operations[name]
+        if self.nova.computes[name].life == life:
+            self.cluster.started(name)
 
     # People
 
@@ -213,7 +226,7 @@ class Scene:
             if server is None or server.host != host or self._may_start(instance):
                 continue
             to_restart = re.search(r"restart nova-compute on (\S+)", reason)
-            if to_restart and not self.nova.computes[to_restart.group(1)].spawning:
+            if to_restart and self.nova.computes[to_restart.group(1)].is_idle:
                 self.nova.computes[to_restart.group(1)].stop()
             if "could not be started" in reason:
                 # Nova says why: a definition is in the way there.

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Histories in which one time or habit of Nova or Pacemaker is not what the engine once took for granted.
+
+Each broke "exactly once" or forgot something, and each fails when the assumption is put back.
+"""
+
+import pytest
+
+from tests.unit.simulation.scene import Scene
+from tests.unit.test_engine import ends_well
+
+
+@pytest.mark.parametrize("finishing", [61, 130, 300])
+def test_an_evacuation_that_waits_for_its_destinations_lock_is_not_lost(finishing):
+    """Its guest runs, Nova shows it active with no task, and its record says the same for minutes."""
+    scene = Scene(count=4, spawn_seconds=1, finishing=finishing).dies("compute-1")
+    ends_well(scene, 1500)
+    assert len(scene.nova.posts) == 4
+
+
+@pytest.mark.parametrize("seconds", [6, 16, 45])
+def test_a_former_engines_request_may_be_carried_out_long_after_its_end(seconds):
+    scene = Scene(count=1, spawn_seconds=10, lateness=seconds).dies("compute-1")
+    scene.nova.next_answers = ["late"]
+    assert scene.run_until(lambda: scene.nova.posts)
+    scene.new_engine("control-2")
+    ends_well(scene, 300)
+    assert len(scene.nova.evacuations) == 1
+
+
+def queued_at_a_host_that_is_back(**more):
+    """An instance is queued at compute-2, which died, was recovered, and whose nova-compute is just being started."""
+    scene = Scene(count=1, hosts=3, **more).dies("compute-1", off=True)
+    scene.breaks("compute-2")
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].waiting)
+    scene.nova.full = {"compute-3"}
+    scene.fenced("compute-2")
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].running)
+    scene.nova.full = set()
+    return scene
+
+
+@pytest.mark.parametrize("starting", [2, 130, 300])
+def test_a_host_that_is_held_back_in_the_middle_of_a_start_may_still_take_requests_up(starting):
+    scene = queued_at_a_host_that_is_back(starting=starting, listens=starting - 1)
+    scene.run(600)
+    assert scene.nova.guests.breaches == []
+    scene.boots("compute-1")
+    # Where the stop comes just after the guest's start, nobody but an operator can tell whether that runs.
+    assert scene.run_until(lambda: scene.is_over() or scene.alarms(), 3000)
+    scene.operator_looks()
+    ends_well(scene, 3000)
+
+
+def test_a_nova_compute_that_pacemaker_does_not_manage_is_never_taken_for_stopped():
+    scene = queued_at_a_host_that_is_back(listens=290)
+    scene.unmanaged = True
+    scene.run(600)
+    assert scene.nova.guests.breaches == []
+    scene.unmanaged = False
+    scene.boots("compute-1")
+    ends_well(scene, 3000)
