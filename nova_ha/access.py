@@ -93,6 +93,16 @@ class Access:
         self._lost.discard(service)
         return done
 
+    def user_id(self) -> str:
+        """Keystone's id of the user whose credentials the session carries.
+
+        :raises answers.CloudError: Keystone does not answer
+        """
+        try:
+            return self._session.get_user_id()
+        except keystone.ClientException as error:
+            raise self._of_keystone(error) from error
+
     def _send(self, url, method, headers, more):
         done = self._session.request(
             url, method, headers=dict(headers), authenticated=False, connect_retries=0, status_code_retries=0, **more

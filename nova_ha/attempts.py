@@ -9,7 +9,8 @@ import dataclasses
 import random
 from typing import NamedTuple
 
-from nova_ha.sightings import SETTLE, Sightings
+from nova_ha.evidence import SETTLE
+from nova_ha.sightings import Sightings
 from nova_ha.snapshot import FAILED as ENDED_BADLY
 from nova_ha.snapshot import FINISHED, by_instance
 from nova_ha.states import REBUILDING
@@ -92,6 +93,7 @@ class Attempts(Sightings):
         self._without_room = None  # since when there has been none
         self._starts = {}  # host -> how often its nova-compute was made to start once more
         self._turns = {}  # host -> how often it was held back after it had had its turn to start
+        self._asked_at = {}  # instance id -> when it was last asked for
         self._pending = {}  # instance id -> since when it is to be recovered
         self._efforts = {}  # instance id -> how often something was asked for to bring it into the state it should have
         self._not_notable = set()  # ids of instances that cannot be tagged
@@ -124,10 +126,12 @@ class Attempts(Sightings):
 
     def accepted(self, instance, now):
         """Nova took the request."""
+        self._asked_at[instance] = now
         self._settle(instance, ACCEPTED, now + SETTLE, "Nova accepted the request")
 
     def unclear(self, instance, now, reason):
         """No answer came: Nova may carry the request out, now or later."""
+        self._asked_at[instance] = now
         self._settle(instance, UNCLEAR, now + SETTLE, reason, SETTLE)
 
     def inherited(self, instance, newest, now):
@@ -258,19 +262,46 @@ class Attempts(Sightings):
         :param host: a ``snapshot.Host``
         :param dead: Nova's names of the hosts that are proved dead
         """
+        self.sees_dead(dead, now)
         for record in (*host.evacuations, *host.live_migrations):
             self.sees_record(record, now, dead)
         newest = {record.instance: record for record in host.evacuations}
         records = by_instance(host.evacuations)
         for instance in host.instances:
             self._pending.setdefault(instance.id, now)
-            self.sees_instance(instance, records.get(instance.id, ()), now)
+            self.sees_instance(instance, now)
             record = newest.get(instance.id)
             attempt = self._attempts.get(instance.id)
             if attempt is None:
                 self._observe_stranger(instance, record, now)
             elif record and attempt.outcome in (ACCEPTED, UNCLEAR) and record.id > attempt.newest:
                 self._observe_outcome(attempt, records[instance.id], now)
+
+    def to_be_read(self, world, now):
+        """The ids of the instances on dead hosts of which it is to be read what was asked for them.
+
+        :param world: a ``snapshot.World``
+        """
+        found = set()
+        for host in world.hosts:
+            records = by_instance(host.evacuations) if host.instances else {}
+            found |= {i.id for i in host.instances if self.is_unclear(i, records.get(i.id, ()), now)}
+        return found
+
+    def observe_requests(self, world, now):
+        """Learn from that."""
+        self.sees_conductors(world.conductors)
+        for host in world.hosts:
+            records = by_instance(host.evacuations) if host.requests else {}
+            for instance in host.instances:
+                mine, attempt = records.get(instance.id, ()), self._attempts.get(instance.id)
+                known = host.requests.get(instance.id)
+                if known is None or not mine or known.read_at <= self._asked_at.get(instance.id, float("-inf")):
+                    continue  # what has been asked for since it does not tell
+                self.sees_requests(instance, known, mine, now)
+                is_ours = attempt is not None and attempt.outcome in (ACCEPTED, UNCLEAR)
+                if is_ours and mine[-1].id > attempt.newest and self.is_stray(mine[-1]):
+                    self._observe_outcome(attempt, mine, now)
 
     def _observe_outcome(self, attempt, records, now):
         """The record of a request has shown: from now on it tells, not our memory of having asked."""
@@ -314,6 +345,7 @@ class Attempts(Sightings):
         asked = {i for i, attempt in self._attempts.items() if attempt.outcome in (ACCEPTED, UNCLEAR)}
         self._attempts = {i: a for i, a in self._attempts.items() if i in keep or a.outcome == SENDING}
         self._pending = {i: since for i, since in self._pending.items() if i in keep}
+        self._asked_at = {i: at for i, at in self._asked_at.items() if i in keep}
         self.lose_sight(keep)
         self._efforts = {i: efforts for i, efforts in self._efforts.items() if i in keep}
         self._not_notable &= keep

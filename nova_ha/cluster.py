@@ -245,20 +245,21 @@ class Cluster:
     def stopped(self, hosts: Collection[str]) -> set[str]:
         """Of some hosts, those on which the cluster's records prove that nova-compute does not run.
 
-        Of one that the cluster has a record of: its last operation is a stop that succeeded, or a look that found it not
-        running. Of one without: the cluster has no connection to it, and no need to fence it, so that it has started
-        nothing there since it was fenced. Pacemaker notes that it begins an operation before it does.
+        Of one that was fenced, and has not been there since (``node_fenced``, which Pacemaker sets to 0 when a remote
+        node comes up): nothing was started there. Of any other: the last operation on record is a stop that succeeded,
+        or a look that found it not running. Pacemaker notes that it begins an operation before it does. Without a record
+        nothing is known: an operator can have the cluster forget it.
 
         :param hosts: the cluster's names of them
         :raises ClusterError: Pacemaker does not answer
         """
         wanted = " or ".join(f"@uname={_literal(host)}" for host in sorted(hosts))
-        lost = {node.get("name") for node, connected in self._nodes() if not connected and not _is(node, "unclean")}
-        records = {
-            node.get("uname"): [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]
-            for node in self._query(f"/cib/status/node_state[{wanted}]")
-        }
-        return {host for host in hosts if (all(records[host]) if records.get(host) else host in lost)}
+        found = set()
+        for node in self._query(f"/cib/status/node_state[{wanted}]"):
+            off = [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]
+            if node.get("node_fenced", "0") != "0" or (off and all(off)):
+                found.add(node.get("uname"))
+        return found
 
     def local_node(self):
         """The name by which the cluster knows this node.

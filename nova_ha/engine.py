@@ -259,6 +259,10 @@ class Engine:
         for host in world.hosts:
             self._attempts.observe(host, now, world.dead)
         self._see_restarts(world, now)
+        unclear = self._attempts.to_be_read(world, now)
+        if unclear:
+            world = self._observer.with_requests(world, unclear)
+            self._attempts.observe_requests(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
             world = self._observer.with_cluster(world, self._cluster)
         self._pace.bound(sending.most(world, self._rules, math.inf))

@@ -6,6 +6,8 @@ keystoneauth is used directly rather than through novaclient: lists are read to 
 repeated by a layer below (``access``). What failures mean stands in ``answers``, what Nova's JSON means in ``views``.
 """
 
+from __future__ import annotations
+
 import datetime
 import itertools
 import urllib.parse
@@ -13,12 +15,16 @@ import urllib.parse
 from nova_ha import policy, restore, views
 from nova_ha.access import Access
 from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
+from nova_ha.snapshot import Requests
 
 __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
 
 # 2.59 pages os-migrations (and 2.53 names services by UUID); from 2.95 on Nova leaves evacuated instances stopped.
 OLDEST_MICROVERSION = (2, 59)
 NEWEST_MICROVERSION = (2, 94)
+
+# Actions on an instance that are read: an evacuation that is still going on is among the newest.
+_ACTIONS = 20
 
 # Kinds of records of a move that its owner confirms or reverts.
 _RESIZES = frozenset({"resize", "migration"})
@@ -46,6 +52,7 @@ class Nova:
     def __init__(self, session, interface, region=None, who="the configured user"):
         self._access = Access(session, interface, region, who)
         self._microversion = None  # Nova's oldest, until connected
+        self._providers = {}  # Placement's id of a compute host -> Nova's name of it
 
     def connect(self):
         """Authenticate, find Nova, and agree on a microversion.
@@ -110,6 +117,35 @@ class Nova:
     def migrations(self, host):
         """The records of all evacuations away from a host or to it, oldest first."""
         return self._believed(host, self._migrations(migration_type="evacuation", host=host))
+
+    def evacuation_requests(self, instance: str) -> Requests:
+        """What Nova's newest records say of the evacuate requests for an instance id."""
+        path = f"/servers/{instance}/os-instance-actions"
+        actions = self._get("compute", f"{path}?limit={_ACTIONS}", "instanceActions")
+        asked = [action["request_id"] for action in actions if action["action"] == "evacuate"]
+        resets = [
+            action["start_time"]
+            for action in actions
+            if action["action"] == "resetState" and action["user_id"] != self._access.user_id()
+        ]
+        found = (views.request(self._get("compute", f"{path}/{id}", "instanceAction")) for id in reversed(asked))
+        return Requests(tuple(found), reset=max(resets, default=None))
+
+    def conductors(self) -> dict[str, str]:
+        """Nova's time of the newest report of each conductor, by its host."""
+        found = self._get("compute", "/os-services?binary=nova-conductor", "services")
+        return {service["host"]: service["updated_at"] or "" for service in found}
+
+    def claims(self, instance: str) -> frozenset[str]:
+        """Nova's names of the hosts that have something claimed for an instance id in Placement: its own, too."""
+        providers = self._get("placement", f"/allocations/{instance}", "allocations")
+        return frozenset(map(self._provider_host, providers))
+
+    def _provider_host(self, provider: str) -> str:
+        if provider not in self._providers:
+            hypervisor = self._get("compute", f"/os-hypervisors/{provider}", "hypervisor")
+            self._providers[provider] = hypervisor["service"]["host"]
+        return self._providers[provider]
 
     def live_migrations(self, host):
         """The records of live migrations away from a host or to it that are not over, oldest first."""

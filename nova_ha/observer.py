@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, states
+from nova_ha.answers import CloudError
 from nova_ha.cluster import Cluster
-from nova_ha.snapshot import FINISHED, Host, World, unfinished
+from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, unfinished
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
 
 # Seconds for which what flavors, images and aggregates say is held to be known.
 SETTINGS_AGE = 60.0
+
+# Seconds for which what was asked for an instance is held to be known.
+REQUESTS_AGE = 10.0
 
 # Seconds that an instance may be gone from its host while its evacuation is in flight, before we ask where it is: most
 # arrive within that time. And seconds after which the answer is asked for again.
@@ -46,6 +51,7 @@ class Observer:
         self._flagged = {}  # host -> (its flag, since when)
         self._reported = {}  # recovered host -> since when it has reported
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
+        self._requests = {}  # instance id -> what was asked for it
         self._stopped = {}  # host -> since when the cluster's records prove that its nova-compute does not run
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
         self._tagged = True  # whether there may be instances whose state is to be restored
@@ -126,6 +132,33 @@ class Observer:
         )
         self._read_at = self._clock()
         return self._world
+
+    def with_requests(self, world: World, instances: Collection[str]) -> World:
+        """The world, with what was asked for some of its hosts' instances, by their ids; not older than a few seconds.
+
+        :raises nova.CloudError: it cannot be read
+        """
+        now, known = self._clock(), self._requests
+        old = [each for each in instances if each not in known or now - known[each].read_at >= REQUESTS_AGE]
+        read = dict(zip(old, self._each(self._read_requests, old)))
+        self._requests = {each: read.get(each) or known[each] for each in instances}
+        scheduling = any(request.stage == SCHEDULING for each in self._requests.values() for request in each.all)
+        hosts = (
+            dataclasses.replace(host, requests={i.id: self._requests[i.id] for i in host.instances if i.id in instances})
+            for host in world.hosts
+        )
+        conductors = self._cloud.conductors() if scheduling else {}
+        return dataclasses.replace(world, hosts=tuple(hosts), conductors=conductors)
+
+    def _read_requests(self, instance: str) -> Requests:
+        read_at = self._clock()
+        found = dataclasses.replace(self._cloud.evacuation_requests(instance), read_at=read_at)
+        if not found.is_claimed:
+            return found
+        try:
+            return dataclasses.replace(found, claims=self._cloud.claims(instance))
+        except CloudError:
+            return found  # Placement is away, or not ours to ask: then it is waited for longer
 
     def with_cluster(self, world: World, cluster: Cluster) -> World:
         """The world, with what the cluster says of its hosts; of those that are held back, whether they are stopped.

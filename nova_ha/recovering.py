@@ -4,7 +4,7 @@
 import itertools
 
 from nova_ha import attempts as tried
-from nova_ha import mark, restore, returning, snapshot, states
+from nova_ha import mark, restore, snapshot, states
 from nova_ha.rules import WAIT
 from nova_ha.snapshot import FAILED
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
@@ -33,7 +33,6 @@ class Case:
         self.rules = rules
         self.now = now
         self.candidates = world.candidates
-        self.out = world.dead | {other.service.host for other in world.hosts if returning.is_coming(other)}
         self.up = world.up
         self.aggregates = frozenset(
             name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
@@ -181,28 +180,29 @@ def _in_flight(case, instance, revived):
     record = min(flights, key=lambda flight: case.attempts.age(flight, case.now))
     where = record.destination or "a host that is still to be chosen"
     reason = f"evacuation {record.id} to {where} is {record.status}"
-    begun = record.status != "accepted"
-    idle = begun and case.attempts.idle(instance.id, case.now) >= tried.SETTLE
-    if revived and all(case.attempts.was_lost(flight, case.out, case.now) for flight in flights):
-        return _held(case, instance) or _evacuate(case, instance, f"{reason}, and is lost")
+    lost_at = case.attempts.lost_at(instance.id, flights, case.now)
     cut_off = all(case.attempts.was_cut_off(flight, case.now) for flight in flights)
-    alone = idle or len({flight.destination for flight in flights}) == 1
-    may_be_pinned = revived and alone and record.destination in case.candidates
     late = case.attempts.age(record, case.now) >= case.rules.stuck_after
-    if not (late or idle or (cut_off and may_be_pinned)):
+    pinned = lost_at or {flight.destination for flight in flights}
+    may_be_pinned = revived and len(pinned) == 1 and pinned <= case.candidates
+    if not late and not (may_be_pinned and (lost_at or cut_off)):
         return case.wait(reason, instance, under_way=True)
     held = _held(case, instance)
     if held:
         return held
     if cut_off:
         reason += f", nova-compute on {where} was started anew since"
-    lost = idle or cut_off or (case.attempts.was_down(record) if begun else case.attempts.was_passed(record))
-    if lost and may_be_pinned:
-        return _pinned(case, instance, record, reason)
+    lost = case.attempts.was_down(record) if _is_begun(record) else case.attempts.was_passed(record)
+    if may_be_pinned and (lost_at or cut_off or lost):
+        return _pinned(case, instance, min(pinned), reason)
     way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
-    if begun and not cut_off:
+    if _is_begun(record) and not cut_off:
         way_out = f"if nothing is done with it there any more, restart nova-compute on {where} and then {way_out}"
     return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
+
+
+def _is_begun(record):
+    return record.status != "accepted"
 
 
 def _begun_elsewhere(case, instance):
@@ -223,21 +223,21 @@ def _begun_elsewhere(case, instance):
 
 
 def _died_with_its_host(case, record):
-    """Whether its destination died with it, and the conductor, which might choose another, has it no more."""
-    dead = record.destination in case.world.dead and case.attempts.was_handed_on(record, case.now)
+    """Whether its destination died in the middle of it."""
+    dead = record.destination in case.world.dead and record.status != "accepted"
     return dead or case.attempts.ended_with_its_host(record)
 
 
-def _pinned(case, instance, record, reason):
+def _pinned(case, instance, destination, reason):
     """Try an evacuation again that was surely lost, on the same destination only.
 
-    Lost is one that its destination had begun, if the instance is in error since and nothing is done to it, or if
-    nova-compute was started anew there, or if it has not moved for long and the host has not reported for a while
-    meanwhile; and one that its destination never got, because it has begun what was asked for later. On the same host,
-    whatever is left of the first cannot start a second guest: it finds the first.
+    Lost is one that its destination had begun, if its event has ended, or an operator has set the instance to error
+    since, or if nova-compute was started anew there, or if it has not moved for long and the host has not reported for a
+    while meanwhile; and one that was handed on to its destination, and has not been begun though all is at work. On the
+    same host, whatever is left of the first cannot start a second guest: it finds the first.
     """
-    reason = f"{reason}, and is lost; tried again, on {record.destination} only"
-    return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, record.destination)
+    reason = f"{reason}, and is lost; tried again, on {destination} only"
+    return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, destination)
 
 
 def _held(case, instance):

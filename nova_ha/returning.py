@@ -20,8 +20,9 @@ CLEANING = 10.0
 RETURN_PATIENCE = 900.0
 
 _NOT_STOPPED = (
-    "; it has not done so yet. See whether the cluster is in maintenance mode (pcs property config maintenance-mode),"
-    " nova-compute is managed, and its location rule on the flag is there (pcs constraint location)"
+    "; it has not done so yet. See whether the cluster has the host online; if not, have it fenced (pcs stonith fence"
+    " {host}). If it has: whether it is in maintenance mode (pcs property config maintenance-mode), nova-compute is managed,"
+    " and its location rule on the flag is there (pcs constraint location)"
 )
 
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
@@ -38,7 +39,7 @@ def steps(host, world, attempts, now):
         if host.flagged_for < STOPPING or host.stopped_for is None:
             reason = "Pacemaker stops its nova-compute, which is to start later"
             late = host.flagged_for >= RETURN_PATIENCE
-            return [Wait(host.name, f"{reason}{_NOT_STOPPED if late else ''}", alarm=late)]
+            return [Wait(host.name, f"{reason}{_NOT_STOPPED.format(host=host.name) if late else ''}", alarm=late)]
         return [LetStart(host.name, "its nova-compute has been stopped, and may start")]
     is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
     if host.reported_for is None and not (is_put_back and host.service.up):

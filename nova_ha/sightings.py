@@ -5,72 +5,45 @@ Nova's records of evacuations are no sure account: one is taken over by a later 
 ever, and one whose request was lost says the same as one that waits for its turn.
 """
 
-import datetime
-
 from nova_ha import states
+from nova_ha.evidence import SETTLE, Evidence
 from nova_ha.restarts import Restarts
 from nova_ha.snapshot import FINISHED
 
 # What a record says once its destination has begun with it.
 BEGUN = FINISHED | {"pre-migrating", "failed"}
 
-# Seconds after a lost or accepted request in which its record must have shown, or it never took effect. Nova writes the
-# record while it answers, so this bounds how long a request may sit in the API's queue.
-SETTLE = 60
-# Seconds in which the conductor has dealt with a request, or has given it up: it waits for the scheduler for a minute,
-# and for the old host for another.
-LOST_AFTER = 150.0
-# Seconds after its last report in which Nova may hold a host to be up, so that the scheduler chooses it: Nova's
-# service_down_time, which is 60 unless an operator has made it longer.
-HELD_UP = 300.0
-# Seconds without a new report of any host after which the conductor is not held to be at work, or without a look at
-# them after which Nova's API is not. They come every few seconds, and are looked at every ten.
-SILENCE = 45.0
 
-
-class Sightings:
+class Sightings(Evidence):
     """How long records have said what they say, where instances were sent, which hosts reported.
 
     ``restarts`` is a ``restarts.Restarts``.
     """
 
     def __init__(self):
+        super().__init__()
         self.restarts = Restarts()
         self._records = {}  # id of a record -> ((status, destination), since when)
         self._seen = {}  # id of a record -> when it was first seen
         self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
         self._waiting = {}  # instance id -> its records that have named no destination for long
-        self._answered_at = float("-inf")  # when Nova's API last told of services
-        self._answering_since = float("-inf")  # since when it has done so without a break
-        self._newest_report = None  # Nova's time of the newest report of any host
-        self._reported_at = float("-inf")  # when that was seen to change
-        self._working_since = None  # since when reports have come all the time
-        self._sent_on = {}  # instance id -> {id of a record: when its destination was seen to change}
+        self._dead = {}  # host that is proved dead -> since when it was seen so
+        self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records in flight then
         self._left = {}  # host -> ids of the instances that were to be moved away from it
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
-        self._usable = {}  # host -> when it was last seen to be one that the scheduler may choose
         self._down = {}  # host -> when it was last seen not to report
-        self._reported = {}  # host that was seen not to report -> Nova's time of its last report before that
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
         self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
 
     def sees_services(self, services, now):
-        """Learn which hosts report, and which the scheduler may choose.
+        """Learn which hosts report.
 
         :param services: ``{Nova's host name: snapshot.Service}``
         """
-        if now - self._answered_at > SILENCE:
-            self._answering_since = now
-        self._answered_at = now
-        for name, service in services.items():
-            if not service.up:
-                self._down[name] = now
-                self._reported[name] = service.last_report
-            elif service.enabled:
-                self._usable[name] = now
-        self._observe_reports(max((s.last_report or "" for s in services.values()), default=""), now)
+        self._down.update(dict.fromkeys((name for name, service in services.items() if not service.up), now))
+        self.sees_reports(services.values(), now)
 
     def sees_record(self, record, now, dead=frozenset()):
         """Remember since when a record says what it says, and how far its destination has come with its requests.
@@ -81,36 +54,92 @@ class Sightings:
         self._left.setdefault(record.source, set()).add(record.instance)
         state = (record.status, record.destination)
         former, _ = self._records.get(record.id, (state, now))
-        if former[1] != record.destination and former[1] is not None:
-            self._sent_on.setdefault(record.instance, {})[record.id] = now
         if former != state or record.id not in self._records:
             self._records[record.id] = (state, now)
         if record.in_flight and record.destination is not None:
             self._sent_to.setdefault(record.destination, set()).add(record.instance)
-        elif record.in_flight and self.age(record, now) >= SETTLE:
+        elif record.in_flight and self.age(record, now) >= SETTLE and not self.is_stray(record):
             self._waiting.setdefault(record.instance, set()).add(record.id)
         if record.destination is not None and record.status in BEGUN:
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
         if record.in_flight and record.status != "accepted" and record.destination in dead:
             self._ended.add((record.id, *state))
 
-    def sees_instance(self, instance, records, now):
-        """Recognize that a host has begun with it, and the records that an evacuation that failed has left."""
+    def sees_dead(self, dead, now):
+        """Remember since when hosts are proved dead."""
+        self._dead = {host: self._dead.get(host, now) for host in dead}
+
+    def sees_instance(self, instance, now):
+        """Recognize that a host has begun with it, and that it is in error with nothing being done to it."""
         begun = instance.task_state in states.BEGUN
         former, since = self._tasks.get(instance.id, (begun, None))
         self._tasks[instance.id] = (begun, since if former == begun else now)
         if instance.task_state is not None or instance.vm_state != "error":
             self._idle.pop(instance.id, None)
             return
-        since = self._idle.setdefault(instance.id, now)
-        for record in records:
-            if record.status == "accepted" and min(now - since, self.age(record, now)) >= SETTLE:
-                known = self._strays.setdefault(instance.id, set())
-                known.add((record.id, record.status, record.destination))
+        self._idle.setdefault(instance.id, now)
+
+    def is_unclear(self, instance, records, now):
+        """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
+
+        They do while one is young, or has been begun; unless a host has died since that may have it queued, or the
+        instance is in error.
+        """
+        in_error = self.idle(instance.id, now) > 0.0
+        return any(
+            record.in_flight
+            and (record.status == "accepted" or in_error)
+            and (in_error or self.age(record, now) >= SETTLE or self._may_have_died(record))
+            for record in records
+        )
+
+    def _may_have_died(self, record):
+        seen = self._seen.get(record.id, float("inf"))
+        return record.destination in self._dead or any(since > seen for since in self._dead.values())
+
+    def sees_requests(self, instance, known, records, now):
+        """Learn from the requests for an instance what its records in flight are worth.
+
+        :param known: its ``snapshot.Requests``
+        """
+        self._lost_at.pop(instance.id, None)
+        self._strays.pop(instance.id, None)
+        fates = self.fates(known, instance.host, frozenset(self._dead), now)
+        for fate in fates:
+            for host in fate.queued_at:
+                self._sent_to.setdefault(host, set()).add(instance.id)
+        if not any(fate.untold for fate in fates):
+            self._waiting.pop(instance.id, None)
+        given_up = known.reset is not None and self.idle(instance.id, now) >= SETTLE
+        if any(fate.open and not (given_up and request.at < known.reset) for request, fate in zip(known.all, fates)):
+            return
+        flights = [record for record in records if record.in_flight]
+        if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
+            return  # what was asked for first is not on record any more
+        begun = {record.destination for record in flights if record.status != "accepted"} - self._dead.keys()
+        if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
+            return  # begun with since that was read
+        lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun
+        if lost_at:
+            self._lost_at[instance.id] = frozenset(lost_at), frozenset(map(_state, flights))
+        else:
+            self._strays[instance.id] = {_state(record) for record in flights if record.status == "accepted"}
+
+    def lost_at(self, instance, flights, now):
+        """Nova's names of the hosts that may have begun with a request for an instance id that is lost else.
+
+        None if its records in flight have moved since that was found; nor while one of the hosts was silent a moment ago:
+        it takes up what waits for it.
+        """
+        hosts, states = self._lost_at.get(instance, (frozenset(), frozenset()))
+        if not states.issuperset(map(_state, flights)):
+            return frozenset()
+        return hosts if all(now - self._down.get(host, float("-inf")) >= SETTLE for host in hosts) else frozenset()
 
     def asks_anew(self, instance):
         """An instance id is evacuated once more: that may take over an old record, so none of them is a stray now."""
         self._strays.pop(instance, None)
+        self._lost_at.pop(instance, None)
         self._idle.pop(instance, None)
 
     def age(self, record, now):
@@ -121,61 +150,14 @@ class Sightings:
     def is_stray(self, record):
         """Whether a record that says that an evacuation is in flight, and not begun, belongs to none.
 
-        Nova's API marks the instance as being rebuilt before it answers. An evacuation that fails takes the mark away
-        and sets the instance to error, but may leave a record behind (see ``snapshot.Migration``). So does an operator
-        who resets the instance's state to error: that is the word that nothing of it is left.
+        A request that fails may leave a record behind (see ``snapshot.Migration``), and one that is lost does. That all
+        requests for its instance are over or lost tells.
         """
-        if (record.id, record.status, record.destination) in self._strays.get(record.instance, ()):
-            return True
-        if record.status != "accepted" or record.destination is not None:
-            return False
-        # The conductor takes the oldest record for a new request: the request's own is left over then.
-        seen = self._seen.get(record.id, float("inf"))
-        return any(older < record.id and when >= seen for older, when in self._sent_on.get(record.instance, {}).items())
+        return _state(record) in self._strays.get(record.instance, ())
 
     def ended_with_its_host(self, record):
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
-        return (record.id, record.status, record.destination) in self._ended
-
-    def answering_for(self, now):
-        """For how many seconds Nova's API has answered without a break."""
-        return now - self._answering_since
-
-    def at_work_for(self, now):
-        """For how many seconds Nova's API, conductor and message bus have been seen at work without a break."""
-        return now - self._working_since if self._working_since is not None else 0.0
-
-    def was_handed_on(self, record, now):
-        """Whether the conductor has dealt with a request that names its destination: it may have been away so far."""
-        return record.status != "accepted" or min(self.age(record, now), self.at_work_for(now)) >= SETTLE
-
-    def was_lost(self, record, out, now):
-        """Whether a request that no host has begun with is surely lost.
-
-        The conductor takes its messages in their order, the hosts' reports among them, and gives up each within its own
-        time limits; one that it had taken when it was killed is gone (measured), and its record stays. A host that it
-        chose does not show before it begins, but begins at once, if it is at work.
-
-        :param out: Nova's names of the hosts that are dead, or have not come back yet: what is queued there waits
-        """
-        waiting = record.status == "accepted" and record.destination is None
-        if not waiting or min(self.age(record, now), self.at_work_for(now)) < LOST_AFTER:
-            return False
-        return not any(
-            now - silent < LOST_AFTER and self._may_have_been_chosen(host, record, now)
-            for host, silent in self._down.items()
-            if host not in out
-        )
-
-    def _may_have_been_chosen(self, host, record, now):
-        """Whether a host that fell silent could still be chosen when a request was made, which may be before we looked.
-
-        Both times of Nova's are those of its control plane.
-        """
-        if self._usable.get(host, float("-inf")) >= self._seen.get(record.id, now) - SETTLE:
-            return True
-        reported = self._reported[host]
-        return bool(record.created and reported) and _seconds_between(reported, record.created) <= HELD_UP
+        return _state(record) in self._ended
 
     def was_passed(self, record):
         """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
@@ -240,32 +222,22 @@ class Sightings:
     def lose_sight(self, keep):
         """Forget all instances but those whose ids are in ``keep``."""
         self._strays = {i: known for i, known in self._strays.items() if i in keep}
+        self._lost_at = {i: hosts for i, hosts in self._lost_at.items() if i in keep}
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
         self._tasks = {i: known for i, known in self._tasks.items() if i in keep}
 
     def forget_records(self):
         """Nothing is flagged any more."""
-        for memory in (self._records, self._seen, self._begun, self._down, self._reported, self._usable, self._sent_on):
+        for memory in (self._records, self._seen, self._begun, self._down, self._dead, self._lost_at):
             memory.clear()
+        self.forget_control_plane()
         self._sent_to.clear()
         self._waiting.clear()
         self._left.clear()
         self._ended.clear()
         self.restarts = Restarts()
 
-    def _observe_reports(self, newest, now):
-        """Learn since when message bus and conductor have been at work: the compute hosts report through them.
 
-        What nobody looked at, because Nova's API was away, say, does not count.
-        """
-        silent = now - self._reported_at > SILENCE
-        if newest == self._newest_report:
-            self._working_since = None if silent else self._working_since
-            return
-        self._newest_report, self._reported_at = newest, now
-        if silent:
-            self._working_since = now
-
-
-def _seconds_between(earlier, later):
-    return (datetime.datetime.fromisoformat(later) - datetime.datetime.fromisoformat(earlier)).total_seconds()
+def _state(record):
+    """What a record says, to be told from what it says later."""
+    return record.id, record.status, record.destination

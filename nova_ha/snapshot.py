@@ -39,9 +39,9 @@ class Service:
     up: bool
     enabled: bool
     forced_down: bool
-    disabled_reason: Optional[str] = None
-    last_report: Optional[str] = None
-    zone: Optional[str] = None
+    disabled_reason: str | None = None
+    last_report: str | None = None
+    zone: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,18 +64,18 @@ class Instance:
 
     id: str
     name: str
-    host: Optional[str]
+    host: str | None
     vm_state: str
-    task_state: Optional[str] = None
-    image: Optional[str] = None
+    task_state: str | None = None
+    image: str | None = None
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     power_state: str = "running"
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    project: Optional[str] = None
-    zone: Optional[str] = None
+    project: str | None = None
+    zone: str | None = None
     tags: frozenset = frozenset()
     launched: bool = True
-    fault: Optional[str] = None
+    fault: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,13 +93,83 @@ class Migration:
     instance: str
     status: str
     source: str
-    destination: Optional[str] = None
-    created: Optional[str] = None
+    destination: str | None = None
+    created: str | None = None
 
     @property
     def in_flight(self):
         """Whether it may still start, or be starting, the guest somewhere."""
         return self.status not in FINISHED and self.status not in FAILED
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One event of a request, as its process wrote it: without a finish the process is at work on it, or is gone.
+
+    :param start: Nova's time (ISO 8601)
+    :param finish: likewise, None if it has none
+    :param failed: whether it ended badly
+    :param host: where the process runs that is at work on it; None if Nova does not tell
+    """
+
+    start: str
+    finish: str | None = None
+    failed: bool = False
+    host: str | None = None
+
+
+# How far an evacuate request has come. QUEUED: recorded, on its way to the conductor; SCHEDULING: with the conductor,
+# which waits for the scheduler; SENT: on its way to its destination; RUNNING: its destination has begun; OVER.
+QUEUED, SCHEDULING, SENT, RUNNING, OVER = "queued", "scheduling", "sent", "running", "over"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One evacuate request, by whomever, as Nova's instance actions tell of it.
+
+    :param id: Nova's id of it
+    :param at: Nova's time of it (ISO 8601)
+    :param conductor: the event ``rebuild_server``
+    :param compute: the event ``compute_rebuild_instance``
+    """
+
+    id: str
+    at: str
+    conductor: Event | None = None
+    compute: Event | None = None
+
+    @property
+    def stage(self) -> str:
+        """QUEUED, SCHEDULING, SENT, RUNNING or OVER (measured on Nova 34, see docs/exactly-once.md)."""
+        if self.compute is not None:
+            return RUNNING if self.compute.finish is None else OVER
+        if self.conductor is None:
+            return QUEUED
+        if self.conductor.finish is None:
+            return SCHEDULING
+        return OVER if self.conductor.failed else SENT
+
+
+@dataclasses.dataclass(frozen=True)
+class Requests:
+    """What has been asked for one instance.
+
+    :param all: oldest first
+    :param claims: Nova's names of the hosts that have something claimed for it in Placement, its own, too; None if that
+        is not known
+    :param reset: Nova's time of the last reset of its state by somebody else (ISO 8601), None if there was none
+    :param read_at: when that was read (monotonic seconds)
+    """
+
+    all: tuple[Request, ...] = ()
+    claims: frozenset[str] | None = None
+    reset: str | None = None
+    read_at: float = 0.0
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether it matters what is claimed: one of them is with the scheduler, or past it and not begun."""
+        return any(request.stage in (SCHEDULING, SENT) for request in self.all)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +185,7 @@ class Host:
     :param arrivals: the records of evacuations to it, oldest first
     :param live_migrations: the records of unfinished live migrations away from it and to it
     :param resizes: the records of resizes to it that wait to be confirmed; read only where that matters
+    :param requests: ``{instance id: Requests}`` of its instances of which that decides something
     :param whereabouts: ``{instance id: Instance, or None for one that is gone}`` of instances that have been gone from
         the host for a while though their evacuation is in flight
     :param broken: instances on other hosts, once evacuated from or to this one, that are in error with a task that
@@ -131,20 +202,21 @@ class Host:
 
     name: str
     flag: str
-    service: Optional[Service] = None
+    service: Service | None = None
     instances: tuple[Instance, ...] = ()
     evacuations: tuple[Migration, ...] = ()
     arrivals: tuple[Migration, ...] = ()
     live_migrations: tuple[Migration, ...] = ()
     resizes: tuple[Migration, ...] = ()
-    whereabouts: Mapping[str, Optional[Instance]] = dataclasses.field(default_factory=dict)
+    requests: Mapping[str, Requests] = dataclasses.field(default_factory=dict)
+    whereabouts: Mapping[str, Instance | None] = dataclasses.field(default_factory=dict)
     broken: tuple[tuple[Instance, float], ...] = ()
     online: bool = False
-    stopped_for: Optional[float] = None
-    reported_for: Optional[float] = None
+    stopped_for: float | None = None
+    reported_for: float | None = None
     flagged_for: float = 0.0
     inherited: bool = False
-    problem: Optional[str] = None
+    problem: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +231,7 @@ class World:
     :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
     :param contested: another engine has claims, and may be sending requests that this one does not know of
     :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
+    :param conductors: ``{host: Nova's time of its newest report}`` of the conductors; read only where it matters
     :param late: ids of the instances that late requests have left in error on hosts that live; if several are flagged
     """
 
@@ -166,11 +239,12 @@ class World:
     services: Mapping[str, Service] = dataclasses.field(default_factory=dict)
     aggregates: Mapping[str, frozenset] = dataclasses.field(default_factory=dict)
     restoring: tuple[Instance, ...] = ()
-    selection: Optional[Selection] = None
+    selection: Selection | None = None
     dead: frozenset = frozenset()
     contested: bool = False
     unflagged: frozenset = frozenset()
     late: frozenset = frozenset()
+    conductors: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def with_cluster(self, online: Collection[str], stopped: Mapping[str, float]) -> World:
         """The same, with what the cluster says of the hosts.

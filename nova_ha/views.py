@@ -4,7 +4,7 @@
 import functools
 
 from nova_ha.answers import Misconfigured, Unreachable
-from nova_ha.snapshot import Instance, Migration, Service
+from nova_ha.snapshot import Event, Instance, Migration, Request, Service
 
 # Nova's numbers for what a guest does.
 _POWER_STATES = {0: "none", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
@@ -80,3 +80,17 @@ def migration(body):
         destination=body["dest_compute"],
         created=body["created_at"],
     )
+
+
+@_view
+def request(body):
+    """A ``snapshot.Request`` from an instance action that is an evacuation, with its events."""
+    events = {event["event"]: _event(event) for event in body["events"]}
+    return Request(
+        body["request_id"], body["start_time"], events.get("rebuild_server"), events.get("compute_rebuild_instance")
+    )
+
+
+def _event(body):
+    # Before 2.62 Nova does not say where.
+    return Event(body["start_time"], body["finish_time"], body["result"] not in (None, "Success"), body.get("host"))

@@ -60,3 +60,52 @@ def test_a_nova_compute_that_pacemaker_does_not_manage_is_never_taken_for_stoppe
     scene.unmanaged = False
     scene.boots("compute-1")
     ends_well(scene, 3000)
+
+
+# What became of a request is read, and not guessed from the time
+
+
+@pytest.mark.parametrize("scheduling", [61, 160, 400, 600])
+def test_a_scheduler_that_takes_long_has_lost_nothing(scheduling):
+    scene = Scene(count=3, scheduling=scheduling).dies("compute-1")
+    ends_well(scene, 1500)
+    assert len(scene.nova.posts) == 3
+
+
+@pytest.mark.parametrize("seconds", [90, 400, 900])
+def test_a_conductor_that_is_away_has_lost_nothing_yet(seconds):
+    scene = Scene(count=2).dies("compute-1")
+    scene.run(0.1)
+    scene.nova.conductor_away = True
+    scene.run(seconds)
+    assert len(scene.nova.posts) == 2
+    scene.nova.conductor_away = False
+    ends_well(scene)
+    assert len(scene.nova.posts) == 2
+
+
+@pytest.mark.parametrize("seconds", [41, 58, 90])
+def test_what_was_queued_when_the_bus_broke_is_sent_again_when_that_has_worked_for_a_minute(seconds):
+    scene = Scene(count=2).dies("compute-1")
+    scene.nova.conductor_away = True
+    scene.run_until(lambda: len(scene.nova.posts) == 2)
+    scene.nova.bus_breaks()
+    scene.nova.conductor_away = False
+    scene.run(seconds)
+    scene.nova.bus_is_back()
+    assert scene.run_until(lambda: len(scene.nova.posts) == 4, 90)
+    ends_well(scene)
+    assert len(scene.nova.posts) == 4
+
+
+@pytest.mark.parametrize("seconds", [5, 20, 90])
+def test_what_a_killed_conductor_had_at_the_scheduler_is_sent_again_where_that_has_claimed(seconds):
+    scene = Scene(count=2, scheduling=2).dies("compute-1")
+    scene.run_until(lambda: len(scene.nova.posts) == 2)
+    scene.run(1)
+    scene.nova.conductor_is_killed()
+    scene.run(seconds)
+    scene.nova.conductor_away = False
+    assert scene.run_until(lambda: len(scene.nova.posts) == 4, 200)
+    ends_well(scene)
+    assert scene.nova.evacuations[2:] == [("i0", "compute-2"), ("i1", "compute-2")]

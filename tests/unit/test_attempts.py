@@ -15,8 +15,8 @@ from nova_ha.attempts import (
     UNCLEAR,
     Attempts,
 )
-from nova_ha.sightings import LOST_AFTER
-from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, service, world
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, Requests
+from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, request, service, told, world
 
 
 def asked(outcome=ACCEPTED, newest=0, at=NOW):
@@ -351,28 +351,76 @@ def test_the_age_of_a_record_is_that_of_its_status():
     assert attempts.age(record(8, "pre-migrating"), NOW + 99) == 0
 
 
+def read(attempts, left, *requests, now=NOW, **more):
+    """It has been read what was asked for ``i1``."""
+    known = Requests(requests, read_at=now, **more)
+    attempts.observe_requests(world(dataclasses.replace(left, requests={"i1": known})), now)
+
+
 @pytest.mark.parametrize(
-    ("status", "vm_state", "task_state", "seconds", "is_stray"),
+    ("records", "requests", "stray"),
     [
-        ("accepted", "error", None, SETTLE, True),
-        ("accepted", "error", None, SETTLE - 1, False),
-        ("accepted", "error", "rebuilding", 9999, False),
-        ("accepted", "active", None, 9999, False),
-        ("pre-migrating", "error", None, 9999, False),  # it has begun: its guest may be there
-        ("what-is-this", "error", None, 9999, False),
+        (["accepted"], [request(1, OVER)], True),
+        (["accepted"], [request(1, OVER), request(2, OVER)], True),
+        (["accepted"], [request(1, OVER), request(2, QUEUED)], False),
+        (["accepted"], [request(1, RUNNING), request(2, OVER)], False),
+        (["accepted"], [], False),  # not on record any more
+        (["accepted"], [request(1, OVER, at=999)], False),  # likewise that which is older
+        (["pre-migrating"], [request(1, OVER)], False),  # it has begun: its guest may be there
+        (["what-is-this"], [request(1, OVER)], False),
     ],
 )
-def test_what_an_evacuation_that_failed_has_left(status, vm_state, task_state, seconds, is_stray):
-    attempts, left = nothing_asked(), seen(record(7, status), vm_state=vm_state, task_state=task_state)
+def test_what_an_evacuation_that_failed_has_left(records, requests, stray):
+    attempts = nothing_asked()
+    left = seen(*(record(7, status, destination=None, created=told(0)) for status in records))
     attempts.observe(left, NOW)
-    attempts.observe(left, NOW + seconds)
-    assert attempts.is_stray(record(7, status)) is is_stray
+    read(attempts, left, *requests)
+    assert attempts.is_stray(left.evacuations[0]) is stray
+
+
+@pytest.mark.parametrize(
+    ("status", "vm_state", "seconds", "more", "unclear"),
+    [
+        ("accepted", "active", SETTLE - 1, {}, False),
+        ("accepted", "active", SETTLE, {}, True),
+        ("accepted", "error", 1, {}, True),
+        ("accepted", "active", 1, {"dead": {"compute-2"}}, True),  # where it was sent to
+        ("accepted", "active", 1, {"dead": {"compute-9"}}, True),  # it may have been sent there
+        ("pre-migrating", "active", 9999, {}, False),
+        ("pre-migrating", "active", 1, {"dead": {"compute-9"}}, False),
+        ("pre-migrating", "error", 1, {}, True),
+        ("done", "error", 9999, {}, False),
+    ],
+)
+def test_of_which_instances_the_requests_are_read(status, vm_state, seconds, more, unclear):
+    """An undisturbed recovery asks for none."""
+    attempts, one = nothing_asked(), seen(record(7, status), vm_state=vm_state)
+    attempts.observe(one, NOW)
+    attempts.observe(one, NOW + seconds, **more)
+    assert attempts.to_be_read(world(one), NOW + seconds) == ({"i1"} if unclear else set())
+
+
+def test_what_was_read_before_the_last_request_tells_nothing_of_that():
+    attempts, left = asked(at=NOW + 5), seen(record(7, "accepted"))
+    attempts.observe(left, NOW + 6)
+    read(attempts, left, request(1, OVER), now=NOW + 5)
+    assert not attempts.is_stray(record(7, "accepted"))
+    read(attempts, left, request(1, OVER), now=NOW + 6)
+    assert attempts.is_stray(record(7, "accepted"))
+
+
+@pytest.mark.parametrize(("reset", "idle", "stray"), [(1, SETTLE, True), (1, SETTLE - 1, False), (-1, SETTLE, False)])
+def test_an_operator_who_sets_an_instance_to_error_gives_what_was_asked_for_up(reset, idle, stray):
+    attempts, left = nothing_asked(), seen(record(7, "accepted"), vm_state="error")
+    attempts.observe(left, NOW)
+    read(attempts, left, request(1, QUEUED), now=NOW + idle, reset=told(reset))
+    assert attempts.is_stray(record(7, "accepted")) is stray
 
 
 def known_stray():
     attempts, left = nothing_asked(), seen(record(7, "accepted"), vm_state="error")
     attempts.observe(left, NOW)
-    attempts.observe(left, NOW + SETTLE)
+    read(attempts, left, request(1, OVER))
     assert attempts.is_stray(record(7, "accepted"))
     return attempts, left
 
@@ -408,6 +456,7 @@ def test_an_evacuation_that_failed_under_an_older_record_counts_once(older, caus
     assert attempts.get("i1").failures == 0
     for moment in (SETTLE, SETTLE + 1):
         attempts.observe(left, NOW + moment)
+        read(attempts, left, request(1, OVER), now=NOW + moment)
     attempt = attempts.get("i1")
     assert (attempt.outcome, attempt.cause, attempt.failures, attempt.newest) == (FAILED, cause, 1, 7)
     assert attempt.reason.startswith(words)
@@ -422,9 +471,6 @@ def test_to_be_idle_begins_anew():
     assert attempts.idle("i1", NOW + 70) == 0
     attempts.observe(seen(), NOW + 72)
     assert attempts.idle("i1", NOW + 75) == 0
-    attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80)
-    attempts.observe(seen(record(7, "accepted"), vm_state="error"), NOW + 80 + SETTLE - 1)
-    assert not attempts.is_stray(record(7, "accepted"))
 
 
 @pytest.mark.parametrize(
@@ -572,30 +618,6 @@ def test_what_cannot_be_noted_is_remembered():
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "stray"),
-    [
-        ("compute-2", "compute-3", True),  # the request took the older record over: its own is left
-        ("compute-2", "compute-2", False),
-        (None, "compute-3", False),  # the older one got its own host only now
-    ],
-)
-def test_a_request_that_took_an_older_record_over_leaves_a_stray(first, then, stray):
-    attempts = asked()
-    mine = record(8, "accepted", destination=None)
-    attempts.observe(seen(record(7, "accepted", destination=first)), NOW)
-    attempts.observe(seen(record(7, "accepted", destination=first), mine), NOW + 1)
-    attempts.observe(seen(record(7, "pre-migrating", destination=then), mine), NOW + 2)
-    assert attempts.is_stray(mine) is stray
-
-
-def test_what_a_new_engine_sees_for_the_first_time_proves_no_stray():
-    attempts = asked()
-    mine = record(8, "accepted", destination=None)
-    attempts.observe(seen(record(7, "pre-migrating", destination="compute-3"), mine), NOW)
-    assert not attempts.is_stray(mine)
-
-
-@pytest.mark.parametrize(
     ("destination", "status", "seconds", "queued"),
     [
         ("compute-2", "accepted", 0, ["compute-2"]),
@@ -668,86 +690,3 @@ def test_whether_a_host_may_have_what_the_owner_asked_for_of_an_instance_that_an
         attempts.observe(seen(record(7, "accepted", source=source, destination=destination)), NOW + moment)
     assert attempts.may_have_the_same("compute-2", "compute-3") is same
     assert attempts.may_have_the_same("compute-3", "compute-2") is same
-
-
-def at_work(attempts, seconds, *services):
-    """The hosts report, and a request without a destination stays as it is."""
-    lost = record(7, "accepted", destination=None)
-    for moment in range(0, seconds + 1, 10):
-        reports = {s.host: dataclasses.replace(s, last_report=f"t{moment}") for s in services}
-        attempts.observe_services(reports, NOW + moment)
-        attempts.observe(seen(lost), NOW + moment)
-    return lost, NOW + seconds
-
-
-@pytest.mark.parametrize(("seconds", "lost"), [(LOST_AFTER - 10, False), (LOST_AFTER, True)])
-def test_a_request_is_lost_once_the_conductor_must_have_dealt_with_it(seconds, lost):
-    attempts = asked()
-    waiting, now = at_work(attempts, int(seconds), living("compute-2"))
-    assert attempts.was_lost(waiting, set(), now) is lost
-
-
-@pytest.mark.parametrize(
-    ("more", "lost"),
-    [
-        ({"destination": "compute-2"}, False),
-        ({"status": "pre-migrating"}, False),
-        ({"status": "done"}, False),
-        ({}, True),
-    ],
-)
-def test_only_what_nobody_has_begun_with_is_lost(more, lost):
-    attempts = asked()
-    waiting, now = at_work(attempts, 300, living("compute-2"))
-    waiting = dataclasses.replace(waiting, **more)
-    attempts.observe(seen(waiting), now)
-    attempts.observe_services({"compute-2": living("compute-2", report="t")}, now + 1)
-    attempts.observe(seen(waiting), now + 1)
-    assert attempts.was_lost(waiting, set(), now + (1 if lost else 1000)) is lost
-
-
-def test_nothing_is_lost_while_no_host_reports():
-    attempts = asked()
-    waiting, now = at_work(attempts, 140, living("compute-2"))
-    for moment in range(10, 300, 10):
-        attempts.observe_services({"compute-2": living("compute-2", report="t140")}, now + moment)
-        attempts.observe(seen(waiting), now + moment)
-    assert not attempts.was_lost(waiting, set(), now + 300)
-
-
-@pytest.mark.parametrize(("out", "lost"), [(set(), False), ({"compute-3"}, True)])
-def test_a_host_that_fell_silent_may_have_the_request_until_it_is_proved_dead(out, lost):
-    attempts = asked()
-    at_work(attempts, 20, living("compute-2"), living("compute-3"))
-    waiting, now = at_work(attempts, 300, living("compute-2"), living("compute-3", up=False))
-    assert attempts.was_lost(waiting, out, now) is lost
-
-
-@pytest.mark.parametrize(
-    ("reported", "lost"),
-    [("07:59:00", False), ("08:00:30", False), ("07:55:00", False), ("07:54:59", True), (None, True)],
-)
-def test_a_host_that_was_silent_when_the_engine_came_may_have_been_chosen_before(reported, lost):
-    attempts = asked()
-    report = reported and f"2026-11-21T{reported}.000000"
-    waiting = record(7, "accepted", destination=None, created="2026-11-21T08:00:00.000000")
-    for moment in range(0, 301, 10):
-        living_one = living("compute-2", report=f"2026-11-21T08:01:{moment:09.6f}")
-        services = {"compute-2": living_one, "compute-3": living("compute-3", up=False, report=report)}
-        attempts.observe_services(services, NOW + moment)
-        attempts.observe(seen(waiting), NOW + moment)
-    assert attempts.was_lost(waiting, set(), NOW + 300) is lost
-    assert attempts.was_lost(waiting, {"compute-3"}, NOW + 300)
-
-
-def test_a_time_in_which_nobody_looked_does_not_show_the_conductor_at_work():
-    attempts = asked()
-    at_work(attempts, 20, living("compute-2"))
-    # Nova's API was away for long; when it is back, so are the hosts' reports, and the conductor may only just be.
-    waiting = record(7, "accepted", destination=None)
-    for moment, lost in ((500, False), (500 + LOST_AFTER - 10, False), (500 + LOST_AFTER, True)):
-        start = 500 if moment == 500 else moment - 140
-        for look in range(int(start), int(moment) + 1, 10):
-            attempts.observe_services({"compute-2": living("compute-2", report=f"t{look}")}, NOW + look)
-            attempts.observe(seen(waiting), NOW + look)
-        assert attempts.was_lost(waiting, set(), NOW + moment) is lost

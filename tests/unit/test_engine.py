@@ -12,13 +12,13 @@ import pytest
 
 from nova_ha import flag
 from nova_ha.engine import CHECK
+from nova_ha.evidence import SETTLE
 from nova_ha.guard import Guard
 from nova_ha.nova import Nova
 from nova_ha.order import Order
 from nova_ha.policy import Policy
 from nova_ha.restarts import LATER, SOON
 from nova_ha.rules import RESTART_IN_PLACE, Rules
-from nova_ha.sightings import LOST_AFTER, SETTLE
 from nova_ha.unfenced import PATIENCE
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
@@ -48,7 +48,12 @@ def test_the_simulated_nova_has_the_doors_methods():
     for name, method in inspect.getmembers(Nova, inspect.isfunction):
         if not name.startswith("_"):
             simulated = getattr(SimulatedNova, name)
-            assert inspect.signature(simulated) == inspect.signature(method), name
+            assert str(inspect.signature(simulated)) == str(_without_types(inspect.signature(method))), name
+
+
+def _without_types(signature):
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    return signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
 
 
 # From the flag to the way back
@@ -856,26 +861,6 @@ def test_a_guest_that_nova_does_not_know_of_is_not_started_a_second_time(broken,
     ends_well(scene)
 
 
-def test_a_request_that_the_conductor_lost_is_sent_again_once_that_is_certain():
-    scene = Scene(count=2).dies("compute-1")
-    scene.nova.lost_messages = 1
-    scene.run(LOST_AFTER)
-    assert len(scene.nova.posts) == 2
-    ends_well(scene)
-    assert [instance for _, instance in scene.nova.posts] == ["i0", "i1", "i0"]
-
-
-def test_a_conductor_that_is_away_has_lost_nothing_yet():
-    scene = Scene(count=2).dies("compute-1")
-    scene.run(0.1)
-    scene.nova.conductor_away = True
-    scene.run(3 * LOST_AFTER)
-    assert len(scene.nova.posts) == 2
-    scene.nova.conductor_away = False
-    ends_well(scene)
-    assert len(scene.nova.posts) == 2
-
-
 # Former states
 
 
@@ -1029,7 +1014,7 @@ STORIES = [dead_host_with_all_kinds, double_failure, nobody_has_room, reserved_h
 
 
 READS = {"connect", "services", "aggregates", "instances", "instance", "restoring", "in_error", "migrations"}
-READS |= {"live_migrations", "resizes", "selection"}
+READS |= {"live_migrations", "resizes", "selection", "evacuation_requests", "claims", "conductors"}
 
 
 def test_the_stories_have_every_change_that_an_engine_can_make():

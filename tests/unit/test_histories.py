@@ -74,6 +74,7 @@ class Story:
         host = self._host(number)
         if self._may_die(host) and host not in self.scene.cluster.values:
             self.scene.breaks(host)
+            self.scene.cluster.forgets(host)
 
     def dies_beside(self, number, other, stays_off):
         """A host dies just after another did, as nobody has noticed yet: what is sent there is queued for long."""
@@ -175,8 +176,13 @@ class Story:
     def swaps(self, answers):
         self.scene.cluster.next_swaps = list(answers)
 
-    def message_gets_lost(self):
-        self.nova.lost_messages += 1
+    def bus_breaks(self, seconds):
+        self.nova.bus_breaks()
+        self.scene.clock.after(seconds, self.nova.bus_is_back)
+
+    def conductor_is_killed(self, seconds):
+        self.nova.conductor_is_killed()
+        self.scene.clock.after(seconds, lambda: setattr(self.nova, "conductor_away", False))
 
     # Owners of instances, and operators
 
@@ -231,7 +237,8 @@ class Story:
         self.nova.away = self.nova.conductor_away = False
         self.nova.goes_on()
         self.nova.next_answers, self.nova.next_changes, self.nova.next_spawns = [], [], []
-        self.nova.lost_messages, self.nova.next_reads = 0, []
+        self.nova.bus_is_back()
+        self.nova.next_reads = []
         self.scene.cluster.away, self.scene.cluster.next_swaps = False, []
         self.scene.unmanaged = False
         self.nova_compute_is_well()
@@ -282,7 +289,8 @@ EVENTS = st.one_of(
     event("answers", st.lists(ANSWER, max_size=4)),
     event("changes", st.lists(CHANGE, max_size=4)),
     event("spawns", st.lists(st.sampled_from(["ok", "failed"]), max_size=4)),
-    event("message_gets_lost"),
+    event("bus_breaks", st.sampled_from([3, 20, 47, 90])),
+    event("conductor_is_killed", st.sampled_from([3, 20, 90])),
     event("reads", st.lists(st.sampled_from(["ok", "refused"]), max_size=12)),
     event("cluster_away", st.booleans()),
     event("cleanup"),
@@ -320,6 +328,7 @@ STORIES = st.builds(
     starting=st.sampled_from([2, 2, 20, 130, 300]),
     listens=st.sampled_from([2.6, 2.6, 20, 129, 290]),
     finishing=st.sampled_from([0, 0, 5, 70, 300]),
+    scheduling=st.sampled_from([0.2, 0.2, 5, 160, 600]),
     lateness=st.sampled_from([4, 10, 20, 45]),
     resumes=st.booleans(),
     rules=RULES,
@@ -427,6 +436,7 @@ def test_what_was_found_once_stays_mended(what):
         "listens": 2.6,
         "finishing": 0.0,
         "lateness": 4.0,
+        "scheduling": 0.2,
         "resumes": False,
     }
     unfolds(Story(**{**usual, **cloud}), events)

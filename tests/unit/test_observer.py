@@ -280,7 +280,7 @@ def test_resizes_are_read_only_where_they_matter(one, asked):
 @pytest.mark.parametrize(("online", "found"), [(None, False), (set(), False), ({"compute-1"}, True)])
 def test_whether_the_cluster_reaches_it(online, found):
     world = Watch().look()
-    assert (world if online is None else world.with_online(online)).hosts[0].online is found
+    assert (world if online is None else world.with_cluster(online, {})).hosts[0].online is found
 
 
 @pytest.mark.parametrize(("inherited", "found"), [((), False), (["compute-1"], True), (["compute-2"], False)])

@@ -9,8 +9,21 @@ from nova_ha import attempts as tried
 from nova_ha.order import Order
 from nova_ha.rules import Rules
 from nova_ha.sending import FAILED_FOR_GOOD, LIVELY, in_flight
+from nova_ha.snapshot import OVER, Requests
 from nova_ha.steps import Evacuate, Wait
-from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
+from tests.unit.worlds import (
+    NOW,
+    decided,
+    host,
+    instance,
+    kinds,
+    living,
+    nothing_asked,
+    record,
+    request,
+    service,
+    world,
+)
 
 
 def crowd(name="compute-1", many=10, flying=0, **more):
@@ -331,8 +344,9 @@ def test_what_is_asked_for_once_more_does_not_stand_in_its_own_way():
     lost = record(7, "accepted", "i1", None)
     sitting = host(instances=[instance(1, vm_state="error")], evacuations=[lost])
     attempts = nothing_asked()
-    for moment in (NOW, NOW + 70):  # in error, with nothing being done: the record is a leftover
-        attempts.observe(sitting, moment)
+    attempts.observe(sitting, NOW)
+    known = Requests((request(1, OVER),), read_at=NOW)  # which has failed: the record is a leftover
+    attempts.observe_requests(world(dataclasses.replace(sitting, requests={"i1": known})), NOW)
     rules = Rules(in_flight_per_destination=1)
     (step,) = decided(sitting, attempts=attempts, rules=rules, services=[living("compute-9")], now=NOW + 71)
     assert isinstance(step, Evacuate)

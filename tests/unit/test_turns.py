@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 
 from nova_ha import turns
+from nova_ha.evidence import SETTLE
 from nova_ha.returning import RETURN_PATIENCE, STOPPING
 from nova_ha.rules import Rules
-from nova_ha.sightings import SETTLE
 from nova_ha.steps import Close, Evacuate, HoldBack, LetStart, Wait
 from tests.unit.worlds import (
     NOW,

@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Short ways to write the snapshots that tests decide on."""
 
+import datetime
+
 from nova_ha import decide, flag
 from nova_ha.attempts import Attempts
 from nova_ha.flag import RESTART
 from nova_ha.policy import Selection
 from nova_ha.restore import DONE_TAGS, TAGS
 from nova_ha.rules import Rules
-from nova_ha.snapshot import Host, Instance, Migration, Service, World
+from nova_ha.snapshot import (
+    OVER,
+    QUEUED,
+    RUNNING,
+    SCHEDULING,
+    Event,
+    Host,
+    Instance,
+    Migration,
+    Request,
+    Service,
+    World,
+)
 
 OURS = "control-1@100"
 NOW = 10000.0
@@ -56,6 +70,22 @@ def host(flag=OURS, instances=(), evacuations=(), service_=None, name="compute-1
     if flag == RESTART:
         more.setdefault("stopped_for", more.get("flagged_for", 0.0))
     return Host(name, flag, service_ or service(name), tuple(instances), tuple(evacuations), **more)
+
+
+def request(number=1, stage=QUEUED, host="compute-2", conductor="control-1", at=0):
+    """An evacuate request, as far as it has come.
+
+    :param host: where it runs, or has
+    :param at: seconds, by Nova's clock, at which it was made and began to be scheduled
+    """
+    begun, over = Event(told(at), host=conductor), Event(told(at), told(at), host=conductor)
+    run = {RUNNING: Event(told(at), host=host), OVER: Event(told(at), told(at), True, host)}.get(stage)
+    return Request(f"req-{number}", told(at), {QUEUED: None, SCHEDULING: begun}.get(stage, over), run)
+
+
+def told(seconds):
+    """A moment as Nova writes it."""
+    return f"{datetime.datetime(2026, 11, 28) + datetime.timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%f}"
 
 
 def world(*hosts, services=None, dead=None, **more):

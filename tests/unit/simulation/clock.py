@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated time."""
 
+import datetime
 import heapq
 import itertools
 
@@ -37,3 +38,8 @@ class Clock:
             self.now = max(self.now, when)
             happen()
         self.now = max(self.now, end)
+
+
+def text(seconds):
+    """A moment as Nova writes it."""
+    return (datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=seconds)).isoformat(timespec="microseconds")

@@ -53,8 +53,12 @@ class SimulatedCluster:
         self.off.add(host)
 
     def lost(self, host):
-        """It has no connection to a host any more; what ran there, nobody knows before it is fenced."""
+        """It has no connection to a host any more."""
         self.nodes.discard(host)
+        self.starts.pop(host, None)
+
+    def forgets(self, host):
+        """An operator has it forget what it knew of a host."""
         self.starting(host)
 
     def reaches(self, host):

@@ -3,6 +3,8 @@
 
 import dataclasses
 
+from nova_ha.snapshot import Event
+from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.guests import RUNNING
 
 # Seconds from the moment at which nova-compute takes up what waits for it until it first reports; then between two
@@ -25,6 +27,7 @@ class Rebuild:
 
     instance: str
     record: object
+    job: object
 
 
 @dataclasses.dataclass(eq=False)
@@ -68,7 +71,8 @@ class Compute:
         """When it last reported to Nova."""
         if self._first_report is not None:
             # The conductor writes the reports.
-            now = self._nova.conductor_gone_at if self._nova.conductor_away else self._clock.now
+            silent = self._nova.silent_since
+            now = self._clock.now if silent is None else silent
             whole = (now - self._first_report) // REPORT_INTERVAL
             self._last_report = max(self._last_report, self._first_report + whole * REPORT_INTERVAL)
         return self._last_report
@@ -137,12 +141,15 @@ class Compute:
         if server is None:
             return
         record.status, record.destination = "pre-migrating", self.name
+        rebuild.job.compute = Event(_text(self._clock.now), host=self.name)
         if server.task_state != "rebuilding":
             # Not expected: somebody else has had it since. Its guest, wherever it is, is left alone.
             record.status = "failed"
+            rebuild.job.ends("compute", True, self._clock.now)
             nova.set(server.id, vm_state="error", task_state="rebuilding", power_state="none")
         elif (server.id, self.name) in nova.guests.copies:
             record.status = "failed"
+            rebuild.job.ends("compute", True, self._clock.now)
             fault = f"Instance instance-{server.id} already exists."
             nova.set(server.id, vm_state="error", task_state=None, fault=fault)
         else:
@@ -155,10 +162,16 @@ class Compute:
     def _end(self, rebuild, former):
         """An evacuation's guest has been started, or could not be."""
         nova, record = self._nova, rebuild.record
+        if nova.silent_since is not None:
+            # What it writes goes through the bus and the conductor.
+            self._in_this_life(1.0, lambda: self._end(rebuild, former))
+            return
         self.spawning.remove(rebuild)
         server = nova.servers.get(rebuild.instance)
         if nova.next_spawn() == "failed":
             record.status = "failed"
+            rebuild.job.ends("compute", True, self._clock.now)
+            rebuild.job.claimed = None
             if server is not None:
                 nova.set(server.id, vm_state="error", task_state=None, fault="the spawn failed")
             return
@@ -167,6 +180,7 @@ class Compute:
             return  # deleted meanwhile: an orphan runs
         if server.task_state != "rebuild_spawning":
             record.status = "failed"
+            rebuild.job.ends("compute", True, self._clock.now)
             nova.guests.breach(f"{server.id} is started on {self.name}, and Nova does not know")
             fault = f"Conflict updating instance {server.id}. Expected: {{'task_state': ['rebuild_spawning']}}."
             nova.set(server.id, vm_state="error", task_state=None, power_state="running", fault=fault)
@@ -179,8 +193,15 @@ class Compute:
         self._in_this_life(nova.finishing, lambda: self._arrived(rebuild))
 
     def _arrived(self, rebuild):
+        if self._nova.silent_since is not None:
+            self._in_this_life(1.0, lambda: self._arrived(rebuild))
+            return
         self._nova.set(rebuild.instance, host=self.name)
-        self._in_this_life(RECORD_LAG, lambda: setattr(rebuild.record, "status", "done"))
+        self._in_this_life(RECORD_LAG, lambda: self._done(rebuild))
+
+    def _done(self, rebuild):
+        rebuild.record.status = "done"
+        rebuild.job.ends("compute", False, self._clock.now)
 
     # What it does by itself
 

@@ -3,12 +3,12 @@
 
 import contextlib
 import dataclasses
-import datetime
 from typing import Optional
 
 from nova_ha import policy, restore
 from nova_ha.nova import Busy, Refused, Unreachable
-from nova_ha.snapshot import Instance, Migration, Service
+from nova_ha.snapshot import Event, Instance, Migration, Request, Requests, Service
+from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests
 from tests.unit.simulation.process import Tripwire
@@ -19,8 +19,10 @@ HANGS = 20.0
 GOES_ON = 0.3
 # Seconds that a slow answer takes.
 SLOWNESS = 15.0
-# Seconds that the conductor takes to hand an evacuation to the host that it chose.
-CONDUCTING = 0.3
+# Seconds that a request waits in the conductor's queue.
+QUEUEING = 0.1
+# Seconds for which the conductor waits for a scheduler of which it hears nothing (call_monitor_timeout).
+HEARTBEATS = 60.0
 # Seconds after which Nova gives up a live migration whose source does not answer.
 RPC_TIMEOUT = 62.0
 # Members of one page of a list.
@@ -47,6 +49,32 @@ class Record:
         return Migration(self.id, self.instance, self.status, self.source, self.destination, self.created)
 
 
+@dataclasses.dataclass(eq=False)
+class Job:
+    """An evacuate request, as Nova's instance actions tell of it, and the scheduler's claim.
+
+    :param wanted: the host that it names, None if it leaves the choice to the scheduler
+    :param conductor: the event ``rebuild_server``
+    :param compute: the event ``compute_rebuild_instance``
+    :param claimed: the host that the scheduler has claimed in Placement for it
+    """
+
+    id: str
+    instance: str
+    wanted: Optional[str]
+    at: str
+    conductor: Optional[Event] = None
+    compute: Optional[Event] = None
+    claimed: Optional[str] = None
+
+    def ends(self, event, failed, now):
+        """One of its events has a finish."""
+        setattr(self, event, dataclasses.replace(getattr(self, event), finish=_text(now), failed=failed))
+
+    def view(self):
+        return Request(self.id, self.at, self.conductor, self.compute)
+
+
 @dataclasses.dataclass
 class Status:
     """What an operator, or the engine, wrote to a service."""
@@ -64,6 +92,7 @@ class SimulatedNova:
     :param cluster: the ``SimulatedCluster``, by whose flags the rules are judged
     :param spawn_seconds: how long a host takes for one evacuation; it does one after the other
     :param choose: picks one of a list of hosts, as the scheduler does
+    :param scheduling: seconds that the scheduler takes for an evacuation
     :param request_seconds: how long an answer takes
     :param first_look: seconds from a nova-compute's start until it looks at its guests; the real one draws them, from 0
         to 60
@@ -83,6 +112,7 @@ class SimulatedNova:
         count=3,
         hosts=3,
         spawn_seconds=1.0,
+        scheduling=0.2,
         choose=lambda hosts: hosts[0],
         request_seconds=0.01,
         first_look=4.9,
@@ -94,6 +124,7 @@ class SimulatedNova:
         self.clock = clock
         self.guests = Guests()
         self.spawn_seconds = spawn_seconds
+        self.scheduling = scheduling
         self.first_look = first_look
         self.listens = listens
         self.finishing = finishing
@@ -120,7 +151,7 @@ class SimulatedNova:
         self.away = False  # the API does not answer
         self.hung = None  # the changes that it does once it goes on, while it hangs
         self.conductor_gone_at = None  # since when the conductor is away, None if it is not
-        self.lost_messages = 0  # how many of the next messages to the conductor get lost
+        self.bus_gone_at = None  # since when the message bus is away, None if it is not
         # What becomes of the next evacuate requests, and of the next other changes: see _answered.
         self.next_answers = []
         self.next_changes = []
@@ -132,7 +163,10 @@ class SimulatedNova:
         self.asked = []  # the methods that were called, in order
         self.posts = []  # (when, instance) of each evacuate request
         self.evacuations = []  # (instance, destination) of each that Nova took
-        self._conductor = []  # (instance, destination) that wait for the conductor
+        self._resets = {}  # instance -> when an operator has reset its state last
+        self.jobs = []  # every evacuate request that Nova took
+        self._queued = []  # those that wait for the conductor
+        self._scheduling = []  # those that the conductor has at the scheduler
 
     # The story's ways to set the scene
 
@@ -177,6 +211,11 @@ class SimulatedNova:
         if instance in self.servers:
             self.servers[instance] = dataclasses.replace(self.servers[instance], **values)
 
+    def operator_resets(self, instance, state):
+        """An operator sets an instance's state, with nothing going on."""
+        self._resets[instance] = _text(self.clock.now)
+        self.set(instance, vm_state=state, task_state=None)
+
     @property
     def conductor_away(self):
         """Whether the conductor is away, with what it has not dealt with yet."""
@@ -184,7 +223,28 @@ class SimulatedNova:
 
     @conductor_away.setter
     def conductor_away(self, away):
-        self.conductor_gone_at = (self.conductor_gone_at or self.clock.now) if away else None
+        self.conductor_gone_at = None if not away else self.clock.now if not self.conductor_away else self.conductor_gone_at
+
+    def conductor_is_killed(self):
+        """What it has at the scheduler is gone with it, though the scheduler goes on."""
+        self.conductor_away = True
+        self._scheduling.clear()
+
+    def bus_breaks(self):
+        """RabbitMQ is killed: what is queued there is gone, at the conductor and at hosts."""
+        self.bus_gone_at = self.clock.now if self.bus_gone_at is None else self.bus_gone_at
+        self._queued.clear()
+        for compute in self.computes.values():
+            compute.waiting = [message for message in compute.waiting if not isinstance(message, Rebuild)]
+
+    def bus_is_back(self):
+        self.bus_gone_at = None
+
+    @property
+    def silent_since(self):
+        """Since when no report of a host has reached the database, None if they do."""
+        gone = (self.conductor_gone_at, self.bus_gone_at)
+        return min((since for since in gone if since is not None), default=None)
 
     def on(self, host):
         """The instances that Nova has on a host."""
@@ -230,6 +290,21 @@ class SimulatedNova:
 
     def migrations(self, host):
         return self._recorded("migrations", lambda record: host in (record.source, record.destination))
+
+    def evacuation_requests(self, instance):
+        jobs = [job for job in self.jobs if job.instance == instance]
+        self._asked("evacuation_requests", 1 + len(jobs))
+        return Requests(tuple(job.view() for job in jobs), reset=self._resets.get(instance))
+
+    def conductors(self):
+        self._asked("conductors")
+        gone = self.conductor_gone_at if self.conductor_away else self.clock.now
+        return {"conductor": _text(gone // 10 * 10)}
+
+    def claims(self, instance):
+        self._asked("claims", 2)
+        mine = [job for job in self.jobs if job.instance == instance and job.claimed]
+        return frozenset(job.claimed for job in mine) | frozenset({self.servers[instance].host} if mine else ())
 
     def live_migrations(self, host):
         self._asked("live_migrations")
@@ -278,7 +353,7 @@ class SimulatedNova:
             raise Unreachable("connection refused", sent=False)
         self.posts.append((self.clock.now, instance.id))
         answer = self.next_answers.pop(0) if self.next_answers else "ok"
-        take = lambda: self.take(instance.id, destination, HANGS if answer == "hung" else CONDUCTING)  # noqa: E731
+        take = lambda: self.take(instance.id, destination, HANGS if answer == "hung" else QUEUEING)  # noqa: E731
         return self.tripwire.around(lambda: self._answered(answer, take))
 
     def reset_state(self, instance, state):
@@ -453,10 +528,10 @@ class SimulatedNova:
 
     # An evacuation: the API, then the conductor
 
-    def take(self, instance, destination=None, conducting=CONDUCTING):
-        """The API takes an evacuate request up.
+    def take(self, instance, destination=None, queueing=QUEUEING):
+        """The API takes an evacuate request up; without the bus it hangs with it, having noted it.
 
-        :param conducting: seconds until the conductor has it
+        :param queueing: seconds until the conductor has it
         """
         server = self._server(instance)
         if destination is not None and destination not in self.status:
@@ -471,12 +546,23 @@ class SimulatedNova:
         self.set(instance, task_state="rebuilding")
         self.record(instance, "accepted", server.host, destination)
         self.evacuations.append((instance, destination))
-        job = (instance, destination)
-        if self.lost_messages:
-            self.lost_messages -= 1
-            return
-        self._conductor.append(job)
-        self.clock.after(conducting, lambda: self._conduct(job))
+        job = Job(f"req-{len(self.jobs) + 1}", instance, destination, _text(self.clock.now))
+        self.jobs.append(job)
+        if self.bus_gone_at is not None:
+            self._cast_later(job)
+            raise Unreachable("timed out", sent=True)
+        self._cast(job, queueing)
+
+    def _cast(self, job, queueing):
+        self._queued.append(job)
+        self.clock.after(queueing, lambda: self._conduct(job))
+
+    def _cast_later(self, job):
+        """Once the bus is back."""
+        if self.bus_gone_at is None:
+            self._cast(job, QUEUEING)
+        else:
+            self.clock.after(1.0, lambda: self._cast_later(job))
 
     def _judge(self, server):
         """Whether an evacuate request that Nova takes should have been made at all."""
@@ -486,7 +572,8 @@ class SimulatedNova:
         if self.guests.wanted.get(server.id) == DELETED:
             self.guests.breach(f"evacuation of {server.id}, which its owner deletes")
         # One that is only for a host that is out ends there.
-        queued = [where for known, where in self._conductor if known == server.id]
+        waiting = self._queued + self._scheduling
+        queued = [job.claimed or job.wanted for job in waiting if job.instance == server.id]
         pending = [f"the conductor has one for {w}" for w in queued if not w or not self._is_out(self.computes[w])]
         able = [compute for compute in self.computes.values() if compute.may_start(server.id)]
         pending += [f"{compute.name} has one" for compute in able if not self._is_out(compute)]
@@ -499,23 +586,47 @@ class SimulatedNova:
 
     def _conduct(self, job):
         """The conductor has a host chosen, and asks that for it."""
-        if self.conductor_away:
+        if job not in self._queued:
+            return  # lost with the bus
+        if self.silent_since is not None:
             self.clock.after(1.0, lambda: self._conduct(job))
             return
-        self._conductor.remove(job)
-        instance, destination = job
+        self._queued.remove(job)
+        self._scheduling.append(job)
+        job.conductor = Event(_text(self.clock.now), host="conductor")
+        self.clock.after(self.scheduling, lambda: self._claim(job))
+
+    def _claim(self, job):
+        """The scheduler chooses a host; it does not know whether anybody still waits for its answer."""
+        if job.instance in self.servers:
+            job.claimed = self._schedule(self.servers[job.instance].host, job.wanted)
+        self._hand_on(job, self.clock.now)
+
+    def _hand_on(self, job, answered):
+        """The conductor hears what host was chosen, and asks that for it."""
+        if job not in self._scheduling:
+            return  # the conductor that had it is dead
+        if self.silent_since is not None:
+            if self.conductor_away or self.clock.now - self.bus_gone_at < HEARTBEATS:
+                self.clock.after(1.0, lambda: self._hand_on(job, answered))
+            else:
+                self._scheduling.remove(job)
+                job.ends("conductor", True, self.clock.now)
+            return
+        self._scheduling.remove(job)
+        instance, chosen = job.instance, job.claimed
+        job.ends("conductor", chosen is None, self.clock.now)
         if instance not in self.servers:
             return
         # It does not know which record is the request's: it takes the first one that is accepted, of whatever kind.
         accepted = [record for record in self.records if record.instance == instance and record.status == "accepted"]
         record = accepted[0] if accepted else Record(0, instance, "accepted", self.servers[instance].host)
-        chosen = self._schedule(self.servers[instance].host, destination)
         if chosen is None:
-            record.status, record.destination = "error", destination
+            record.status, record.destination = "error", job.wanted
             self.set(instance, vm_state="error", task_state=None, fault="No valid host was found. ")
             return
         # The record names the host only once that has begun (or from the start, if the request named it).
-        self.computes[chosen].ask(Rebuild(instance, record))
+        self.computes[chosen].ask(Rebuild(instance, record, job))
 
     def _schedule(self, source, wanted):
         services = [self.service(name) for name in self.status]
@@ -526,7 +637,7 @@ class SimulatedNova:
 
     def is_at_rest(self):
         """Whether no evacuation is on its way to a host that lives."""
-        return not self._conductor and not any(c.spawning for c in self.computes.values())
+        return not self._queued and not self._scheduling and not any(c.spawning for c in self.computes.values())
 
     # How requests are answered
 
@@ -610,11 +721,6 @@ _REFUSALS = {
     "forbidden": lambda: Refused("quota exceeded", 403),
     "conflict": lambda: Refused("conflict", 409),
 }
-
-
-def _text(seconds):
-    """A moment as Nova writes it."""
-    return (datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=seconds)).isoformat(timespec="microseconds")
 
 
 def _shown(server):

@@ -217,11 +217,13 @@ class Scene:
                 self.cluster.values[host] = flag.RECOVERED if self.nova.computes[host].powered else flag.FLAGGED
             if "have it fenced" in reason:
                 self.fenced(host)
+            if "pcs stonith fence" in reason and host not in self.cluster.nodes:
+                self.fenced(host)
             if "has not reported to Nova since the recovery" in reason:
                 self.boots(host)
             elsewhere = re.search(r"once it is well: openstack server set --state active (\S+)", reason)
             if elsewhere and not self._may_start(elsewhere.group(1)):
-                self.nova.set(elsewhere.group(1), vm_state="active", task_state=None)
+                self.nova.operator_resets(elsewhere.group(1), "active")
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_start(instance):
                 continue
@@ -235,7 +237,7 @@ class Scene:
                 if f"--state {state}" in reason:
                     for host in self.nova.guests.hosts(instance) | self._copies(instance) - {server.host}:
                         self.nova.guests.destroy(instance, host)
-                    self.nova.set(instance, vm_state=state, task_state=None)
+                    self.nova.operator_resets(instance, state)
 
     def _may_start(self, instance):
         return any(compute.may_start(instance) and compute.running for compute in self.nova.computes.values())

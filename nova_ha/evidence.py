@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is seen of the control plane's own life, and what that proves of a request: pure.
+
+A request is not lost because it takes long: the conductor waits half an hour for a scheduler that lives. It is lost when
+the process or the queue that had it is gone, and Nova's records and the services' reports tell when that is so. Measured
+on Nova 34 (docs/exactly-once.md): compute hosts report through the message bus and the conductor; the conductor reports
+straight to the database, also while the bus is away.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Optional
+
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Request, Requests, Service
+
+# Seconds after a lost or accepted request in which its record must have shown, or it never took effect; and in which,
+# the bus being at work, whoever has a message begins with it. Nova writes the record while it answers, and connects to a
+# bus that is back within 30 s (oslo.messaging's rabbit_interval_max).
+SETTLE = 60
+# Seconds without a look at the hosts' reports after which Nova's API was away. They are looked at every ten seconds.
+SILENCE = 45.0
+# Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
+# (Nova's report_interval).
+BREAK = 30.0
+# Seconds for which the conductor waits for a scheduler that it hears nothing of (Nova's call_monitor_timeout, 60), and
+# some for its own reports.
+HEARTBEATS = 75.0
+# Seconds for which the conductor waits for a scheduler that lives (Nova's long_rpc_timeout, 1800), and some for the
+# queues before and after.
+LONGEST = 1980.0
+
+
+class Fate(NamedTuple):
+    """What is to be reckoned with of a request.
+
+    :param open: whether somebody may be at work on it, or come to be
+    :param lost_at: its destination, if it is lost, but the destination may have begun with it unseen: asked for again, it
+        must be on that host only
+    :param queued_at: hosts that may have it queued: if one dies, it may take it up when it returns
+    :param untold: whether nothing tells where it may be queued
+    """
+
+    open: bool
+    lost_at: str | None = None
+    queued_at: frozenset[str] = frozenset()
+    untold: bool = False
+
+
+OPEN, GONE = Fate(True), Fate(False)
+_UNCLAIMED: tuple[frozenset[str], float] = (frozenset(), 0.0)
+
+
+class Break(NamedTuple):
+    """A time without reports, from the last one before it to the first one after it (Nova's times)."""
+
+    began: str
+    ended: str
+
+
+class Evidence:
+    """Since when which part of the control plane has been seen at work, and when it was not."""
+
+    def __init__(self) -> None:
+        self._answered_at = float("-inf")  # when Nova's API last told of services
+        self._answering_since = float("-inf")  # since when it has done so without a break
+        self._newest_report = ""  # Nova's time of the newest report of any host
+        self._reported_at = float("-inf")  # when that was seen to change
+        self._working_since: float | None = None  # since when reports have come all the time
+        self._break: Break | None = None  # the last one
+        self._standstills: dict[str, list[Break]] = {}  # conductor's host -> long times without reports
+        self._stages: dict[str, tuple[str, float]] = {}  # id of a request -> its stage, and since when it is seen so
+        # id of a request -> the hosts that the scheduler may have claimed for it, and when that was first seen
+        self._claimed: dict[str, tuple[frozenset[str], float]] = {}
+        self._fates: dict[str, Fate] = {}  # id of a request -> its fate, where that is for good
+
+    def sees_reports(self, services: Iterable[Service], now: float) -> None:
+        """Learn since when Nova's API, and message bus and conductor, have been at work.
+
+        :param services: of all compute hosts. Only of those that Nova has up is the time that of a report: it moves with
+            every change of a service
+        """
+        looked = now - self._answered_at <= SILENCE
+        if not looked:
+            self._answering_since = now
+        self._answered_at = now
+        newest = max((s.last_report or "" for s in services if s.up), default="")
+        # What nobody looked at, because Nova's API was away, say, tells nothing.
+        silent = now - self._reported_at > BREAK or not looked
+        if newest <= self._newest_report:
+            self._working_since = None if silent else self._working_since
+            return
+        if silent and looked and self._newest_report:
+            self._break = Break(self._newest_report, newest)
+        self._newest_report, self._reported_at = newest, now
+        if silent:
+            self._working_since = now
+
+    def sees_conductors(self, reports: Mapping[str, str]) -> None:
+        """Learn which conductors stand still.
+
+        :param reports: ``{host: Nova's time of its newest report}``
+        """
+        for host, newest in reports.items():
+            if newest and self._newest_report and _seconds(newest, self._newest_report) >= HEARTBEATS:
+                earlier = [each for each in self._standstills.get(host, []) if each.began != newest]
+                self._standstills[host] = [*earlier[-9:], Break(newest, self._newest_report)]
+
+    def answering_for(self, now: float) -> float:
+        """For how many seconds Nova's API has answered without a break."""
+        return now - self._answering_since
+
+    def at_work_for(self, now: float) -> float:
+        """For how many seconds Nova's API, conductor and message bus have been seen at work without a break."""
+        return now - self._working_since if self._working_since is not None else 0.0
+
+    def fates(self, known: Requests, source: str, dead: frozenset[str], now: float) -> list[Fate]:
+        """What is to be reckoned with of each request for an instance.
+
+        :param source: Nova's name of the host that it is on
+        :param dead: Nova's names of the hosts that are proved dead
+        """
+        begun = {request.compute.host for request in known.all if request.compute is not None}
+        claims = (known.claims or frozenset()) - begun - {source}
+        found = []
+        for request in known.all:
+            # What was claimed for one was there before the next was sent, and stays.
+            if request.compute is None and request.conductor is not None:
+                if claims:
+                    self._claimed.setdefault(request.id, (claims, now))
+                claims -= self._claimed.get(request.id, _UNCLAIMED)[0]
+            found.append(self._fate(request, dead, now))
+        return found
+
+    def _fate(self, request: Request, dead: frozenset[str], now: float) -> Fate:
+        stage = request.stage
+        if stage == OVER:
+            return GONE
+        former, since = self._stages.get(request.id, ("", now))
+        if former != stage:
+            # It has moved: what was thought of it was wrong, or is old.
+            self._stages[request.id], since = (stage, now), now
+            self._fates.pop(request.id, None)
+        if request.id in self._fates:
+            fate = self._fates[request.id]
+            return Fate(False, queued_at=frozenset({fate.lost_at})) if fate.lost_at in dead else fate
+        if stage == RUNNING:
+            if request.compute is None or request.compute.host not in dead:
+                return OPEN
+            # Nobody takes that up again, also when the host is back.
+            return self._for_good(request, GONE)
+        claimed, claimed_at = self._claimed.get(request.id, _UNCLAIMED)
+        # Of one that was sent, Nova tells since when; of one at the scheduler, only the claim shows that it has answered.
+        resting = self._sent_for(request) if stage == SENT else 0.0
+        at_rest = min(self.at_work_for(now), max(resting, now - claimed_at)) >= SETTLE
+        if claimed and stage != QUEUED:
+            if claimed <= dead:
+                return Fate(stage == SCHEDULING and not at_rest, queued_at=claimed)
+            # The scheduler has answered: whoever was to go on with it has had the time.
+            if at_rest and len(claimed) == 1:
+                return self._for_good(request, Fate(False, min(claimed), claimed))
+            return Fate(True, queued_at=claimed)
+        if self.at_work_for(now) < SETTLE or stage == SENT:
+            return Fate(True, untold=True)
+        if stage == QUEUED and self._break is not None and self._break.ended > request.at:
+            return self._for_good(request, GONE)  # with the bus, or it would have been begun with since
+        if stage == SCHEDULING and self._is_conductor_dead(request):
+            return self._for_good(request, GONE)
+        return Fate(now - since < LONGEST, untold=True)
+
+    def _for_good(self, request: Request, fate: Fate) -> Fate:
+        self._fates[request.id] = fate
+        return fate
+
+    def _sent_for(self, request: Request) -> float:
+        """For how many seconds, by Nova's times, a request has been on its way to its destination."""
+        if request.conductor is None or request.conductor.finish is None or not self._newest_report:
+            return 0.0
+        return _seconds(request.conductor.finish, self._newest_report)
+
+    def _is_conductor_dead(self, request: Request) -> bool:
+        """Whether the conductor that had a request at the scheduler has stood still for so long that it is not waiting."""
+        assert request.conductor is not None
+        start = request.conductor.start
+        standstills = self._standstills.get(request.conductor.host or "", [])
+        return any(_seconds(max(each.began, start), each.ended) >= HEARTBEATS for each in standstills)
+
+    def forget_control_plane(self) -> None:
+        """Nothing is flagged any more: of requests nothing need be known."""
+        self._stages.clear()
+        self._fates.clear()
+        self._claimed.clear()
+        self._standstills.clear()
+
+
+def _seconds(earlier: str, later: str) -> float:
+    return (datetime.datetime.fromisoformat(later) - datetime.datetime.fromisoformat(earlier)).total_seconds()
