@@ -25,6 +25,9 @@ CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
 # Stands for the start of a resource that the cluster found running.
 FOUND_RUNNING = "found running"
 
+# What XPath has for a host's name with small letters. XPath 1.0 knows no function for that.
+_UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'
+
 # How Pacemaker's properties say yes, in small letters.
 _TRUE = ("true", "on", "yes", "y", "1")
 
@@ -83,7 +86,7 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
-        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={_literal(self._attribute)}]]")
+        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={literal(self._attribute)}]]")
         return {node.get("uname"): self._value(node) for node in found}
 
     def flag(self, host):
@@ -91,7 +94,9 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return self.flags().get(host)
+        flags = self.flags()
+        alike = (value for name, value in flags.items() if hostnames.fold(name) == hostnames.fold(host))
+        return flags.get(host, next(alike, None))
 
     def set_flag(self, host, value):
         """Write a host's flag, whatever it was.
@@ -110,12 +115,12 @@ class Cluster:
         :return: whether it was changed
         :raises ClusterError: Pacemaker does not answer, so that nothing is known
         """
-        which = f"//nodes/node[@uname={_literal(host)}]"
+        which = f"//nodes/node[@uname={literal(host)}]"
         node = self._query(which)
         pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
         if pair is None:
             return False
-        guarded = f"{which}//nvpair[@id={_literal(pair.get('id'))}][@value={_literal(old)}]"
+        guarded = f"{which}//nvpair[@id={literal(pair.get('id'))}][@value={literal(old)}]"
         if new is None:
             command = ["cibadmin", "--delete", "--xpath", guarded]
         else:
@@ -141,12 +146,15 @@ class Cluster:
         :raises UnknownNode: no node, or several, could be meant
         :raises ClusterError: Pacemaker does not answer
         """
-        short = name.partition(".")[0]
+        label, whole = hostnames.label(name), hostnames.fold(name)
         # Only those that can be meant, however many hosts there are.
-        alike = f"@uname={_literal(name)} or @uname={_literal(short)} or starts-with(@uname,{_literal(short + '.')})"
-        known = [node.get("uname") for node in self._query(f"//nodes/node[{alike}]")]
+        alike = (f"{_UNAME}={literal(each)}" for each in (whole, label))
+        which = f"{' or '.join(alike)} or starts-with({_UNAME},{literal(label + '.')})"
+        known = [node.get("uname") for node in self._query(f"//nodes/node[{which}]")]
+        # By its full name a host of that domain asks for itself, whose name in the cluster may be short.
+        names = (name, label) if domain and whole == hostnames.fold(f"{label}.{domain}") else (name,)
         try:
-            found = hostnames.resolve(name, known, domain)
+            found = next(filter(None, (hostnames.resolve(each, known, domain) for each in names)), None)
         except hostnames.AmbiguousName as error:
             raise UnknownNode(str(error)) from error
         if found is None:
@@ -166,7 +174,7 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        wanted = " or ".join(f"@id={_literal(device)}" for device in devices)
+        wanted = " or ".join(f"@id={literal(device)}" for device in devices)
         return {found.get("id"): found.get("type") for found in self._query(f"//primitive[{wanted}]")}
 
     def active_on(self, resource):
@@ -205,7 +213,7 @@ class Cluster:
         :param agent: ``NovaEvacuate`` or ``NovaCompute``
         :raises ClusterError: Pacemaker does not answer
         """
-        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={_literal(agent)}]'
+        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={literal(agent)}]'
         return {
             found.get("id"): {
                 pair.get("name"): pair.get("value", "") for pair in found.findall("instance_attributes/nvpair")
@@ -224,10 +232,10 @@ class Cluster:
             may not look before it starts something: it would call it a start when that runs
         :raises ClusterError: Pacemaker does not answer
         """
-        labels = " ".join(sorted({host.partition(".")[0] for host in hosts}))
+        labels = " ".join(sorted({hostnames.label(host) for host in hosts}))
         # The operations alone would not do: of a remote node's, they name the control node that holds its connection.
-        label = 'concat(" ", substring-before(concat(@uname, "."), "."), " ")'
-        states = f"/cib/status/node_state[contains({_literal(f' {labels} ')}, {label})]"
+        label = f'concat(" ", substring-before(concat({_UNAME}, "."), "."), " ")'
+        states = f"/cib/status/node_state[contains({literal(f' {labels} ')}, {label})]"
         answer = self._query(f'{states}|/cib/configuration/crm_config//nvpair[@name="enable-startup-probes"]')
         if any(each.get("value", "").lower() not in _TRUE for each in answer if each.tag == "nvpair"):
             return {}
@@ -262,9 +270,11 @@ class Cluster:
         """The elements of all nodes, each with whether the cluster is connected to it."""
         status = self._status("nodes,resources")
         # A remote node that died shows as online while its connection is being started anew.
-        started = {found.get("id") for found in status.iter("resource") if found.get("role") == "Started"}
+        started = {
+            hostnames.fold(found.get("id")) for found in status.iter("resource") if found.get("role") == "Started"
+        }
         return [
-            (node, _is(node, "online") and (not _is_remote(node) or node.get("name") in started))
+            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(node.get("name")) in started))
             for node in status.findall("nodes/node")
         ]
 
@@ -278,9 +288,9 @@ class Cluster:
         if level.get("target-pattern"):
             return re.search(level.get("target-pattern"), host) is not None
         if level.get("target-attribute"):
-            name, value = (_literal(level.get(key)) for key in ("target-attribute", "target-value"))
+            name, value = (literal(level.get(key)) for key in ("target-attribute", "target-value"))
             pair = f"instance_attributes/nvpair[@name={name}][@value={value}]"
-            return bool(self._query(f"//nodes/node[@uname={_literal(host)}][{pair}]"))
+            return bool(self._query(f"//nodes/node[@uname={literal(host)}][{pair}]"))
         return level.get("target") == host
 
     def _pairs(self, node):
@@ -308,7 +318,7 @@ def last_change():
         return None
 
 
-def _literal(text):
+def literal(text):
     """A string as XPath writes it, which knows no way to escape a quote.
 
     :raises UnknownNode: it holds both kinds of quotes, as no name in a cluster does

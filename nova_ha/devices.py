@@ -8,6 +8,7 @@ stand for two hosts, it would power the one off and flag the other, which lives.
 import re
 from typing import NamedTuple, Optional
 
+from nova_ha import hostnames
 from nova_ha.cluster import Cluster
 
 # Parameters that make the address at which a power agent finds a host, whichever agent it is.
@@ -68,7 +69,7 @@ def together(behind, by_plug):
     found = {}
     for host, plug in behind:
         # As Pacemaker, which does not mind upper and lower case in a node's name.
-        found.setdefault(plug if by_plug else None, set()).add(host.lower() if host else "any host")
+        found.setdefault(plug if by_plug else None, set()).add(hostnames.fold(host) if host else "any host")
     return found
 
 

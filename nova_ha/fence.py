@@ -4,7 +4,7 @@
 Nothing here talks to the cloud: a fence must not hang because the cloud's API is down.
 """
 
-from nova_ha import devices, flag
+from nova_ha import devices, flag, hostnames
 from nova_ha.cluster import ClusterError, UnknownNode
 from nova_ha.power import PowerError
 
@@ -158,7 +158,7 @@ class PowerSwitch(Recorder):
         """Power the host off, and prove it; but not if its power could be another host's, or is only a part of it."""
         _demand_last(host, self._levels(host))
         try:
-            others = self._together(host).get(self._plug, set()) - {host.lower()}
+            others = self._together(host).get(self._plug, set()) - {hostnames.fold(host)}
             if others:
                 raise FenceError(
                     f"{host} is not powered off: by the devices' parameters its power is that of "
