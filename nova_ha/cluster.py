@@ -6,7 +6,6 @@ remembered between calls.
 """
 
 import os
-import re
 import subprocess
 from xml.etree import ElementTree
 
@@ -161,22 +160,6 @@ class Cluster:
             raise UnknownNode(f"the cluster knows no node {name!r}")
         return found
 
-    def fencing_levels(self, host):
-        """The fencing topology's levels for a host: the names of each one's devices.
-
-        :raises ClusterError: Pacemaker does not answer
-        """
-        levels = self._query("//fencing-topology/fencing-level")
-        return [level.get("devices").split(",") for level in levels if self._is_target(level, host)]
-
-    def fence_agents(self, devices):
-        """Which fence agent each of these fencing devices uses, as ``{device: agent}``.
-
-        :raises ClusterError: Pacemaker does not answer
-        """
-        wanted = " or ".join(f"@id={literal(device)}" for device in devices)
-        return {found.get("id"): found.get("type") for found in self._query(f"//primitive[{wanted}]")}
-
     def active_on(self, resource):
         """Names of the nodes on which the cluster holds a resource to be active.
 
@@ -282,16 +265,6 @@ class Cluster:
         """What crm_mon says of these parts of the cluster's status, as XML."""
         command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
         return _parse(self._demand(command, "state of the cluster not known"))
-
-    def _is_target(self, level, host):
-        """Whether a fencing level is for a host, be it by name, by pattern or by node attribute."""
-        if level.get("target-pattern"):
-            return re.search(level.get("target-pattern"), host) is not None
-        if level.get("target-attribute"):
-            name, value = (literal(level.get(key)) for key in ("target-attribute", "target-value"))
-            pair = f"instance_attributes/nvpair[@name={name}][@value={value}]"
-            return bool(self._query(f"//nodes/node[@uname={literal(host)}][{pair}]"))
-        return level.get("target") == host
 
     def _pairs(self, node):
         return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from nova_ha.cluster import UnknownNode
-from nova_ha.devices import Devices
+from nova_ha.devices import Behind, Devices
 
 CIB = """
 <cib><configuration>
@@ -66,6 +66,24 @@ def pacemaker(command, timeout):
 
 
 DEVICES = Devices(runner=pacemaker)
+
+
+def test_a_device_has_its_agent_wherever_it_stands_and_from_its_template():
+    asked = ("psu-a", "overruled", "grouped", "cloned", "ipmi", "homeless", "httpd", "false-friend", "none", "ipmi ")
+    agents = DEVICES.fence_agents(asked)
+    mine = dict.fromkeys(("psu-a", "overruled", "grouped", "cloned"), "fence_compute")
+    assert agents == {**mine, "ipmi": "fence_ipmilan", "watchdog": "fence_watchdog"}
+
+
+def test_the_parameters_are_those_of_the_device_and_of_its_template():
+    here = {Behind(host, host) for host in ("compute-1", "compute-3", "compute-4")} | {Behind("compute-5", "7")}
+    assert DEVICES.behind("fence_compute", {"ip": "192.0.2.1", "ipport": "623"}) == here
+    assert DEVICES.behind("fence_compute", {"ip": "192.0.2.2", "ipport": "623"}) == {Behind("compute-2", "compute-2")}
+
+
+def test_an_attribute_is_that_of_the_node_of_exactly_this_name():
+    assert DEVICES.fencing_levels("Compute-1") == [["ipmi", "psu-a"]]
+    assert DEVICES.fencing_levels("compute-1") == []
 
 
 @pytest.mark.parametrize(
