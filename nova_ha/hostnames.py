@@ -43,7 +43,8 @@ def resolve(name: str, known: Iterable[str], domain: str | None = None) -> str |
         return name
     alike = _same(name, known)
     if not alike and domain:
-        alike = [] if "." in name else _same(f"{name}.{domain}", known)
+        # Of a full name there is none.
+        alike = _same(f"{name}.{domain}", known)
     elif not alike:
         alike = [other for other in known if label(other) == label(name) and not ("." in other and "." in name)]
     if len(alike) > 1:

@@ -77,8 +77,8 @@ def test_one_host_several_names(name, known, domain, found):
 @pytest.mark.parametrize(
     ("name", "known", "domain", "text"),
     [
-        ("c1", ["c1.b", "c1.a"], None, "c1.a or c1.b"),
-        ("c1.A", ["c1.a", "C1.a"], None, "C1.a or c1.a"),
+        ("c1", ["c1.b", "c1.a"], None, "c1.a or c1.b: set the parameter domain"),
+        ("c1.A", ["c1.a", "C1.a"], None, "C1.a or c1.a: remove the one that is no host"),
         ("c1", ["c1.A", "C1.a"], "a", "C1.a or c1.A"),
     ],
 )

@@ -70,8 +70,6 @@ def devices(levels, name="compute-1", has_attribute=None):
         ({"target": "COMPUTE-1"}, True),
         ({"target": "compute-11"}, False),
         ({"target": "compute-."}, False),
-        # As strcasecmp: the letters of ASCII only (this is a Kelvin sign).
-        ({"target": "compu\u212ae-1"}, False),
         ({"target_pattern": "compute-[[:digit:]]+"}, True),
         ({"target_pattern": "compute-.*"}, True),
         ({"target_pattern": r"compute-\d+"}, False),
@@ -88,6 +86,11 @@ def devices(levels, name="compute-1", has_attribute=None):
 def test_whose_a_level_is(target, is_ours):
     found = devices([level(**target)], has_attribute=has(("rack", "1")))
     assert found == ([["ipmi", "flag"]] if is_ours else [])
+
+
+def test_only_the_letters_of_ascii_have_a_case():
+    # As for strcasecmp. The sign for kelvin is casefolded to a k.
+    assert devices([level(target="\u212a-1")], "k-1") == []
 
 
 def test_the_name_is_the_one_that_pacemaker_was_given():
