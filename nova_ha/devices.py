@@ -81,6 +81,21 @@ class Devices(Cluster):
         given = self._parameters_of_all(agent)
         return {behind for each in given if _address(each) == wanted for behind in hosts(each)}
 
+    def powers(self, agent, host):
+        """The powers of a host that devices of an agent switch, each as a tuple that tells it from any other.
+
+        Devices without an address are left out: they only flag.
+
+        :raises cluster.ClusterError: Pacemaker does not answer
+        """
+        return {
+            (*_address(each), behind.plug)
+            for each in self._parameters_of_all(agent)
+            if any(_address(each)) or is_by_plug(each)
+            for behind in hosts(each)
+            if behind.host and hostnames.fold(behind.host) == hostnames.fold(host)
+        }
+
     def _attributes(self, name):
         """The permanent attributes of the node of exactly this name, as a set of ``(name, value)``."""
         pairs = self._query(f"//nodes/node[@uname={literal(name)}]/instance_attributes/nvpair")

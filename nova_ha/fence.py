@@ -177,6 +177,8 @@ class PowerSwitch(Recorder):
     def _prove_off(self, host, levels):
         """Power the host off, and prove it; but not if its power could be another host's, or is only a part of it."""
         _demand_last(host, levels)
+        if not levels:
+            self._demand_one_power(host)
         try:
             others = self._together(host).get(self._plug, set()) - {hostnames.fold(host)}
             if others:
@@ -187,6 +189,16 @@ class PowerSwitch(Recorder):
             self._power.off()
         except PowerError as error:
             raise FenceError(f"{host} is not proved to be off, and is not flagged: {error}") from error
+
+    def _demand_one_power(self, host):
+        """Demand that a host without levels has only one power: of two, Pacemaker would cut only one."""
+        powers = len(self._cluster.powers(AGENT, host))
+        if powers > 1:
+            raise FenceError(
+                f"{host} is not powered off: no fencing level is for it, so that Pacemaker takes one of its {powers} "
+                "devices alone, and another power may stay on. Add levels (pcs stonith level add): one for each device "
+                "if it cuts all power, else one with the agents of all powers, and then fence_compute record_only=1"
+            )
 
     def _together(self, *wanted):
         """The hosts behind the power agent's address, by plug; by this device's own plug if plugs do not matter.

@@ -440,6 +440,35 @@ def test_a_device_that_powers_hosts_itself_demands_to_be_the_last_of_its_level(l
     assert (power.state, pacemaker.flags["compute-1"]) == (("off", "yes") if flagged else ("on", "no"))
 
 
+TWO_WAYS = [ALONE, {"ip": "192.0.2.2", "pcmk_host_list": "Compute-1"}]
+TWO_PLUGS = [{"ip": "192.0.2.1", "pcmk_host_map": f"compute-1:{plug}"} for plug in (7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("devices", "levels", "flagged"),
+    [
+        (TWO_WAYS, "", False),
+        (TWO_PLUGS, "", False),
+        # The fencer ignores it.
+        (TWO_WAYS, '<fencing-level target-pattern="compute-\\d+" devices="fence_compute-1,fence_compute-2"/>', False),
+        # Either will do, as the levels say.
+        (TWO_WAYS, '<fencing-level target="compute-1" devices="fence_compute-1"/>', True),
+        # The same power twice, the power of another host, and a device that only flags.
+        ([ALONE, ALONE], "", True),
+        ([ALONE, {"ip": "192.0.2.2", "pcmk_host_list": "compute-2"}], "", True),
+        ([ALONE, {"record_only": "1", "pcmk_host_list": "compute-1"}], "", True),
+    ],
+)
+def test_two_powers_of_one_host_without_a_level_are_no_proof(devices, levels, flagged):
+    pacemaker, power = Pacemaker({"compute-1": None}, levels=levels, devices=devices), Power(one=False)
+    if flagged:
+        switch(pacemaker, power).off("compute-1")
+    else:
+        text = "compute-1 is not powered off: no fencing level is for it, so that Pacemaker takes one of its 2 devices "
+        assert failure(switch(pacemaker, power).off, "compute-1").startswith(text)
+    assert (power.state, pacemaker.flags["compute-1"]) == (("off", "yes") if flagged else ("on", None))
+
+
 def test_the_metadata_is_not_asked_for_where_it_does_not_matter():
     power = Power()
     switch(Pacemaker({"compute-1": None}, devices=[ALONE]), power).off("compute-1")
