@@ -8,7 +8,6 @@ remembered between calls.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Collection
 from xml.etree import ElementTree
@@ -27,6 +26,9 @@ CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
 
 # Stands for the start of a resource that the cluster found running.
 FOUND_RUNNING = "found running"
+
+# What XPath has for a host's name with small letters. XPath 1.0 knows no function for that.
+_UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'
 
 # How Pacemaker's properties say yes, in small letters.
 _TRUE = ("true", "on", "yes", "y", "1")
@@ -86,7 +88,7 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
-        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={_literal(self._attribute)}]]")
+        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={literal(self._attribute)}]]")
         return {node.get("uname"): self._value(node) for node in found}
 
     def flag(self, host):
@@ -94,7 +96,9 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return self.flags().get(host)
+        flags = self.flags()
+        alike = (value for name, value in flags.items() if hostnames.fold(name) == hostnames.fold(host))
+        return flags.get(host, next(alike, None))
 
     def set_flag(self, host, value):
         """Write a host's flag, whatever it was.
@@ -113,12 +117,12 @@ class Cluster:
         :return: whether it was changed
         :raises ClusterError: Pacemaker does not answer, so that nothing is known
         """
-        which = f"//nodes/node[@uname={_literal(host)}]"
+        which = f"//nodes/node[@uname={literal(host)}]"
         node = self._query(which)
         pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
         if pair is None:
             return False
-        guarded = f"{which}//nvpair[@id={_literal(pair.get('id'))}][@value={_literal(old)}]"
+        guarded = f"{which}//nvpair[@id={literal(pair.get('id'))}][@value={literal(old)}]"
         if new is None:
             command = ["cibadmin", "--delete", "--xpath", guarded]
         else:
@@ -144,33 +148,20 @@ class Cluster:
         :raises UnknownNode: no node, or several, could be meant
         :raises ClusterError: Pacemaker does not answer
         """
-        short = name.partition(".")[0]
+        label, whole = hostnames.label(name), hostnames.fold(name)
         # Only those that can be meant, however many hosts there are.
-        alike = f"@uname={_literal(name)} or @uname={_literal(short)} or starts-with(@uname,{_literal(short + '.')})"
-        known = [node.get("uname") for node in self._query(f"//nodes/node[{alike}]")]
+        alike = (f"{_UNAME}={literal(each)}" for each in (whole, label))
+        which = f"{' or '.join(alike)} or starts-with({_UNAME},{literal(label + '.')})"
+        known = [node.get("uname") for node in self._query(f"//nodes/node[{which}]")]
+        # By its full name a host of that domain asks for itself, whose name in the cluster may be short.
+        names = (name, label) if domain and whole == hostnames.fold(f"{label}.{domain}") else (name,)
         try:
-            found = hostnames.resolve(name, known, domain)
+            found = next(filter(None, (hostnames.resolve(each, known, domain) for each in names)), None)
         except hostnames.AmbiguousName as error:
             raise UnknownNode(str(error)) from error
         if found is None:
             raise UnknownNode(f"the cluster knows no node {name!r}")
         return found
-
-    def fencing_levels(self, host):
-        """The fencing topology's levels for a host: the names of each one's devices.
-
-        :raises ClusterError: Pacemaker does not answer
-        """
-        levels = self._query("//fencing-topology/fencing-level")
-        return [level.get("devices").split(",") for level in levels if self._is_target(level, host)]
-
-    def fence_agents(self, devices):
-        """Which fence agent each of these fencing devices uses, as ``{device: agent}``.
-
-        :raises ClusterError: Pacemaker does not answer
-        """
-        wanted = " or ".join(f"@id={_literal(device)}" for device in devices)
-        return {found.get("id"): found.get("type") for found in self._query(f"//primitive[{wanted}]")}
 
     def active_on(self, resource):
         """Names of the nodes on which the cluster holds a resource to be active.
@@ -208,7 +199,7 @@ class Cluster:
         :param agent: ``NovaEvacuate`` or ``NovaCompute``
         :raises ClusterError: Pacemaker does not answer
         """
-        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={_literal(agent)}]'
+        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={literal(agent)}]'
         return {
             found.get("id"): {
                 pair.get("name"): pair.get("value", "") for pair in found.findall("instance_attributes/nvpair")
@@ -227,10 +218,10 @@ class Cluster:
             may not look before it starts something: it would call it a start when that runs
         :raises ClusterError: Pacemaker does not answer
         """
-        labels = " ".join(sorted({host.partition(".")[0] for host in hosts}))
+        labels = " ".join(sorted({hostnames.label(host) for host in hosts}))
         # The operations alone would not do: of a remote node's, they name the control node that holds its connection.
-        label = 'concat(" ", substring-before(concat(@uname, "."), "."), " ")'
-        states = f"/cib/status/node_state[contains({_literal(f' {labels} ')}, {label})]"
+        label = f'concat(" ", substring-before(concat({_UNAME}, "."), "."), " ")'
+        states = f"/cib/status/node_state[contains({literal(f' {labels} ')}, {label})]"
         answer = self._query(f'{states}|/cib/configuration/crm_config//nvpair[@name="enable-startup-probes"]')
         if any(each.get("value", "").lower() not in _TRUE for each in answer if each.tag == "nvpair"):
             return {}
@@ -284,9 +275,11 @@ class Cluster:
         """The elements of all nodes, each with whether the cluster is connected to it."""
         status = self._status("nodes,resources")
         # A remote node that died shows as online while its connection is being started anew.
-        started = {found.get("id") for found in status.iter("resource") if found.get("role") == "Started"}
+        started = {
+            hostnames.fold(found.get("id")) for found in status.iter("resource") if found.get("role") == "Started"
+        }
         return [
-            (node, _is(node, "online") and (not _is_remote(node) or node.get("name") in started))
+            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(node.get("name")) in started))
             for node in status.findall("nodes/node")
         ]
 
@@ -294,16 +287,6 @@ class Cluster:
         """What crm_mon says of these parts of the cluster's status, as XML."""
         command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
         return _parse(self._demand(command, "state of the cluster not known"))
-
-    def _is_target(self, level, host):
-        """Whether a fencing level is for a host, be it by name, by pattern or by node attribute."""
-        if level.get("target-pattern"):
-            return re.search(level.get("target-pattern"), host) is not None
-        if level.get("target-attribute"):
-            name, value = (_literal(level.get(key)) for key in ("target-attribute", "target-value"))
-            pair = f"instance_attributes/nvpair[@name={name}][@value={value}]"
-            return bool(self._query(f"//nodes/node[@uname={_literal(host)}][{pair}]"))
-        return level.get("target") == host
 
     def _pairs(self, node):
         return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]
@@ -330,7 +313,7 @@ def last_change():
         return None
 
 
-def _literal(text):
+def literal(text):
     """A string as XPath writes it, which knows no way to escape a quote.
 
     :raises UnknownNode: it holds both kinds of quotes, as no name in a cluster does

@@ -8,7 +8,7 @@ import contextlib
 import logging
 
 from nova_ha import attempts as tried
-from nova_ha import flag, mark, nova
+from nova_ha import flag, hostnames, mark, nova
 from nova_ha import steps as step_types
 from nova_ha.outcomes import cause
 
@@ -55,8 +55,8 @@ class Deeds:
         return True
 
     def _enlist(self, step):
-        short = step.service.host.partition(".")[0]
-        if any(flagged.partition(".")[0] == short for flagged in self._cluster.flags()):
+        label = hostnames.label(step.service.host)
+        if any(hostnames.label(flagged) == label for flagged in self._cluster.flags()):
             reason = f"{step.service.host} is flagged itself"
             self._attempts.failed(step.service.id, self._clock(), reason, tried.CONFLICT)
             self._event("reserved host not enabled", step, reason=reason)

@@ -4,12 +4,16 @@
 Nothing here talks to the cloud: a fence must not hang because the cloud's API is down.
 """
 
-from nova_ha import devices, flag
+from nova_ha import devices, flag, hostnames
 from nova_ha.cluster import ClusterError, UnknownNode
 from nova_ha.power import PowerError
+from nova_ha.topology import Misconfigured
 
 # By this name the cluster's configuration knows the devices that only flag.
 AGENT = "fence_compute"
+
+# These cut no power: the one flags, the other only has a level fail where the network does.
+_CUTS_NOTHING = {AGENT, "fence_heuristics_ping"}
 
 _APART = "give each host a device with an address of its own, or its own plug in pcmk_host_map"
 
@@ -62,21 +66,23 @@ def _demand_last(host, levels):
 class Recorder:
     """The second device of a topology level: the first one powers the host off, this one flags it.
 
-    :param cluster: a ``cluster.Cluster``
+    :param cluster: a ``devices.Devices``
     """
 
     def __init__(self, cluster):
         self._cluster = cluster
 
-    def off(self, host):
+    def off(self, host, name=None):
         """Flag the host once its power is proved off, and prove that it is flagged by reading the flag back.
 
         It is flagged even if it is flagged already: a host that dies while it is recovered must be recovered anew.
 
+        :param host: the cluster's own name of it
+        :param name: its name as Pacemaker gives it, by which it has chosen the fencing levels; None if it gives none
         :raises FenceError: one of the two is not proved
         """
         try:
-            self._prove_off(host)
+            self._prove_off(host, self._levels(host, name or host))
             self._cluster.set_flag(host, flag.FLAGGED)
             # Between the two the engine may have claimed it.
             if not flag.is_dead(self._cluster.flag(host)):
@@ -84,25 +90,39 @@ class Recorder:
         except ClusterError as error:
             raise FenceError(f"{host} is not known to be flagged: {error}") from error
 
-    def _prove_off(self, host):
+    def _prove_off(self, host, levels):
         """Demand that the host's fencing topology has cut its power before it came to this device.
 
         Pacemaker asks the devices of a level one after the other, and the next only when the one before succeeded. A
-        device that only flags, alone or first in a level, would flag a host that lives.
+        device that only flags, alone or first in a level, would flag a host that lives. Where no level is for the host,
+        Pacemaker may take it alone.
         """
-        levels = [level for level in self._levels(host) if AGENT in level]
-        if not levels or any(level[0] == AGENT for level in levels):
+        levels = [level for level in levels if AGENT in level]
+        if not levels or any(set(level[: level.index(AGENT)]) <= _CUTS_NOTHING for level in levels):
             raise FenceError(
                 f"{host} is not flagged: record_only proves nothing by itself, it must come after a device that cuts "
-                f"the power, in one fencing level of {host} (and come first in none)"
+                f"the power, in one fencing level of {host} (and come first in none). See pcs stonith level, or crm "
+                "configure show type:fencing_topology; a target-pattern is a POSIX extended regular expression"
             )
         _demand_last(host, levels)
 
-    def _levels(self, host):
-        """The fencing topology's levels for a host, each as the agents of its devices."""
-        levels = self._cluster.fencing_levels(host)
-        agents = self._cluster.fence_agents({device for level in levels for device in level}) if levels else {}
-        return [[agents.get(device) for device in level] for level in levels]
+    def _levels(self, host, name):
+        """The fencing levels by which Pacemaker may fence a host, each as the agents of its devices.
+
+        :raises FenceError: it cannot be told which they are
+        """
+        try:
+            levels = self._cluster.fencing_levels(name)
+        except Misconfigured as error:
+            raise FenceError(f"{host} is not flagged: {error}") from error
+        named = {device for level in levels for device in level}
+        agents = self._cluster.fence_agents(named) if named else {}
+        if unknown := sorted(named - set(agents)):
+            raise FenceError(
+                f"{host} is not flagged: a fencing level of {host} has {unknown[0]!r}, which is no fencing device "
+                "of the cluster's configuration, so that nothing is known of it: correct the level's devices"
+            )
+        return [[agents[device] for device in level] for level in levels]
 
     def validate(self):
         """Nothing: no parameter of a device that only flags says where anything is."""
@@ -154,11 +174,13 @@ class PowerSwitch(Recorder):
         self._parameters = parameters
         self._plug = plug
 
-    def _prove_off(self, host):
+    def _prove_off(self, host, levels):
         """Power the host off, and prove it; but not if its power could be another host's, or is only a part of it."""
-        _demand_last(host, self._levels(host))
+        _demand_last(host, levels)
+        if not levels:
+            self._demand_one_power(host)
         try:
-            others = self._together(host).get(self._plug, set()) - {host.lower()}
+            others = self._together(host).get(self._plug, set()) - {hostnames.fold(host)}
             if others:
                 raise FenceError(
                     f"{host} is not powered off: by the devices' parameters its power is that of "
@@ -167,6 +189,16 @@ class PowerSwitch(Recorder):
             self._power.off()
         except PowerError as error:
             raise FenceError(f"{host} is not proved to be off, and is not flagged: {error}") from error
+
+    def _demand_one_power(self, host):
+        """Demand that a host without levels has only one power: of two, Pacemaker would cut only one."""
+        powers = len(self._cluster.powers(AGENT, host))
+        if powers > 1:
+            raise FenceError(
+                f"{host} is not powered off: no fencing level is for it, so that Pacemaker takes one of its {powers} "
+                "devices alone, and another power may stay on. Add levels (pcs stonith level add): one for each device "
+                "if it cuts all power, else one with the agents of all powers, and then fence_compute record_only=1"
+            )
 
     def _together(self, *wanted):
         """The hosts behind the power agent's address, by plug; by this device's own plug if plugs do not matter.

@@ -196,6 +196,50 @@ def test_unfencing_is_part_of_the_return(story):
         assert f"unfencing of {HOST} successful" in str(fencings(story) - before)
 
 
+@contextlib.contextmanager
+def level_by_pattern(story, pattern):
+    """The host has its fencing level by a pattern, as a POSIX extended regular expression, and not by its name."""
+    devices = f"ipmi-{HOST} {cluster.FENCE_NOVA}"
+    remove, add = "stonith level remove 1 target", "stonith level add 1"
+    by_pattern = f"'regexp%{pattern}'"
+    cluster.configure(story.settings, [f"{remove} {HOST}", f"{add} {by_pattern} {devices}"], {})
+    try:
+        yield
+    finally:
+        cluster.configure(story.settings, [f"{remove} {by_pattern}", f"{add} {HOST} {devices}"], {})
+
+
+@contextlib.contextmanager
+def without_power_device(story):
+    """Pacemaker can use no device for the host but the one that flags."""
+    cluster.pcs(story.settings, "stonith", "disable", f"ipmi-{HOST}")
+    settled(story)
+    try:
+        yield
+    finally:
+        cluster.pcs(story.settings, "stonith", "enable", f"ipmi-{HOST}")
+        settled(story)
+
+
+def test_a_level_s_pattern_is_a_proof_only_where_pacemaker_matches_it(story):
+    ids = story.instances_on(HOST, 2)
+    # Given a level whose pattern Python would match and POSIX does not, so that Pacemaker has no level for the host,
+    with level_by_pattern(story, r"compute-\d+"), without_power_device(story):
+        before = fencings(story)
+        # when somebody wants the living host fenced, then Pacemaker asks the device that only flags, and it refuses.
+        done = on_control(story.settings, f"stonith_admin --reboot {HOST} --timeout=30", timeout=90)
+        assert done.returncode != 0
+        assert "failed" in str(fencings(story) - before)
+        said = "".join(map(log_of_the_agent, story.settings.control_nodes))
+        assert f"{HOST} is not flagged: record_only proves nothing by itself" in said
+        assert not story.flags()
+    # With a pattern that POSIX does match, the host is fenced when it dies, and flagged, and recovered.
+    with level_by_pattern(story, "compute-[[:digit:]]+"):
+        faults.kill(HOST)
+        story.recovered(HOST, ids)
+        story.back_in_service(HOST)
+
+
 def _blocks():
     """The blocks of commands that the page prints, by their names."""
     return dict(re.findall(r"<!-- test: (\S+) -->\s*```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))

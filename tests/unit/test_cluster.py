@@ -12,6 +12,7 @@ NODE = (
 )
 FLAGGED = '//nodes/node[instance_attributes/nvpair[@name="evacuate"]]'
 ONE = '//nodes/node[@uname="compute-1"]'
+SMALL = 'translate(@uname, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")'
 GUARDED = f'{ONE}//nvpair[@id="nodes-compute-1-evacuate"][@value="yes"]'
 
 
@@ -125,6 +126,8 @@ def status(nodes, resources):
         (("n", "remote", "true", "false"), "Starting", False, True),
         (("n", "remote", "true", "false"), None, False, True),
         (("n", "remote", "true", "true"), "Started", False, False),
+        # Its resource is called n.
+        (("N", "remote", "true", "false"), "Started", True, False),
         (("n", "member", "true", "false"), None, True, False),
         (("n", "member", "false", "true"), None, False, False),
         (("n", "member", "false", "false"), None, False, False),
@@ -134,8 +137,8 @@ def status(nodes, resources):
 def test_which_nodes_are_online_and_which_remote_ones_are_adrift(node, role, is_online, is_adrift):
     asked = ["crm_mon", "--one-shot", "--output-as=xml", "--include=none,nodes,resources"]
     text = status([node, ("control-1", "member", "true", "false")], [("n", role)] if role else [])
-    assert cluster((asked, (0, text, ""))).online() == {"control-1"} | ({"n"} if is_online else set())
-    assert cluster((asked, (0, text, ""))).adrift() == ({"n"} if is_adrift else set())
+    assert cluster((asked, (0, text, ""))).online() == {"control-1"} | ({node[0]} if is_online else set())
+    assert cluster((asked, (0, text, ""))).adrift() == ({node[0]} if is_adrift else set())
 
 
 ENGINE = '//resources//primitive[@class="ocf"][@provider="openstack"][@type="NovaEvacuate"]'
@@ -161,7 +164,7 @@ def test_the_parameters_of_an_agent_s_resources(answer, names):
 
 STATES = (
     '/cib/status/node_state[contains(" compute-1 compute-2 ", '
-    'concat(" ", substring-before(concat(@uname, "."), "."), " "))]'
+    f'concat(" ", substring-before(concat({SMALL}, "."), "."), " "))]'
     '|/cib/configuration/crm_config//nvpair[@name="enable-startup-probes"]'
 )
 START = (
@@ -210,7 +213,7 @@ def node_state(*operations, name="compute-1", provider="openstack", type="NovaCo
     ],
 )
 def test_the_last_start_of_an_agents_resource(state, start):
-    found = cluster((query(STATES), (0, state, ""))).starts("NovaCompute", {"compute-1", "compute-2.example.org"})
+    found = cluster((query(STATES), (0, state, ""))).starts("NovaCompute", {"Compute-1", "compute-2.example.org"})
     assert found == ({"compute-1": start} if start else {})
 
 

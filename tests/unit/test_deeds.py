@@ -114,9 +114,10 @@ def test_a_reserved_host_is_enabled():
     assert stage.cloud.calls == [("enable", "id-spare-1")]
 
 
-def test_a_reserved_host_that_has_been_lost_itself_is_not_enabled():
+@pytest.mark.parametrize("name", ["spare-1", "Spare-1.example.org"])
+def test_a_reserved_host_that_has_been_lost_itself_is_not_enabled(name):
     stage = Stage()
-    stage.cluster.others = {"spare-1": "yes"}
+    stage.cluster.others = {name: "yes"}
     stage.do(step_types.Enlist, service=spare())
     assert stage.cloud.calls == []
 

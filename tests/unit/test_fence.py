@@ -2,6 +2,7 @@
 """Fencing on a scripted Pacemaker: what is flagged, when, and what is not."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -20,7 +21,8 @@ class Pacemaker:
     :param flags: ``{host: flag or None}``
     :param deaf: a word of the command that is refused
     :param forgetful: writes are answered with success, and lost
-    :param levels: the fencing topology's levels, as XML; devices are named after their agents
+    :param levels: the fencing topology's levels, as XML; devices are named after their agents, but for ``unknown``;
+        those without an index get one each
     :param devices: the parameters of the fencing devices that are of our agent, each as ``{name: value}``
     """
 
@@ -41,15 +43,27 @@ class Pacemaker:
             return 0, "", ""
         assert command[:3] == ["cibadmin", "--query", "--xpath"]
         if "fencing-level" in command[3]:
-            return self._answer([self.levels] if self.levels else [])
+            return self._answer(self._numbered_levels())
         if '@type="fence_compute"' in command[3]:
             return self._answer([self._device(parameters) for parameters in self.devices])
         if "primitive" in command[3]:
-            devices = re.findall('@id="((fence_[a-z]+)[^"]*)"', command[3])
-            return self._answer([f'<primitive id="{device}" type="{agent}"/>' for device, agent in devices])
+            devices = re.findall('@id="((fence_[a-z_]+)[^"]*)"', command[3])
+            primitive = '<primitive id="{}" class="stonith" type="{}"/>'
+            return self._answer([primitive.format(*each) for each in devices])
+        if command[3].endswith("/nvpair"):
+            host = re.search('@uname="([^"]+)"', command[3])[1]
+            value = self.flags.get(host)
+            return self._answer([f'<nvpair name="evacuate" value="{value}"/>'] if value else [])
         only_flagged = "nvpair" in command[3]
         nodes = [self._node(host, value) for host, value in self.flags.items() if value or not only_flagged]
         return self._answer(nodes)
+
+    def _numbered_levels(self):
+        levels = list(ElementTree.fromstring(f"<all>{self.levels}</all>"))
+        for number, level in enumerate(levels, start=1):
+            level.set("id", f"level-{number}")
+            level.set("index", level.get("index", str(number)))
+        return [ElementTree.tostring(level, encoding="unicode") for level in levels]
 
     @staticmethod
     def _answer(found):
@@ -102,6 +116,9 @@ BMC = {"ip": "192.0.2.1"}
 
 def switch(pacemaker, power, plug="compute-1", **parameters):
     return PowerSwitch(Devices(runner=pacemaker), power, parameters or BMC, plug)
+
+
+SMALL = 'translate(@uname, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")'
 
 
 def failure(function, *arguments):
@@ -243,8 +260,9 @@ def test_a_name_is_data():
 
     failure(Devices(runner=runner).resolve, "x\"] | //* ['")
     assert asked == []
-    failure(Devices(runner=runner).resolve, "x\"] | //*")
-    assert asked == ["//nodes/node[@uname='x\"] | //*' or @uname='x\"] | //*' or starts-with(@uname,'x\"] | //*.')]"]
+    failure(Devices(runner=runner).resolve, 'x"] | //*')
+    (xpath,) = asked
+    assert xpath.replace(SMALL, "") == "//nodes/node[='x\"] | //*' or ='x\"] | //*' or starts-with(,'x\"] | //*.')]"
 
 
 @pytest.mark.parametrize(
@@ -264,6 +282,34 @@ def test_a_name_is_data():
         ('<fencing-level target="compute-1" devices="fence_apc-1,fence_compute,fence_apc-2"/>', False),
         ('<fencing-level target="compute-1" devices="fence_apc-1,fence_compute,fence_compute-2"/>', False),
         (LEVEL + '<fencing-level target="compute-1" index="2" devices="fence_compute"/>', False),
+        # It lets a level fail where the network does, and cuts nothing.
+        ('<fencing-level target="compute-1" devices="fence_heuristics_ping,fence_compute"/>', False),
+        ('<fencing-level target="compute-1" devices="fence_heuristics_ping,fence_ipmilan-1,fence_compute"/>', True),
+        # The fencer has a device of its own.
+        ('<fencing-level target="compute-1" devices="watchdog,fence_compute"/>', True),
+        # Where Pacemaker has no level for the host, it may take this device alone.
+        ('<fencing-level target-pattern="compute-\\d+" devices="fence_ipmilan-1,fence_compute"/>', False),
+        ('<fencing-level target-pattern="compute-[[:digit:]]+" devices="fence_ipmilan-1,fence_compute"/>', True),
+        ('<fencing-level target="Compute-1" devices="fence_ipmilan-1,fence_compute"/>', True),
+        ('<fencing-level target="compute-1" index="10" devices="fence_ipmilan-1,fence_compute"/>', False),
+        # A level for the host by its name hides the one by a pattern.
+        (LEVEL + '<fencing-level target-pattern="compute-." devices="fence_compute"/>', True),
+        (
+            '<fencing-level target-pattern="compute-." devices="fence_ipmilan-1,fence_compute"/>'
+            '<fencing-level target="compute-1" devices="fence_sbd"/>',
+            False,
+        ),
+        # Of two patterns it may take either.
+        (
+            '<fencing-level target-pattern="compute-.*" devices="fence_ipmilan-1,fence_compute"/>'
+            '<fencing-level target-pattern="compute-1" devices="fence_ipmilan-1,fence_compute"/>',
+            True,
+        ),
+        (
+            '<fencing-level target-pattern="comp.*" devices="fence_ipmilan-1,fence_compute"/>'
+            '<fencing-level target-pattern="compute-." devices="fence_compute"/>',
+            False,
+        ),
     ],
 )
 def test_a_device_that_only_flags_demands_one_that_cuts_the_power_before_it(levels, flagged):
@@ -275,6 +321,43 @@ def test_a_device_that_only_flags_demands_one_that_cuts_the_power_before_it(leve
         text = failure(recorder.off, "compute-1")
         assert "record_only proves nothing by itself" in text or "a device comes after fence_compute" in text
     assert pacemaker.flags == {"compute-1": "yes" if flagged else "no"}
+
+
+@pytest.mark.parametrize(
+    ("levels", "text"),
+    [
+        (
+            '<fencing-level target-pattern="compute-(?:1|2)" devices="fence_ipmilan-1,fence_compute"/>',
+            "compute-1 is not flagged: target-pattern 'compute-(?:1|2)' of fencing level level-1 is no POSIX extended ",
+        ),
+        (
+            LEVEL + '<fencing-level target="compute-1" index="1" devices="fence_ipmilan-2"/>',
+            "compute-1 is not flagged: fencing levels level-1 and level-2 have one target and one index (1), ",
+        ),
+        (
+            '<fencing-level target="compute-1" devices="unknown-1,fence_compute"/>',
+            "compute-1 is not flagged: a fencing level of compute-1 has 'unknown-1', which is no fencing device",
+        ),
+        (
+            LEVEL + '<fencing-level target="compute-1" devices="unknown-1,unknown-2"/>',
+            "compute-1 is not flagged: a fencing level of compute-1 has 'unknown-1', which is no fencing device",
+        ),
+    ],
+)
+def test_levels_that_cannot_be_understood_are_a_failed_fence_of_either_device(levels, text):
+    pacemaker, power = Pacemaker({"compute-1": "no"}, levels=levels), Power()
+    for device in (Recorder(Devices(runner=pacemaker)), switch(pacemaker, power)):
+        assert failure(device.off, "compute-1").startswith(text)
+    assert (power.state, pacemaker.flags) == ("on", {"compute-1": "no"})
+
+
+def test_the_levels_are_those_of_the_name_that_pacemaker_gives():
+    levels = '<fencing-level target-pattern="compute-.*" devices="fence_ipmilan-1,fence_compute"/>'
+    pacemaker = Pacemaker({"compute-1": None}, levels=levels)
+    recorder = Recorder(Devices(runner=pacemaker))
+    assert "record_only proves nothing by itself" in failure(recorder.off, "compute-1", "COMPUTE-1")
+    recorder.off("compute-1", "compute-1")
+    assert pacemaker.flags == {"compute-1": "yes"}
 
 
 ALONE = {"ip": "192.0.2.1", "pcmk_host_list": "compute-1"}
@@ -355,6 +438,35 @@ def test_a_device_that_powers_hosts_itself_demands_to_be_the_last_of_its_level(l
         text = "compute-1 is not flagged: in a fencing level of compute-1 a device comes after fence_compute"
         assert failure(switch(pacemaker, power).off, "compute-1") == text
     assert (power.state, pacemaker.flags["compute-1"]) == (("off", "yes") if flagged else ("on", "no"))
+
+
+TWO_WAYS = [ALONE, {"ip": "192.0.2.2", "pcmk_host_list": "Compute-1"}]
+TWO_PLUGS = [{"ip": "192.0.2.1", "pcmk_host_map": f"compute-1:{plug}"} for plug in (7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("devices", "levels", "flagged"),
+    [
+        (TWO_WAYS, "", False),
+        (TWO_PLUGS, "", False),
+        # The fencer ignores it.
+        (TWO_WAYS, '<fencing-level target-pattern="compute-\\d+" devices="fence_compute-1,fence_compute-2"/>', False),
+        # Either will do, as the levels say.
+        (TWO_WAYS, '<fencing-level target="compute-1" devices="fence_compute-1"/>', True),
+        # The same power twice, the power of another host, and a device that only flags.
+        ([ALONE, ALONE], "", True),
+        ([ALONE, {"ip": "192.0.2.2", "pcmk_host_list": "compute-2"}], "", True),
+        ([ALONE, {"record_only": "1", "pcmk_host_list": "compute-1"}], "", True),
+    ],
+)
+def test_two_powers_of_one_host_without_a_level_are_no_proof(devices, levels, flagged):
+    pacemaker, power = Pacemaker({"compute-1": None}, levels=levels, devices=devices), Power(one=False)
+    if flagged:
+        switch(pacemaker, power).off("compute-1")
+    else:
+        text = "compute-1 is not powered off: no fencing level is for it, so that Pacemaker takes one of its 2 devices "
+        assert failure(switch(pacemaker, power).off, "compute-1").startswith(text)
+    assert (power.state, pacemaker.flags["compute-1"]) == (("off", "yes") if flagged else ("on", None))
 
 
 def test_the_metadata_is_not_asked_for_where_it_does_not_matter():

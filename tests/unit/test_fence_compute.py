@@ -547,6 +547,15 @@ def test_the_name_that_pacemaker_gives_is_enough(agent, tmp_path):
     assert pacemaker.flags == {"compute-1": "yes"}
 
 
+@pytest.mark.parametrize("action", ["off", "reboot"])
+def test_the_fencing_levels_are_those_of_the_name_that_pacemaker_gives(agent, capsys, action):
+    pacemaker = Pacemaker({"compute-1": None}, levels=LEVELS)
+    # As of pcs stonith fence COMPUTE-1: the level's pattern does not match that.
+    assert agent(pacemaker, f"action={action}", "nodename=COMPUTE-1", "plug=compute-1", "record_only=1") == 1
+    assert "record_only proves nothing by itself" in capsys.readouterr().err
+    assert pacemaker.written == []
+
+
 def test_two_plugs_of_one_host_are_one_host(agent, tmp_path, capsys):
     stand, pacemaker = Stand(tmp_path).lives(HONEST), Pacemaker({"compute-1": None})
     lines = ("nodename=compute-1", "plug=7,8", "ip=192.0.2.1", f"power_agent={stand.path}")

@@ -57,15 +57,34 @@ def test_a_claim_names_its_node():
         ("c1", ["c1.a", "c1.b"], "b", "c1.b"),
         ("c1", ["c2"], None, None),
         ("c1", [], None, None),
+        # Without regard to case, of which an exact match is more.
+        ("C1", ["c1"], None, "c1"),
+        ("c1", ["C1.A", "c2.a"], None, "C1.A"),
+        ("c1", ["c1", "C1"], None, "c1"),
+        ("c1", ["C1.A", "c1.b"], "a", "C1.A"),
+        ("C1.a", ["c1.A", "c1.b"], "b", "c1.A"),
+        # With a domain, a like-named host of another one is another host; and so is one of which no domain is known.
+        ("c1", ["c1.a"], "b", None),
+        ("c1.b", ["c1.a"], "a", None),
+        ("c1.b", ["c1"], "b", None),
+        ("c1", ["c1", "c1.b"], "b", "c1"),
     ],
 )
 def test_one_host_several_names(name, known, domain, found):
     assert resolve(name, known, domain) == found
 
 
-def test_a_name_that_may_mean_two_hosts_is_an_error():
-    with pytest.raises(AmbiguousName, match="c1.a or c1.b"):
-        resolve("c1", ["c1.a", "c1.b"])
+@pytest.mark.parametrize(
+    ("name", "known", "domain", "text"),
+    [
+        ("c1", ["c1.b", "c1.a"], None, "c1.a or c1.b: set the parameter domain"),
+        ("c1.A", ["c1.a", "C1.a"], None, "C1.a or c1.a: remove the one that is no host"),
+        ("c1", ["c1.A", "C1.a"], "a", "C1.a or c1.A"),
+    ],
+)
+def test_a_name_that_may_mean_two_hosts_is_an_error(name, known, domain, text):
+    with pytest.raises(AmbiguousName, match=text):
+        resolve(name, known, domain)
 
 
 OURS = "nova-ha: being recovered"

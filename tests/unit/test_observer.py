@@ -213,6 +213,7 @@ def test_another_engine_that_has_a_claim_is_noticed(value, is_contested):
         ("compute-1", ["compute-1.a", "compute-2.a"], "compute-1.a"),
         ("compute-1.a", ["compute-1"], "compute-1"),
         ("compute-1", ["compute-2"], None),
+        ("Compute-1", ["compute-1.a"], "compute-1.a"),
     ],
 )
 def test_the_clusters_names_and_novas(name, known, found):
