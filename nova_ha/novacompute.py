@@ -84,8 +84,8 @@ Starts, stops and monitors nova-compute on a compute host; to be cloned over all
 (found by itself, or unit), a process of its own (binary, or where there is no systemd), or a container (container).
 
 A host that was fenced is flagged by a node attribute (evacuate) until its instances are recovered elsewhere. As long
-as the flag stands, start waits; when its timeout comes near it fails, and says why. A location rule on that attribute
-keeps the cluster from trying at all.
+as the flag stands, start fails at once, and says why. A location rule on that attribute keeps the cluster from trying
+at all; failure-timeout has it try again.
 
 The monitor looks whether nova-compute's process is there. With OCF_CHECK_LEVEL=10 it asks nova-compute on Nova's
 message bus, and fails if that does not answer within the operation's timeout (60 s are advised) while Nova's conductor
@@ -118,7 +118,7 @@ def _start():
     place = service(given)
     if find(place) is None:
         raise Failure(ocf.OCF_ERR_INSTALLED, place.missing)
-    gate.wait(given, deadline.left)
+    gate.check(given, deadline.left)
     start(place, record, given.get("started_when", ANSWERS) == ANSWERS, deadline.left)
 
 

@@ -321,7 +321,7 @@ def act(monkeypatch, record):
 
 @pytest.mark.parametrize(("when", "is_asked"), [("answer", True), ("process", False), ("", True)])
 def test_when_it_counts_as_started_is_the_operator_s_to_say(act, monkeypatch, asked, when, is_asked):
-    monkeypatch.setattr(novacompute.gate, "wait", lambda given, left: None)
+    monkeypatch.setattr(novacompute.gate, "check", lambda given, left: None)
     asked[:] = [None, Answer(ping.ANSWERS)]
     act(novacompute._start, Place(STOPPED), OCF_RESKEY_started_when=when)
     assert ("closed" in asked) == is_asked
@@ -331,7 +331,7 @@ def test_nothing_is_started_before_the_host_is_recovered(act, monkeypatch):
     def closed(given, left):
         raise Failure(ocf.OCF_ERR_GENERIC, "compute-1 is being recovered")
 
-    monkeypatch.setattr(novacompute.gate, "wait", closed)
+    monkeypatch.setattr(novacompute.gate, "check", closed)
     place = Place(STOPPED)
     assert failure(act, novacompute._start, place)[1] == "compute-1 is being recovered"
     assert place.orders == []
