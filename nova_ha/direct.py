@@ -2,6 +2,7 @@
 """nova-compute as a process of its own, without systemd or a container around it."""
 
 import contextlib
+import math
 import os
 import pwd
 import resource
@@ -43,7 +44,7 @@ class Direct(Service):
         self._log = f"{logs}/{instance}.log"
         self.missing = f"no such program: {self._name}"
 
-    def find(self):
+    def find(self, timeout=math.inf):
         """See ``Service``. What somebody has started by hand is found, too."""
         pid = self._main.pid() or self._by_hand()
         if pid:

@@ -95,6 +95,7 @@ does: op monitor interval=61s timeout=60s OCF_CHECK_LEVEL=10.
 DEEP = 10  # the check level of which a monitor asks nova-compute
 
 _LOOK = 0.2  # seconds between two looks at a service that is about to change
+_AGAIN = 1  # seconds until who did not answer, or refused, is asked again
 _FIRMNESS = 5  # seconds of a stop that are kept for killing what does not end
 _LAST_TURN = 3  # seconds by which a question may last longer than it was given
 
@@ -116,7 +117,7 @@ def _start():
     given = check_configuration()
     deadline, record = Deadline(600), _record()
     place = service(given)
-    if find(place) is None:
+    if find(place, deadline.left) is None:
         raise Failure(ocf.OCF_ERR_INSTALLED, place.missing)
     gate.check(given, deadline.left)
     start(place, record, given.get("started_when", ANSWERS) == ANSWERS, deadline.left)
@@ -181,15 +182,30 @@ def service(given):
     return Unit(given.get("unit"))
 
 
-def find(place):
+def find(place, left):
     """The State of the service, or None where it is not installed.
 
+    :param left: says how many seconds the operation has still
     :raises Failure: it cannot be known
     """
     try:
-        return place.find()
+        return _look(place, left)
     except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, str(error)) from error
+
+
+def _look(place, left):
+    """The same; who does not answer is asked again for as long as there is time.
+
+    :raises ServiceError: there was no answer in the end
+    """
+    while True:
+        try:
+            return place.find(max(_AGAIN, left()))
+        except ServiceError:
+            if left() <= _AGAIN:
+                raise
+        time.sleep(_AGAIN)
 
 
 def start(place, record, answering, left):
@@ -226,7 +242,7 @@ def await_answer(place, state, record, left):
         while left() > _LOOK:
             answer = question.answer()
             if not record.is_alive():
-                now = find(place)
+                now = find(place, left)
                 words = now.words if now else place.missing
                 raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute ended while it started: {words}")
             if answer and answer.word == ping.ANSWERS:
@@ -251,21 +267,45 @@ def stop(place, record, left):
     :raises Failure: a process of it is left, or that cannot be known
     """
     record.forget()
-    state = find(place)
-    if state is None or state.is_over:
-        return
     try:
-        try:
-            place.stop(state, max(1, left() - _FIRMNESS))
-        except ServiceError as error:
-            ocf.logger.warning(f"{error}: nova-compute is killed")
-            place.kill(state)
-        while (state := place.find()) and not state.is_over and left() > _LOOK:
-            time.sleep(_LOOK)
+        state = _look(place, left)
+        if state and not state.is_over:
+            state = _end(place, state, left)
     except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop: {error}") from error
     if state and not state.is_over:
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop, though killed: {state.words}")
+
+
+def _end(place, state, left):
+    """Ask the service to end, then kill it, and again if that was refused, until it is over or no time is left.
+
+    :return: its last State, or None
+    :raises ServiceError: it cannot be killed, or it cannot be known whether it is over
+    """
+    is_firm, is_killed, refusal = False, False, None
+    try:
+        place.stop(state, max(1, left() - _FIRMNESS))
+    except ServiceError as error:
+        ocf.logger.warning(f"{error}: nova-compute is killed")
+        is_firm = True
+    while True:
+        if is_firm and not is_killed:
+            try:
+                place.kill(state)
+                is_killed, refusal = True, None
+            except ServiceError as error:
+                refusal = error
+        state = _look(place, left)
+        if state is None or state.is_over:
+            return state
+        if left() <= _LOOK:
+            break
+        is_firm = is_firm or left() <= _FIRMNESS
+        time.sleep(_AGAIN if refusal else _LOOK)
+    if refusal:
+        raise refusal
+    return state
 
 
 def monitor(place, record, probe, left):
@@ -275,10 +315,10 @@ def monitor(place, record, probe, left):
     :param left: says how many seconds the operation has still
     :raises Failure: it does not
     """
-    state = find(place)
+    state = find(place, left)
     while state and not state.settled and left() > _LOOK:
         time.sleep(_LOOK)
-        state = find(place)
+        state = find(place, left)
     if state is None:
         record.forget()
         if probe:
@@ -299,7 +339,7 @@ def listen(place, left):
     :param left: says how many seconds the operation has still
     :raises Failure: it does not, though Nova's conductor does
     """
-    state, seconds = find(place), left() - _LAST_TURN
+    state, seconds = find(place, left), left() - _LAST_TURN
     if state is None or seconds < _LAST_TURN:
         raise Failure(ocf.OCF_ERR_ARGS, f"a monitor of level {DEEP} needs a timeout of 60 s or so")
     with ping.Question(place, state, seconds) as question:

@@ -5,6 +5,7 @@ The ways are systemd (``nova_ha.systemd``), a process of its own (``nova_ha.dire
 (``nova_ha.container``). Which one it is the agent's parameters say: see ``nova_ha.novacompute.service``.
 """
 
+import math
 import subprocess
 from typing import NamedTuple
 
@@ -57,8 +58,11 @@ class Service:
     # What to say when ``find`` finds none.
     missing = "nova-compute is not installed"
 
-    def find(self):
-        """Its State now, or None where it is not installed."""
+    def find(self, timeout=math.inf):
+        """Its State now, or None where it is not installed.
+
+        :param timeout: seconds; no answer takes longer than its way allows it anyway
+        """
         raise NotImplementedError
 
     def start(self, state, timeout):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute as a systemd unit, and the one door to systemd."""
 
+import math
 import os
 
 from nova_ha import processes, service
@@ -31,9 +32,9 @@ class Unit(Service):
         self._run = runner
         self.missing = f"no such systemd unit: {name or ' or '.join(UNITS)}"
 
-    def find(self):
+    def find(self, timeout=math.inf):
         """See ``Service``."""
-        there = [state for state in map(_state, self._names, self._show()) if state]
+        there = [state for state in map(_state, self._names, self._show(timeout)) if state]
         return next((state for state in there if not state.is_over), there[0] if there else None)
 
     def start(self, state, timeout):
@@ -62,10 +63,10 @@ class Unit(Service):
         """See ``Service``."""
         return words, processes.identity(state.main_pid)
 
-    def _show(self):
+    def _show(self, timeout):
         """What systemd says of each of the units, be there one of that name or not."""
         command = ["systemctl", "show", f"--property={_PROPERTIES}", "--", *self._names]
-        blocks = service.demand(self._run, command, _ANSWER).strip().split("\n\n")
+        blocks = service.demand(self._run, command, min(_ANSWER, timeout)).strip().split("\n\n")
         if len(blocks) != len(self._names):
             raise ServiceError(f"systemctl show: asked for {len(self._names)} units, told of {len(blocks)}")
         return blocks

@@ -29,15 +29,17 @@ class Place(Service):
     :param refuses: an order that fails
     :param slow: an order that does not end in time
     :param idle: an order that is taken, and does nothing
+    :param mute: how many looks have no answer after an order that was taken
     """
 
     missing = "there is no such service"
 
-    def __init__(self, *states, refuses=None, slow=None, idle=()):
-        self.states, self.refuses, self.slow, self.idle = list(states), refuses, slow, idle
-        self.orders, self.times = [], []
+    def __init__(self, *states, refuses=None, slow=None, idle=(), mute=0):
+        self.states, self.refuses, self.slow, self.idle, self.mute = list(states), refuses, slow, idle, mute
+        self.orders, self.times, self.patience = [], [], []
 
-    def find(self):
+    def find(self, timeout=None):
+        self.patience.append(timeout)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if state == "?":
             raise ServiceError("no answer")
@@ -61,7 +63,7 @@ class Place(Service):
         if order == self.slow:
             raise NotInTime(f"{order}: not done")
         if order not in self.idle:
-            self.states = [becomes]
+            self.states = [*["?"] * self.mute, becomes]
 
 
 @pytest.fixture(autouse=True)
@@ -217,6 +219,13 @@ def test_one_that_cannot_be_asked_is_started_when_it_runs(record, clock, asked, 
         (Place(None), []),
         (Place(RUNNING, slow="stop"), ["stop", "kill"]),
         (Place(RUNNING, refuses="stop"), ["stop", "kill"]),
+        # Who is slow to answer is asked again.
+        (Place("?", "?", RUNNING), ["stop"]),
+        (Place("?", STOPPED), []),
+        (Place(RUNNING, mute=3), ["stop"]),
+        (Place(RUNNING, slow="stop", mute=3), ["stop", "kill"]),
+        # One that did not end though it was asked to is killed, too.
+        (Place(RUNNING, idle=("stop",)), ["stop", "kill"]),
     ],
 )
 def test_stop(place, orders, record, clock):
@@ -232,11 +241,26 @@ def test_stop(place, orders, record, clock):
         (Place(RUNNING, idle=("stop", "kill")), "nova-compute does not stop, though killed: it runs"),
         (Place(LEFT, idle=("stop", "kill")), "nova-compute does not stop, though killed: it has left something"),
         (Place(RUNNING, slow="stop", refuses="kill"), "nova-compute does not stop: kill: refused"),
-        (Place("?"), "no answer"),
+        (Place(RUNNING, slow="stop", mute=999), "nova-compute does not stop: no answer"),
+        (Place("?"), "nova-compute does not stop: no answer"),
     ],
 )
-def test_a_stop_is_no_success_while_anything_is_left(place, said, record, clock):
+def test_a_stop_is_no_success_while_anything_is_left_and_gives_up_in_the_end_only(place, said, record, clock):
     assert failure(novacompute.stop, place, record, clock.left) == (ocf.OCF_ERR_GENERIC, said)
+    assert clock.now >= 59, "a failed stop has the host fenced"
+
+
+def test_a_kill_that_is_refused_since_it_is_over_is_well(record, clock):
+    place = Place(RUNNING, STOPPED, refuses="kill", slow="stop")
+    novacompute.stop(place, record, clock.left)
+    assert place.orders == ["stop", "kill"]
+
+
+def test_no_look_lasts_longer_than_the_operation(record, clock):
+    place = Place("?")
+    failure(novacompute.stop, place, record, clock.left)
+    assert place.patience[0] == 60
+    assert place.patience[-1] <= 1
 
 
 def test_a_start_has_all_of_its_time_and_a_stop_keeps_some_for_being_firm(record, clock):
@@ -262,6 +286,11 @@ def test_a_start_has_all_of_its_time_and_a_stop_keeps_some_for_being_firm(record
         ([MOVING, STOPPED], True, ocf.OCF_NOT_RUNNING),
         ([MOVING], False, ocf.OCF_ERR_GENERIC),
         (["?"], True, ocf.OCF_ERR_GENERIC),
+        (["?"], False, ocf.OCF_ERR_GENERIC),
+        (["?", "?", RUNNING], True, None),
+        (["?", RUNNING], False, None),
+        (["?", STOPPED], True, ocf.OCF_NOT_RUNNING),
+        ([MOVING, "?", STOPPED], True, ocf.OCF_NOT_RUNNING),
     ],
 )
 def test_monitor_in_every_state(states, probe, code, record, clock):
@@ -271,6 +300,13 @@ def test_monitor_in_every_state(states, probe, code, record, clock):
     else:
         assert failure(novacompute.monitor, *arguments)[0] == code
     assert record.is_alive() == (code is None)
+
+
+@pytest.mark.parametrize("probe", [True, False])
+def test_a_monitor_that_cannot_know_gives_up_in_the_end_only(probe, record, clock):
+    # After a probe that failed, Pacemaker stops what it takes for active.
+    assert failure(novacompute.monitor, Place("?"), record, probe, clock.left)[1] == "no answer"
+    assert clock.now >= 59
 
 
 def test_monitor_says_what_became_of_a_service_that_should_run(record, clock):

@@ -145,6 +145,18 @@ def test_an_answer_that_is_not_understood(answer, said):
         Unit(UNIT, lambda command, timeout: (0, answer, "")).find()
 
 
+@pytest.mark.parametrize(("given", "had"), [({}, 10), ({"timeout": 60}, 10), ({"timeout": 3}, 3)])
+def test_a_question_has_its_time_and_no_more_than_there_is(given, had):
+    times = []
+
+    def runner(command, timeout):
+        times.append(timeout)
+        return Host()(command, timeout)
+
+    Unit(UNIT, runner).find(**given)
+    assert times == [had]
+
+
 def test_problems():
     assert list(Unit(UNIT, Host()).problems()) == []
     assert list(Unit("a", Host()).problems()) == ["unit: no such systemd unit: a"]
