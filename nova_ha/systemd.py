@@ -41,7 +41,7 @@ class Unit(Service):
         """See ``Service``."""
         # Whether to try again is Pacemaker's to say: systemd's count of former failures must not refuse it.
         self._run(["systemctl", "reset-failed", "--", state.name], _ANSWER)
-        self._order("start", state, timeout)
+        self._order("start", state, min(timeout, service.PATIENCE))
 
     def stop(self, state, timeout):
         """See ``Service``."""
@@ -83,9 +83,10 @@ def _state(name, block):
             said[key] for key in ("LoadState", "ActiveState", "SubState", "Result", "MainPID")
         )
         words = f"{name} is {active} ({sub})" + ("" if result == "success" else f", result {result}")
+        # A unit of Type=notify is activating until it says READY=1, and some nova-computes never do.
         state = State(
             name,
-            runs=active in ("active", "reloading"),
+            runs=active in ("active", "reloading") or (active == "activating" and int(pid) != 0),
             settled=active not in ("activating", "deactivating"),
             main_pid=int(pid),
             words=words,
