@@ -190,6 +190,12 @@ def service(given):
     return Unit(given.get("unit"))
 
 
+def _within(seconds, left):
+    """Says how many of some seconds from now are left, as far as the operation has them."""
+    end = max(0.0, left() - seconds)
+    return lambda: max(0.0, left() - end)
+
+
 def find(place, left):
     """The State of the service, or None where it is not installed.
 
@@ -200,12 +206,6 @@ def find(place, left):
         return _look(place, left)
     except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, str(error)) from error
-
-
-def _within(seconds, left):
-    """Says how many of some seconds from now are left, as far as the operation has them."""
-    end = max(0.0, left() - seconds)
-    return lambda: max(0.0, left() - end)
 
 
 def _look(place, left):

@@ -309,6 +309,8 @@ def test_stop(place, orders, record, clock):
 def test_a_stop_is_no_success_while_anything_is_left_and_gives_up_in_the_end_only(place, said, record, clock):
     assert failure(novacompute.stop, place, record, clock.left) == (ocf.OCF_ERR_GENERIC, said)
     assert clock.now >= 59, "a failed stop has the host fenced"
+    # A kill that was refused is tried again, and one that was not is not.
+    assert (place.orders.count("kill") > 1) == (place.refuses == "kill")
 
 
 def test_a_kill_that_is_refused_since_it_is_over_is_well(record, clock):
@@ -363,6 +365,11 @@ def test_monitor_in_every_state(states, probe, code, record, clock):
     else:
         assert failure(novacompute.monitor, *arguments)[0] == code
     assert record.is_alive() == (code is None)
+
+
+def test_a_monitor_does_not_wait_for_systemd_to_be_content_with_what_runs(record, clock):
+    novacompute.monitor(Place(STARTING), record, False, clock.left)
+    assert clock.now == 0
 
 
 @pytest.mark.parametrize("probe", [True, False])
