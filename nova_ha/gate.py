@@ -19,8 +19,8 @@ EVACUATION_DELAY = Parameter(
     "integer",
     "Pause after a recovery",
     "Seconds that start waits when it finds that the host has been recovered (flag no, or one that goes while "
-    "start waits). The flag goes only when the recovery is over, so that no pause is needed. The pause must fit into "
-    "the timeout of start, and Pacemaker fences no other host in the meantime.",
+    "start waits). The flag goes only when the recovery is over, so that no pause is needed. Pacemaker fences no other "
+    "host in the meantime. The timeout of start must be a minute longer, or the pause is cut short.",
     "0",
     check=parameters.seconds,
 )
@@ -44,7 +44,8 @@ PARAMETERS = tuple(parameter._replace(reloadable=True) for parameter in PARAMETE
 _POLL = 2  # seconds between two looks at the flag
 # Seconds within which Pacemaker must tell the flag, or NovaCompute's start fails: as long as one question may take.
 _PATIENCE = 20
-_START = 60  # seconds that start needs besides evacuation_delay
+# Seconds of start's timeout that are kept for what comes after evacuation_delay; and that it should have besides that.
+_REST, _BESIDES = 30, 60
 
 
 def check(given, left):
@@ -95,16 +96,21 @@ def await_recovery(cluster, host, delay, left, waits):
     :raises nova_ha.cluster.NotInstalled: it cannot be known at all
     """
     value = _await(cluster, host, left, waits)
-    while value is not None and delay:
-        if left() <= delay:
-            raise Failure(
-                ocf.OCF_ERR_GENERIC,
-                f"evacuation_delay: {delay} s do not fit into the timeout of start: nova-compute is not started. Give "
-                f"start more: pcs resource update {agent.instance()} op start timeout={delay + _START}s",
-            )
-        time.sleep(delay)
+    if value is not None and delay:
+        time.sleep(_pause(delay, left))
         # It may have been fenced once more.
-        delay, value = 0, _await(cluster, host, left, waits)
+        _await(cluster, host, left, waits)
+
+
+def _pause(delay, left):
+    """The seconds to pause for: as many of ``delay`` as there is time for. A pause without need keeps no host out."""
+    pause = max(0, min(delay, int(left() - _REST)))
+    if pause < delay:
+        ocf.logger.warning(
+            f"evacuation_delay: {pause} of {delay} s fit into the timeout of start, and nova-compute is started after "
+            f"these. For all of them: pcs resource update {agent.instance()} op start timeout={delay + _BESIDES}s"
+        )
+    return pause
 
 
 def _await(cluster, host, left, waits):

@@ -114,12 +114,20 @@ def test_what_is_not_known_is_not_started(clock, waits, least, most):
     assert least < clock.now <= most
 
 
-def test_a_delay_that_does_not_fit(clock):
-    assert failure(await_recovery, clock, 60, "no") == (
-        ocf.OCF_ERR_GENERIC,
-        "evacuation_delay: 60 s do not fit into the timeout of start: nova-compute is not started. "
-        "Give start more: pcs resource update nova-compute op start timeout=120s",
-    )
+@pytest.mark.parametrize(("end", "delay", "waited"), [(60.0, 31, 30), (20.0, 5, 0), (130.0, 120, 100)])
+def test_a_delay_that_does_not_fit_is_cut_short_and_keeps_no_host_out(clock, warnings, end, delay, waited):
+    clock.end = end
+    await_recovery(clock, delay, "no", waits=False)
+    assert clock.now == waited
+    assert warnings == [
+        f"evacuation_delay: {waited} of {delay} s fit into the timeout of start, and nova-compute is started after "
+        f"these. For all of them: pcs resource update nova-compute op start timeout={delay + 60}s"
+    ]
+
+
+def test_a_delay_that_fits_is_not_cut_short(clock, warnings):
+    await_recovery(clock, 30, "no", waits=False)
+    assert (clock.now, warnings) == (30, [])
 
 
 def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
