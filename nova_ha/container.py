@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute in a container that podman or docker runs, and the one door to these."""
 
+import math
 import shutil
 
 from nova_ha import process, service
@@ -32,12 +33,12 @@ class Container(Service):
         self._run = runner
         self.missing = f"no container {name}, or no {self._engine}"
 
-    def find(self):
+    def find(self, timeout=math.inf):
         """See ``Service``."""
         if not _is_installed(self._engine):
             return None
         command = [self._engine, "inspect", "--type=container", f"--format={_FORMAT}", "--", self._name]
-        code, out, err = self._run(command, _ANSWER)
+        code, out, err = self._run(command, min(_ANSWER, timeout))
         if code == 0:
             return _state(self._name, out)
         if "no such" in err.lower():

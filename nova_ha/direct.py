@@ -2,6 +2,7 @@
 """nova-compute as a process of its own, without systemd or a container around it."""
 
 import contextlib
+import math
 import os
 import pwd
 import resource
@@ -43,7 +44,7 @@ class Direct(Service):
         self._log = f"{logs}/{instance}.log"
         self.missing = f"no such program: {self._name}"
 
-    def find(self):
+    def find(self, timeout=math.inf):
         """See ``Service``. What somebody has started by hand is found, too."""
         pid = self._main.pid() or self._by_hand()
         if pid:
@@ -57,6 +58,9 @@ class Direct(Service):
 
     def start(self, state, timeout):
         """See ``Service``."""
+        # What is left of a former start is found without the program, too.
+        if self._binary is None:
+            raise ServiceError(self.missing)
         command = [self._binary, *(f"--config-file={file}" for file in self._files)]
         try:
             account = pwd.getpwnam(self._user)
@@ -159,9 +163,12 @@ class Direct(Service):
 
 
 def _interpreter(binary):
-    """The file that the kernel executes for a binary: its interpreter for a script, or itself."""
-    with open(binary, "rb") as file:
-        first = file.readline(256)
+    """The file that the kernel executes for a binary: its interpreter for a script, or itself; None if it is gone."""
+    try:
+        with open(binary, "rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return None
     if not first.startswith(b"#!"):
         return binary
     words = os.fsdecode(first[2:]).split()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate before nova-compute: it is not started while its host is being recovered.
 
-NovaCompute goes through it before each start; nova-compute-wait is nothing but the gate.
+NovaCompute goes through it before each start; nova-compute-wait is nothing but the gate. While a start lasts Pacemaker
+fences no other host, so that NovaCompute does not wait there; who waits in nova-compute-wait's start, and why, says
+``wait``.
 """
 
 import os
@@ -17,8 +19,8 @@ EVACUATION_DELAY = Parameter(
     "integer",
     "Pause after a recovery",
     "Seconds that start waits when it finds that the host has been recovered (flag no, or one that goes while "
-    "start waits). The flag goes only when the recovery is over, so that no pause is needed. It must fit into the "
-    "timeout of start.",
+    "start waits). The flag goes only when the recovery is over, so that no pause is needed. Pacemaker fences no other "
+    "host in the meantime. The timeout of start must be a minute longer, or the pause is cut short.",
     "0",
     check=parameters.seconds,
 )
@@ -40,52 +42,105 @@ PARAMETERS = (
 PARAMETERS = tuple(parameter._replace(reloadable=True) for parameter in PARAMETERS)
 
 _POLL = 2  # seconds between two looks at the flag
+# Seconds within which Pacemaker must tell the flag, or NovaCompute's start fails: as long as one question may take.
+_PATIENCE = 20
+# Seconds of start's timeout that are kept for what comes after evacuation_delay; and that it should have besides that.
+_REST, _BESIDES = 30, 60
 
 
-def wait(given, left):
-    """Return once the host is not in recovery.
+def check(given, left):
+    """Return if the host is not in recovery: NovaCompute's gate.
+
+    A recovery under way is a failure at once. A location rule keeps the cluster from such a start; where that is
+    missing, Pacemaker tries again after failure-timeout.
 
     :param given: the agent's parameters, by name
     :param left: says how many seconds the operation has still
     :raises Failure: it is in recovery, or it cannot be known
     """
+    _go_through(given, left, waits=False)
+
+
+def wait(given, left):
+    """Return once the host is not in recovery: nova-compute-wait's gate.
+
+    It waits as long as it may. Clusters that were configured for the existing agent have neither the location rule nor
+    a failure-timeout, so that a start that fails there keeps nova-compute off the host until somebody cleans up.
+
+    :param given: the agent's parameters, by name
+    :param left: says how many seconds the operation has still
+    :raises Failure: it is in recovery, or it cannot be known, and no time is left
+    """
+    _go_through(given, left, waits=True)
+
+
+def _go_through(given, left, waits):
     cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
     try:
         # By hand nobody says it; and Pacemaker's program that would is not on every remote node.
         host = agent.meta("on_node") or cluster.resolve(os.uname().nodename, given.get("domain"))
-        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), left)
+        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), left, waits)
     except NotInstalled as error:
         raise Failure(ocf.OCF_ERR_INSTALLED, f"{error}: nova-compute is not started") from error
     except ClusterError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"{error}: nova-compute is not started") from error
 
 
-def await_recovery(cluster, host, delay, left):
+def await_recovery(cluster, host, delay, left, waits):
     """Return once the host is known not to be in recovery.
 
     :param delay: seconds to pause if it has just been recovered
     :param left: says how many seconds the operation has still
+    :param waits: whether a recovery under way is waited for, for as long as there is time
     :raises Failure: it is in recovery, or it cannot be known, and no time is left
     :raises nova_ha.cluster.NotInstalled: it cannot be known at all
     """
-    was_flagged = False
+    value = _await(cluster, host, left, waits)
+    if value is not None and delay:
+        time.sleep(_pause(delay, left))
+        # It may have been fenced once more.
+        _await(cluster, host, left, waits)
+
+
+def _pause(delay, left):
+    """The seconds to pause for: as many of ``delay`` as there is time for. A pause without need keeps no host out."""
+    pause = max(0, min(delay, int(left() - _REST)))
+    if pause < delay:
+        ocf.logger.warning(
+            f"evacuation_delay: {pause} of {delay} s fit into the timeout of start, and nova-compute is started after "
+            f"these. For all of them: pcs resource update {agent.instance()} op start timeout={delay + _BESIDES}s"
+        )
+    return pause
+
+
+def _await(cluster, host, left, waits):
+    """Return once the host is known not to be in recovery: the last flag that was seen, or None if there was none."""
+    begun, seen = left(), None
     while True:
         try:
             value = cluster.flag(host)
-            obstacle = f"{host} is being recovered (flag {value})" if flag.stands(value) else None
-            was_flagged = was_flagged or value is not None
         except NotInstalled:
             raise
         except ClusterError as error:
-            obstacle = f"whether {host} is being recovered is not known ({error})"
-        if obstacle is None:
-            break
-        if left() <= _POLL:
-            raise Failure(ocf.OCF_ERR_GENERIC, f"{obstacle}: nova-compute is not started")
+            obstacle, advice = f"whether {host} is being recovered is not known ({error})", ""
+            patience = begun if waits else _PATIENCE
+        else:
+            if not flag.stands(value):
+                return value or seen
+            obstacle, advice = f"{host} is being recovered (flag {value})", _advice(cluster)
+            patience = begun if waits else 0
+            if waits and seen is None:
+                ocf.logger.warning(
+                    f"{obstacle}: start waits for the end, and Pacemaker fences no other host meanwhile{advice}"
+                )
+            seen = value
+        if left() <= max(_POLL, begun - patience + _POLL):
+            raise Failure(ocf.OCF_ERR_GENERIC, f"{obstacle}: nova-compute is not started{advice}")
         time.sleep(_POLL)
-    if was_flagged and delay:
-        if left() <= delay:
-            raise Failure(ocf.OCF_ERR_GENERIC, f"evacuation_delay: {delay} s do not fit into the timeout of start")
-        time.sleep(delay)
-        # It may have been fenced once more.
-        await_recovery(cluster, host, 0, left)
+
+
+def _advice(cluster):
+    """What an operator can do about it, for a clone that has the name that pcs gives it."""
+    condition = f"defined {cluster.attribute} and {cluster.attribute} ne no"
+    rule = f"pcs constraint location {agent.instance()}-clone rule score=-INFINITY {condition}"
+    return f". With this rule the cluster does not try before: {rule}"

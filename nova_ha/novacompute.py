@@ -7,13 +7,13 @@ Monitors of a healthy service end before this module is imported: see ``ocf/Nova
 import itertools
 import time
 
-from nova_ha import agent, gate, parameters, ping, systemd
+from nova_ha import agent, gate, parameters, ping, processes, systemd
 from nova_ha.agent import Action, Deadline, Failure, ocf
 from nova_ha.container import ENGINES, Container
 from nova_ha.direct import BINARY, LOGS, USER, Direct
 from nova_ha.parameters import Parameter
 from nova_ha.process import Record
-from nova_ha.service import ServiceError
+from nova_ha.service import PATIENCE, NotInTime, ServiceError
 from nova_ha.systemd import UNITS, Unit
 
 ANSWERS = "answer"
@@ -67,8 +67,9 @@ PARAMETERS = (
         "started_when",
         "string",
         "When nova-compute counts as started",
-        f"{ANSWERS}: when it answers on Nova's message bus, so that Nova can work with it. It is asked with its own "
-        f"configuration and credentials. {RUNS}: as soon as it runs.",
+        f"{ANSWERS}: when it answers on Nova's message bus, so that Nova can work with it; after {PATIENCE} s at the "
+        "latest, if its process is there, since Pacemaker fences no other host while a start lasts. It is asked with "
+        f"its own configuration and credentials. {RUNS}: as soon as its process is there.",
         ANSWERS,
         check=parameters.one_of((ANSWERS, RUNS)),
         reloadable=True,
@@ -84,8 +85,8 @@ Starts, stops and monitors nova-compute on a compute host; to be cloned over all
 (found by itself, or unit), a process of its own (binary, or where there is no systemd), or a container (container).
 
 A host that was fenced is flagged by a node attribute (evacuate) until its instances are recovered elsewhere. As long
-as the flag stands, start waits; when its timeout comes near it fails, and says why. A location rule on that attribute
-keeps the cluster from trying at all.
+as the flag stands, start fails at once, and says why. A location rule on that attribute keeps the cluster from trying
+at all; failure-timeout has it try again.
 
 The monitor looks whether nova-compute's process is there. With OCF_CHECK_LEVEL=10 it asks nova-compute on Nova's
 message bus, and fails if that does not answer within the operation's timeout (60 s are advised) while Nova's conductor
@@ -95,16 +96,23 @@ does: op monitor interval=61s timeout=60s OCF_CHECK_LEVEL=10.
 DEEP = 10  # the check level of which a monitor asks nova-compute
 
 _LOOK = 0.2  # seconds between two looks at a service that is about to change
+_AGAIN = 1  # seconds until who did not answer, or refused, is asked again
 _FIRMNESS = 5  # seconds of a stop that are kept for killing what does not end
 _LAST_TURN = 3  # seconds by which a question may last longer than it was given
+# Seconds that one which has not answered yet may be silent. It first asks, for a minute each, the dead hosts that have
+# what was evacuated from its own; to be started anew in the middle of it does not help.
+_STARTING = 600
+
+# What an action must be given, less whatever an operator adds (evacuation_delay).
+_START, _STOP, _MONITOR = 60, 240, 20
 
 
 def main():
     """Be the agent."""
     actions = {
-        "start": Action(_start, 600),
-        "stop": Action(_stop, 240),
-        "monitor": Action(_monitor, 20, 10),
+        "start": Action(_start, _START),
+        "stop": Action(_stop, _STOP),
+        "monitor": Action(_monitor, _MONITOR, 10),
         "reload-agent": Action(lambda: check_configuration() and None, 20),
         "validate-all": Action(_validate, 20),
         "meta-data": Action(None, 5),
@@ -114,16 +122,16 @@ def main():
 
 def _start():
     given = check_configuration()
-    deadline, record = Deadline(600), _record()
+    deadline, (record, answered) = Deadline(_START), _records()
     place = service(given)
-    if find(place) is None:
+    if find(place, _within(PATIENCE, deadline.left)) is None:
         raise Failure(ocf.OCF_ERR_INSTALLED, place.missing)
-    gate.wait(given, deadline.left)
-    start(place, record, given.get("started_when", ANSWERS) == ANSWERS, deadline.left)
+    gate.check(given, deadline.left)
+    start(place, record, answered if given.get("started_when", ANSWERS) == ANSWERS else None, deadline.left)
 
 
 def _stop():
-    deadline, record = Deadline(240), _record()
+    deadline, (record, _answered) = Deadline(_STOP), _records()
     given = {name: value for name, value in agent.values().items() if name in itertools.chain(*WAYS)}
     wrong = next(parameters.problems(PARAMETERS, given), None)
     if wrong is None:
@@ -134,11 +142,11 @@ def _stop():
 
 
 def _monitor():
-    deadline = Deadline(20)
+    deadline, (record, answered) = Deadline(_MONITOR), _records()
     place = service(agent.values())
-    monitor(place, _record(), ocf.is_probe(), deadline.left)
+    monitor(place, record, ocf.is_probe(), deadline.left)
     if agent.check_level() >= DEEP and not ocf.is_probe():
-        listen(place, deadline.left)
+        listen(place, answered, deadline.left)
 
 
 def _validate():
@@ -148,8 +156,9 @@ def _validate():
         agent.check(service(given).problems())
 
 
-def _record():
-    return Record(agent.instance())
+def _records():
+    """What is remembered of the main process: which one it is, and which one has answered."""
+    return Record(agent.instance()), Record(f"{agent.instance()}.answered")
 
 
 def check_configuration():
@@ -181,67 +190,105 @@ def service(given):
     return Unit(given.get("unit"))
 
 
-def find(place):
+def _within(seconds, left):
+    """Says how many of some seconds from now are left, as far as the operation has them."""
+    end = max(0.0, left() - seconds)
+    return lambda: max(0.0, left() - end)
+
+
+def find(place, left):
     """The State of the service, or None where it is not installed.
 
+    :param left: says how many seconds the operation has still
     :raises Failure: it cannot be known
     """
     try:
-        return place.find()
+        return _look(place, left)
     except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, str(error)) from error
 
 
-def start(place, record, answering, left):
+def _look(place, left):
+    """The same; who does not answer is asked again for as long as there is time.
+
+    :raises ServiceError: there was no answer in the end
+    """
+    while True:
+        try:
+            return place.find(max(_AGAIN, left()))
+        except ServiceError:
+            if left() <= _AGAIN:
+                raise
+        time.sleep(_AGAIN)
+
+
+def start(place, record, answered, left):
     """Start the service, unless it runs, and remember its main process.
 
-    :param answering: wait until it answers on Nova's message bus, too
+    :param answered: remembers that it has answered on Nova's message bus, which is waited for, too, until ``PATIENCE``
+        seconds have passed in all; None: that is not waited for
     :param left: says how many seconds the operation has still
-    :raises Failure: it does not run in the end, or does not answer
+    :raises Failure: it does not run in the end
     """
+    patience = _within(PATIENCE, left)
     try:
-        state = place.find()
+        state = _look(place, patience)
         if state and state.by_itself:
             ocf.logger.warning(f"{state.name} starts at boot by itself, even while the host is being recovered")
         if state and not state.runs:
-            place.start(state, left())
-            state = place.find()
+            state = _bring_up(place, state, left)
     except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not start: {error}") from error
     if not (state and state.runs):
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not start: {state.words if state else place.missing}")
     record.remember(state.main_pid)
-    if answering:
-        await_answer(place, state, record, left)
+    if answered is not None:
+        await_answer(place, state, record, answered, patience)
 
 
-def await_answer(place, state, record, left):
-    """Return once nova-compute answers; or if that cannot be found out, which is logged.
+def _bring_up(place, state, left):
+    """Start the service; its State then, or None.
+
+    :raises ServiceError: that was refused, or no process of it is there in time
+    """
+    try:
+        place.start(state, left())
+    except NotInTime:
+        while (state := _look(place, left)) and not (state.runs or state.settled) and left() > _LOOK:
+            time.sleep(_LOOK)
+        if not (state and state.runs):
+            raise
+        return state
+    return _look(place, left)
+
+
+def await_answer(place, state, record, answered, left):
+    """Return once nova-compute answers; or if it does not in time, or cannot be asked, which is logged.
 
     :param record: that of its main process
-    :param left: says how many seconds the operation has still
-    :raises Failure: it ended meanwhile, or no time is left
+    :param answered: remembers that it has answered
+    :param left: says how many seconds it has for that
+    :raises Failure: it ended meanwhile
     """
-    with ping.Question(place, state, left()) as question:
-        while left() > _LOOK:
+    with ping.Question(place, state, max(_LOOK, left())) as question:
+        while True:
             answer = question.answer()
-            if not record.is_alive():
-                now = find(place)
+            if state.main_pid and not record.is_alive():
+                now = find(place, left)
                 words = now.words if now else place.missing
                 raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute ended while it started: {words}")
-            if answer and answer.word == ping.ANSWERS:
-                return
-            if answer and answer.word == ping.IMPOSSIBLE:
-                ocf.logger.warning(f"nova-compute runs, but cannot be asked whether it answers: {answer.why}")
-                return
-            if answer:
+            if answer or left() <= _LOOK:
                 break
             time.sleep(_LOOK)
-    raise Failure(
-        ocf.OCF_ERR_GENERIC,
-        "nova-compute runs, but does not answer on Nova's message bus: see its log, and whether RabbitMQ and "
-        "nova-conductor work",
-    )
+    if answer and answer.word == ping.ANSWERS:
+        answered.remember(state.main_pid)
+    elif answer and answer.word == ping.IMPOSSIBLE:
+        ocf.logger.warning(f"nova-compute runs, but cannot be asked whether it answers: {answer.why}")
+    else:
+        ocf.logger.warning(
+            "nova-compute runs, but does not answer on Nova's message bus yet: Nova gives this host no work until it "
+            "reports. See its log, and whether RabbitMQ and nova-conductor work"
+        )
 
 
 def stop(place, record, left):
@@ -251,21 +298,45 @@ def stop(place, record, left):
     :raises Failure: a process of it is left, or that cannot be known
     """
     record.forget()
-    state = find(place)
-    if state is None or state.is_over:
-        return
     try:
-        try:
-            place.stop(state, max(1, left() - _FIRMNESS))
-        except ServiceError as error:
-            ocf.logger.warning(f"{error}: nova-compute is killed")
-            place.kill(state)
-        while (state := place.find()) and not state.is_over and left() > _LOOK:
-            time.sleep(_LOOK)
+        state = _look(place, left)
+        if state and not state.is_over:
+            state = _end(place, state, left)
     except ServiceError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop: {error}") from error
     if state and not state.is_over:
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop, though killed: {state.words}")
+
+
+def _end(place, state, left):
+    """Ask the service to end, then kill it, and again if that was refused, until it is over or no time is left.
+
+    :return: its last State, or None
+    :raises ServiceError: it cannot be killed, or it cannot be known whether it is over
+    """
+    is_firm, is_killed, refusal = False, False, None
+    try:
+        place.stop(state, max(1, left() - _FIRMNESS))
+    except ServiceError as error:
+        ocf.logger.warning(f"{error}: nova-compute is killed")
+        is_firm = True
+    while True:
+        if is_firm and not is_killed:
+            try:
+                place.kill(state)
+                is_killed, refusal = True, None
+            except ServiceError as error:
+                refusal = error
+        state = _look(place, left)
+        if state is None or state.is_over:
+            return state
+        if left() <= _LOOK:
+            break
+        is_firm = is_firm or left() <= _FIRMNESS
+        time.sleep(_AGAIN if refusal else _LOOK)
+    if refusal:
+        raise refusal
+    return state
 
 
 def monitor(place, record, probe, left):
@@ -275,10 +346,10 @@ def monitor(place, record, probe, left):
     :param left: says how many seconds the operation has still
     :raises Failure: it does not
     """
-    state = find(place)
-    while state and not state.settled and left() > _LOOK:
+    state = find(place, left)
+    while state and not (state.runs or state.settled) and left() > _LOOK:
         time.sleep(_LOOK)
-        state = find(place)
+        state = find(place, left)
     if state is None:
         record.forget()
         if probe:
@@ -293,13 +364,16 @@ def monitor(place, record, probe, left):
     raise Failure(ocf.OCF_NOT_RUNNING, None if probe else f"nova-compute does not run: {state.words}")
 
 
-def listen(place, left):
-    """Return if nova-compute answers; or if that cannot be found out, which is logged: a restart would not help.
+def listen(place, answered, left):
+    """Return if nova-compute answers; or if a restart would not help: that cannot be found out, or it may still start.
 
+    What is no success is logged then.
+
+    :param answered: remembers that it has answered
     :param left: says how many seconds the operation has still
     :raises Failure: it does not, though Nova's conductor does
     """
-    state, seconds = find(place), left() - _LAST_TURN
+    state, seconds = find(place, left), left() - _LAST_TURN
     if state is None or seconds < _LAST_TURN:
         raise Failure(ocf.OCF_ERR_ARGS, f"a monitor of level {DEEP} needs a timeout of 60 s or so")
     with ping.Question(place, state, seconds) as question:
@@ -309,7 +383,12 @@ def listen(place, left):
         ocf.logger.warning("nova-compute runs; it does not answer, but nor does nova-conductor, or RabbitMQ is away")
     elif answer.word == ping.IMPOSSIBLE:
         ocf.logger.warning(f"nova-compute runs, but cannot be asked whether it answers: {answer.why}")
-    elif answer.word == ping.SILENT:
+    elif answer.word == ping.ANSWERS:
+        answered.remember(state.main_pid)
+    elif answered.pid() != state.main_pid and (age := processes.age(state.main_pid)) < _STARTING:
+        since = f"since it was started {age:.0f} s ago"
+        ocf.logger.warning(f"nova-compute has not answered on Nova's message bus {since}: see its log")
+    else:
         raise Failure(
             ocf.OCF_ERR_GENERIC,
             f"nova-compute hangs: no answer on Nova's message bus for {seconds:.0f} s, though nova-conductor answers",

@@ -16,8 +16,9 @@ For clouds in which nova-compute is a resource of class systemd: cloned over all
 clone of nova-compute. (NovaCompute does both by itself.)
 
 A host that was fenced is flagged by a node attribute (evacuate) until its instances are recovered elsewhere. As long
-as the flag stands, start waits, and nova-compute with it; when its timeout comes near it fails, and says why. A
-location rule on that attribute keeps the cluster from trying at all.
+as the flag stands, start waits, and nova-compute with it; when its timeout comes near it fails, and says why. While
+start waits, Pacemaker fences no other host that dies. A location rule on that attribute keeps the cluster from trying
+at all: have it, and failure-timeout.
 """
 
 

@@ -58,6 +58,8 @@ class Question:
 
     def answer(self):
         """The Answer, or None as long as there is none."""
+        if self._state.main_pid == 0:
+            return Answer(IMPOSSIBLE, f"{self._state.name} has no main process")
         try:
             if self._asker is None:
                 self._ask()

@@ -2,6 +2,7 @@
 """What /proc tells of the machine's processes; each function bears that a process ends, or cannot be looked at."""
 
 import os
+import time
 
 from nova_ha import process
 
@@ -40,6 +41,12 @@ def user(pid):
     """The id of the user that a process runs as, or None if it is gone."""
     words = _status(pid).get("Uid", "").split()
     return int(words[1]) if words else None
+
+
+def age(pid):
+    """Seconds since a process started; 0 if it is gone."""
+    started = process.start_time(pid)
+    return 0.0 if started is None else time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
 
 
 def identity(pid):

@@ -35,17 +35,22 @@ NOT_INSTALLED = "not installed"
 # Seconds without progress after which an engine counts as hung. No step may take longer.
 HUNG_AFTER = 120
 
+# Stands for the id of a holder that is no process of this system: one in another namespace of process ids, a container
+# say. As a process id it means one's own process group: nothing may signal it.
+UNTOLD = 0
+
 _FLOCK = "hhqqi0q"  # struct flock
 
 
 class AlreadyRunning(Exception):
     """Another engine holds the lock.
 
-    :param pid: its process id
+    :param pid: its process id, or UNTOLD
     """
 
     def __init__(self, name, pid):
-        super().__init__(f"an engine for {name} is running already: process {pid}")
+        which = f"process {pid}" if pid != UNTOLD else "a process that cannot be told from here (of a container?)"
+        super().__init__(f"an engine for {name} is running already: {which}")
         self.pid = pid
 
 
@@ -139,7 +144,7 @@ class RunState:
     # The supervisor's side.
 
     def holder(self):
-        """The process id of the running engine, or None if there is none."""
+        """The process id of the running engine, UNTOLD if it is no process of this system, or None if there is none."""
         if self._lock is not None:
             # To open and close the file once more would let go of the lock: POSIX locks belong to the process.
             return os.getpid()
@@ -193,10 +198,10 @@ def can_name(name):
 
 
 def _holder(lock):
-    """The process that keeps others from locking the open file ``lock``, or None."""
+    """The process that keeps others from locking the open file ``lock`` (or UNTOLD), or None."""
     question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, _whence, _start, _length, pid = struct.unpack(_FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, question))
-    return None if kind == fcntl.F_UNLCK else pid
+    return None if kind == fcntl.F_UNLCK else max(pid, UNTOLD)
 
 
 def _write(path, text):

@@ -5,11 +5,17 @@ The ways are systemd (``nova_ha.systemd``), a process of its own (``nova_ha.dire
 (``nova_ha.container``). Which one it is the agent's parameters say: see ``nova_ha.novacompute.service``.
 """
 
+import math
 import subprocess
 from typing import NamedTuple
 
 # Nothing of the agent's environment, which may carry passwords.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+
+# Seconds that a start waits for nova-compute to be ready: to tell systemd so, and to answer. One that finds all that it
+# needs does both within a few. While a start lasts, Pacemaker fences no other host that dies; and nobody needs to wait:
+# Nova, and the engine, go by nova-compute's reports.
+PATIENCE = 20
 
 
 class ServiceError(Exception):
@@ -24,9 +30,9 @@ class State(NamedTuple):
     """A service as it was at one moment.
 
     :param name: what it is called: a unit, a binary or a container
-    :param runs: whether it is up
+    :param runs: whether it is up; also one that has still to tell systemd that it is ready, once its process is there
     :param settled: whether it is neither starting nor stopping
-    :param main_pid: its main process, or 0
+    :param main_pid: its main process; 0 if there is none, or none is known (a systemd unit may be up without)
     :param words: the same for people
     :param by_itself: whether it starts at boot by itself, whether or not the host is being recovered
     """
@@ -57,8 +63,11 @@ class Service:
     # What to say when ``find`` finds none.
     missing = "nova-compute is not installed"
 
-    def find(self):
-        """Its State now, or None where it is not installed."""
+    def find(self, timeout=math.inf):
+        """Its State now, or None where it is not installed.
+
+        :param timeout: seconds; no answer takes longer than its way allows it anyway
+        """
         raise NotImplementedError
 
     def start(self, state, timeout):
@@ -66,7 +75,7 @@ class Service:
 
         :param state: what ``find`` has said
         :param timeout: seconds
-        :raises NotInTime: it is still starting
+        :raises NotInTime: it is still starting, and may run already
         """
         raise NotImplementedError
 

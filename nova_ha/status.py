@@ -128,7 +128,7 @@ def _absent(cluster, nodes):
 def _present(state, pid):
     """State, reason and account of the engine that runs on this node."""
     report = state.read_report()
-    if report.get("pid") != pid:
+    if not report or pid not in (report.get("pid"), runstate.UNTOLD):
         return runstate.STARTING, "it has not reported yet", {}
     age = state.progress_age()
     if age is not None and age > runstate.HUNG_AFTER:

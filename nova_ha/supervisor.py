@@ -16,7 +16,7 @@ from nova_ha import agent, core
 from nova_ha.agent import Action, Deadline, Failure, ocf
 from nova_ha.parameters import DEFAULT_CONFIG
 from nova_ha.parameters import ENGINE as PARAMETERS
-from nova_ha.runstate import ASKING, HUNG_AFTER, MISCONFIGURED, NOT_INSTALLED, WAITING, WORKING, RunState
+from nova_ha.runstate import ASKING, HUNG_AFTER, MISCONFIGURED, NOT_INSTALLED, UNTOLD, WAITING, WORKING, RunState
 
 REQUIRED = ("auth_url", "username", "password", "tenant_name")
 
@@ -118,7 +118,7 @@ def start(state, given, left, command=None):
     :raises Failure: it does not start
     """
     begun = time.monotonic()
-    pid = state.holder()
+    pid = _engine(state, "no other one is started")
     engine = None
     if pid is None:
         engine = _spawn(state, given, command or ["/usr/bin/python3", "-m", "nova_ha.daemon", "--name", state.name])
@@ -148,10 +148,10 @@ def stop(state, left):
     """End the engine, kindly and then firmly.
 
     :param left: says how many seconds the operation has still
-    :raises Failure: it is still there
+    :raises Failure: it is still there, or is no process of this system
     """
     for order, patience in ((signal.SIGTERM, lambda: min(_GRACE, left())), (signal.SIGKILL, left)):
-        pid = state.holder()
+        pid = _engine(state, "it is not stopped")
         if pid is None:
             return
         _signal(pid, order)
@@ -185,7 +185,7 @@ def reload(state, changes, left):
     :param left: says how many seconds the operation has still
     :raises Failure: no engine runs
     """
-    pid = state.holder()
+    pid = _engine(state, "it is not told to read its configuration anew")
     if pid is None:
         raise Failure(ocf.OCF_NOT_RUNNING, "the engine does not run")
     state.hand_over(changes)
@@ -197,6 +197,22 @@ def reload(state, changes, left):
     # While it waits for a slow answer it cannot; it will as soon as that is there.
     done = "has read" if state.is_handed_over() else "is about to read"
     ocf.logger.info(f"the engine {done} its configuration anew")
+
+
+def _engine(state, consequence):
+    """The process id of the running engine, or None.
+
+    :param consequence: what comes of it if it cannot be told
+    :raises Failure: one runs that is no process of this system
+    """
+    pid = state.holder()
+    if pid == UNTOLD:
+        raise Failure(
+            ocf.OCF_ERR_GENERIC,
+            f"an engine holds {state.directory}/lock that is no process of this system (of a container?): "
+            f"{consequence}. End it where it was started",
+        )
+    return pid
 
 
 def _spawn(state, given, command):
@@ -233,7 +249,7 @@ def _environment():
 def _signal(pid, number):
     """Send a signal to the engine; a deadly one to the programs that it started, too, as they would act on after it."""
     try:
-        if number == signal.SIGKILL and os.getpgid(pid) == pid:
+        if number == signal.SIGKILL and os.getpgid(pid) == pid != os.getpgrp():
             os.killpg(pid, number)
         else:
             os.kill(pid, number)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute as a systemd unit, and the one door to systemd."""
 
+import math
 import os
 
 from nova_ha import processes, service
@@ -31,16 +32,16 @@ class Unit(Service):
         self._run = runner
         self.missing = f"no such systemd unit: {name or ' or '.join(UNITS)}"
 
-    def find(self):
+    def find(self, timeout=math.inf):
         """See ``Service``."""
-        there = [state for state in map(_state, self._names, self._show()) if state]
+        there = [state for state in map(_state, self._names, self._show(timeout)) if state]
         return next((state for state in there if not state.is_over), there[0] if there else None)
 
     def start(self, state, timeout):
         """See ``Service``."""
         # Whether to try again is Pacemaker's to say: systemd's count of former failures must not refuse it.
         self._run(["systemctl", "reset-failed", "--", state.name], _ANSWER)
-        self._order("start", state, timeout)
+        self._order("start", state, min(timeout, service.PATIENCE))
 
     def stop(self, state, timeout):
         """See ``Service``."""
@@ -62,10 +63,10 @@ class Unit(Service):
         """See ``Service``."""
         return words, processes.identity(state.main_pid)
 
-    def _show(self):
+    def _show(self, timeout):
         """What systemd says of each of the units, be there one of that name or not."""
         command = ["systemctl", "show", f"--property={_PROPERTIES}", "--", *self._names]
-        blocks = service.demand(self._run, command, _ANSWER).strip().split("\n\n")
+        blocks = service.demand(self._run, command, min(_ANSWER, timeout)).strip().split("\n\n")
         if len(blocks) != len(self._names):
             raise ServiceError(f"systemctl show: asked for {len(self._names)} units, told of {len(blocks)}")
         return blocks
@@ -82,9 +83,10 @@ def _state(name, block):
             said[key] for key in ("LoadState", "ActiveState", "SubState", "Result", "MainPID")
         )
         words = f"{name} is {active} ({sub})" + ("" if result == "success" else f", result {result}")
+        # A unit of Type=notify is activating until it says READY=1, and some nova-computes never do.
         state = State(
             name,
-            runs=active in ("active", "reloading"),
+            runs=active in ("active", "reloading") or (active == "activating" and int(pid) != 0),
             settled=active not in ("activating", "deactivating"),
             main_pid=int(pid),
             words=words,

@@ -17,6 +17,11 @@ DEEP = "monitor interval=11s timeout=20s OCF_CHECK_LEVEL=10"
 # Seconds until a hung one is found: the interval, and the time that it has for an answer; and until it is restarted.
 FOUND_LIMIT = 11 + 20 + 15
 RESTARTED_LIMIT = 90
+# Seconds that a start may take in which nova-compute does not answer: 20, and what it takes to look and to start it.
+START_LIMIT = 30
+# Seconds until a host without power is flagged: 20 until that is noticed, as many until the start is over, and fencing.
+FENCED_LIMIT = 20 + 20 + 20
+LOG = "/run/nova-ha-lab-agent.log"
 
 # What a monitor may cost, in interpreter starts; and the program that measures it, for a host's own Python.
 GOAL = 2
@@ -79,8 +84,9 @@ def test_change_that_needs_no_restart_makes_none(settings):
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_hung_nova_compute_is_found_and_started_again(story, host):
-    # Given instances on a host, and an operator who wants to know whether nova-compute answers,
+    # Given instances on a host, whose nova-compute has answered, and an operator who wants to know whether it does,
     story.instances_on(host, 2)
+    computes.run_agent(host, "monitor", 60, OCF_RESKEY_CRM_meta_interval="60000", OCF_CHECK_LEVEL="10")
     with deep_monitor(story.settings):
         former = _pid(host)
         # when nova-compute hangs, though its process is there,
@@ -124,21 +130,10 @@ def test_ocf_tester_passes_for_what_waits(left_alone):
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_start_is_over_when_nova_can_work_with_it(left_alone, host):
-    # Given a nova-compute that was stopped, and a Nova whose conductor is away,
+    # Given a nova-compute that was stopped,
     computes.stop(host)
     assert computes.run_agent(host, "monitor", check=False).returncode == NOT_RUNNING
-    faults.stop_service("nova-conductor")
-    try:
-        # then a start fails honestly, within its time;
-        done = computes.run_agent(host, "start", timeout=20, check=False)
-        assert done.returncode == GENERIC
-        assert "runs, but does not answer on Nova's message bus" in done.stderr
-        # and a stop leaves nothing.
-        computes.stop(host)
-        assert computes.run_agent(host, "monitor", check=False).returncode == NOT_RUNNING
-    finally:
-        faults.start_service("nova-conductor")
-    # Once the conductor is back, a start takes until it answers: a deep monitor at once is content.
+    # then a start takes until it answers: a deep monitor at once is content.
     began = time.monotonic()
     computes.start(host)
     print(f"{host}: started in {time.monotonic() - began:.1f} s")
@@ -146,6 +141,71 @@ def test_start_is_over_when_nova_can_work_with_it(left_alone, host):
     done = computes.run_agent(host, "monitor", 60, OCF_RESKEY_CRM_meta_interval="60000", OCF_CHECK_LEVEL="10")
     print(f"{host}: answered in {time.monotonic() - began:.1f} s")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_start_does_not_wait_for_a_nova_that_is_away(left_alone, host):
+    # Given a nova-compute that was stopped, and a Nova whose conductor is away,
+    computes.stop(host)
+    faults.stop_service("nova-conductor")
+    try:
+        # then a start is over soon, so that other hosts can be fenced, and says what is missing;
+        nodes.execute(host, "rm", "-f", LOG)
+        began = time.monotonic()
+        computes.run_agent(host, "start", timeout=60, HA_LOGFILE=LOG)
+        assert time.monotonic() - began < START_LIMIT
+        assert "does not answer on Nova's message bus yet" in nodes.execute(host, "cat", LOG).stdout
+        # what it has started runs, and is not held for one that hangs;
+        assert computes.run_agent(host, "monitor", check=False).returncode == 0
+        deep = {"OCF_RESKEY_CRM_meta_interval": "60000", "OCF_CHECK_LEVEL": "10"}
+        assert computes.run_agent(host, "monitor", 30, check=False, **deep).returncode == 0
+        # and a stop leaves nothing.
+        computes.stop(host)
+        assert computes.run_agent(host, "monitor", check=False).returncode == NOT_RUNNING
+    finally:
+        faults.start_service("nova-conductor")
+        computes.start(host)
+
+
+def test_host_that_dies_while_nova_compute_starts_elsewhere_is_fenced_soon(story):
+    # Given instances on a host, and a Nova whose conductor is away, so that no nova-compute that is started answers,
+    ids = story.instances_on(SYSTEMD, 2)
+    former = _pid(DIRECT)
+    faults.stop_service("nova-conductor")
+    try:
+        # when the cluster starts nova-compute anew on another host, and the first one loses its power meanwhile,
+        faults.kill_service(computes.SERVICE, DIRECT)
+        eventually("nova-compute to be started anew", lambda: _pid(DIRECT) not in (None, former), 60, 0.1)
+        faults.power_cut(SYSTEMD)
+        # then it is fenced and flagged soon, whether or not nova-compute answers;
+        story.flagged(SYSTEMD, FENCED_LIMIT)
+    finally:
+        faults.start_service("nova-conductor")
+    # and once the conductor is back, all is recovered.
+    story.recovered(SYSTEMD, ids)
+    story.back_in_service(SYSTEMD)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_start_on_a_flagged_host_fails_at_once(left_alone, host):
+    # Given a nova-compute that was stopped, on a host that is flagged (by another attribute: nobody is to recover it),
+    node = cluster.any_control(left_alone)
+    attribute = ["crm_attribute", "--node", host, "--name", "held", "--lifetime", "forever"]
+    computes.stop(host)
+    nodes.execute(node, *attribute, "--update", "yes")
+    try:
+        # when it is started all the same, then that fails at once, and names the rule that is missing;
+        began = time.monotonic()
+        done = computes.run_agent(host, "start", timeout=60, check=False, OCF_RESKEY_attribute="held")
+        assert time.monotonic() - began < 5
+        assert done.returncode == GENERIC
+        assert f"{host} is being recovered (flag yes): nova-compute is not started. " in done.stderr
+        assert "rule score=-INFINITY defined held and held ne no" in done.stderr
+        # and nothing was started.
+        assert computes.run_agent(host, "monitor", check=False).returncode == NOT_RUNNING
+    finally:
+        nodes.execute(node, *attribute, "--delete", check=False)
+        computes.start(host)
 
 
 def test_start_that_gives_up_does_not_fence_the_host(story):

@@ -107,6 +107,18 @@ def test_an_engine_that_gives_no_answer_has_not_said_that_it_is_not_there(says, 
     assert len(list(place.problems())) == 1
 
 
+@pytest.mark.parametrize(("given", "had"), [({}, 20), ({"timeout": 60}, 20), ({"timeout": 3}, 3)])
+def test_a_question_has_its_time_and_no_more_than_there_is(given, had):
+    times = []
+
+    def runner(command, timeout):
+        times.append(timeout)
+        return Engine()(command, timeout)
+
+    Container(NAME, runner=runner).find(**given)
+    assert times == [had]
+
+
 @pytest.mark.parametrize(
     ("policy", "by_itself"),
     [("", False), ("no", False), ("on-failure", False), ("always", True), ("unless-stopped", True)],

@@ -251,6 +251,31 @@ def test_one_that_is_not_installed():
     ]
 
 
+@pytest.mark.parametrize("is_up", [True, False], ids=["running", "its child is left"])
+def test_one_whose_program_is_gone_is_found_and_stopped_and_not_started(make, tmp_path, is_up):
+    before = make("child")
+    state = start(before, tmp_path)
+    if not is_up:
+        os.kill(state.main_pid, signal.SIGKILL)
+        await_(lambda: not before.find().runs)
+    (tmp_path / "nova-compute").unlink()
+    direct = Direct("r", before._name, user=USER, run=str(tmp_path / "run"), logs=str(tmp_path / "log"))
+    state = direct.find()
+    assert state.runs == is_up and not state.is_over
+    with pytest.raises(ServiceError, match=f"no such program: {tmp_path}/nova-compute"):
+        direct.start(state, 60)
+    direct.stop(state, 10)
+    await_(lambda: direct.find() is None)
+
+
+def test_a_program_that_goes_while_it_is_looked_at_does_not_run(make, tmp_path):
+    direct = make()
+    (tmp_path / "nova-compute").unlink()
+    assert direct.find().is_over
+    with pytest.raises(ServiceError, match="nova-compute: No such file"):
+        direct.start(direct.find(), 60)
+
+
 def test_nothing_is_wrong_with_what_is_there(make):
     assert list(make(files=("/etc/passwd",)).problems()) == []
 

@@ -17,8 +17,25 @@ def clock(monkeypatch):
     return clock
 
 
+@pytest.fixture(autouse=True)
+def name(monkeypatch):
+    monkeypatch.setattr(ocf, "OCF_RESOURCE_INSTANCE", "nova-compute")
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    said = []
+    monkeypatch.setattr(ocf.logger, "warning", said.append)
+    return said
+
+
+RULE = "pcs constraint location nova-compute-clone rule score=-INFINITY defined evacuate and evacuate ne no"
+
+
 class Flags:
     """A cluster whose flag of compute-1 is each of these in turn; an exception is raised, the last one stays."""
+
+    attribute = "evacuate"
 
     def __init__(self, *values):
         self.values = list(values)
@@ -29,8 +46,8 @@ class Flags:
         return Cluster(runner=Pacemaker({host: value}, deaf="cibadmin" if value == "?" else None)).flag(host)
 
 
-def await_recovery(clock, delay, *flags):
-    gate.await_recovery(Flags(*flags), "compute-1", delay, clock.left)
+def await_recovery(clock, delay, *flags, waits=True):
+    gate.await_recovery(Flags(*flags), "compute-1", delay, clock.left, waits)
 
 
 @pytest.mark.parametrize(
@@ -47,30 +64,70 @@ def await_recovery(clock, delay, *flags):
         (["no", "yes", None], 10, 12),  # fenced once more during the pause
     ],
 )
-def test_start_waits_until_the_host_is_recovered(clock, flags, delay, waited):
+def test_what_waits_waits_until_the_host_is_recovered(clock, flags, delay, waited):
     await_recovery(clock, delay, *flags)
     assert clock.now == waited
 
 
 @pytest.mark.parametrize("value", ["yes", "control-1@1700000000", "something else"])
-def test_start_gives_up_before_its_timeout(clock, value):
+def test_what_waits_gives_up_before_its_timeout(clock, value):
     code, reason = failure(await_recovery, clock, 0, value)
     assert code == ocf.OCF_ERR_GENERIC
-    assert reason == f"compute-1 is being recovered (flag {value}): nova-compute is not started"
+    assert reason.startswith(f"compute-1 is being recovered (flag {value}): nova-compute is not started. ")
     assert 50 < clock.now < 60
 
 
-def test_what_is_not_known_is_not_started(clock):
-    code, reason = failure(await_recovery, clock, 0, "?")
+def test_what_waits_says_once_that_it_holds_the_cluster_up_and_how_to_prevent_it(clock, warnings):
+    await_recovery(clock, 0, "yes", "yes", "no")
+    assert warnings == [
+        "compute-1 is being recovered (flag yes): start waits for the end, and Pacemaker fences no other host "
+        f"meanwhile. With this rule the cluster does not try before: {RULE}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "delay", "waited"), [([None], 10, 0), (["no"], 0, 0), (["no"], 10, 10), (["?", "?", None], 0, 4)]
+)
+def test_a_start_that_may_be_lasts_no_longer_than_it_must(clock, flags, delay, waited):
+    await_recovery(clock, delay, *flags, waits=False)
+    assert clock.now == waited
+
+
+@pytest.mark.parametrize(("flags", "delay", "waited"), [(["yes"], 0, 0), (["restart"], 0, 0), (["no", "yes"], 10, 10)])
+def test_a_start_that_the_cluster_should_not_have_tried_fails_at_once_and_names_the_rule(clock, flags, delay, waited):
+    code, reason = failure(lambda: await_recovery(clock, delay, *flags, waits=False))
+    # A soft error: Pacemaker tries again after failure-timeout, and bans no host for ever.
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason == (
+        f"compute-1 is being recovered (flag {flags[-1]}): nova-compute is not started. "
+        f"With this rule the cluster does not try before: {RULE}"
+    )
+    assert clock.now == waited
+
+
+@pytest.mark.parametrize(("waits", "least", "most"), [(True, 50, 60), (False, 15, 20)])
+def test_what_is_not_known_is_not_started(clock, waits, least, most):
+    code, reason = failure(lambda: await_recovery(clock, 0, "?", waits=waits))
     assert code == ocf.OCF_ERR_GENERIC
     assert reason.startswith("whether compute-1 is being recovered is not known (")
     assert reason.endswith("): nova-compute is not started")
+    assert least < clock.now <= most
 
 
-def test_a_delay_that_does_not_fit(clock):
-    assert failure(await_recovery, clock, 60, "no") == (
-        ocf.OCF_ERR_GENERIC, "evacuation_delay: 60 s do not fit into the timeout of start"
-    )  # fmt: skip
+@pytest.mark.parametrize(("end", "delay", "waited"), [(60.0, 31, 30), (20.0, 5, 0), (130.0, 120, 100)])
+def test_a_delay_that_does_not_fit_is_cut_short_and_keeps_no_host_out(clock, warnings, end, delay, waited):
+    clock.end = end
+    await_recovery(clock, delay, "no", waits=False)
+    assert clock.now == waited
+    assert warnings == [
+        f"evacuation_delay: {waited} of {delay} s fit into the timeout of start, and nova-compute is started after "
+        f"these. For all of them: pcs resource update nova-compute op start timeout={delay + 60}s"
+    ]
+
+
+def test_a_delay_that_fits_is_not_cut_short(clock, warnings):
+    await_recovery(clock, 30, "no", waits=False)
+    assert (clock.now, warnings) == (30, [])
 
 
 def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
@@ -78,16 +135,16 @@ def test_a_host_without_pacemakers_programs_does_not_wait_for_them():
         raise NotInstalled(f"{command[0]} is not installed")
 
     with pytest.raises(NotInstalled):
-        gate.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100)
+        gate.await_recovery(Cluster(runner=runner), "compute-1", 0, lambda: 100, waits=True)
 
 
-def wait(monkeypatch, pacemaker, node=None, left=lambda: 1, own="compute-1.example.org", **given):
+def check(monkeypatch, pacemaker, node=None, left=lambda: 1, own="compute-1.example.org", **given):
     """Go through the gate, as an agent that Pacemaker runs (on ``node``) or somebody by hand."""
     if node:
         monkeypatch.setenv("OCF_RESKEY_CRM_meta_on_node", node)
     monkeypatch.setattr(gate.os, "uname", lambda: type("Uname", (), {"nodename": own}))
     monkeypatch.setattr(gate, "Cluster", lambda attribute: Cluster(attribute, runner=pacemaker))
-    gate.wait(given, left)
+    gate.check(given, left)
 
 
 def another(command, timeout):
@@ -98,31 +155,31 @@ def another(command, timeout):
 
 def test_it_goes_by_the_agent_s_parameters(monkeypatch, clock):
     # The pause after a recovery,
-    wait(monkeypatch, Pacemaker({"compute-1": "no"}), "compute-1", clock.left, evacuation_delay="7")
+    check(monkeypatch, Pacemaker({"compute-1": "no"}), "compute-1", clock.left, evacuation_delay="7")
     assert clock.now == 7
     # the attribute that is the flag,
-    wait(monkeypatch, another, "compute-1")
+    check(monkeypatch, another, "compute-1")
     with pytest.raises(Failure, match="is being recovered"):
-        wait(monkeypatch, another, "compute-1", attribute="another")
+        check(monkeypatch, another, "compute-1", attribute="another")
     # and the domain, where nobody says which host it is.
     both = {"compute-1.a.example": "yes", "compute-1.b.example": None}
     monkeypatch.delenv("OCF_RESKEY_CRM_meta_on_node")
     with pytest.raises(Failure, match="set the parameter domain"):
-        wait(monkeypatch, Pacemaker(both), own="compute-1")
-    wait(monkeypatch, Pacemaker(both), own="compute-1", domain="b.example")
+        check(monkeypatch, Pacemaker(both), own="compute-1")
+    check(monkeypatch, Pacemaker(both), own="compute-1", domain="b.example")
 
 
 def test_the_host_is_the_one_that_pacemaker_names(monkeypatch):
-    wait(monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}), "compute-2")
-    assert failure(wait, monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}), "compute-1") == (
-        ocf.OCF_ERR_GENERIC, "compute-1 is being recovered (flag yes): nova-compute is not started"
-    )  # fmt: skip
+    check(monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}), "compute-2")
+    code, reason = failure(check, monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}), "compute-1")
+    assert code == ocf.OCF_ERR_GENERIC
+    assert reason.startswith("compute-1 is being recovered (flag yes): nova-compute is not started")
 
 
 def test_by_hand_the_host_is_the_one_of_this_name(monkeypatch):
-    wait(monkeypatch, Pacemaker({"compute-1": None, "compute-2": "yes"}))
-    assert failure(wait, monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}))[0] == ocf.OCF_ERR_GENERIC
-    code, reason = failure(wait, monkeypatch, Pacemaker({"compute-2": "yes"}))
+    check(monkeypatch, Pacemaker({"compute-1": None, "compute-2": "yes"}))
+    assert failure(check, monkeypatch, Pacemaker({"compute-1": "yes", "compute-2": None}))[0] == ocf.OCF_ERR_GENERIC
+    code, reason = failure(check, monkeypatch, Pacemaker({"compute-2": "yes"}))
     assert code == ocf.OCF_ERR_GENERIC
     assert reason == "the cluster knows no node 'compute-1.example.org': nova-compute is not started"
 
@@ -130,13 +187,22 @@ def test_by_hand_the_host_is_the_one_of_this_name(monkeypatch):
 @pytest.mark.parametrize("name", ["$(reboot)", "a'b\"c", "&amp;<b>", "a\nb", "x" * 10000])
 def test_a_host_s_name_is_data(monkeypatch, name):
     pacemaker = Pacemaker({"compute-1": "yes"})
-    wait(monkeypatch, pacemaker, name)
+    check(monkeypatch, pacemaker, name)
 
 
 @pytest.mark.parametrize("name", ["a'b\"c", "no\nsuch"])
 def test_a_name_that_no_node_can_have(monkeypatch, name):
     monkeypatch.setattr(gate, "Cluster", lambda attribute: Cluster(attribute, runner=Pacemaker({"compute-1": None})))
     monkeypatch.setattr(gate.os, "uname", lambda: type("Uname", (), {"nodename": name}))
-    code, reason = failure(gate.wait, {}, lambda: 1)
+    code, reason = failure(gate.check, {}, lambda: 1)
     assert code == ocf.OCF_ERR_GENERIC
     assert "\n" not in reason
+
+
+def test_only_what_is_nothing_but_the_gate_waits_there(monkeypatch, clock):
+    monkeypatch.setenv("OCF_RESKEY_CRM_meta_on_node", "compute-1")
+    monkeypatch.setattr(gate, "Cluster", lambda attribute: Cluster(attribute, runner=Pacemaker({"compute-1": "yes"})))
+    failure(gate.check, {}, clock.left)
+    assert clock.now == 0
+    failure(gate.wait, {}, clock.left)
+    assert clock.now > 50

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from nova_ha import direct
 from tests.unit.agents import TREE, fence
 
 TARGETS = {
@@ -16,6 +17,8 @@ TARGETS = {
     "usr/lib/ocf/resource.d/openstack/nova-compute-wait",
     "usr/sbin/nova-ha",
 }
+LOGROTATE = "etc/logrotate.d/nova-ha"
+CONFIGURATION = "etc/nova-ha"
 MANUAL = "usr/share/man/man8/fence_compute.8"
 
 
@@ -32,7 +35,7 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
     installed = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     (package,) = [path.rpartition("/")[0] for path in installed if path.endswith("/nova_ha/__init__.py")]
-    assert {path for path in installed if not path.startswith(package)} == TARGETS | {MANUAL}
+    assert {path for path in installed if not path.startswith(package)} == TARGETS | {MANUAL, LOGROTATE}
     for target in TARGETS:
         text = (tmp_path / target).read_text()
         assert f'PACKAGES = "/{package.rpartition("/")[0]}"\n' in text
@@ -43,7 +46,32 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
     assert len(list((tmp_path / package / "__pycache__").glob("*.pyc"))) == len(sources)
 
 
-@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_only_root_can_look_into_the_directory_of_the_configuration(tmp_path):
+    install("--root", tmp_path)
+    directory = tmp_path / CONFIGURATION
+    assert directory.stat().st_mode & 0o777 == 0o700
+    # What an operator has made of it stays.
+    (directory / "nova-ha.conf").write_text("[nova]\n")
+    directory.chmod(0o750)
+    install("--root", tmp_path)
+    assert directory.stat().st_mode & 0o777 == 0o750
+    assert (directory / "nova-ha.conf").read_text() == "[nova]\n"
+
+
+def test_the_log_of_a_nova_compute_that_is_a_process_of_its_own_is_rotated(tmp_path):
+    install("--root", tmp_path)
+    lines = (tmp_path / LOGROTATE).read_text().splitlines()
+    assert f"{direct.LOGS}/*.log {{" in lines
+    # It keeps the file open.
+    assert "    copytruncate" in lines
+    assert (tmp_path / LOGROTATE).stat().st_mode & 0o777 == 0o644
+    # How often is the operator's to say.
+    (tmp_path / LOGROTATE).write_text("# weekly")
+    install("--root", tmp_path)
+    assert (tmp_path / LOGROTATE).read_text() == "# weekly"
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS | {LOGROTATE, CONFIGURATION}))
 def test_what_is_installed_is_told(target):
     assert f"| `/{target}`" in (TREE / "README.md").read_text(encoding="utf-8")
 

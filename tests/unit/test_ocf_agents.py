@@ -71,6 +71,12 @@ def test_the_metadata_is_complete(agent):
     assert (actions["monitor"].get("interval"), actions["monitor"].get("timeout")) == ("10s", "20s")
 
 
+def test_the_timeouts_that_pcs_takes_over_hold_the_cluster_up_no_longer_than_they_must():
+    actions = ElementTree.fromstring(ocf(NOVA_COMPUTE, "meta-data").stdout).iter("action")
+    timeouts = {action.get("name"): action.get("timeout") for action in actions}
+    assert (timeouts["start"], timeouts["stop"]) == ("60s", "240s")
+
+
 @EVERY
 @pytest.mark.parametrize("action", ["promote", "", None, "--verbose"])
 def test_an_action_that_it_does_not_do(agent, action):

@@ -219,3 +219,10 @@ def test_nova_compute_is_found_below_a_wrapper(compute, tmp_path):
     binary = tmp_path / "nova-compute"
     state = compute(command=["/bin/sh", "-c", f"{PYTHON} {binary} --config-file /a; true"])
     assert ping.command(state.main_pid) == [PYTHON, "--config-file", "/a"]
+
+
+def test_what_has_no_main_process_that_is_known_is_not_looked_for_in_all_processes():
+    # All processes come from process 0.
+    state = State("x.service", True, True, 0, "x.service is active (exited)")
+    with Question(Place(None), state, 10) as question:
+        assert question.answer() == Answer(ping.IMPOSSIBLE, "x.service has no main process")

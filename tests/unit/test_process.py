@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from nova_ha import processes
 from nova_ha.process import Record, start_time
 
 
@@ -58,3 +59,11 @@ def test_what_is_forgotten_is_not_alive(tmp_path, sleeper):
     record.forget()
     record.forget()
     assert not record.is_alive()
+
+
+def test_the_age_of_a_process(sleeper):
+    assert 0 <= processes.age(sleeper.pid) < 5
+    assert processes.age(1) > processes.age(sleeper.pid)
+    sleeper.kill()
+    sleeper.wait()
+    assert processes.age(sleeper.pid) == 0

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What engine and supervisor know of each other, between real processes."""
 
+import fcntl
 import os
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -61,6 +63,38 @@ def test_the_lock_goes_with_the_process_however_it_ends(tmp_path, engine):
     engine.kill()
     engine.wait()
     assert RunState("r", tmp_path).holder() is None
+
+
+# In a namespace of process ids of its own nobody has an id for what runs outside of it.
+OUTSIDE = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c"]
+ACQUIRE = """
+import sys
+from nova_ha.runstate import AlreadyRunning, RunState
+state = RunState("r", sys.argv[1])
+print(state.holder(), state.is_well())
+try:
+    state.acquire()
+except AlreadyRunning as error:
+    print(error)
+"""
+
+
+def test_a_holder_that_is_no_process_of_this_system_is_a_holder_without_a_name(tmp_path, engine):
+    done = subprocess.run([*OUTSIDE, ACQUIRE, str(tmp_path)], cwd=TREE, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        f"{runstate.UNTOLD} True",
+        "an engine for r is running already: a process that cannot be told from here (of a container?)",
+    ]
+
+
+@pytest.mark.parametrize("pid", [0, -1])
+def test_no_process_id_that_a_signal_would_take_for_many_processes_is_told(tmp_path, monkeypatch, pid):
+    state = RunState("r", tmp_path)
+    state.create()
+    open(f"{state.directory}/lock", "w").close()
+    answer = struct.pack(runstate._FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, pid)
+    monkeypatch.setattr(runstate.fcntl, "fcntl", lambda *_: answer)
+    assert state.holder() == runstate.UNTOLD
 
 
 def test_an_engine_that_asks_for_the_holder_keeps_its_lock(tmp_path):

@@ -230,6 +230,44 @@ def test_a_stop_after_which_the_engine_is_still_there_is_no_success():
     assert failure(supervisor.stop, Immortal(), lambda: 0.1) == (ocf.OCF_ERR_GENERIC, reason)
 
 
+class Outside:
+    """An engine that holds its lock from another namespace of process ids."""
+
+    name = "r"
+    directory = "/run/nova-ha/r"
+
+    def holder(self):
+        return runstate.UNTOLD
+
+
+@pytest.mark.parametrize(
+    ("action", "consequence"),
+    [
+        (lambda: supervisor.start(Outside(), {}, lambda: 5, ["/bin/false"]), "no other one is started"),
+        (lambda: supervisor.stop(Outside(), lambda: 5), "it is not stopped"),
+        (lambda: supervisor.reload(Outside(), {}, lambda: 5), "it is not told to read its configuration anew"),
+    ],
+    ids=["start", "stop", "reload"],
+)
+def test_an_engine_that_is_no_process_of_this_system_is_not_signalled(monkeypatch, action, consequence):
+    # Process 0 would be the agent's own process group.
+    monkeypatch.setattr(supervisor.os, "kill", None)
+    monkeypatch.setattr(supervisor.os, "killpg", None)
+    assert failure(action) == (
+        ocf.OCF_ERR_GENERIC,
+        f"an engine holds /run/nova-ha/r/lock that is no process of this system (of a container?): {consequence}. "
+        "End it where it was started",
+    )
+
+
+def test_the_agent_s_own_process_group_is_not_killed(monkeypatch):
+    killed = []
+    monkeypatch.setattr(supervisor.os, "kill", lambda pid, number: killed.append(("one", pid)))
+    monkeypatch.setattr(supervisor.os, "killpg", lambda pid, number: killed.append(("group", pid)))
+    supervisor._signal(os.getpgrp(), 9)
+    assert killed == [("one", os.getpgrp())]
+
+
 def test_stop_of_none_is_well(tmp_path):
     supervisor.stop(RunState("none", str(tmp_path)), lambda: 5)
 

@@ -79,6 +79,7 @@ STATES = [
     ("failed", "loaded", None, (False, True, True)),
     ("failed", "loaded", 12, (False, True, False)),  # a process is left
     ("activating", "loaded", None, (False, False, False)),
+    ("activating", "loaded", 12, (True, False, False)),  # its process is there, and has not said READY=1
     ("deactivating", "loaded", None, (False, False, False)),
 ]
 
@@ -117,11 +118,18 @@ def test_orders():
     assert host.orders[2:] == ["stop", "kill"]
 
 
+@pytest.mark.parametrize(("timeout", "had"), [(600, 20), (7, 7)])
+def test_a_unit_that_does_not_say_that_it_is_ready_is_not_waited_for(timeout, had):
+    # Type=notify with TimeoutStartSec=0, as RDO's openstack-nova-compute has it.
+    with pytest.raises(NotInTime, match=f"not done within {had} s"):
+        Unit(runner=Host(slow="start")).start(Unit(runner=Host()).find(), timeout)
+
+
 @pytest.mark.parametrize(
     ("host", "error", "said"),
     [
         (Host(refuses="start"), ServiceError, f"systemctl start {UNIT}: Job for {UNIT} failed. See journalctl."),
-        (Host(slow="start"), NotInTime, f"systemctl start {UNIT}: not done within 60 s"),
+        (Host(slow="start"), NotInTime, f"systemctl start {UNIT}: not done within 20 s"),
     ],
 )
 def test_a_start_that_fails(host, error, said):
@@ -143,6 +151,18 @@ def test_a_start_that_fails(host, error, said):
 def test_an_answer_that_is_not_understood(answer, said):
     with pytest.raises(ServiceError, match=said):
         Unit(UNIT, lambda command, timeout: (0, answer, "")).find()
+
+
+@pytest.mark.parametrize(("given", "had"), [({}, 10), ({"timeout": 60}, 10), ({"timeout": 3}, 3)])
+def test_a_question_has_its_time_and_no_more_than_there_is(given, had):
+    times = []
+
+    def runner(command, timeout):
+        times.append(timeout)
+        return Host()(command, timeout)
+
+    Unit(UNIT, runner).find(**given)
+    assert times == [had]
 
 
 def test_problems():
