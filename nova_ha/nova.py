@@ -134,16 +134,18 @@ class Nova:
         return tuple(record for record in _oldest_first(map(views.migration, ended)) if record.destination == host)
 
     def selection(self, tag):
-        """Which flavors and images the operators have marked: three lists, however many instances there are.
+        """Which flavors and images the operators have marked: five lists, however many instances there are.
+
+        What Glance does not tell, for whatever reason, is left open: Nova alone is enough to recover the rest.
 
         :param tag: extra spec of flavors, property or tag of images, by which they do
         """
         flavors = self._list("compute", "/flavors/detail", "flavors", is_public="None")
         tagged = any(policy.is_tagged(flavor.get("extra_specs", {}), tag) for flavor in flavors)
-        images = set()
-        for chosen in ({tag: "true"}, {"tag": tag}):
-            images.update(image["id"] for image in self._list("image", "/v2/images", "images", **chosen))
-        return policy.Selection(tagged, frozenset(images))
+        try:
+            return policy.Selection(tagged, self._marked_images(tag))
+        except CloudError as error:
+            return policy.Selection(tagged, None, str(error))
 
     # Changing a service
 
@@ -222,6 +224,14 @@ class Nova:
 
     def _migrations(self, **filters):
         return _oldest_first(map(views.migration, self._list("compute", "/os-migrations", "migrations", **filters)))
+
+    def _marked_images(self, tag):
+        """The ids of the images that carry a tag, or a property of that name that is ``true``; also of hidden ones."""
+        found = set()
+        # Glance leaves out the images that operators hide, as they do with old ones, unless it is asked for those.
+        for chosen, hidden in itertools.product(({tag: "true"}, {"tag": tag}), ({}, {"os_hidden": "true"})):
+            found.update(image["id"] for image in self._list("image", "/v2/images", "images", **chosen, **hidden))
+        return frozenset(found)
 
     def _believed(self, host, found):
         """What a list says of a host, once it is sure that it comes from the host's cell.

@@ -11,6 +11,8 @@ GLANCE_AGE = 10.0
 
 # Seconds for which what flavors, images and aggregates say is held to be known.
 SETTINGS_AGE = 60.0
+# And for which it is left at that that Glance has never told which images select instances.
+SELECTION_AGE = 10.0
 
 # Seconds that an instance may be gone from its host while its evacuation is in flight, before we ask where it is: most
 # arrive within that time. And seconds after which the answer is asked for again.
@@ -39,6 +41,7 @@ class Observer:
         self._world = None
         self._read_at = 0.0
         self._settings = {}  # what is kept for SETTINGS_AGE: name -> (value, when it was read)
+        self._images = {}  # tag -> the images that select instances by it, as Glance named them last
         self._unmoved = {}  # host -> the flag under which it was seen to have no unfinished live migration
         self._flagged = {}  # host -> (its flag, since when)
         self._reported = {}  # recovered host -> since when it has reported
@@ -140,12 +143,17 @@ class Observer:
         return dataclasses.replace(self._world, hosts=tuple(self._each(self._with_new_records, self._world.hosts)))
 
     def _selection(self):
+        """What selects instances; while Glance does not answer, the images that it named last."""
         tag = self._tag
-        return self._kept(("selection", tag), lambda: self._cloud.selection(tag))
+        age = SETTINGS_AGE if tag in self._images else SELECTION_AGE
+        found = self._kept(("selection", tag), lambda: self._cloud.selection(tag), age)
+        if found.images is not None:
+            self._images[tag] = found.images
+        return dataclasses.replace(found, images=self._images.get(tag))
 
-    def _kept(self, name, read):
+    def _kept(self, name, read, age=SETTINGS_AGE):
         value, read_at = self._settings.get(name, (None, None))
-        if read_at is None or self._clock() - read_at > SETTINGS_AGE:
+        if read_at is None or self._clock() - read_at > age:
             value = read()
             self._settings[name] = (value, self._clock())
         return value

@@ -12,6 +12,9 @@ from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeRe
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
 
+# Seconds that Glance is given to say which images select instances, before an operator is told.
+SELECTION_PATIENCE = 60
+
 # Seconds after which a resize that its former host does not confirm is given up, though that host reads up.
 CONFIRMATION_PATIENCE = 180
 
@@ -70,6 +73,9 @@ def instance_step(case, instance):
         return Delete(case.host.name, treatment.why, instance)
     if treatment.do == states.HOLD:
         return case.wait(treatment.why, instance, alarm=True)
+    if not verdict.known:
+        late = case.attempts.pending(instance.id, case.now) >= SELECTION_PATIENCE
+        return case.wait(verdict.reason, instance, alarm=late)
     if not verdict.recover:
         return _left(case, instance, verdict.reason)
     moving = _being_migrated(case, instance)

@@ -116,17 +116,65 @@ def test_lists_are_read_to_the_last_page(cloud):
     assert [record.id for record in cloud.nova().migrations("a b")] == [3, 9]
 
 
-def test_what_operators_marked_costs_three_requests(cloud):
+def images(cloud, *found, marked="evacuable=true", hidden=False):
+    """Have Glance know images of that mark, two pages of them."""
+    page = f"/v2/images?{marked}" + "&os_hidden=true" * hidden
+    cloud.pages[page] = {"images": [{"id": found[0]}], "next": f"/v2/images?marker={found[0]}"} if found else NO_IMAGES
+    if found:
+        cloud.pages[f"/v2/images?marker={found[0]}"] = {"images": [{"id": each} for each in found[1:]]}
+
+
+NO_IMAGES = {"images": []}
+
+
+def test_what_operators_marked_costs_five_requests(cloud):
     cloud.pages["/v2.1/flavors/detail?is_public=None"] = {
         "flavors": [{"extra_specs": {}}, {"extra_specs": {"HA": "true"}}]
     }
-    cloud.pages["/v2/images?HA=true"] = {"images": [{"id": "a"}], "next": "/v2/images?marker=a"}
-    cloud.pages["/v2/images?marker=a"] = {"images": [{"id": "b"}]}
-    cloud.pages["/v2/images?tag=HA"] = {"images": [{"id": "c"}]}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    images(cloud, "a", "b", marked="HA=true")
+    images(cloud, "c", marked="tag=HA")
     nova = cloud.nova()
     assert nova.selection("HA") == Selection(True, frozenset({"a", "b", "c"}))
+    assert [path for _, path, *_ in cloud.asked if "marker" not in path][-5:] == [
+        "/v2.1/flavors/detail?is_public=None",
+        "/v2/images?HA=true",
+        "/v2/images?HA=true&os_hidden=true",
+        "/v2/images?tag=HA",
+        "/v2/images?tag=HA&os_hidden=true",
+    ]
     cloud.pages["/v2.1/flavors/detail?is_public=None"] = {"flavors": [{"extra_specs": {"evacuable": "true"}}]}
     assert nova.selection("HA").flavors_tagged is False
+
+
+@pytest.mark.parametrize("marked", ["HA=true", "tag=HA"])
+def test_images_that_are_hidden_select_too(cloud, marked):
+    cloud.pages["/v2.1/flavors/detail"] = {"flavors": []}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    images(cloud, "old", "older", marked=marked, hidden=True)
+    assert cloud.nova().selection("HA").images == {"old", "older"}
+
+
+@pytest.mark.parametrize("answer", [500, 503, 403, 401, 404, "drop"])
+def test_what_glance_does_not_tell_is_not_known(cloud, answer):
+    cloud.pages["/v2.1/flavors/detail"] = {"flavors": [{"extra_specs": {"HA": "true"}}]}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    cloud.answers["GET", "/v2/images?tag=HA"] = answer
+    found = cloud.nova().selection("HA")
+    assert found.flavors_tagged and found.images is None
+    assert found.problem and "\n" not in found.problem
+
+
+def test_without_an_image_service_images_are_not_known(cloud):
+    cloud.pages["/v2.1/flavors/detail"] = {"flavors": []}
+    del cloud.catalog["image"]
+    assert cloud.nova().selection("HA").images is None
+
+
+def test_flavors_must_be_known(cloud):
+    cloud.answers["GET", "/v2.1/flavors/detail?is_public=None"] = 503
+    with pytest.raises(Busy):
+        cloud.nova().selection("HA")
 
 
 def test_services(cloud):

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.nova import Unreachable
-from nova_ha.observer import ABSENCE, GLANCE_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
+from nova_ha.observer import ABSENCE, GLANCE_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
 from nova_ha.policy import Selection
 from tests.unit.worlds import OURS, instance, living, record, service, spare
 
@@ -22,6 +22,7 @@ class FakeCloud:
         self.resized = ()
         self.tagged = ()
         self.errors = ()
+        self.selected = None  # a Selection in the place of the usual one
         self.asked = []
 
     def _note(self, *question):
@@ -37,7 +38,7 @@ class FakeCloud:
 
     def selection(self, tag):
         self._note("selection")
-        return Selection(True, frozenset({f"{tag}-image"}))
+        return self.selected or Selection(True, frozenset({f"{tag}-image"}))
 
     def instances(self, host):
         self._note("instances", host)
@@ -324,6 +325,41 @@ def test_another_tag_selects_from_the_next_look_on():
     assert watch.look().selection.images == {"ha-image"}
     watch.observer.reconfigure(None, False, "evacuable")
     assert watch.look().selection.images == {"evacuable-image"}
+
+
+def glanceless(watch):
+    """Take Glance away."""
+    watch.cloud.selected = Selection(False, None, "Glance is away")
+
+
+def test_while_glance_is_away_what_it_said_last_holds():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    watch.look()
+    glanceless(watch)
+    for _ in range(3):
+        found = watch.look(SETTINGS_AGE + 1).selection
+        assert found == Selection(False, frozenset({"evacuable-image"}), "Glance is away")
+    assert "selection" in watch.cloud.asked
+
+
+def test_what_glance_never_said_is_asked_for_again_soon():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    glanceless(watch)
+    assert watch.look().selection.images is None
+    assert watch.look(SELECTION_AGE - 1).selection.images is None and "selection" not in watch.cloud.asked
+    watch.cloud.selected = None
+    assert watch.look(2).selection.images == {"evacuable-image"}
+
+
+def test_what_one_tag_selects_is_not_taken_for_what_another_does():
+    watch = Watch(tag="ha")
+    watch.cloud.on["compute-1"] = [instance()]
+    watch.look()
+    glanceless(watch)
+    watch.observer.reconfigure(None, False, "evacuable")
+    assert watch.look().selection.images is None
 
 
 def test_without_instances_it_does_not_matter_what_selects_them():

@@ -9,7 +9,7 @@ from nova_ha import attempts as tried
 from nova_ha import restore
 from nova_ha.attempts import INHERITED_SETTLE, MANY, SETTLE
 from nova_ha.policy import Policy, Selection
-from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE
+from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE, SELECTION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
@@ -151,6 +151,18 @@ def test_operators_and_owners_choose(policy, selection, more, kind):
     aggregates = {"lab": frozenset({"compute-1"}), "other": frozenset({"compute-2"})}
     found = steps_for(instance(**more), rules=Rules(policy), selection=selection, aggregates=aggregates)
     assert kinds(found)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("seconds", "alarm"), [(0, False), (SELECTION_PATIENCE - 1, False), (SELECTION_PATIENCE, True)]
+)
+def test_what_only_glance_could_tell_waits_and_holds_the_flag(seconds, alarm):
+    selection = Selection(False, None, "Glance is away")
+    attempts = nothing_asked()
+    attempts.observe(host(instances=[instance(image="img")]), NOW - seconds)
+    found = steps_for([instance(image="img"), instance(2)], attempts=attempts, selection=selection)
+    assert kinds(found) == ["Evacuate", "Wait"]
+    assert found[1].instance.id == "i1" and "Glance is away" in found[1].reason and found[1].alarm is alarm
 
 
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])

@@ -233,7 +233,7 @@ class SimulatedNova:
         return tuple(record.view() for record in ended if record.destination == host)
 
     def selection(self, tag):
-        self._asked("selection", 3)
+        self._asked("selection", 5)
         return policy.Selection(tag in self.flavors_tagged)
 
     # Changing a service
