@@ -13,6 +13,9 @@ from nova_ha.attempts import MANY
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
+# Seconds that the database of a cell may be away before an operator is told of each flagged host there.
+UNREAD_PATIENCE = 60.0
+
 
 def claims(flags, own, others, held):
     """Which hosts to take up.
@@ -56,7 +59,8 @@ def steps(world, attempts, rules, window, now):
     taken |= {mark.reserve(host.service) for host in world.hosts if host.service}
     for host in world.hosts:
         if host.problem is not None:
-            others.append(Wait(host.name, host.problem, alarm=True))
+            passes = host.unread_for is not None and host.unread_for < UNREAD_PATIENCE
+            others.append(Wait(host.name, host.problem, alarm=not passes))
         elif host.flag in flag.OVER:
             # An instance that two hosts have to do with is healed once.
             others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]

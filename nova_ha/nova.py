@@ -13,6 +13,7 @@ import urllib.parse
 from nova_ha import policy, restore, views
 from nova_ha.access import Access
 from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
+from nova_ha.snapshot import Services
 
 __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
 
@@ -73,9 +74,11 @@ class Nova:
     # Reading
 
     def services(self):
-        """All nova-compute services, as ``{Nova's host name: Service}``."""
+        """All nova-compute services, as ``snapshot.Services``: a cell whose database is away holds up no other."""
         found = self._get("compute", "/os-services?binary=nova-compute", "services")
-        return {service.host: service for service in map(views.service, found)}
+        known = [views.service(body) for body in found if not views.is_unread(body)]
+        unread = [_member(body, "host", "/os-services") for body in found if views.is_unread(body)]
+        return Services({service.host: service for service in known}, unread)
 
     def aggregates(self):
         """All host aggregates, as ``{name: frozenset of Nova's host names}``."""

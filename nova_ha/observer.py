@@ -4,7 +4,8 @@
 import dataclasses
 
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, states
-from nova_ha.snapshot import FINISHED, Host, World, unfinished
+from nova_ha.answers import CloudError
+from nova_ha.snapshot import FINISHED, Host, World, unfinished, unread
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
@@ -18,6 +19,11 @@ SELECTION_AGE = 10.0
 # arrive within that time. And seconds after which the answer is asked for again.
 ABSENCE = 5.0
 WHEREABOUTS_AGE = 10.0
+
+_UNREADABLE = (
+    "Nova can read nothing of this host: the database of its cell does not answer. Its recovery waits for that; the"
+    " hosts of other cells do not"
+)
 
 
 class Observer:
@@ -44,6 +50,7 @@ class Observer:
         self._images = {}  # tag -> the images that select instances by it, as Glance named them last
         self._unmoved = {}  # host -> the flag under which it was seen to have no unfinished live migration
         self._flagged = {}  # host -> (its flag, since when)
+        self._unread = {}  # host -> since when Nova has not been able to read its service
         self._reported = {}  # recovered host -> since when it has reported
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
@@ -60,7 +67,7 @@ class Observer:
         self._tag = tag
 
     def services(self):
-        """All nova-compute services, by Nova's host name.
+        """All nova-compute services, as ``snapshot.Services``.
 
         :raises nova.CloudError: they cannot be read
         """
@@ -76,16 +83,30 @@ class Observer:
         return self._kept("aggregates", self._cloud.aggregates)
 
     def nova_names(self, hosts, services):
-        """Nova's names of some of the cluster's hosts, as ``{cluster's name: Nova's name}``; without unknown ones."""
+        """Nova's names of some of the cluster's hosts, as ``{cluster's name: Nova's name}``.
+
+        Without those that Nova does not know, or can read nothing of.
+        """
+        return self._names(hosts, services, services)
+
+    def unread_names(self, hosts, services):
+        """The same of those hosts of which Nova can read nothing just now."""
+        return self._names(hosts, services, unread(services))
+
+    def _names(self, hosts, services, wanted):
         found = {}
         for host in hosts:
             try:
-                name = hostnames.resolve(host, services, self._domain)
+                name = self._resolve(host, services)
             except hostnames.AmbiguousName:
                 continue
-            if name is not None:
+            if name in wanted:
                 found[host] = name
         return found
+
+    def _resolve(self, host, services):
+        """Nova's name of a host, whether Nova can read its service or not, or None."""
+        return hostnames.resolve(host, [*services, *unread(services)], self._domain)
 
     def look(self, flags, services=None, others=None, inherited=frozenset()):
         """The world as it is now.
@@ -131,16 +152,19 @@ class Observer:
 
         One request a host instead of one for each page of its instances. It may only be used to find that there is
         nothing to do: whoever would act on it must ``look`` first.
-
-        :raises nova.CloudError: it cannot be read
         """
         if self._world is None or self._clock() - self._read_at > GLANCE_AGE or self._tagged:
+            return None
+        if any(host.problem is not None for host in self._world.hosts):
             return None
         if {host.name: host.flag for host in self._world.hosts} != flags or flag.OVER & set(flags.values()):
             return None
         if not self._world.candidates or not all(host.instances for host in self._world.hosts):
             return None
-        return dataclasses.replace(self._world, hosts=tuple(self._each(self._with_new_records, self._world.hosts)))
+        try:
+            return dataclasses.replace(self._world, hosts=tuple(self._each(self._with_new_records, self._world.hosts)))
+        except CloudError:
+            return None  # one cell may be away: a look tells which hosts that concerns
 
     def _selection(self):
         """What selects instances; while Glance does not answer, the images that it named last."""
@@ -162,9 +186,13 @@ class Observer:
 
     def _host(self, name, value, services, inherited):
         try:
-            service = services.get(hostnames.resolve(name, services, self._domain))
+            known_as = self._resolve(name, services)
         except hostnames.AmbiguousName as error:
             return Host(name, value, problem=str(error))
+        if known_as in unread(services):
+            return self._unreadable(name, value)
+        self._unread.pop(name, None)
+        service = services.get(known_as)
         if service is None:
             return Host(name, value)
         flagged_for = self._clock() - self._flagged[name][1]
@@ -190,6 +218,17 @@ class Observer:
         )
         present = {instance.id for instance in instances}
         return self._with_whereabouts(found, [r for r in unfinished(evacuations) if r.instance not in present])
+
+    def _unreadable(self, name, value):
+        """A host of which Nova can read nothing just now: what was last seen of it under the same flag.
+
+        Nothing is done about it. But what has been asked for its instances must not be forgotten.
+        """
+        former = next((host for host in self._world.hosts if host.name == name), None) if self._world else None
+        if former is None or former.flag != value:
+            former = Host(name, value)
+        now = self._clock()
+        return dataclasses.replace(former, problem=_UNREADABLE, unread_for=now - self._unread.setdefault(name, now))
 
     def _live_migrations(self, host, moving):
         """The unfinished live migrations of a dead host: read until there are none, for none begins any more."""
@@ -277,6 +316,7 @@ class Observer:
         self._first_report = {host: first for host, first in self._first_report.items() if host in recovered}
         self._reported = {host: since for host, since in self._reported.items() if host in recovered}
         self._well = {host: known for host, known in self._well.items() if host in recovered}
+        self._unread = {host: since for host, since in self._unread.items() if host in flags}
 
     def _records(self, host):
         """The records of the evacuations away from a host, and of those to it."""

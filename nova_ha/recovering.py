@@ -93,9 +93,10 @@ def instance_step(case, instance):
             reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
             return Defuse(case.host.name, reason, instance)
         # No flagged host comes back by itself before it is recovered.
-        for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(case.world.services)
+        every = {*case.world.services, *snapshot.unread(case.world.services)}
+        for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
         return case.wait("no compute host is up and enabled that could take it", instance, alarm=for_ever)
-    if case.attempts.may_show(instance.id, case.now):
+    if case.attempts.may_show(instance.id, case.now, instance.host):
         attempt = case.attempts.get(instance.id)
         reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
         return case.wait(reason, instance, alarm=case.now - attempt.until >= case.rules.stuck_after)

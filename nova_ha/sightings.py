@@ -9,7 +9,7 @@ import datetime
 
 from nova_ha import states
 from nova_ha.restarts import Restarts
-from nova_ha.snapshot import FINISHED
+from nova_ha.snapshot import FINISHED, unread
 
 # What a record says once its destination has begun with it.
 BEGUN = FINISHED | {"pre-migrating", "failed"}
@@ -42,6 +42,7 @@ class Sightings:
         self._waiting = {}  # instance id -> its records that have named no destination for long
         self._answered_at = float("-inf")  # when Nova's API last told of services
         self._answering_since = float("-inf")  # since when it has done so without a break
+        self._unread = {}  # host -> when Nova could not read its service last: its cell has been away
         self._newest_report = None  # Nova's time of the newest report of any host
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since = None  # since when reports have come all the time
@@ -64,6 +65,7 @@ class Sightings:
         if now - self._answered_at > SILENCE:
             self._answering_since = now
         self._answered_at = now
+        self._unread.update(dict.fromkeys(unread(services), now))
         for name, service in services.items():
             if not service.up:
                 self._down[name] = now
@@ -140,17 +142,22 @@ class Sightings:
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
         return (record.id, record.status, record.destination) in self._ended
 
-    def answering_for(self, now):
-        """For how many seconds Nova's API has answered without a break."""
-        return now - self._answering_since
+    def answering_for(self, now, host=None):
+        """For how many seconds Nova's API has answered without a break, and been able to read a host's service."""
+        return now - max(self._answering_since, self._unread.get(host, float("-inf")))
 
-    def at_work_for(self, now):
-        """For how many seconds Nova's API, conductor and message bus have been seen at work without a break."""
-        return now - self._working_since if self._working_since is not None else 0.0
+    def at_work_for(self, now, host):
+        """For how many seconds Nova's API, conductor and message bus have been seen at work for a host without a break.
+
+        Other cells' reports tell nothing of the conductor of one whose database is away.
+        """
+        if self._working_since is None:
+            return 0.0
+        return now - max(self._working_since, self._unread.get(host, float("-inf")))
 
     def was_handed_on(self, record, now):
         """Whether the conductor has dealt with a request that names its destination: it may have been away so far."""
-        return record.status != "accepted" or min(self.age(record, now), self.at_work_for(now)) >= SETTLE
+        return record.status != "accepted" or min(self.age(record, now), self.at_work_for(now, record.source)) >= SETTLE
 
     def was_lost(self, record, out, now):
         """Whether a request that no host has begun with is surely lost.
@@ -162,7 +169,7 @@ class Sightings:
         :param out: Nova's names of the hosts that are dead, or have not come back yet: what is queued there waits
         """
         waiting = record.status == "accepted" and record.destination is None
-        if not waiting or min(self.age(record, now), self.at_work_for(now)) < LOST_AFTER:
+        if not waiting or min(self.age(record, now), self.at_work_for(now, record.source)) < LOST_AFTER:
             return False
         return not any(
             now - silent < LOST_AFTER and self._may_have_been_chosen(host, record, now)
@@ -196,7 +203,7 @@ class Sightings:
         The former one may have ended it just before it died. What it wrote last goes through the conductor, as the
         hosts' reports do, and shows once that has been at work for a while.
         """
-        return min(self.restarts.cut_off_for(record, now), self.at_work_for(now)) >= SETTLE
+        return min(self.restarts.cut_off_for(record, now), self.at_work_for(now, record.source)) >= SETTLE
 
     def was_sent_to(self, instance, host):
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
@@ -253,6 +260,7 @@ class Sightings:
         self._waiting.clear()
         self._left.clear()
         self._ended.clear()
+        self._unread.clear()
         self.restarts = Restarts()
 
     def _observe_reports(self, newest, now):

@@ -42,6 +42,23 @@ class Service:
     zone: Optional[str] = None
 
 
+class Services(dict):
+    """The nova-compute services by Nova's host name, as far as Nova can read them.
+
+    :param known: ``{Nova's host name: Service}``
+    :param unread: names of the hosts of whose service Nova knows no more than that: their cell's database is away
+    """
+
+    def __init__(self, known=(), unread=()):
+        super().__init__(known)
+        self.unread = frozenset(unread)
+
+
+def unread(services):
+    """Nova's names of the hosts of which it can read nothing just now; none where a plain mapping is given."""
+    return getattr(services, "unread", frozenset())
+
+
 @dataclasses.dataclass(frozen=True)
 class Instance:
     """An instance as Nova reports it.
@@ -122,7 +139,8 @@ class Host:
         it has not reported
     :param flagged_for: seconds that its flag has been seen to have this value
     :param inherited: whether another engine may have sent instances to it that this one does not know of
-    :param problem: why nothing can be known of it, None if it can
+    :param problem: why nothing can be known of it, None if it can; what else stands here may be old then
+    :param unread_for: seconds since Nova has not been able to read its service, which will pass; None if it can
     """
 
     name: str
@@ -140,6 +158,7 @@ class Host:
     flagged_for: float = 0.0
     inherited: bool = False
     problem: Optional[str] = None
+    unread_for: Optional[float] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +166,7 @@ class World:
     """Everything that one pass decides on.
 
     :param hosts: every flagged host
-    :param services: every nova-compute service, by Nova's host name
+    :param services: every nova-compute service that Nova can read, by Nova's host name; see ``Services``
     :param aggregates: the hosts of each aggregate, by its name
     :param restoring: every instance, wherever it is, whose former state is still to be restored
     :param selection: what flavors and images select instances, a ``policy.Selection``

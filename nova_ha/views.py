@@ -30,6 +30,11 @@ def _view(make):
     return view
 
 
+def is_unread(body):
+    """Whether a member of os-services says no more than that there is one: its cell's database does not answer."""
+    return isinstance(body, dict) and body.get("status") == "UNKNOWN"
+
+
 @_view
 def service(body):
     """A ``snapshot.Service`` from a member of os-services."""

@@ -17,6 +17,7 @@ from nova_ha.attempts import (
     Attempts,
 )
 from nova_ha.sightings import LOST_AFTER
+from nova_ha.snapshot import Services
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, service, world
 
 
@@ -722,6 +723,36 @@ def test_a_host_that_fell_silent_may_have_the_request_until_it_is_proved_dead(ou
     at_work(attempts, 20, living("compute-2"), living("compute-3"))
     waiting, now = at_work(attempts, 300, living("compute-2"), living("compute-3", up=False))
     assert attempts.was_lost(waiting, out, now) is lost
+
+
+@pytest.mark.parametrize(("away", "lost"), [("compute-1", False), ("compute-9", True)])
+def test_what_other_cells_report_does_not_make_a_request_lost_whose_cell_was_away(away, lost):
+    attempts = asked()
+    waiting = record(7, "accepted", destination=None)
+    for moment in range(0, 301, 10):
+        reports = {"compute-2": living("compute-2", report=f"t{moment}")}
+        attempts.observe_services(Services(reports, [away] if moment <= 200 else ()), NOW + moment)
+        attempts.observe(seen(waiting), NOW + moment)
+    assert attempts.was_lost(waiting, set(), NOW + 300) is lost
+    assert attempts.was_lost(waiting, set(), NOW + 200 + LOST_AFTER)
+
+
+@pytest.mark.parametrize(("away", "may"), [("compute-1", True), ("compute-9", False)])
+def test_what_was_not_answered_may_show_until_its_own_cell_has_answered_for_a_minute(away, may):
+    attempts = asked()
+    attempts.unclear("i1", NOW, "timed out")
+    for moment in range(0, 101, 10):
+        attempts.observe_services(Services({}, [away] if moment <= 50 else ()), NOW + moment)
+    assert attempts.may_show("i1", NOW + 50 + SETTLE - 1, "compute-1") is may
+    assert not attempts.may_show("i1", NOW + 50 + SETTLE, "compute-1")
+
+
+@pytest.mark.parametrize(("away", "seconds"), [((), 50), (("compute-9",), 0)])
+def test_hosts_that_cannot_be_read_may_still_report(away, seconds):
+    attempts = nothing_asked()
+    for moment in (NOW, NOW + 50):
+        attempts.observe_services(Services({"compute-1": service()}, away), moment)
+    assert attempts.roomless("i1", NOW + 50) == seconds
 
 
 @pytest.mark.parametrize(

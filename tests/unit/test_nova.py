@@ -14,7 +14,7 @@ from nova_ha import config
 from nova_ha.access import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.nova import Busy, Misconfigured, Nova, Refused, Unreachable, WrongAddress
 from nova_ha.policy import Selection
-from nova_ha.snapshot import Instance, Migration, Service
+from nova_ha.snapshot import Instance, Migration, Service, unread
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 
@@ -187,6 +187,16 @@ def test_services(cloud):
     }
 
 
+def test_a_cell_whose_database_is_away_holds_up_no_other(cloud):
+    nova = cloud.nova()
+    away = [{"binary": "nova-compute", "host": name, "status": "UNKNOWN"} for name in ("compute-7", "compute-8")]
+    cloud.pages[SERVICES] = {"services": [away[0], nova_service(), away[1]]}
+    found = nova.services()
+    assert set(found) == {"compute-1"} and unread(found) == {"compute-7", "compute-8"}
+    cloud.pages[SERVICES] = {"services": [nova_service()]}
+    assert unread(nova.services()) == frozenset()
+
+
 def test_aggregates_cost_one_request(cloud):
     nova = cloud.nova()
     cloud.pages["/v2.1/os-aggregates"] = {
@@ -332,7 +342,6 @@ READ = {
 @pytest.mark.parametrize(
     ("path", "page", "error", "text"),
     [
-        (SERVICES, {"services": [{"host": "compute-1", "status": "UNKNOWN"}]}, Unreachable, "cell of compute-1"),
         ("/v2.1/servers/i1", {"server": {"id": "i1", "status": "UNKNOWN"}}, Unreachable, "cell of i1"),
         ("/v2.1/servers/i1", {"server": {"id": "i1", "name": "n"}}, Misconfigured, "lack .*admin role"),
         (RECORDS, {"migrations": [migration(1, source_compute=None)]}, Misconfigured, "source_compute.*admin role"),

@@ -8,6 +8,7 @@ import pytest
 from nova_ha.nova import Unreachable
 from nova_ha.observer import ABSENCE, GLANCE_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
 from nova_ha.policy import Selection
+from nova_ha.snapshot import Services, unread
 from tests.unit.worlds import OURS, instance, living, record, service, spare
 
 
@@ -30,7 +31,7 @@ class FakeCloud:
 
     def services(self):
         self._note("services")
-        return dict(self.known)
+        return Services(self.known, unread(self.known))
 
     def aggregates(self):
         self._note("aggregates")
@@ -288,6 +289,74 @@ def test_whether_the_cluster_reaches_it(online, found):
 @pytest.mark.parametrize("value", [OURS, "no", "restart"])
 def test_whether_another_engine_may_have_sent_instances_there(value, inherited, found):
     assert Watch().host(flags={"compute-1": value}, inherited=inherited).inherited is found
+
+
+def away(watch, *hosts):
+    """Take the database of these hosts' cell away."""
+    for name in hosts:
+        watch.cloud.known.pop(name, None)
+    watch.cloud.known = Services(watch.cloud.known, hosts)
+
+
+def two_cells():
+    """An observer that has looked at a dead host in each of two cells."""
+    watch = Watch(service(), service("compute-3"), living("compute-2"))
+    for number, name in ((1, "compute-1"), (3, "compute-3")):
+        watch.cloud.on[name] = [instance(number, host=name)]
+        watch.cloud.records.append(record(number, "accepted", f"i{number}", source=name))
+    watch.look(flags=BOTH)
+    return watch
+
+
+BOTH = {"compute-1": OURS, "compute-3": OURS}
+
+
+def test_a_cell_that_is_away_is_a_problem_of_its_own_hosts():
+    watch = two_cells()
+    away(watch, "compute-3", "compute-4")
+    first, second = watch.look(1.0, flags=BOTH).hosts
+    assert first.problem is None and first.instances
+    assert "cell" in second.problem and second.unread_for == 0
+    assert ("instances", "compute-3") not in watch.cloud.asked and ("migrations", "compute-3") not in watch.cloud.asked
+    assert watch.look(7.0, flags=BOTH).hosts[1].unread_for == 7
+    watch.cloud.known = {"compute-3": service("compute-3"), "compute-1": service()}
+    assert watch.look(1.0, flags=BOTH).hosts[1].problem is None
+    away(watch, "compute-3")
+    assert watch.look(1.0, flags=BOTH).hosts[1].unread_for == 0
+
+
+def test_what_is_known_of_a_host_is_kept_while_its_cell_is_away():
+    """The engine forgets what it has asked for instances that it does not see any more."""
+    watch = two_cells()
+    known = watch.look(flags=BOTH).hosts[1]
+    away(watch, "compute-3")
+    for _ in range(2):
+        found = watch.look(1.0, flags=BOTH).hosts[1]
+        assert dataclasses.replace(found, problem=None, unread_for=None) == known
+    assert watch.look(flags={**BOTH, "compute-3": "yes"}).hosts[1].instances == ()  # fenced anew
+
+
+def test_a_host_of_which_nothing_was_ever_read_is_not_taken_for_one_that_nova_does_not_have():
+    watch = Watch(service())
+    away(watch, "compute-3")
+    host = watch.look(flags={"compute-3": OURS}).hosts[0]
+    assert host.service is None and host.problem
+
+
+@pytest.mark.parametrize(
+    ("known", "away", "found", "not_read"),
+    [
+        (["compute-1"], [], {"compute-1": "compute-1"}, {}),
+        ([], ["compute-1.a"], {}, {"compute-1": "compute-1.a"}),
+        (["compute-1.b"], ["compute-1.a"], {}, {}),  # which of them is meant cannot be told
+        (["compute-2"], [], {}, {}),
+    ],
+)
+def test_no_other_host_is_taken_for_one_that_cannot_be_read(known, away, found, not_read):
+    services = Services({name: service(name) for name in known}, away)
+    observer = Watch().observer
+    assert observer.nova_names(["compute-1"], services) == found
+    assert observer.unread_names(["compute-1"], services) == not_read
 
 
 def test_services_that_were_just_read_are_not_read_again():
@@ -649,6 +718,23 @@ def test_a_glance_is_not_enough_for_a_host_that_returns(value):
     flags = {"compute-1": OURS, "compute-2": value}
     watch.look(flags=flags)
     assert watch.glance(flags=flags) is None
+
+
+def test_a_glance_is_not_enough_while_a_cell_is_away():
+    watch = two_cells()
+    away(watch, "compute-3")
+    watch.look(flags=BOTH)
+    assert watch.glance(1.0, flags=BOTH) is None
+
+
+def test_a_glance_that_fails_leads_to_a_look():
+    watch = following()
+
+    def away(host):
+        raise Unreachable("its cell does not answer")
+
+    watch.cloud.migrations = away
+    assert watch.glance(1.0) is None
 
 
 def test_there_is_no_glance_before_the_first_look():

@@ -6,11 +6,12 @@ import dataclasses
 import pytest
 
 from nova_ha import attempts as tried
-from nova_ha import restore
+from nova_ha import decide, restore
 from nova_ha.attempts import INHERITED_SETTLE, MANY, SETTLE
 from nova_ha.policy import Policy, Selection
 from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE, SELECTION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
+from nova_ha.snapshot import Services
 from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
 
@@ -919,6 +920,13 @@ DEAD = service("compute-2")
 def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_be_for_ever(others, no_room, alarm):
     (found,) = steps_for([instance()], services=others, dead=DEAD_TOO, rules=Rules(no_room=no_room))
     assert isinstance(found, Wait) and found.alarm is alarm
+
+
+def test_hosts_that_cannot_be_read_may_be_there_yet():
+    seen = world(host(instances=[instance()]), services=[DEAD], dead=DEAD_TOO, selection=Selection())
+    seen = dataclasses.replace(seen, services=Services(seen.services, ["compute-9"]))
+    (found,) = decide.steps(seen, nothing_asked(), Rules(), 40, NOW)
+    assert isinstance(found, Wait) and not found.alarm
 
 
 # Restart in place
