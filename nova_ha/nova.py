@@ -21,6 +21,9 @@ __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachabl
 OLDEST_MICROVERSION = (2, 59)
 NEWEST_MICROVERSION = (2, 94)
 
+# The newest that tells of hypervisors without asking each of them on the message bus for its uptime.
+_HYPERVISORS_MICROVERSION = (2, 87)
+
 # Kinds of records of a move that its owner confirms or reverts.
 _RESIZES = frozenset({"resize", "migration"})
 
@@ -46,7 +49,7 @@ class Nova:
 
     def __init__(self, session, interface, region=None, who="the configured user"):
         self._access = Access(session, interface, region, who)
-        self._microversion = None  # Nova's oldest, until connected
+        self._version = None  # the microversion; Nova's oldest, until connected
 
     def connect(self):
         """Authenticate, find Nova, and agree on a microversion.
@@ -62,8 +65,7 @@ class Nova:
         version = tuple(int(part) for part in newest.split(".")) if newest else (2, 1)
         if version < OLDEST_MICROVERSION:
             raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
-        version = min(version, NEWEST_MICROVERSION)
-        self._microversion = f"{version[0]}.{version[1]}"
+        self._version = min(version, NEWEST_MICROVERSION)
         try:
             return self.services()
         except Refused as error:
@@ -135,6 +137,21 @@ class Nova:
         found = self._list("compute", "/os-migrations", "migrations", host=host, status="finished")
         ended = (record for record in found if record["migration_type"] in _RESIZES)
         return tuple(record for record in _oldest_first(map(views.migration, ended)) if record.destination == host)
+
+    def hypervisor_type(self, host, node):
+        """What a host's nova-compute drives, as ``QEMU`` or ``ironic``; None if Nova does not know.
+
+        :param node: name of a hypervisor of the host, by which Nova finds it
+        """
+        url = f"/os-hypervisors/detail?hypervisor_hostname_pattern={_quoted(node)}"
+        version = min(self._version, _HYPERVISORS_MICROVERSION)
+        try:
+            found = self._get("compute", url, "hypervisors", version)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return next((each["hypervisor_type"] for each in found if each["service"]["host"] == host), None)
 
     def selection(self, tag):
         """Which flavors and images the operators have marked: five lists, however many instances there are.
@@ -256,16 +273,17 @@ class Nova:
             yield from _member(page, key, url)
             url = _next_page(page, key, path)
 
-    def _get(self, service, url, key=None):
-        done = self._request(service, "GET", url)
+    def _get(self, service, url, key=None, version=None):
+        done = self._request(service, "GET", url, version=version)
         try:
             body = done.json()
         except ValueError as error:
             raise Unreachable(f"{url}: what answered is not OpenStack: {done.text[:60]!r}") from error
         return body if key is None else _member(body, key, url)
 
-    def _request(self, service, method, url, body=None):
-        microversion = self._microversion if service == "compute" else None
+    def _request(self, service, method, url, body=None, version=None):
+        version = version or self._version
+        microversion = "{}.{}".format(*version) if service == "compute" and version else None
         return self._access.request(service, method, url, body, microversion)
 
 

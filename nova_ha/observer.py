@@ -25,6 +25,14 @@ _UNREADABLE = (
     " hosts of other cells do not"
 )
 
+# What nova-compute may drive whose guests Nova cannot evacuate, by the type of hypervisor: the drivers without the
+# capability supports_evacuate in Nova's nova/virt. An evacuation is accepted, and sets the instance to error.
+_NOT_EVACUATED = {"ironic": "bare metal (ironic)", "VMware vCenter Server": "a vCenter"}
+_REFUSED = (
+    "its nova-compute drives {}, which Nova cannot evacuate: nothing of it is evacuated. Once nova-compute runs again,"
+    " set the flag to no: then the service is put back"
+)
+
 
 class Observer:
     """Reads what is to be known about flagged hosts.
@@ -54,6 +62,7 @@ class Observer:
         self._reported = {}  # recovered host -> since when it has reported
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
+        self._hypervisors = {}  # host -> what its nova-compute drives, None if that is not known
         self._tagged = True  # whether there may be instances whose state is to be restored
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
         self._broken_now = {}  # the same, as far as this look has come
@@ -206,6 +215,9 @@ class Observer:
             return found
         evacuations, arrivals = self._records(service.host)
         instances = self._cloud.instances(service.host)
+        kind = self._hypervisor_type(service.host, instances)
+        if kind in _NOT_EVACUATED:
+            return dataclasses.replace(found, problem=_REFUSED.format(_NOT_EVACUATED[kind]))
         moving = any(instance.task_state in states.MIGRATING for instance in instances)
         resized = any(instance.vm_state == "resized" or states.is_found_there(instance) for instance in instances)
         found = dataclasses.replace(
@@ -218,6 +230,16 @@ class Observer:
         )
         present = {instance.id for instance in instances}
         return self._with_whereabouts(found, [r for r in unfinished(evacuations) if r.instance not in present])
+
+    def _hypervisor_type(self, host, instances):
+        """What a host's nova-compute drives, asked for once a host; None where Nova does not say, for any reason."""
+        node = next((instance.node for instance in instances if instance.node is not None), None)
+        if host not in self._hypervisors and node is not None:
+            try:
+                self._hypervisors[host] = self._cloud.hypervisor_type(host, node)
+            except CloudError:
+                self._hypervisors[host] = None
+        return self._hypervisors.get(host)
 
     def _unreadable(self, name, value):
         """A host of which Nova can read nothing just now: what was last seen of it under the same flag.
@@ -363,6 +385,7 @@ class Observer:
     def forget(self):
         """There is no flag any more: nothing that was seen is of use for the next one."""
         self._absent.clear()
+        self._hypervisors.clear()
         self._unmoved.clear()
         self._whereabouts.clear()
 

@@ -115,6 +115,7 @@ class Reader:
     _READS = frozenset(
         {
             "aggregates",
+            "hypervisor_type",
             "in_error",
             "instance",
             "instances",

@@ -68,6 +68,7 @@ def instance(body):
         tags=frozenset(body["tags"]),
         launched=body["OS-SRV-USG:launched_at"] is not None,
         fault=(body.get("fault") or {}).get("message"),
+        node=body.get("OS-EXT-SRV-ATTR:hypervisor_hostname"),
     )
 
 

@@ -197,6 +197,28 @@ def test_a_cell_whose_database_is_away_holds_up_no_other(cloud):
     assert unread(nova.services()) == frozenset()
 
 
+HYPERVISORS = "/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern=node%201"
+
+
+@pytest.mark.parametrize(("offered", "used"), [("2.100", "2.87"), ("2.60", "2.60")])
+def test_what_a_host_drives(cloud, offered, used):
+    """In no microversion in which Nova asks every host that it names for its uptime."""
+    cloud.pages["/v2.1/"]["version"]["version"] = offered
+    nova = cloud.nova()
+    others = {"compute-10": "QEMU", "compute-1": "ironic"}
+    cloud.pages[HYPERVISORS] = {
+        "hypervisors": [{"hypervisor_type": kind, "service": {"host": host}} for host, kind in others.items()]
+    }
+    assert nova.hypervisor_type("compute-1", "node 1") == "ironic"
+    assert cloud.asked[-1][2] == f"compute {used}"
+    assert nova.hypervisor_type("compute-2", "node 1") is None
+    cloud.answers["GET", HYPERVISORS] = 404
+    assert nova.hypervisor_type("compute-1", "node 1") is None
+    cloud.answers["GET", HYPERVISORS] = 403
+    with pytest.raises(Refused):
+        nova.hypervisor_type("compute-1", "node 1")
+
+
 def test_aggregates_cost_one_request(cloud):
     nova = cloud.nova()
     cloud.pages["/v2.1/os-aggregates"] = {
@@ -232,6 +254,7 @@ EXPECTED = {
         ({"flavor": {"original_name": "m1"}}, {"extra_specs": {}}),
         ({"OS-SRV-USG:launched_at": None}, {"launched": False}),
         ({"fault": {"message": "No valid host was found. ", "code": 500}}, {"fault": "No valid host was found. "}),
+        ({"OS-EXT-SRV-ATTR:hypervisor_hostname": "node-7"}, {"node": "node-7"}),
         ({"OS-EXT-STS:power_state": 0}, {"power_state": "none"}),
         ({"OS-EXT-STS:power_state": 3}, {"power_state": "paused"}),
         ({"OS-EXT-STS:power_state": 4}, {"power_state": "shutdown"}),

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from nova_ha.nova import Unreachable
+from nova_ha.nova import Refused, Unreachable
 from nova_ha.observer import ABSENCE, GLANCE_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
 from nova_ha.policy import Selection
 from nova_ha.snapshot import Services, unread
@@ -24,6 +24,7 @@ class FakeCloud:
         self.tagged = ()
         self.errors = ()
         self.selected = None  # a Selection in the place of the usual one
+        self.hypervisor = "QEMU"  # or what is raised instead
         self.asked = []
 
     def _note(self, *question):
@@ -40,6 +41,12 @@ class FakeCloud:
     def selection(self, tag):
         self._note("selection")
         return self.selected or Selection(True, frozenset({f"{tag}-image"}))
+
+    def hypervisor_type(self, host, node):
+        self._note("hypervisor_type", host, node)
+        if isinstance(self.hypervisor, Exception):
+            raise self.hypervisor
+        return self.hypervisor
 
     def instances(self, host):
         self._note("instances", host)
@@ -230,6 +237,36 @@ def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
     assert "compute-1.a" in first.problem and first.service is None
     assert second.problem is None and second.service.host == "compute-3"
     assert watch.observer.nova_names(["compute-1"], watch.cloud.known) == {}
+
+
+@pytest.mark.parametrize(
+    ("hypervisor", "evacuates"),
+    [
+        ("ironic", False),
+        ("VMware vCenter Server", False),
+        ("QEMU", True),
+        (None, True),
+        (Refused("no", 403), True),
+        (Unreachable("away"), True),
+    ],
+)
+def test_a_host_whose_guests_nova_cannot_evacuate_is_refused(hypervisor, evacuates):
+    watch = Watch()
+    watch.cloud.hypervisor = hypervisor
+    watch.cloud.on["compute-1"] = [instance(node=None), instance(2, node="node-7")]
+    host = watch.host()
+    assert ("hypervisor_type", "compute-1", "node-7") in watch.cloud.asked
+    assert (host.problem is None, bool(host.instances)) == (evacuates, evacuates)
+    assert evacuates or "evacuate" in host.problem
+    again = watch.host(SETTINGS_AGE + 1)
+    assert (again.problem, [q for q in watch.cloud.asked if q[0] == "hypervisor_type"]) == (host.problem, [])
+
+
+def test_what_a_host_drives_is_asked_only_where_an_instance_names_its_hypervisor():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    assert watch.host().problem is None
+    assert "hypervisor_type" not in {question[0] for question in watch.cloud.asked}
 
 
 @pytest.mark.parametrize(("task_state", "again"), [("migrating", True), (None, False), ("rebooting", False)])

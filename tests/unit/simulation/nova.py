@@ -205,6 +205,10 @@ class SimulatedNova:
         self._asked("aggregates")
         return {name: frozenset(hosts) for name, hosts in self.groups.items()}
 
+    def hypervisor_type(self, host, node):
+        self._asked("hypervisor_type")
+        return "QEMU"
+
     def instances(self, host):
         return self._listed("instances", self.on(host), True)
 
