@@ -28,6 +28,7 @@ SPAWN = "spawn"  # the destination tried and failed
 CONFLICT = "conflict"  # something else is done with the instance just now
 FORBIDDEN = "forbidden"  # a quota or a policy of the cloud is against it
 AWAY = "away"  # the cloud did not take requests
+REFUSED = "refused"  # Nova evacuates no instance of that kind: it is not asked again
 UNKNOWN = "unknown"
 
 
@@ -49,6 +50,7 @@ BACKOFFS = {
     CONFLICT: Backoff(5, 60),
     FORBIDDEN: Backoff(60, 600),
     AWAY: Backoff(2, 30),
+    REFUSED: Backoff(0, 0),
     UNKNOWN: Backoff(5, 300),
 }
 

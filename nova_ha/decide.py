@@ -113,7 +113,13 @@ def _recover(case, taken):
     if not all(isinstance(step, Leave) for step in found):
         return in_place.steps(case, found) or found
     waits = unsettled(case) or double_failure.not_yet(case) or _arriving(case)
-    return found + (waits or [Close(host.name, "no instance is left to recover")])
+    return found + (waits or [Close(host.name, "no instance is left to recover" + _told(found))])
+
+
+def _told(left):
+    """Which instances stay though nobody wished it: the last word on the host that reaches an operator."""
+    ids = [step.instance.id for step in left if step.alarm]
+    return f"; Nova does not evacuate {', '.join(ids)}" if ids else ""
 
 
 def _not_too_early(case, step):

@@ -75,6 +75,7 @@ class Instance:
     :param tags: its tags
     :param launched: whether its guest has ever been started
     :param fault: what Nova says of why it is in error, None if it is not, or Nova says nothing
+    :param fault_cause: the error that led to ``fault``, in one line, where Nova tells administrators
     :param node: name of the hypervisor that it is on, which may be named otherwise than the host
     """
 
@@ -92,6 +93,7 @@ class Instance:
     tags: frozenset = frozenset()
     launched: bool = True
     fault: Optional[str] = None
+    fault_cause: Optional[str] = None
     node: Optional[str] = None
 
 

@@ -53,6 +53,7 @@ def service(body):
 @_view
 def instance(body):
     """A ``snapshot.Instance`` from a server's details."""
+    fault = body.get("fault") or {}
     return Instance(
         id=body["id"],
         name=body["name"],
@@ -67,7 +68,9 @@ def instance(body):
         zone=body["OS-EXT-AZ:availability_zone"] or None,
         tags=frozenset(body["tags"]),
         launched=body["OS-SRV-USG:launched_at"] is not None,
-        fault=(body.get("fault") or {}).get("message"),
+        fault=fault.get("message"),
+        # What Nova did not write itself shows in the last line of the traceback only, which is of many kilobytes.
+        fault_cause=(fault.get("details") or "").rstrip().rpartition("\n")[2] or None,
         node=body.get("OS-EXT-SRV-ATTR:hypervisor_hostname"),
     )
 

@@ -512,6 +512,18 @@ def of(world, name="compute-9"):
     return next(host for host in world.hosts if host.name == name)
 
 
+def test_a_plan_shows_what_nova_does_not_evacuate(planned):
+    class Sealed(Cloud):
+        def instances(self, host):
+            return (instance(1), instance(2, extra_specs={"hw:tpm_version": "2.0"})) if host == "compute-9" else ()
+
+    _worlds, run = planned
+    _code, out, _err = run(Sealed(), Pacemaker({}), "compute-9", "--json")
+    steps = {step["instance"]: step for step in json.loads(out)["steps"]}
+    assert (steps["i1"]["step"], steps["i2"]["step"]) == ("evacuate", "leave")
+    assert "a virtual TPM" in steps["i2"]["reason"] and steps["i2"]["alarm"]
+
+
 def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
     worlds, run = planned
     flags = {"compute-1": "yes", "compute-2": "no"}

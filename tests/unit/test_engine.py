@@ -13,7 +13,7 @@ import pytest
 from nova_ha import flag
 from nova_ha.engine import CHECK
 from nova_ha.guard import Guard
-from nova_ha.nova import Nova
+from nova_ha.nova import Nova, Refused
 from nova_ha.order import Order
 from nova_ha.policy import Policy
 from nova_ha.restarts import LATER, SOON
@@ -98,6 +98,24 @@ def test_what_the_policy_leaves_does_not_hold_the_host_back():
     scene.run_until(lambda: not scene.cluster.values, 60)
     assert [server.host for server in scene.nova.servers.values()] == ["compute-2", "compute-1", "compute-2"]
     assert scene.cluster.values == {}
+    assert scene.nova.guests.breaches == []
+
+
+def test_what_nova_refuses_for_what_it_is_is_asked_for_once_and_does_not_hold_the_host_back():
+    scene = Scene().dies("compute-1")
+    asked, evacuate = [], scene.nova.evacuate
+
+    def refusing(instance, destination=None):
+        asked.append(instance.id)
+        if instance.id == "i1":
+            raise Refused("Operation 'evacuate' not supported for vTPM-enabled instance (i1). (HTTP 400)", 400)
+        return evacuate(instance, destination)
+
+    scene.nova.evacuate = refusing
+    scene.run_until(lambda: not scene.cluster.values, 60)
+    assert scene.cluster.values == {} and scene.alarms() == {}
+    assert [server.host for server in scene.nova.servers.values()] == ["compute-2", "compute-1", "compute-2"]
+    assert sorted(asked) == ["i0", "i1", "i2"]
     assert scene.nova.guests.breaches == []
 
 

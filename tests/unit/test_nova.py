@@ -254,6 +254,11 @@ EXPECTED = {
         ({"flavor": {"original_name": "m1"}}, {"extra_specs": {}}),
         ({"OS-SRV-USG:launched_at": None}, {"launched": False}),
         ({"fault": {"message": "No valid host was found. ", "code": 500}}, {"fault": "No valid host was found. "}),
+        (
+            {"fault": {"message": "KeyManagerError", "details": "Traceback:\n  one\nKeyManagerError: no\n"}},
+            {"fault": "KeyManagerError", "fault_cause": "KeyManagerError: no"},
+        ),
+        ({"fault": {"message": "m", "details": ""}}, {"fault": "m"}),
         ({"OS-EXT-SRV-ATTR:hypervisor_hostname": "node-7"}, {"node": "node-7"}),
         ({"OS-EXT-STS:power_state": 0}, {"power_state": "none"}),
         ({"OS-EXT-STS:power_state": 3}, {"power_state": "paused"}),
