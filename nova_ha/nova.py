@@ -20,6 +20,8 @@ __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachabl
 # 2.59 pages os-migrations (and 2.53 names services by UUID); from 2.95 on Nova leaves evacuated instances stopped.
 OLDEST_MICROVERSION = (2, 59)
 NEWEST_MICROVERSION = (2, 94)
+# Reading instances changes nothing: from 2.98 on, Nova tells what their images ask for.
+_INSTANCES_MICROVERSION = (2, 98)
 
 # The newest that tells of hypervisors without asking each of them on the message bus for its uptime.
 _HYPERVISORS_MICROVERSION = (2, 87)
@@ -50,6 +52,7 @@ class Nova:
     def __init__(self, session, interface, region=None, who="the configured user"):
         self._access = Access(session, interface, region, who)
         self._version = None  # the microversion; Nova's oldest, until connected
+        self._reading = None  # the one in which instances are read
 
     def connect(self):
         """Authenticate, find Nova, and agree on a microversion.
@@ -65,7 +68,7 @@ class Nova:
         version = tuple(int(part) for part in newest.split(".")) if newest else (2, 1)
         if version < OLDEST_MICROVERSION:
             raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
-        self._version = min(version, NEWEST_MICROVERSION)
+        self._version, self._reading = min(version, NEWEST_MICROVERSION), min(version, _INSTANCES_MICROVERSION)
         try:
             return self.services()
         except Refused as error:
@@ -89,13 +92,12 @@ class Nova:
 
     def instances(self, host):
         """Every instance that Nova has on a host, of all projects."""
-        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", host=host)
-        return self._believed(host, tuple(map(views.instance, found)))
+        return self._believed(host, self._instances(host=host))
 
     def instance(self, id):
         """One instance, or None if Nova has none of that id (any more)."""
         try:
-            return views.instance(self._get("compute", f"/servers/{id}", "server"))
+            return views.instance(self._get("compute", f"/servers/{id}", "server", self._reading))
         except Refused as error:
             if error.status == 404:
                 return None
@@ -103,14 +105,11 @@ class Nova:
 
     def restoring(self):
         """Every instance, of all projects, that carries one of the tags of ``restore``."""
-        tagged = {"tags-any": ",".join([*restore.TAGS.values(), *restore.DONE_TAGS.values()])}
-        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", **tagged)
-        return tuple(map(views.instance, found))
+        return self._instances(**{"tags-any": ",".join([*restore.TAGS.values(), *restore.DONE_TAGS.values()])})
 
     def in_error(self):
         """Every instance, of all projects, that is in error."""
-        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", status="ERROR")
-        return tuple(map(views.instance, found))
+        return self._instances(status="ERROR")
 
     def migrations(self, host):
         """The records of all evacuations away from a host or to it, oldest first."""
@@ -242,6 +241,10 @@ class Nova:
             raise Unreachable(f"{path}: what answered is not Nova (HTTP {done.status_code} without a request id)")
         return request
 
+    def _instances(self, **filters):
+        query = {"all_tenants": "True", **filters}
+        return tuple(map(views.instance, self._list("compute", "/servers/detail", "servers", self._reading, **query)))
+
     def _migrations(self, **filters):
         return _oldest_first(map(views.migration, self._list("compute", "/os-migrations", "migrations", **filters)))
 
@@ -265,11 +268,11 @@ class Nova:
                 raise Unreachable(f"Nova can read nothing of host {host}: its cell does not answer, or it was removed")
         return found
 
-    def _list(self, service, path, key, **query):
+    def _list(self, service, path, key, version=None, **query):
         """Yield the members of a list, page after page."""
         url = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
         while url:
-            page = self._get(service, url)
+            page = self._get(service, url, version=version)
             yield from _member(page, key, url)
             url = _next_page(page, key, path)
 

@@ -138,7 +138,7 @@ def _evacuate(case, instance, why=None):
 def _refused(case, instance):
     """Why Nova will not evacuate an instance, however often it is asked, or None."""
     attempt = case.attempts.get(instance.id)
-    what = states.refused_by_flavor(instance)
+    what = states.refused_beforehand(instance)
     if what is None and attempt is not None and attempt.cause == tried.REFUSED:
         what = states.refusal(attempt.reason)
     if what is not None:

@@ -67,6 +67,7 @@ class Instance:
     :param vm_state: Nova's ``OS-EXT-STS:vm_state``
     :param task_state: Nova's ``OS-EXT-STS:task_state``, None when nothing is going on
     :param image: id of the image that it was made from, None when it boots from a volume
+    :param image_properties: those of its image that mean something to Nova, as they were then; empty in Novas before 31
     :param extra_specs: the extra specs of its flavor as they were when it was made
     :param power_state: what its guest did when nova-compute last looked: running, paused, shutdown, none, ...
     :param metadata: what its owner wrote to it
@@ -95,6 +96,7 @@ class Instance:
     fault: Optional[str] = None
     fault_cause: Optional[str] = None
     node: Optional[str] = None
+    image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,8 +79,9 @@ REFUSALS = {
     # ForbiddenWithShare, from Nova 31 on.
     "Manila shares": re.compile("Feature not supported with instances that have shares"),
 }
-# Extra specs of flavors that mean one of these in every Nova that knows them.
+# Extra specs of flavors and properties of images that mean one of these in every Nova that knows them.
 REFUSED_BY_FLAVOR = {"hw:tpm_version": "a virtual TPM"}
+REFUSED_BY_IMAGE = {"hw_tpm_version": "a virtual TPM"}
 # What Nova accepts to evacuate and cannot start, if the key manager (Barbican, by castellan) lets only the owner read
 # the key: a nova-compute does it in the engine's name.
 ENCRYPTED_VOLUME = "an encrypted volume"
@@ -126,9 +127,10 @@ def refusal(message):
     return next((what for what, said in REFUSALS.items() if said.search(message)), None)
 
 
-def refused_by_flavor(instance):
-    """What an instance has, as its flavor tells, for which Nova will refuse to evacuate it; or None."""
-    return next((what for spec, what in REFUSED_BY_FLAVOR.items() if spec in instance.extra_specs), None)
+def refused_beforehand(instance):
+    """What an instance has, as its flavor or its image tells, for which Nova will refuse to evacuate it; or None."""
+    known = ((instance.extra_specs, REFUSED_BY_FLAVOR), (instance.image_properties, REFUSED_BY_IMAGE))
+    return next((what for had, table in known for key, what in table.items() if key in had), None)
 
 
 def is_kept_from_its_key(instance):

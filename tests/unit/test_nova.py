@@ -249,6 +249,10 @@ EXPECTED = {
     [
         ({}, {}),
         ({"image": ""}, {"image": None}),
+        (
+            {"image": {"id": "image-1", "properties": {"hw_tpm_version": "2.0"}}},
+            {"image_properties": {"hw_tpm_version": "2.0"}},
+        ),
         ({"OS-EXT-AZ:availability_zone": ""}, {"zone": None}),
         ({"OS-EXT-STS:task_state": "deleting"}, {"task_state": "deleting"}),
         ({"flavor": {"original_name": "m1"}}, {"extra_specs": {}}),
@@ -280,6 +284,25 @@ def test_an_instance_reads_the_same_in_every_list(cloud, said, read):
     cloud.pages[IN_ERROR] = {"servers": [server(**said)]}
     assert nova.instances("compute-1") == nova.restoring() == nova.in_error() == (expected,)
     assert nova.instance("i1") == expected
+
+
+@pytest.mark.parametrize(
+    ("offered", "read", "changed"), [("2.100", "2.98", "2.94"), ("2.97", "2.97", "2.94"), ("2.60", "2.60", "2.60")]
+)
+def test_instances_are_read_with_what_their_images_ask_for(cloud, offered, read, changed):
+    cloud.pages["/v2.1/"]["version"]["version"] = offered
+    nova = cloud.nova()
+    cloud.pages[ON_HOST] = {
+        "servers": [server()],
+        "servers_links": [{"rel": "next", "href": "http://elsewhere/?marker=x"}],
+    }
+    cloud.pages["/v2.1/servers/detail?marker=x"] = cloud.pages[IN_ERROR] = {"servers": [server()]}
+    cloud.pages["/v2.1/servers/i1"] = {"server": server()}
+    before = len(cloud.asked)
+    nova.instances("compute-1"), nova.in_error(), nova.instance("i1")
+    assert [version for _, _, version, _ in cloud.asked[before:]] == [f"compute {read}"] * 4
+    nova.evacuate(instance())
+    assert cloud.asked[-1][2] == f"compute {changed}"
 
 
 def test_an_instance_that_is_gone_is_none(cloud):

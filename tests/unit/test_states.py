@@ -200,8 +200,8 @@ REFUSED = rows("By what Nova does not evacuate")
 
 def test_the_page_has_all_that_nova_does_not_evacuate():
     assert [row["it has"] for row in REFUSED] == [*states.REFUSALS, states.ENCRYPTED_VOLUME]
-    by_flavor = {row["extra spec"]: row["it has"] for row in REFUSED if row["extra spec"]}
-    assert by_flavor == states.REFUSED_BY_FLAVOR
+    assert {row["extra spec"]: row["it has"] for row in REFUSED if row["extra spec"]} == states.REFUSED_BY_FLAVOR
+    assert {row["image property"]: row["it has"] for row in REFUSED if row["image property"]} == states.REFUSED_BY_IMAGE
 
 
 # What Nova answers: its exceptions' msg_fmt, of Nova 21 (accelerators), 22 (vTPM), 23 to 25 (vDPA), 24 and 31 on.
@@ -244,17 +244,18 @@ def test_what_nova_refuses_for_now_only(said):
 
 
 @pytest.mark.parametrize(
-    ("specs", "what"),
+    ("specs", "properties", "what"),
     [
-        ({"hw:tpm_version": "2.0"}, "a virtual TPM"),
-        ({"hw:tpm_version": "1.2", "evacuable": "true"}, "a virtual TPM"),
-        ({"hw:tpm_model": "tpm-crb"}, None),
-        ({"accel:device_profile": "fpga"}, None),  # Nova evacuates it once every nova-compute is of Nova 22
-        ({}, None),
+        ({"hw:tpm_version": "2.0"}, {}, "a virtual TPM"),
+        ({"hw:tpm_version": "1.2", "evacuable": "true"}, {"hw_tpm_version": "1.2"}, "a virtual TPM"),
+        ({}, {"hw_tpm_version": "2.0", "hw_disk_bus": "virtio"}, "a virtual TPM"),
+        ({"hw:tpm_model": "tpm-crb"}, {"hw_tpm_model": "tpm-crb"}, None),
+        ({"accel:device_profile": "fpga"}, {}, None),  # Nova evacuates it once every nova-compute is of Nova 22
+        ({}, {}, None),
     ],
 )
-def test_what_a_flavor_tells_beforehand(specs, what):
-    assert states.refused_by_flavor(instance(extra_specs=specs)) == what
+def test_what_flavor_and_image_tell_beforehand(specs, properties, what):
+    assert states.refused_beforehand(instance(extra_specs=specs, image_properties=properties)) == what
 
 
 @pytest.mark.parametrize(
