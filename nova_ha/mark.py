@@ -32,11 +32,16 @@ def mark(service, reserve=None):
     """
     reason = service.disabled_reason
     taken = _MARK + (_RESERVE + reserve if reserve else "")
-    if service.enabled or (reason or "").startswith(_AUTOMATIC):
+    if is_enabled(service):
         return taken
     if is_marked(service) or not reason or len(taken + _DISABLED + reason) > _LONGEST:
         return None
     return taken + _DISABLED + reason
+
+
+def is_enabled(service):
+    """Whether nobody has disabled the service but perhaps Nova, which takes that back by itself."""
+    return service.enabled or (service.disabled_reason or "").startswith(_AUTOMATIC)
 
 
 def is_marked(service):
