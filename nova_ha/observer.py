@@ -146,7 +146,7 @@ class Observer:
             hosts,
             services,
             aggregates=self.aggregates(services),
-            restoring=self._restoring(hosts, instances),
+            restoring=self._restoring(hosts, instances, services),
             selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
             contested=any(map(flag.claimant, others.values())),
@@ -364,7 +364,7 @@ class Observer:
             self._whereabouts[instance] = (known, self._clock())
         return known
 
-    def _restoring(self, hosts, instances):
+    def _restoring(self, hosts, instances, services):
         """Every instance whose former state is to be restored; asked for only as long as there may be any.
 
         And before a host's flag goes: another engine may have tagged one.
@@ -372,7 +372,8 @@ class Observer:
         self._tagged = self._tagged or any(host.reported_for is not None for host in hosts)
         self._tagged = self._tagged or any(restore.wanted(i) or restore.reached(i) for i in instances)
         found = self._cloud.restoring() if self._tagged else ()
-        self._tagged = bool(found)
+        # Nova's list leaves out the instances of a cell that is away.
+        self._tagged = bool(found) or (self._tagged and bool(unread(services)))
         return found
 
     def may_find_notes(self):

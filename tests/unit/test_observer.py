@@ -373,6 +373,22 @@ def test_what_is_known_of_a_host_is_kept_while_its_cell_is_away():
     assert watch.look(flags={**BOTH, "compute-3": "yes"}).hosts[1].instances == ()  # fenced anew
 
 
+def test_notes_of_a_cell_that_is_away_are_not_forgotten():
+    """Nova's lists leave its instances out."""
+    watch = Watch()
+    watch.cloud.tagged = (instance(noted="stopped", host="compute-9"),)
+    watch.look()
+    watch.cloud.tagged = ()
+    away(watch, "compute-9")
+    for _ in range(2):
+        watch.look()
+        assert "restoring" in watch.cloud.asked
+    watch.cloud.known = Services(watch.cloud.known)
+    watch.look()
+    watch.look()
+    assert "restoring" not in watch.cloud.asked
+
+
 def test_a_host_of_which_nothing_was_ever_read_is_not_taken_for_one_that_nova_does_not_have():
     watch = Watch(service())
     away(watch, "compute-3")
