@@ -1095,7 +1095,7 @@ STORIES = [dead_host_with_all_kinds, double_failure, nobody_has_room, reserved_h
 
 
 READS = {"connect", "services", "aggregates", "instances", "instance", "restoring", "in_error", "migrations"}
-READS |= {"live_migrations", "resizes", "selection"}
+READS |= {"live_migrations", "resizes", "selection", "hypervisor_type"}
 
 
 def test_the_stories_have_every_change_that_an_engine_can_make():
