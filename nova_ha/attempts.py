@@ -12,7 +12,7 @@ from typing import NamedTuple
 from nova_ha.evidence import SETTLE
 from nova_ha.sightings import Sightings
 from nova_ha.snapshot import FAILED as ENDED_BADLY
-from nova_ha.snapshot import FINISHED, by_instance
+from nova_ha.snapshot import FINISHED, by_instance, unread
 from nova_ha.states import REBUILDING
 
 SENDING = "sending"
@@ -26,6 +26,7 @@ SPAWN = "spawn"  # the destination tried and failed
 CONFLICT = "conflict"  # something else is done with the instance just now
 FORBIDDEN = "forbidden"  # a quota or a policy of the cloud is against it
 AWAY = "away"  # the cloud did not take requests
+REFUSED = "refused"  # Nova evacuates no instance of that kind: it is not asked again
 UNKNOWN = "unknown"
 
 
@@ -47,6 +48,7 @@ BACKOFFS = {
     CONFLICT: Backoff(5, 60),
     FORBIDDEN: Backoff(60, 600),
     AWAY: Backoff(2, 30),
+    REFUSED: Backoff(0, 0),
     UNKNOWN: Backoff(5, 300),
 }
 
@@ -102,13 +104,13 @@ class Attempts(Sightings):
         """The attempt for an instance id, or None."""
         return self._attempts.get(instance)
 
-    def may_show(self, instance, now):
-        """Whether Nova may still carry out a request for an instance id that it did not answer.
+    def may_show(self, instance, now, host=None):
+        """Whether Nova may still carry out a request for an instance id, on that host, that it did not answer.
 
         What it has of it while it hangs, it does when it goes on: at the same moment in which it answers us again.
         """
         attempt = self._attempts.get(instance)
-        return attempt is not None and attempt.outcome == UNCLEAR and self.answering_for(now) < attempt.settle
+        return attempt is not None and attempt.outcome == UNCLEAR and self.answering_for(now, host) < attempt.settle
 
     def open(self, now):
         """The ids of the instances whose request is under way, or may still show to have been taken."""
@@ -213,6 +215,7 @@ class Attempts(Sightings):
         """
         candidates = {name for name, service in services.items() if service.up and service.enabled}
         expected = {name for name, service in services.items() if service.enabled and not service.forced_down}
+        expected |= unread(services)
         self.sees_services(services, now)
         if self._candidates is not None and candidates - self._candidates:
             for instance, attempt in self._attempts.items():

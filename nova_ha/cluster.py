@@ -244,7 +244,7 @@ class Cluster:
         :param hosts: the cluster's names of them
         :raises ClusterError: Pacemaker does not answer
         """
-        wanted = " or ".join(f"@uname={_literal(host)}" for host in sorted(hosts))
+        wanted = " or ".join(f"@uname={literal(host)}" for host in sorted(hosts))
         found = set()
         for node in self._query(f"/cib/status/node_state[{wanted}]"):
             off = [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]

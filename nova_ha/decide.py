@@ -13,6 +13,9 @@ from nova_ha.attempts import MANY
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
+# Seconds that the database of a cell may be away before an operator is told of each flagged host there.
+UNREAD_PATIENCE = 60.0
+
 
 def claims(flags, own, others, held):
     """Which hosts to take up.
@@ -56,7 +59,8 @@ def steps(world, attempts, rules, window, now):
     taken |= {mark.reserve(host.service) for host in world.hosts if host.service}
     for host in world.hosts:
         if host.problem is not None:
-            others.append(Wait(host.name, host.problem, alarm=True))
+            passes = host.unread_for is not None and host.unread_for < UNREAD_PATIENCE
+            others.append(Wait(host.name, host.problem, alarm=not passes))
         elif host.flag in flag.OVER:
             # An instance that two hosts have to do with is healed once.
             others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]
@@ -109,7 +113,13 @@ def _recover(case, taken):
     if not all(isinstance(step, Leave) for step in found):
         return in_place.steps(case, found) or found
     waits = unsettled(case) or double_failure.not_yet(case) or _arriving(case)
-    return found + (waits or [Close(host.name, "no instance is left to recover")])
+    return found + (waits or [Close(host.name, "no instance is left to recover" + _told(found))])
+
+
+def _told(left):
+    """Which instances stay though nobody wished it: the last word on the host that reaches an operator."""
+    ids = [step.instance.id for step in left if step.alarm]
+    return f"; Nova does not evacuate {', '.join(ids)}" if ids else ""
 
 
 def _not_too_early(case, step):

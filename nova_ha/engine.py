@@ -14,7 +14,7 @@ import time
 
 from nova_ha import attempts as tried
 from nova_ha import cluster as pacemaker
-from nova_ha import decide, deeds, flag, mark, nova, sending, turns, unfenced, unflagged
+from nova_ha import decide, deeds, flag, mark, nova, sending, snapshot, turns, unfenced, unflagged
 from nova_ha.claims import Claims
 from nova_ha.errands import FRESH, Errands
 from nova_ha.observer import Observer
@@ -209,18 +209,22 @@ class Engine:
         flags = self._claims.flags
         services = self._observer.services()
         names = self._observer.nova_names(flags, services)
+        unread = self._observer.unread_names(flags, services)
         self._claims.meets(names, {host for host, name in names.items() if services[name].forced_down})
         standing = {names[host]: flags[host] for host in names if flag.is_dead(flags[host])}
         for host, service in services.items():
             if host in standing and service.forced_down and mark.is_marked(service):
                 standing[host] = flag.GO  # fenced once more while it is recovered: that goes on
-        held = self._rules.guard.held(standing, frozenset(services), self._observer.aggregates(services))
+        # Those of which Nova can read nothing count as well: among the dead, and among all.
+        standing.update({name: flags[host] for host, name in unread.items() if flag.is_dead(flags[host])})
+        every = frozenset(services).union(snapshot.unread(services))
+        held = self._rules.guard.held(standing, every, self._observer.aggregates(services))
         fresh = services
         steps = decide.claims(
             flags,
             self._claims.own,
             self._claims.rivals(self._resource),
-            {host: held[name] for host, name in names.items() if name in held},
+            {host: held[name] for host, name in {**names, **unread}.items() if name in held},
         )
         # Held or not, it is dead: nothing is to be sent there, and what is under way to it goes elsewhere.
         for host, name in names.items():

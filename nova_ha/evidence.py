@@ -10,10 +10,10 @@ straight to the database, also while the bus is away.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Optional
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Request, Requests, Service
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Request, Requests, Service, unread
 
 # Seconds after a lost or accepted request in which its record must have shown, or it never took effect; and in which,
 # the bus being at work, whoever has a message begins with it. Nova writes the record while it answers, and connects to a
@@ -65,6 +65,7 @@ class Evidence:
     def __init__(self) -> None:
         self._answered_at = float("-inf")  # when Nova's API last told of services
         self._answering_since = float("-inf")  # since when it has done so without a break
+        self._unread: dict[str, float] = {}  # host -> when Nova could not read its service last: its cell has been away
         self._newest_report = ""  # Nova's time of the newest report of any host
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since: float | None = None  # since when reports have come all the time
@@ -75,17 +76,18 @@ class Evidence:
         self._claimed: dict[str, tuple[frozenset[str], float]] = {}
         self._fates: dict[str, Fate] = {}  # id of a request -> its fate, where that is for good
 
-    def sees_reports(self, services: Iterable[Service], now: float) -> None:
+    def sees_reports(self, services: Mapping[str, Service], now: float) -> None:
         """Learn since when Nova's API, and message bus and conductor, have been at work.
 
-        :param services: of all compute hosts. Only of those that Nova has up is the time that of a report: it moves with
-            every change of a service
+        :param services: of all compute hosts, by Nova's names of them. Only of those that Nova has up is the time that of
+            a report: it moves with every change of a service
         """
         looked = now - self._answered_at <= SILENCE
         if not looked:
             self._answering_since = now
         self._answered_at = now
-        newest = max((s.last_report or "" for s in services if s.up), default="")
+        self._unread.update(dict.fromkeys(unread(services), now))
+        newest = max((s.last_report or "" for s in services.values() if s.up), default="")
         # What nobody looked at, because Nova's API was away, say, tells nothing.
         silent = now - self._reported_at > BREAK or not looked
         if newest <= self._newest_report:
@@ -107,13 +109,18 @@ class Evidence:
                 earlier = [each for each in self._standstills.get(host, []) if each.began != newest]
                 self._standstills[host] = [*earlier[-9:], Break(newest, self._newest_report)]
 
-    def answering_for(self, now: float) -> float:
-        """For how many seconds Nova's API has answered without a break."""
-        return now - self._answering_since
+    def answering_for(self, now: float, host: str | None = None) -> float:
+        """For how many seconds Nova's API has answered without a break, and been able to read a host's service."""
+        return now - max(self._answering_since, self._unread.get(host or "", float("-inf")))
 
-    def at_work_for(self, now: float) -> float:
-        """For how many seconds Nova's API, conductor and message bus have been seen at work without a break."""
-        return now - self._working_since if self._working_since is not None else 0.0
+    def at_work_for(self, now: float, host: str) -> float:
+        """For how many seconds Nova's API, conductor and message bus have been seen at work for a host without a break.
+
+        Other cells' reports tell nothing of the conductor of one whose database is away.
+        """
+        if self._working_since is None:
+            return 0.0
+        return now - max(self._working_since, self._unread.get(host, float("-inf")))
 
     def fates(self, known: Requests, source: str, dead: frozenset[str], now: float) -> list[Fate]:
         """What is to be reckoned with of each request for an instance.
@@ -130,10 +137,10 @@ class Evidence:
                 if claims:
                     self._claimed.setdefault(request.id, (claims, now))
                 claims -= self._claimed.get(request.id, _UNCLAIMED)[0]
-            found.append(self._fate(request, dead, now))
+            found.append(self._fate(request, dead, self.at_work_for(now, source), now))
         return found
 
-    def _fate(self, request: Request, dead: frozenset[str], now: float) -> Fate:
+    def _fate(self, request: Request, dead: frozenset[str], at_work: float, now: float) -> Fate:
         stage = request.stage
         if stage == OVER:
             return GONE
@@ -153,7 +160,7 @@ class Evidence:
         claimed, claimed_at = self._claimed.get(request.id, _UNCLAIMED)
         # Of one that was sent, Nova tells since when; of one at the scheduler, only the claim shows that it has answered.
         resting = self._sent_for(request) if stage == SENT else 0.0
-        at_rest = min(self.at_work_for(now), max(resting, now - claimed_at)) >= SETTLE
+        at_rest = min(at_work, max(resting, now - claimed_at)) >= SETTLE
         if claimed and stage != QUEUED:
             if claimed <= dead:
                 return Fate(stage == SCHEDULING and not at_rest, queued_at=claimed)
@@ -161,7 +168,7 @@ class Evidence:
             if at_rest and len(claimed) == 1:
                 return self._for_good(request, Fate(False, min(claimed), claimed))
             return Fate(True, queued_at=claimed)
-        if self.at_work_for(now) < SETTLE or stage == SENT:
+        if at_work < SETTLE or stage == SENT:
             return Fate(True, untold=True)
         if stage == QUEUED and self._break is not None and self._break.ended > request.at:
             return self._for_good(request, GONE)  # with the bus, or it would have been begun with since
@@ -192,6 +199,7 @@ class Evidence:
         self._fates.clear()
         self._claimed.clear()
         self._standstills.clear()
+        self._unread.clear()
 
 
 def _seconds(earlier: str, later: str) -> float:

@@ -8,7 +8,7 @@ Whatever becomes of it, the host is fenced and flagged, and the engine does the 
 import os
 import signal
 
-from nova_ha import hostnames
+from nova_ha import hostnames, snapshot
 
 # Seconds for all of it: imports, the name look-ups, Keystone, Nova.
 LIMIT = 3
@@ -17,7 +17,7 @@ _DONE = b"done"
 
 
 class NoService(Exception):
-    """Nova has no service of the host."""
+    """Nova has no service of the host, or can read nothing of it."""
 
 
 def attempt(host, domain, parameters, limit=LIMIT):
@@ -85,9 +85,12 @@ def _cloud(parameters):
 def _force_down(nova, host, domain):
     nova.connect()
     services = nova.services()
-    name = hostnames.resolve(host, services, domain)
+    unread = snapshot.unread(services)
+    name = hostnames.resolve(host, [*services, *unread], domain)
     if name is None:
         raise NoService(f"Nova has no nova-compute service of {host}")
+    if name in unread:
+        raise NoService(f"Nova can read nothing of {host}: the database of its cell does not answer")
     if not services[name].forced_down:
         # No more than this: that the host is disabled carries the engine's mark, which is the engine's to write.
         nova.force_down(services[name], True)

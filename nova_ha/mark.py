@@ -15,22 +15,33 @@ _PATTERN = re.compile(f"{_MARK}(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?:{_DISABLED}(
 # Nova's column.
 _LONGEST = 255
 
+# How a reason begins for which nova-compute disabled its own service (libvirt was away: DISABLE_PREFIX in Nova's
+# nova/virt/libvirt/driver.py). It enables the service again only where such a reason stands when libvirt is back: at
+# its start our mark does, so that nobody would.
+_AUTOMATIC = "AUTO: "
+
 
 def mark(service, reserve=None):
     """The reason to disable a service with, or None if it should be left as it is.
 
     Left as it is: one that carries the mark already, and one that an operator had disabled in a way that the
-    mark could not give back: without a reason, or with one too long to be carried.
+    mark could not give back: without a reason, or with one too long to be carried. One that nova-compute disabled
+    by itself counts as enabled.
 
     :param reserve: Nova's name of the reserved host that takes this one's place, if any
     """
     reason = service.disabled_reason
     taken = _MARK + (_RESERVE + reserve if reserve else "")
-    if service.enabled:
+    if is_enabled(service):
         return taken
     if is_marked(service) or not reason or len(taken + _DISABLED + reason) > _LONGEST:
         return None
     return taken + _DISABLED + reason
+
+
+def is_enabled(service):
+    """Whether nobody has disabled the service but perhaps Nova, which takes that back by itself."""
+    return service.enabled or (service.disabled_reason or "").startswith(_AUTOMATIC)
 
 
 def is_marked(service):
@@ -40,7 +51,8 @@ def is_marked(service):
 
 def reason_before(service):
     """The reason for which an operator had disabled a marked service, or None if it had been enabled."""
-    return _part(service, "before")
+    before = _part(service, "before")
+    return None if (before or "").startswith(_AUTOMATIC) else before
 
 
 def reserve(service):

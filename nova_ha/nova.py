@@ -15,13 +15,18 @@ import urllib.parse
 from nova_ha import policy, restore, views
 from nova_ha.access import Access
 from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
-from nova_ha.snapshot import Requests
+from nova_ha.snapshot import Requests, Services
 
 __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
 
 # 2.59 pages os-migrations (and 2.53 names services by UUID); from 2.95 on Nova leaves evacuated instances stopped.
 OLDEST_MICROVERSION = (2, 59)
 NEWEST_MICROVERSION = (2, 94)
+# Reading instances changes nothing: from 2.98 on, Nova tells what their images ask for.
+_INSTANCES_MICROVERSION = (2, 98)
+
+# The newest that tells of hypervisors without asking each of them on the message bus for its uptime.
+_HYPERVISORS_MICROVERSION = (2, 87)
 
 # Actions on an instance that are read: an evacuation that is still going on is among the newest.
 _ACTIONS = 20
@@ -51,7 +56,8 @@ class Nova:
 
     def __init__(self, session, interface, region=None, who="the configured user"):
         self._access = Access(session, interface, region, who)
-        self._microversion = None  # Nova's oldest, until connected
+        self._version = None  # the microversion; Nova's oldest, until connected
+        self._reading = None  # the one in which instances are read
         self._providers = {}  # Placement's id of a compute host -> Nova's name of it
 
     def connect(self):
@@ -68,8 +74,7 @@ class Nova:
         version = tuple(int(part) for part in newest.split(".")) if newest else (2, 1)
         if version < OLDEST_MICROVERSION:
             raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
-        version = min(version, NEWEST_MICROVERSION)
-        self._microversion = f"{version[0]}.{version[1]}"
+        self._version, self._reading = min(version, NEWEST_MICROVERSION), min(version, _INSTANCES_MICROVERSION)
         try:
             return self.services()
         except Refused as error:
@@ -80,9 +85,11 @@ class Nova:
     # Reading
 
     def services(self):
-        """All nova-compute services, as ``{Nova's host name: Service}``."""
+        """All nova-compute services, as ``snapshot.Services``: a cell whose database is away holds up no other."""
         found = self._get("compute", "/os-services?binary=nova-compute", "services")
-        return {service.host: service for service in map(views.service, found)}
+        known = [views.service(body) for body in found if not views.is_unread(body)]
+        unread = [_member(body, "host", "/os-services") for body in found if views.is_unread(body)]
+        return Services({service.host: service for service in known}, unread)
 
     def aggregates(self):
         """All host aggregates, as ``{name: frozenset of Nova's host names}``."""
@@ -91,13 +98,12 @@ class Nova:
 
     def instances(self, host):
         """Every instance that Nova has on a host, of all projects."""
-        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", host=host)
-        return self._believed(host, tuple(map(views.instance, found)))
+        return self._believed(host, self._instances(host=host))
 
     def instance(self, id):
         """One instance, or None if Nova has none of that id (any more)."""
         try:
-            return views.instance(self._get("compute", f"/servers/{id}", "server"))
+            return views.instance(self._get("compute", f"/servers/{id}", "server", self._reading))
         except Refused as error:
             if error.status == 404:
                 return None
@@ -105,14 +111,11 @@ class Nova:
 
     def restoring(self):
         """Every instance, of all projects, that carries one of the tags of ``restore``."""
-        tagged = {"tags-any": ",".join([*restore.TAGS.values(), *restore.DONE_TAGS.values()])}
-        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", **tagged)
-        return tuple(map(views.instance, found))
+        return self._instances(**{"tags-any": ",".join([*restore.TAGS.values(), *restore.DONE_TAGS.values()])})
 
     def in_error(self):
         """Every instance, of all projects, that is in error."""
-        found = self._list("compute", "/servers/detail", "servers", all_tenants="True", status="ERROR")
-        return tuple(map(views.instance, found))
+        return self._instances(status="ERROR")
 
     def migrations(self, host):
         """The records of all evacuations away from a host or to it, oldest first."""
@@ -169,17 +172,34 @@ class Nova:
         ended = (record for record in found if record["migration_type"] in _RESIZES)
         return tuple(record for record in _oldest_first(map(views.migration, ended)) if record.destination == host)
 
+    def hypervisor_type(self, host, node):
+        """What a host's nova-compute drives, as ``QEMU`` or ``ironic``; None if Nova does not know.
+
+        :param node: name of a hypervisor of the host, by which Nova finds it
+        """
+        url = f"/os-hypervisors/detail?hypervisor_hostname_pattern={_quoted(node)}"
+        version = min(self._version, _HYPERVISORS_MICROVERSION)
+        try:
+            found = self._get("compute", url, "hypervisors", version)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return next((each["hypervisor_type"] for each in found if each["service"]["host"] == host), None)
+
     def selection(self, tag):
-        """Which flavors and images the operators have marked: three lists, however many instances there are.
+        """Which flavors and images the operators have marked: five lists, however many instances there are.
+
+        What Glance does not tell, for whatever reason, is left open: Nova alone is enough to recover the rest.
 
         :param tag: extra spec of flavors, property or tag of images, by which they do
         """
         flavors = self._list("compute", "/flavors/detail", "flavors", is_public="None")
         tagged = any(policy.is_tagged(flavor.get("extra_specs", {}), tag) for flavor in flavors)
-        images = set()
-        for chosen in ({tag: "true"}, {"tag": tag}):
-            images.update(image["id"] for image in self._list("image", "/v2/images", "images", **chosen))
-        return policy.Selection(tagged, frozenset(images))
+        try:
+            return policy.Selection(tagged, self._marked_images(tag))
+        except CloudError as error:
+            return policy.Selection(tagged, None, str(error))
 
     # Changing a service
 
@@ -256,8 +276,20 @@ class Nova:
             raise Unreachable(f"{path}: what answered is not Nova (HTTP {done.status_code} without a request id)")
         return request
 
+    def _instances(self, **filters):
+        query = {"all_tenants": "True", **filters}
+        return tuple(map(views.instance, self._list("compute", "/servers/detail", "servers", self._reading, **query)))
+
     def _migrations(self, **filters):
         return _oldest_first(map(views.migration, self._list("compute", "/os-migrations", "migrations", **filters)))
+
+    def _marked_images(self, tag):
+        """The ids of the images that carry a tag, or a property of that name that is ``true``; also of hidden ones."""
+        found = set()
+        # Glance leaves out the images that operators hide, as they do with old ones, unless it is asked for those.
+        for chosen, hidden in itertools.product(({tag: "true"}, {"tag": tag}), ({}, {"os_hidden": "true"})):
+            found.update(image["id"] for image in self._list("image", "/v2/images", "images", **chosen, **hidden))
+        return frozenset(found)
 
     def _believed(self, host, found):
         """What a list says of a host, once it is sure that it comes from the host's cell.
@@ -271,24 +303,25 @@ class Nova:
                 raise Unreachable(f"Nova can read nothing of host {host}: its cell does not answer, or it was removed")
         return found
 
-    def _list(self, service, path, key, **query):
+    def _list(self, service, path, key, version=None, **query):
         """Yield the members of a list, page after page."""
         url = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
         while url:
-            page = self._get(service, url)
+            page = self._get(service, url, version=version)
             yield from _member(page, key, url)
             url = _next_page(page, key, path)
 
-    def _get(self, service, url, key=None):
-        done = self._request(service, "GET", url)
+    def _get(self, service, url, key=None, version=None):
+        done = self._request(service, "GET", url, version=version)
         try:
             body = done.json()
         except ValueError as error:
             raise Unreachable(f"{url}: what answered is not OpenStack: {done.text[:60]!r}") from error
         return body if key is None else _member(body, key, url)
 
-    def _request(self, service, method, url, body=None):
-        microversion = self._microversion if service == "compute" else None
+    def _request(self, service, method, url, body=None, version=None):
+        version = version or self._version
+        microversion = "{}.{}".format(*version) if service == "compute" and version else None
         return self._access.request(service, method, url, body, microversion)
 
 

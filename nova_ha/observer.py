@@ -9,13 +9,15 @@ from collections.abc import Collection
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, states
 from nova_ha.answers import CloudError
 from nova_ha.cluster import Cluster
-from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, unfinished
+from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, unfinished, unread
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
 
 # Seconds for which what flavors, images and aggregates say is held to be known.
 SETTINGS_AGE = 60.0
+# And for which it is left at that that Glance has never told which images select instances.
+SELECTION_AGE = 10.0
 
 # Seconds for which what was asked for an instance is held to be known.
 REQUESTS_AGE = 10.0
@@ -24,6 +26,19 @@ REQUESTS_AGE = 10.0
 # arrive within that time. And seconds after which the answer is asked for again.
 ABSENCE = 5.0
 WHEREABOUTS_AGE = 10.0
+
+_UNREADABLE = (
+    "Nova can read nothing of this host: the database of its cell does not answer. Its recovery waits for that; the"
+    " hosts of other cells do not"
+)
+
+# What nova-compute may drive whose guests Nova cannot evacuate, by the type of hypervisor: the drivers without the
+# capability supports_evacuate in Nova's nova/virt. An evacuation is accepted, and sets the instance to error.
+_NOT_EVACUATED = {"ironic": "bare metal (ironic)", "VMware vCenter Server": "a vCenter"}
+_REFUSED = (
+    "its nova-compute drives {}, which Nova cannot evacuate: nothing of it is evacuated. Once nova-compute runs again,"
+    " set the flag to no: then the service is put back"
+)
 
 
 class Observer:
@@ -47,13 +62,16 @@ class Observer:
         self._world = None
         self._read_at = 0.0
         self._settings = {}  # what is kept for SETTINGS_AGE: name -> (value, when it was read)
+        self._images = {}  # tag -> the images that select instances by it, as Glance named them last
         self._unmoved = {}  # host -> the flag under which it was seen to have no unfinished live migration
         self._flagged = {}  # host -> (its flag, since when)
+        self._unread = {}  # host -> since when Nova has not been able to read its service
         self._reported = {}  # recovered host -> since when it has reported
         self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
         self._requests = {}  # instance id -> what was asked for it
         self._stopped = {}  # host -> since when the cluster's records prove that its nova-compute does not run
         self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
+        self._hypervisors = {}  # host -> what its nova-compute drives, None if that is not known
         self._tagged = True  # whether there may be instances whose state is to be restored
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
         self._broken_now = {}  # the same, as far as this look has come
@@ -67,7 +85,7 @@ class Observer:
         self._tag = tag
 
     def services(self):
-        """All nova-compute services, by Nova's host name.
+        """All nova-compute services, as ``snapshot.Services``.
 
         :raises nova.CloudError: they cannot be read
         """
@@ -83,16 +101,30 @@ class Observer:
         return self._kept("aggregates", self._cloud.aggregates)
 
     def nova_names(self, hosts, services):
-        """Nova's names of some of the cluster's hosts, as ``{cluster's name: Nova's name}``; without unknown ones."""
+        """Nova's names of some of the cluster's hosts, as ``{cluster's name: Nova's name}``.
+
+        Without those that Nova does not know, or can read nothing of.
+        """
+        return self._names(hosts, services, services)
+
+    def unread_names(self, hosts, services):
+        """The same of those hosts of which Nova can read nothing just now."""
+        return self._names(hosts, services, unread(services))
+
+    def _names(self, hosts, services, wanted):
         found = {}
         for host in hosts:
             try:
-                name = hostnames.resolve(host, services, self._domain)
+                name = self._resolve(host, services)
             except hostnames.AmbiguousName:
                 continue
-            if name is not None:
+            if name in wanted:
                 found[host] = name
         return found
+
+    def _resolve(self, host, services):
+        """Nova's name of a host, whether Nova can read its service or not, or None."""
+        return hostnames.resolve(host, [*services, *unread(services)], self._domain)
 
     def look(self, flags, services=None, others=None, inherited=frozenset()):
         """The world as it is now.
@@ -123,7 +155,7 @@ class Observer:
             hosts,
             services,
             aggregates=self.aggregates(services),
-            restoring=self._restoring(hosts, instances),
+            restoring=self._restoring(hosts, instances, services),
             selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
             contested=any(map(flag.claimant, others.values())),
@@ -176,24 +208,32 @@ class Observer:
 
         One request a host instead of one for each page of its instances. It may only be used to find that there is
         nothing to do: whoever would act on it must ``look`` first.
-
-        :raises nova.CloudError: it cannot be read
         """
         if self._world is None or self._clock() - self._read_at > GLANCE_AGE or self._tagged:
+            return None
+        if any(host.problem is not None for host in self._world.hosts):
             return None
         if {host.name: host.flag for host in self._world.hosts} != flags or flag.OVER & set(flags.values()):
             return None
         if not self._world.candidates or not all(host.instances for host in self._world.hosts):
             return None
-        return dataclasses.replace(self._world, hosts=tuple(self._each(self._with_new_records, self._world.hosts)))
+        try:
+            return dataclasses.replace(self._world, hosts=tuple(self._each(self._with_new_records, self._world.hosts)))
+        except CloudError:
+            return None  # one cell may be away: a look tells which hosts that concerns
 
     def _selection(self):
+        """What selects instances; while Glance does not answer, the images that it named last."""
         tag = self._tag
-        return self._kept(("selection", tag), lambda: self._cloud.selection(tag))
+        age = SETTINGS_AGE if tag in self._images else SELECTION_AGE
+        found = self._kept(("selection", tag), lambda: self._cloud.selection(tag), age)
+        if found.images is not None:
+            self._images[tag] = found.images
+        return dataclasses.replace(found, images=self._images.get(tag))
 
-    def _kept(self, name, read):
+    def _kept(self, name, read, age=SETTINGS_AGE):
         value, read_at = self._settings.get(name, (None, None))
-        if read_at is None or self._clock() - read_at > SETTINGS_AGE:
+        if read_at is None or self._clock() - read_at > age:
             value = read()
             self._settings[name] = (value, self._clock())
         return value
@@ -202,9 +242,13 @@ class Observer:
 
     def _host(self, name, value, services, inherited):
         try:
-            service = services.get(hostnames.resolve(name, services, self._domain))
+            known_as = self._resolve(name, services)
         except hostnames.AmbiguousName as error:
             return Host(name, value, problem=str(error))
+        if known_as in unread(services):
+            return self._unreadable(name, value)
+        self._unread.pop(name, None)
+        service = services.get(known_as)
         if service is None:
             return Host(name, value)
         flagged_for = self._clock() - self._flagged[name][1]
@@ -218,6 +262,9 @@ class Observer:
             return found
         evacuations, arrivals = self._records(service.host)
         instances = self._cloud.instances(service.host)
+        kind = self._hypervisor_type(service.host, instances)
+        if kind in _NOT_EVACUATED:
+            return dataclasses.replace(found, problem=_REFUSED.format(_NOT_EVACUATED[kind]))
         moving = any(instance.task_state in states.MIGRATING for instance in instances)
         resized = any(instance.vm_state == "resized" or states.is_found_there(instance) for instance in instances)
         found = dataclasses.replace(
@@ -230,6 +277,27 @@ class Observer:
         )
         present = {instance.id for instance in instances}
         return self._with_whereabouts(found, [r for r in unfinished(evacuations) if r.instance not in present])
+
+    def _hypervisor_type(self, host, instances):
+        """What a host's nova-compute drives, asked for once a host; None where Nova does not say, for any reason."""
+        node = next((instance.node for instance in instances if instance.node is not None), None)
+        if host not in self._hypervisors and node is not None:
+            try:
+                self._hypervisors[host] = self._cloud.hypervisor_type(host, node)
+            except CloudError:
+                self._hypervisors[host] = None
+        return self._hypervisors.get(host)
+
+    def _unreadable(self, name, value):
+        """A host of which Nova can read nothing just now: what was last seen of it under the same flag.
+
+        Nothing is done about it. But what has been asked for its instances must not be forgotten.
+        """
+        former = next((host for host in self._world.hosts if host.name == name), None) if self._world else None
+        if former is None or former.flag != value:
+            former = Host(name, value)
+        now = self._clock()
+        return dataclasses.replace(former, problem=_UNREADABLE, unread_for=now - self._unread.setdefault(name, now))
 
     def _live_migrations(self, host, moving):
         """The unfinished live migrations of a dead host: read until there are none, for none begins any more."""
@@ -317,6 +385,7 @@ class Observer:
         self._first_report = {host: first for host, first in self._first_report.items() if host in recovered}
         self._reported = {host: since for host, since in self._reported.items() if host in recovered}
         self._well = {host: known for host, known in self._well.items() if host in recovered}
+        self._unread = {host: since for host, since in self._unread.items() if host in flags}
 
     def _records(self, host):
         """The records of the evacuations away from a host, and of those to it."""
@@ -342,7 +411,7 @@ class Observer:
             self._whereabouts[instance] = (known, self._clock())
         return known
 
-    def _restoring(self, hosts, instances):
+    def _restoring(self, hosts, instances, services):
         """Every instance whose former state is to be restored; asked for only as long as there may be any.
 
         And before a host's flag goes: another engine may have tagged one.
@@ -350,7 +419,8 @@ class Observer:
         self._tagged = self._tagged or any(host.reported_for is not None for host in hosts)
         self._tagged = self._tagged or any(restore.wanted(i) or restore.reached(i) for i in instances)
         found = self._cloud.restoring() if self._tagged else ()
-        self._tagged = bool(found)
+        # Nova's list leaves out the instances of a cell that is away.
+        self._tagged = bool(found) or (self._tagged and bool(unread(services)))
         return found
 
     def may_find_notes(self):
@@ -363,6 +433,7 @@ class Observer:
     def forget(self):
         """There is no flag any more: nothing that was seen is of use for the next one."""
         self._absent.clear()
+        self._hypervisors.clear()
         self._unmoved.clear()
         self._whereabouts.clear()
 

@@ -4,7 +4,7 @@
 import logging
 
 from nova_ha import attempts as tried
-from nova_ha import nova
+from nova_ha import nova, states
 from nova_ha.errands import NotSent
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Heal, MakeReady, Restore
 
@@ -72,7 +72,8 @@ class Outcomes:
             self._attempts.unclear(instance, now, f"no clear answer: {error}")
             self._pace.unanswered()
         else:
-            self._attempts.failed(instance, now, str(error), cause(error))
+            for_ever = evacuation and isinstance(error, nova.Refused) and states.refusal(str(error))
+            self._attempts.failed(instance, now, str(error), tried.REFUSED if for_ever else cause(error))
 
     def _done(self, step, answer):
         instance, now = step.instance.id, self._clock()

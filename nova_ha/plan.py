@@ -23,7 +23,7 @@ import collections
 import dataclasses
 import math
 
-from nova_ha import config, decide, flag, sending
+from nova_ha import config, decide, flag, sending, snapshot
 from nova_ha.account import doing
 from nova_ha.attempts import Attempts
 from nova_ha.observer import Observer
@@ -115,6 +115,7 @@ class Reader:
     _READS = frozenset(
         {
             "aggregates",
+            "hypervisor_type",
             "in_error",
             "instance",
             "instances",
@@ -133,9 +134,8 @@ class Reader:
     def services(self):
         """As ``nova.Nova.services``, with the steps done."""
         services = self._cloud.services()
-        for step in self._done:
-            services = {**services, step.service.host: _after(step)}
-        return services
+        changed = {step.service.host: _after(step) for step in self._done}
+        return snapshot.Services({**services, **changed}, snapshot.unread(services))
 
     def __getattr__(self, name):
         if name not in self._READS:
@@ -172,7 +172,8 @@ def _held(host, standing, world, rules):
     """What the mass failure guard would say if these flags stood, as steps."""
     names = {other.name: other.service.host for other in world.hosts if other.service}
     in_nova = {name: standing[other] for other, name in names.items()}
-    held = rules.guard.held(in_nova, frozenset(world.services), world.aggregates)
+    every = frozenset(world.services).union(snapshot.unread(world.services))
+    held = rules.guard.held(in_nova, every, world.aggregates)
     why = held.get(names.get(host))
     return decide.claims({host: standing[host]}, {}, frozenset(), {host: why}) if why else []
 

@@ -9,6 +9,7 @@ order of ``Policy.verdict``; docs/policy.md tells it to operators.
 
 import dataclasses
 import fnmatch
+from typing import Optional
 
 TAG = "evacuable"
 METADATA_KEY = "evacuable"
@@ -30,19 +31,25 @@ class Selection:
     """What the cloud's flavors and images carry.
 
     :param flavors_tagged: whether any flavor carries the tag
-    :param images: ids of the images that carry it
+    :param images: ids of the images that carry it; None if Glance has never told
+    :param problem: why Glance does not tell now, None if it does
     """
 
     flavors_tagged: bool = False
-    images: frozenset = frozenset()
+    images: Optional[frozenset] = frozenset()
+    problem: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Whether an instance is recovered; ``reason`` is for people, in both cases."""
+    """Whether an instance is recovered; ``reason`` is for people, in any case.
+
+    :param known: whether that is certain: if not, it is to be asked for again
+    """
 
     recover: bool
     reason: str
+    known: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +113,7 @@ class Policy:
             return found
         shown = written if len(written) <= _SHOWN else written[:_SHOWN] + "..."
         remark = f"its metadata {self.metadata_key}={shown!r} is neither true nor false: ignored"
-        return Verdict(found.recover, f"{found.reason} ({remark})")
+        return dataclasses.replace(found, reason=f"{found.reason} ({remark})")
 
     def _skipped(self, instance, aggregates):
         """Which of the skip lists names the instance, or None."""
@@ -140,6 +147,8 @@ class Policy:
 
     def _selected(self, instance, selection):
         """What the tags of flavors and images say of it."""
+        if selection.images is None and not is_tagged(instance.extra_specs, self.tag):
+            return self._selected_without_images(instance, selection)
         if not selection.flavors_tagged and not selection.images:
             return Verdict(True, f"no flavor and no image carries {self.tag}, so every instance is recovered")
         if is_tagged(instance.extra_specs, self.tag):
@@ -147,6 +156,15 @@ class Policy:
         if instance.image in selection.images:
             return Verdict(True, f"its image carries {self.tag}")
         return Verdict(False, f"neither its flavor nor its image carries {self.tag}=true")
+
+    def _selected_without_images(self, instance, selection):
+        """What can be said of an instance without the tag on its flavor while nobody knows which images carry it."""
+        if instance.image is not None:
+            reason = f"whether its image carries {self.tag} is not known while Glance does not answer"
+            return Verdict(False, f"{reason}: {selection.problem}", known=False)
+        if selection.flavors_tagged:
+            return Verdict(False, f"it has no image, and its flavor does not carry {self.tag}=true")
+        return Verdict(True, f"it has no image, and no flavor carries {self.tag}")
 
 
 def _wish(written):

@@ -12,6 +12,13 @@ from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeRe
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
 
+# Evacuations after which it is believed that no host may read the key of an instance's encrypted volume: the key
+# manager may refuse one host for a moment, or for that host's configuration.
+KEY_ATTEMPTS = 3
+
+# Seconds that Glance is given to say which images select instances, before an operator is told.
+SELECTION_PATIENCE = 60
+
 # Seconds after which a resize that its former host does not confirm is given up, though that host reads up.
 CONFIRMATION_PATIENCE = 180
 
@@ -69,8 +76,14 @@ def instance_step(case, instance):
         return Delete(case.host.name, treatment.why, instance)
     if treatment.do == states.HOLD:
         return case.wait(treatment.why, instance, alarm=True)
+    if not verdict.known:
+        late = case.attempts.pending(instance.id, case.now) >= SELECTION_PATIENCE
+        return case.wait(verdict.reason, instance, alarm=late)
     if not verdict.recover:
         return _left(case, instance, verdict.reason)
+    refused = _refused(case, instance)
+    if refused:
+        return _left(case, instance, refused, alarm=True)
     moving = _being_migrated(case, instance)
     if moving:
         return moving
@@ -86,9 +99,10 @@ def instance_step(case, instance):
             reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
             return Defuse(case.host.name, reason, instance)
         # No flagged host comes back by itself before it is recovered.
-        for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(case.world.services)
+        every = {*case.world.services, *snapshot.unread(case.world.services)}
+        for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
         return case.wait("no compute host is up and enabled that could take it", instance, alarm=for_ever)
-    if case.attempts.may_show(instance.id, case.now):
+    if case.attempts.may_show(instance.id, case.now, instance.host):
         attempt = case.attempts.get(instance.id)
         reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
         return case.wait(reason, instance, alarm=case.now - attempt.until >= case.rules.stuck_after)
@@ -120,7 +134,24 @@ def _evacuate(case, instance, why=None):
     return Evacuate(case.host.name, reason, instance, records[-1].id if records else 0, destination)
 
 
-def _left(case, instance, why):
+def _refused(case, instance):
+    """Why Nova will not evacuate an instance, however often it is asked, or None."""
+    attempt = case.attempts.get(instance.id)
+    what = states.refused_beforehand(instance)
+    if what is None and attempt is not None and attempt.cause == tried.REFUSED:
+        what = states.refusal(attempt.reason)
+    if what is not None:
+        return f"Nova does not evacuate an instance with {what}: it stays, and can start here when the host is back"
+    failures = sum(record.status in FAILED for record in case.records(instance))
+    if failures >= KEY_ATTEMPTS and states.is_kept_from_its_key(instance):
+        return (
+            f"Nova may not read the key of {states.ENCRYPTED_VOLUME} of it: it stays, and its owner can start it here"
+            f" when the host is back: openstack server reboot --hard {instance.id}"
+        )
+    return None
+
+
+def _left(case, instance, why, alarm=False):
     """An instance that stays: for good, unless the host's return would destroy it."""
     for record in case.records(instance):
         if record.in_flight or record.status == "done":
@@ -129,7 +160,7 @@ def _left(case, instance, why):
                 f"instance here when it starts: delete it, or have it evacuated"
             )
             return case.wait(reason, instance, alarm=True)
-    return Leave(case.host.name, why, instance)
+    return Leave(case.host.name, why, instance, alarm)
 
 
 def _verdict(case, instance):
@@ -251,7 +282,21 @@ def _held(case, instance):
         return None
     again = "tried" if attempt.outcome == tried.FAILED else "looked at"
     reason = f"{attempt.reason}; {again} again after a pause"
-    return case.wait(reason, instance, alarm=case.attempts.in_vain(instance.id) >= tried.MANY)
+    if case.attempts.in_vain(instance.id) < tried.MANY:
+        return case.wait(reason, instance)
+    return case.wait(reason + _way_out(case, instance, attempt), instance, alarm=True)
+
+
+def _way_out(case, instance, attempt):
+    """How an operator has what Nova refuses again and again left alone; empty where that is no way.
+
+    Nova lets the metadata be changed in the states in which it lets an instance be tagged, and with no task only.
+    """
+    key = case.rules.policy.metadata_key
+    refused = attempt.cause in (tried.CONFLICT, tried.FORBIDDEN, tried.UNKNOWN)
+    if not (key and refused and instance.vm_state in states.TAGGABLE and instance.task_state is None):
+        return ""
+    return f". Or have it left: openstack server set --property {key}=false {instance.id}"
 
 
 def _being_migrated(case, instance):

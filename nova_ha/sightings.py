@@ -43,7 +43,7 @@ class Sightings(Evidence):
         :param services: ``{Nova's host name: snapshot.Service}``
         """
         self._down.update(dict.fromkeys((name for name, service in services.items() if not service.up), now))
-        self.sees_reports(services.values(), now)
+        self.sees_reports(services, now)
 
     def sees_record(self, record, now, dead=frozenset()):
         """Remember since when a record says what it says, and how far its destination has come with its requests.
@@ -175,7 +175,7 @@ class Sightings(Evidence):
         The former one may have ended it just before it died. What it wrote last goes through the conductor, as the
         hosts' reports do, and shows once that has been at work for a while.
         """
-        return min(self.restarts.cut_off_for(record, now), self.at_work_for(now)) >= SETTLE
+        return min(self.restarts.cut_off_for(record, now), self.at_work_for(now, record.source)) >= SETTLE
 
     def was_sent_to(self, instance, host):
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""

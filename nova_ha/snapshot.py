@@ -10,7 +10,6 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Collection, Mapping
-from typing import Optional
 
 from nova_ha.policy import Selection
 
@@ -44,6 +43,23 @@ class Service:
     zone: str | None = None
 
 
+class Services(dict):
+    """The nova-compute services by Nova's host name, as far as Nova can read them.
+
+    :param known: ``{Nova's host name: Service}``
+    :param unread: names of the hosts of whose service Nova knows no more than that: their cell's database is away
+    """
+
+    def __init__(self, known=(), unread=()):
+        super().__init__(known)
+        self.unread = frozenset(unread)
+
+
+def unread(services):
+    """Nova's names of the hosts of which it can read nothing just now; none where a plain mapping is given."""
+    return getattr(services, "unread", frozenset())
+
+
 @dataclasses.dataclass(frozen=True)
 class Instance:
     """An instance as Nova reports it.
@@ -52,6 +68,7 @@ class Instance:
     :param vm_state: Nova's ``OS-EXT-STS:vm_state``
     :param task_state: Nova's ``OS-EXT-STS:task_state``, None when nothing is going on
     :param image: id of the image that it was made from, None when it boots from a volume
+    :param image_properties: those of its image that mean something to Nova, as they were then; empty in Novas before 31
     :param extra_specs: the extra specs of its flavor as they were when it was made
     :param power_state: what its guest did when nova-compute last looked: running, paused, shutdown, none, ...
     :param metadata: what its owner wrote to it
@@ -60,6 +77,8 @@ class Instance:
     :param tags: its tags
     :param launched: whether its guest has ever been started
     :param fault: what Nova says of why it is in error, None if it is not, or Nova says nothing
+    :param fault_cause: the error that led to ``fault``, in one line, where Nova tells administrators
+    :param node: name of the hypervisor that it is on, which may be named otherwise than the host
     """
 
     id: str
@@ -76,6 +95,9 @@ class Instance:
     tags: frozenset = frozenset()
     launched: bool = True
     fault: str | None = None
+    fault_cause: str | None = None
+    node: str | None = None
+    image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +219,8 @@ class Host:
         it has not reported
     :param flagged_for: seconds that its flag has been seen to have this value
     :param inherited: whether another engine may have sent instances to it that this one does not know of
-    :param problem: why nothing can be known of it, None if it can
+    :param problem: why nothing can be known of it, None if it can; what else stands here may be old then
+    :param unread_for: seconds since Nova has not been able to read its service, which will pass; None if it can
     """
 
     name: str
@@ -217,6 +240,7 @@ class Host:
     flagged_for: float = 0.0
     inherited: bool = False
     problem: str | None = None
+    unread_for: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +248,7 @@ class World:
     """Everything that one pass decides on.
 
     :param hosts: every flagged host
-    :param services: every nova-compute service, by Nova's host name
+    :param services: every nova-compute service that Nova can read, by Nova's host name; see ``Services``
     :param aggregates: the hosts of each aggregate, by its name
     :param restoring: every instance, wherever it is, whose former state is still to be restored
     :param selection: what flavors and images select instances, a ``policy.Selection``

@@ -65,6 +65,28 @@ TASK_STATES = {
     "resuming": Treatment(RESET, "its owner was resuming it", restore.RUNNING),
 }
 
+# What an instance may have that Nova does not evacuate, by what it answers then (400, 403 or 409): the msg_fmt of the
+# exceptions, in its nova/exception.py, that the decorators of evacuate raise in its nova/compute/api.py.
+REFUSALS = {
+    # OperationNotSupportedForVTPM, from Nova 22 on: the TPM's state is on the dead host, its key the owner's.
+    "a virtual TPM": re.compile("Operation 'evacuate' not supported for vTPM-enabled instance"),
+    # OperationNotSupportedForVDPAInterface, Nova 23 to 25.
+    "vDPA ports": re.compile("Operation 'evacuate' not supported for instance with vDPA ports"),
+    # ForbiddenWithAccelerators: Nova 21, and later ones as long as any nova-compute is of Nova 21.
+    "accelerators": re.compile("(?:Forbidden|Feature not supported) with instances that have accelerators"),
+    # ForbiddenPortsWithAccelerator, from Nova 24 on.
+    "ports with accelerators": re.compile("Feature not supported with Ports that have accelerators"),
+    # ForbiddenWithShare, from Nova 31 on.
+    "Manila shares": re.compile("Feature not supported with instances that have shares"),
+}
+# Extra specs of flavors and properties of images that mean one of these in every Nova that knows them.
+REFUSED_BY_FLAVOR = {"hw:tpm_version": "a virtual TPM"}
+REFUSED_BY_IMAGE = {"hw_tpm_version": "a virtual TPM"}
+# What Nova accepts to evacuate and cannot start, if the key manager (Barbican, by castellan) lets only the owner read
+# the key: a nova-compute does it in the engine's name.
+ENCRYPTED_VOLUME = "an encrypted volume"
+_NO_KEY = "KeyManagerError: Key manager error: Forbidden"
+
 # States in which Nova evacuates.
 EVACUABLE = frozenset(state for state, treatment in VM_STATES.items() if treatment.do == EVACUATE)
 # States in which Nova lets an instance be tagged.
@@ -95,6 +117,25 @@ def is_found_there(instance):
 def is_made_there(instance):
     """Whether an evacuation of it failed after its guest had been started on the destination."""
     return instance.vm_state == "error" and _MADE_THERE.match(instance.fault or "") is not None
+
+
+def refusal(message):
+    """What an instance has for which Nova refused to evacuate it, one of ``REFUSALS``; None if it may not last.
+
+    :param message: what Nova answered
+    """
+    return next((what for what, said in REFUSALS.items() if said.search(message)), None)
+
+
+def refused_beforehand(instance):
+    """What an instance has, as its flavor or its image tells, for which Nova will refuse to evacuate it; or None."""
+    known = ((instance.extra_specs, REFUSED_BY_FLAVOR), (instance.image_properties, REFUSED_BY_IMAGE))
+    return next((what for had, table in known for key, what in table.items() if key in had), None)
+
+
+def is_kept_from_its_key(instance):
+    """Whether it was not started because Nova may not read the key of its encrypted volume."""
+    return instance.vm_state == "error" and _NO_KEY in (instance.fault_cause or "")
 
 
 def is_refused_late(instance, arrived):

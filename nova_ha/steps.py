@@ -36,9 +36,13 @@ class Wait(Step):
 
 @dataclasses.dataclass(frozen=True)
 class Leave(Step):
-    """This instance is not recovered, for good."""
+    """This instance is not recovered, for good.
+
+    :param alarm: nobody wished it: an operator should know of it
+    """
 
     instance: Instance = None
+    alarm: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ import dataclasses
 
 from nova_ha import flag, sending
 from nova_ha.returning import RETURN_PATIENCE, STOPPING, is_coming
-from nova_ha.snapshot import unfinished
+from nova_ha.snapshot import unfinished, unread
 from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
 
 # Seconds that a host, or what waits for it, has its turn, if the other waits. A host's next turn is twice as long each
@@ -173,7 +173,7 @@ def _moving(world, attempts, rules, now):
 def _are_all_off(world):
     """Whether nova-compute runs nowhere: each host is dead, or is recovered and has not reported since."""
     coming = {host.service.host for host in world.hosts if is_coming(host)}
-    return world.services.keys() <= world.dead | coming
+    return {*world.services, *unread(world.services)} <= world.dead | coming
 
 
 def _may_be_queued(instance, host, attempts):

@@ -7,7 +7,7 @@ which that is noticed (measured, Pacemaker 2.1.5). It then takes the host for on
 could prove that it is dead, so an operator is told to have it fenced.
 """
 
-from nova_ha import reserve
+from nova_ha import mark, reserve
 from nova_ha.steps import Wait
 
 # Seconds for which a host must have been seen silent: Pacemaker has noticed its death, and fenced it, by then.
@@ -34,7 +34,7 @@ class Silences:
 
 def _is_silent(service):
     """One that is disabled is off on purpose, perhaps; unless it is held in reserve."""
-    should_report = (service.enabled or reserve.is_reserved(service)) and not service.forced_down
+    should_report = (mark.is_enabled(service) or reserve.is_reserved(service)) and not service.forced_down
     return should_report and not service.up
 
 

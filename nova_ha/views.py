@@ -9,6 +9,9 @@ from nova_ha.snapshot import Event, Instance, Migration, Request, Service
 # Nova's numbers for what a guest does.
 _POWER_STATES = {0: "none", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
 
+# Letters of the error that led to a fault that are kept.
+_LONGEST = 300
+
 
 def _view(make):
     """A view that says what an answer lacks.
@@ -30,6 +33,11 @@ def _view(make):
     return view
 
 
+def is_unread(body):
+    """Whether a member of os-services says no more than that there is one: its cell's database does not answer."""
+    return isinstance(body, dict) and body.get("status") == "UNKNOWN"
+
+
 @_view
 def service(body):
     """A ``snapshot.Service`` from a member of os-services."""
@@ -48,13 +56,16 @@ def service(body):
 @_view
 def instance(body):
     """A ``snapshot.Instance`` from a server's details."""
+    fault = body.get("fault") or {}
+    image = body["image"] or {}
     return Instance(
         id=body["id"],
         name=body["name"],
         host=body["OS-EXT-SRV-ATTR:host"],
         vm_state=body["OS-EXT-STS:vm_state"],
         task_state=body["OS-EXT-STS:task_state"],
-        image=(body["image"] or {}).get("id"),
+        image=image.get("id"),
+        image_properties=image.get("properties", {}),
         extra_specs=body["flavor"].get("extra_specs", {}),
         power_state=_POWER_STATES.get(body["OS-EXT-STS:power_state"], "none"),
         metadata=body["metadata"],
@@ -62,7 +73,10 @@ def instance(body):
         zone=body["OS-EXT-AZ:availability_zone"] or None,
         tags=frozenset(body["tags"]),
         launched=body["OS-SRV-USG:launched_at"] is not None,
-        fault=(body.get("fault") or {}).get("message"),
+        fault=fault.get("message"),
+        # What Nova did not write itself shows in the last line of the traceback only, which is of many kilobytes.
+        fault_cause=(fault.get("details") or "").rstrip().rpartition("\n")[2][:_LONGEST] or None,
+        node=body.get("OS-EXT-SRV-ATTR:hypervisor_hostname"),
     )
 
 

@@ -129,14 +129,17 @@ def _flavor(nova, name):
     return nova.flavors.create(FLAVOR, ram=64, vcpus=1, disk=1).id
 
 
-def create_flavor(settings, name, ram):
+def create_flavor(settings, name, ram, extra_specs=None):
     """Make a flavor, unless it is there.
 
     :param ram: MiB
+    :param extra_specs: as a dict of texts
     """
     nova = client(settings)
     if name not in [flavor.name for flavor in nova.flavors.list(is_public=None)]:
-        nova.flavors.create(name, ram=ram, vcpus=1, disk=1)
+        flavor = nova.flavors.create(name, ram=ram, vcpus=1, disk=1)
+        if extra_specs:
+            flavor.set_keys(extra_specs)
 
 
 def create_aggregate(settings, name, hosts):

@@ -15,7 +15,7 @@ from nova_ha.attempts import (
     UNCLEAR,
     Attempts,
 )
-from nova_ha.snapshot import OVER, QUEUED, RUNNING, Requests
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, Requests, Services
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, request, service, told, world
 
 
@@ -690,3 +690,21 @@ def test_whether_a_host_may_have_what_the_owner_asked_for_of_an_instance_that_an
         attempts.observe(seen(record(7, "accepted", source=source, destination=destination)), NOW + moment)
     assert attempts.may_have_the_same("compute-2", "compute-3") is same
     assert attempts.may_have_the_same("compute-3", "compute-2") is same
+
+
+@pytest.mark.parametrize(("away", "may"), [("compute-1", True), ("compute-9", False)])
+def test_what_was_not_answered_may_show_until_its_own_cell_has_answered_for_a_minute(away, may):
+    attempts = asked()
+    attempts.unclear("i1", NOW, "timed out")
+    for moment in range(0, 101, 10):
+        attempts.observe_services(Services({}, [away] if moment <= 50 else ()), NOW + moment)
+    assert attempts.may_show("i1", NOW + 50 + SETTLE - 1, "compute-1") is may
+    assert not attempts.may_show("i1", NOW + 50 + SETTLE, "compute-1")
+
+
+@pytest.mark.parametrize(("away", "seconds"), [((), 50), (("compute-9",), 0)])
+def test_hosts_that_cannot_be_read_may_still_report(away, seconds):
+    attempts = nothing_asked()
+    for moment in (NOW, NOW + 50):
+        attempts.observe_services(Services({"compute-1": service()}, away), moment)
+    assert attempts.roomless("i1", NOW + 50) == seconds

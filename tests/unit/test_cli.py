@@ -17,6 +17,7 @@ from nova_ha import cli, decide, mark, nova, plan, reserve, runstate, states, st
 from nova_ha.cluster import Cluster
 from nova_ha.policy import Selection
 from nova_ha.runstate import RunState
+from nova_ha.snapshot import Services
 from tests.unit.agents import TREE
 from tests.unit.worlds import instance, service
 
@@ -463,12 +464,13 @@ class Cloud:
     def __init__(self, service_=None, others=9):
         alive = service("compute-9", up=True, enabled=True, forced_down=False, reason=None)
         self.tagged = ()  # what flavors carry
+        self.away = ()  # hosts of a cell whose database does not answer
         self.found = {"compute-9": service_ or alive}
         for number in range(1, others):
             self.found[f"compute-{number}"] = dataclasses.replace(alive, host=f"compute-{number}", id=f"id-{number}")
 
     def services(self):
-        return dict(self.found)
+        return Services(self.found, self.away)
 
     def aggregates(self):
         return {"rack": frozenset({"compute-9", "compute-1"})}
@@ -513,6 +515,18 @@ def planned(monkeypatch, command):
 
 def of(world, name="compute-9"):
     return next(host for host in world.hosts if host.name == name)
+
+
+def test_a_plan_shows_what_nova_does_not_evacuate(planned):
+    class Sealed(Cloud):
+        def instances(self, host):
+            return (instance(1), instance(2, extra_specs={"hw:tpm_version": "2.0"})) if host == "compute-9" else ()
+
+    _worlds, run = planned
+    _code, out, _err = run(Sealed(), Pacemaker({}), "compute-9", "--json")
+    steps = {step["instance"]: step for step in json.loads(out)["steps"]}
+    assert (steps["i1"]["step"], steps["i2"]["step"]) == ("evacuate", "leave")
+    assert "a virtual TPM" in steps["i2"]["reason"] and steps["i2"]["alarm"]
 
 
 def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
@@ -634,6 +648,23 @@ def test_a_plan_for_a_host_that_nova_does_not_know(planned):
     code, out, _err = run(cloud, Pacemaker({}), "compute-9")
     assert code == 0
     assert out.splitlines()[1].startswith("  wait: NEEDS AN OPERATOR: Nova has no nova-compute service of this host")
+
+
+def test_a_plan_for_a_host_whose_cell_is_away(planned):
+    _worlds, run = planned
+    cloud = Cloud()
+    del cloud.found["compute-9"]
+    cloud.away = ("compute-9",)
+    _code, out, _err = run(cloud, Pacemaker({}), "compute-9")
+    assert out.splitlines()[1].startswith("  wait: Nova can read nothing of this host")
+
+
+def test_a_plan_counts_hosts_whose_cell_is_away(planned):
+    _worlds, run = planned
+    cloud = Cloud(others=4)
+    cloud.away = ("compute-4", "compute-5")
+    _code, out, _err = run(cloud, Pacemaker({"compute-1": "yes", "compute-2": "yes"}), "compute-9")
+    assert "are flagged at once" not in out  # three of six
 
 
 def test_a_plan_cannot_change_anything():

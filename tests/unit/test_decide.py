@@ -7,6 +7,7 @@ import pytest
 
 from nova_ha import decide
 from nova_ha.attempts import FORBIDDEN, MANY
+from nova_ha.decide import UNREAD_PATIENCE
 from nova_ha.rules import Rules
 from nova_ha.steps import Claim, Close, Enlist, Leave, TakeOut, Wait, is_action
 from tests.unit.worlds import (
@@ -130,6 +131,16 @@ def test_a_host_that_nova_does_not_know_keeps_its_flag():
 def test_a_problem_with_one_host_holds_up_no_other():
     other = host(name="compute-2", instances=[instance(2, host="compute-2")])
     assert kinds(decided(host(problem="ambiguous"), other, services=[living("compute-3")])) == ["Evacuate", "Wait"]
+
+
+@pytest.mark.parametrize(("seconds", "alarm"), [(0, False), (UNREAD_PATIENCE - 1, False), (UNREAD_PATIENCE, True)])
+def test_a_host_whose_cell_is_away_waits_whatever_was_known_of_it(seconds, alarm):
+    away = {"problem": "its cell is away", "unread_for": seconds}
+    for one in (host(instances=[instance()], **away), host("no", reported_for=60.0, **away)):
+        other = host(name="compute-4", instances=[instance(4, host="compute-4")])
+        found = decided(one, other)
+        assert kinds(found) == ["Evacuate", "Wait"] and found[0].host == "compute-4"
+        assert found[1].alarm is alarm and "delete the flag" not in found[1].reason
 
 
 @pytest.mark.parametrize(

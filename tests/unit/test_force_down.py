@@ -18,6 +18,7 @@ from nova_ha import force_down
 PARAMETERS = {"username": "nova-ha", "password": "sEcret", "tenant_name": "service"}
 PARAMETERS |= {"user_domain": "Default", "project_domain": "Default", "config": "/dev/null"}
 
+AWAY = "compute-5.a.example"  # its cell's database is away
 SERVICES = (
     {"id": "1", "host": "compute-1.a.example", "forced_down": False},
     {"id": "2", "host": "compute-2.a.example", "forced_down": True},
@@ -51,7 +52,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer({"version": {"id": "v3.14", "status": "stable", "links": links}})
         elif "os-services" in self.path:
             common = {"binary": "nova-compute", "state": "down", "status": "enabled", "disabled_reason": None}
-            self._answer({"services": [{**common, "zone": "z", "updated_at": None, **one} for one in SERVICES]})
+            away = {"binary": "nova-compute", "host": AWAY, "status": "UNKNOWN"}
+            known = [{**common, "zone": "z", "updated_at": None, **one} for one in SERVICES]
+            self._answer({"services": [*known, away]})
         else:
             self._answer({"version": {"id": "v2.1", "version": "2.94", "min_version": "2.1"}})
 
@@ -120,6 +123,7 @@ def test_a_service_that_is_forced_down_already_is_left_alone(cloud):
     ("host", "text"),
     [
         ("compute-9", "Nova has no nova-compute service of compute-9"),
+        ("compute-5", "Nova can read nothing of compute-5: the database of its cell does not answer"),
         ("compute-3", "compute-3 may mean compute-3.a.example or compute-3.b.example: set the parameter domain"),
     ],
 )

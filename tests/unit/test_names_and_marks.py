@@ -117,6 +117,9 @@ def test_a_service_that_was_enabled_is_marked_so(leftover, reserved):
     ("before", "reserved", "marked"),
     [
         (living(), None, OURS),
+        (service(reason="AUTO: Connection to libvirt lost: 1"), "spare-1", f"{OURS}; reserve: spare-1"),
+        (service(reason="AUTO: " + "x" * 249), None, OURS),
+        (service(reason="AUTOMATIC: by Bob"), None, f"{OURS}; was disabled: AUTOMATIC: by Bob"),
         (living(), "spare-1", f"{OURS}; reserve: spare-1"),
         (service(reason="bad RAM"), "spare-1", f"{OURS}; reserve: spare-1; was disabled: bad RAM"),
         (service(reason=None), None, None),  # nothing could be given back
@@ -144,6 +147,13 @@ def test_what_a_service_is_marked_with(before, reserved, marked):
 )
 def test_what_is_marked(seen, is_marked):
     assert mark.is_marked(seen) is is_marked
+
+
+def test_a_host_that_nova_had_disabled_by_itself_is_enabled_at_the_end():
+    """Also where an engine of before wrote that reason into its mark."""
+    marked = service(reason=mark.mark(service(reason="AUTO: Connection to libvirt lost: 1")))
+    assert mark.is_marked(marked) and mark.reason_before(marked) is None
+    assert mark.reason_before(service(reason=f"{OURS}; was disabled: AUTO: Connection to libvirt lost: 1")) is None
 
 
 @pytest.mark.parametrize("reason", [f"{OURS} by Bob", f"{OURS}, says the rack's owner"])

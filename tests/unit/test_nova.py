@@ -14,7 +14,7 @@ from nova_ha import config
 from nova_ha.access import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.nova import Busy, Misconfigured, Nova, Refused, Unreachable, WrongAddress
 from nova_ha.policy import Selection
-from nova_ha.snapshot import Instance, Migration, Service
+from nova_ha.snapshot import Instance, Migration, Service, unread
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 
@@ -116,17 +116,65 @@ def test_lists_are_read_to_the_last_page(cloud):
     assert [record.id for record in cloud.nova().migrations("a b")] == [3, 9]
 
 
-def test_what_operators_marked_costs_three_requests(cloud):
+def images(cloud, *found, marked="evacuable=true", hidden=False):
+    """Have Glance know images of that mark, two pages of them."""
+    page = f"/v2/images?{marked}" + "&os_hidden=true" * hidden
+    cloud.pages[page] = {"images": [{"id": found[0]}], "next": f"/v2/images?marker={found[0]}"} if found else NO_IMAGES
+    if found:
+        cloud.pages[f"/v2/images?marker={found[0]}"] = {"images": [{"id": each} for each in found[1:]]}
+
+
+NO_IMAGES = {"images": []}
+
+
+def test_what_operators_marked_costs_five_requests(cloud):
     cloud.pages["/v2.1/flavors/detail?is_public=None"] = {
         "flavors": [{"extra_specs": {}}, {"extra_specs": {"HA": "true"}}]
     }
-    cloud.pages["/v2/images?HA=true"] = {"images": [{"id": "a"}], "next": "/v2/images?marker=a"}
-    cloud.pages["/v2/images?marker=a"] = {"images": [{"id": "b"}]}
-    cloud.pages["/v2/images?tag=HA"] = {"images": [{"id": "c"}]}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    images(cloud, "a", "b", marked="HA=true")
+    images(cloud, "c", marked="tag=HA")
     nova = cloud.nova()
     assert nova.selection("HA") == Selection(True, frozenset({"a", "b", "c"}))
+    assert [path for _, path, *_ in cloud.asked if "marker" not in path][-5:] == [
+        "/v2.1/flavors/detail?is_public=None",
+        "/v2/images?HA=true",
+        "/v2/images?HA=true&os_hidden=true",
+        "/v2/images?tag=HA",
+        "/v2/images?tag=HA&os_hidden=true",
+    ]
     cloud.pages["/v2.1/flavors/detail?is_public=None"] = {"flavors": [{"extra_specs": {"evacuable": "true"}}]}
     assert nova.selection("HA").flavors_tagged is False
+
+
+@pytest.mark.parametrize("marked", ["HA=true", "tag=HA"])
+def test_images_that_are_hidden_select_too(cloud, marked):
+    cloud.pages["/v2.1/flavors/detail"] = {"flavors": []}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    images(cloud, "old", "older", marked=marked, hidden=True)
+    assert cloud.nova().selection("HA").images == {"old", "older"}
+
+
+@pytest.mark.parametrize("answer", [500, 503, 403, 401, 404, "drop"])
+def test_what_glance_does_not_tell_is_not_known(cloud, answer):
+    cloud.pages["/v2.1/flavors/detail"] = {"flavors": [{"extra_specs": {"HA": "true"}}]}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    cloud.answers["GET", "/v2/images?tag=HA"] = answer
+    found = cloud.nova().selection("HA")
+    assert found.flavors_tagged and found.images is None
+    assert found.problem and "\n" not in found.problem
+
+
+def test_without_an_image_service_images_are_not_known(cloud):
+    cloud.pages["/v2.1/flavors/detail"] = {"flavors": []}
+    del cloud.catalog["image"]
+    assert cloud.nova().selection("HA").images is None
+
+
+def test_flavors_must_be_known(cloud):
+    cloud.answers["GET", "/v2.1/flavors/detail?is_public=None"] = 503
+    with pytest.raises(Busy):
+        cloud.nova().selection("HA")
 
 
 def test_services(cloud):
@@ -137,6 +185,38 @@ def test_services(cloud):
         "compute-1": Service("s1", "compute-1", False, False, True, "bad RAM", report, "az1"),
         "compute-2": Service("s1", "compute-2", True, True, True, "bad RAM", report, "az1"),
     }
+
+
+def test_a_cell_whose_database_is_away_holds_up_no_other(cloud):
+    nova = cloud.nova()
+    away = [{"binary": "nova-compute", "host": name, "status": "UNKNOWN"} for name in ("compute-7", "compute-8")]
+    cloud.pages[SERVICES] = {"services": [away[0], nova_service(), away[1]]}
+    found = nova.services()
+    assert set(found) == {"compute-1"} and unread(found) == {"compute-7", "compute-8"}
+    cloud.pages[SERVICES] = {"services": [nova_service()]}
+    assert unread(nova.services()) == frozenset()
+
+
+HYPERVISORS = "/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern=node%201"
+
+
+@pytest.mark.parametrize(("offered", "used"), [("2.100", "2.87"), ("2.60", "2.60")])
+def test_what_a_host_drives(cloud, offered, used):
+    """In no microversion in which Nova asks every host that it names for its uptime."""
+    cloud.pages["/v2.1/"]["version"]["version"] = offered
+    nova = cloud.nova()
+    others = {"compute-10": "QEMU", "compute-1": "ironic"}
+    cloud.pages[HYPERVISORS] = {
+        "hypervisors": [{"hypervisor_type": kind, "service": {"host": host}} for host, kind in others.items()]
+    }
+    assert nova.hypervisor_type("compute-1", "node 1") == "ironic"
+    assert cloud.asked[-1][2] == f"compute {used}"
+    assert nova.hypervisor_type("compute-2", "node 1") is None
+    cloud.answers["GET", HYPERVISORS] = 404
+    assert nova.hypervisor_type("compute-1", "node 1") is None
+    cloud.answers["GET", HYPERVISORS] = 403
+    with pytest.raises(Refused):
+        nova.hypervisor_type("compute-1", "node 1")
 
 
 def test_aggregates_cost_one_request(cloud):
@@ -169,11 +249,21 @@ EXPECTED = {
     [
         ({}, {}),
         ({"image": ""}, {"image": None}),
+        (
+            {"image": {"id": "image-1", "properties": {"hw_tpm_version": "2.0"}}},
+            {"image_properties": {"hw_tpm_version": "2.0"}},
+        ),
         ({"OS-EXT-AZ:availability_zone": ""}, {"zone": None}),
         ({"OS-EXT-STS:task_state": "deleting"}, {"task_state": "deleting"}),
         ({"flavor": {"original_name": "m1"}}, {"extra_specs": {}}),
         ({"OS-SRV-USG:launched_at": None}, {"launched": False}),
         ({"fault": {"message": "No valid host was found. ", "code": 500}}, {"fault": "No valid host was found. "}),
+        (
+            {"fault": {"message": "KeyManagerError", "details": "Traceback:\n  one\nKeyManagerError: no\n"}},
+            {"fault": "KeyManagerError", "fault_cause": "KeyManagerError: no"},
+        ),
+        ({"fault": {"message": "m", "details": ""}}, {"fault": "m"}),
+        ({"OS-EXT-SRV-ATTR:hypervisor_hostname": "node-7"}, {"node": "node-7"}),
         ({"OS-EXT-STS:power_state": 0}, {"power_state": "none"}),
         ({"OS-EXT-STS:power_state": 3}, {"power_state": "paused"}),
         ({"OS-EXT-STS:power_state": 4}, {"power_state": "shutdown"}),
@@ -194,6 +284,25 @@ def test_an_instance_reads_the_same_in_every_list(cloud, said, read):
     cloud.pages[IN_ERROR] = {"servers": [server(**said)]}
     assert nova.instances("compute-1") == nova.restoring() == nova.in_error() == (expected,)
     assert nova.instance("i1") == expected
+
+
+@pytest.mark.parametrize(
+    ("offered", "read", "changed"), [("2.100", "2.98", "2.94"), ("2.97", "2.97", "2.94"), ("2.60", "2.60", "2.60")]
+)
+def test_instances_are_read_with_what_their_images_ask_for(cloud, offered, read, changed):
+    cloud.pages["/v2.1/"]["version"]["version"] = offered
+    nova = cloud.nova()
+    cloud.pages[ON_HOST] = {
+        "servers": [server()],
+        "servers_links": [{"rel": "next", "href": "http://elsewhere/?marker=x"}],
+    }
+    cloud.pages["/v2.1/servers/detail?marker=x"] = cloud.pages[IN_ERROR] = {"servers": [server()]}
+    cloud.pages["/v2.1/servers/i1"] = {"server": server()}
+    before = len(cloud.asked)
+    nova.instances("compute-1"), nova.in_error(), nova.instance("i1")
+    assert [version for _, _, version, _ in cloud.asked[before:]] == [f"compute {read}"] * 4
+    nova.evacuate(instance())
+    assert cloud.asked[-1][2] == f"compute {changed}"
 
 
 def test_an_instance_that_is_gone_is_none(cloud):
@@ -284,7 +393,6 @@ READ = {
 @pytest.mark.parametrize(
     ("path", "page", "error", "text"),
     [
-        (SERVICES, {"services": [{"host": "compute-1", "status": "UNKNOWN"}]}, Unreachable, "cell of compute-1"),
         ("/v2.1/servers/i1", {"server": {"id": "i1", "status": "UNKNOWN"}}, Unreachable, "cell of i1"),
         ("/v2.1/servers/i1", {"server": {"id": "i1", "name": "n"}}, Misconfigured, "lack .*admin role"),
         (RECORDS, {"migrations": [migration(1, source_compute=None)]}, Misconfigured, "source_compute.*admin role"),

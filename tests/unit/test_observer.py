@@ -5,9 +5,10 @@ import dataclasses
 
 import pytest
 
-from nova_ha.nova import Unreachable
-from nova_ha.observer import ABSENCE, GLANCE_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
+from nova_ha.nova import Refused, Unreachable
+from nova_ha.observer import ABSENCE, GLANCE_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
 from nova_ha.policy import Selection
+from nova_ha.snapshot import Services, unread
 from tests.unit.worlds import OURS, instance, living, record, service, spare
 
 
@@ -22,6 +23,8 @@ class FakeCloud:
         self.resized = ()
         self.tagged = ()
         self.errors = ()
+        self.selected = None  # a Selection in the place of the usual one
+        self.hypervisor = "QEMU"  # or what is raised instead
         self.asked = []
 
     def _note(self, *question):
@@ -29,7 +32,7 @@ class FakeCloud:
 
     def services(self):
         self._note("services")
-        return dict(self.known)
+        return Services(self.known, unread(self.known))
 
     def aggregates(self):
         self._note("aggregates")
@@ -37,7 +40,13 @@ class FakeCloud:
 
     def selection(self, tag):
         self._note("selection")
-        return Selection(True, frozenset({f"{tag}-image"}))
+        return self.selected or Selection(True, frozenset({f"{tag}-image"}))
+
+    def hypervisor_type(self, host, node):
+        self._note("hypervisor_type", host, node)
+        if isinstance(self.hypervisor, Exception):
+            raise self.hypervisor
+        return self.hypervisor
 
     def instances(self, host):
         self._note("instances", host)
@@ -231,6 +240,36 @@ def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
     assert watch.observer.nova_names(["compute-1"], watch.cloud.known) == {}
 
 
+@pytest.mark.parametrize(
+    ("hypervisor", "evacuates"),
+    [
+        ("ironic", False),
+        ("VMware vCenter Server", False),
+        ("QEMU", True),
+        (None, True),
+        (Refused("no", 403), True),
+        (Unreachable("away"), True),
+    ],
+)
+def test_a_host_whose_guests_nova_cannot_evacuate_is_refused(hypervisor, evacuates):
+    watch = Watch()
+    watch.cloud.hypervisor = hypervisor
+    watch.cloud.on["compute-1"] = [instance(node=None), instance(2, node="node-7")]
+    host = watch.host()
+    assert ("hypervisor_type", "compute-1", "node-7") in watch.cloud.asked
+    assert (host.problem is None, bool(host.instances)) == (evacuates, evacuates)
+    assert evacuates or "evacuate" in host.problem
+    again = watch.host(SETTINGS_AGE + 1)
+    assert (again.problem, [q for q in watch.cloud.asked if q[0] == "hypervisor_type"]) == (host.problem, [])
+
+
+def test_what_a_host_drives_is_asked_only_where_an_instance_names_its_hypervisor():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    assert watch.host().problem is None
+    assert "hypervisor_type" not in {question[0] for question in watch.cloud.asked}
+
+
 @pytest.mark.parametrize(("task_state", "again"), [("migrating", True), (None, False), ("rebooting", False)])
 def test_live_migrations_are_read_until_there_are_none(task_state, again):
     watch = Watch()
@@ -290,6 +329,90 @@ def test_whether_another_engine_may_have_sent_instances_there(value, inherited, 
     assert Watch().host(flags={"compute-1": value}, inherited=inherited).inherited is found
 
 
+def away(watch, *hosts):
+    """Take the database of these hosts' cell away."""
+    for name in hosts:
+        watch.cloud.known.pop(name, None)
+    watch.cloud.known = Services(watch.cloud.known, hosts)
+
+
+def two_cells():
+    """An observer that has looked at a dead host in each of two cells."""
+    watch = Watch(service(), service("compute-3"), living("compute-2"))
+    for number, name in ((1, "compute-1"), (3, "compute-3")):
+        watch.cloud.on[name] = [instance(number, host=name)]
+        watch.cloud.records.append(record(number, "accepted", f"i{number}", source=name))
+    watch.look(flags=BOTH)
+    return watch
+
+
+BOTH = {"compute-1": OURS, "compute-3": OURS}
+
+
+def test_a_cell_that_is_away_is_a_problem_of_its_own_hosts():
+    watch = two_cells()
+    away(watch, "compute-3", "compute-4")
+    first, second = watch.look(1.0, flags=BOTH).hosts
+    assert first.problem is None and first.instances
+    assert "cell" in second.problem and second.unread_for == 0
+    assert ("instances", "compute-3") not in watch.cloud.asked and ("migrations", "compute-3") not in watch.cloud.asked
+    assert watch.look(7.0, flags=BOTH).hosts[1].unread_for == 7
+    watch.cloud.known = {"compute-3": service("compute-3"), "compute-1": service()}
+    assert watch.look(1.0, flags=BOTH).hosts[1].problem is None
+    away(watch, "compute-3")
+    assert watch.look(1.0, flags=BOTH).hosts[1].unread_for == 0
+
+
+def test_what_is_known_of_a_host_is_kept_while_its_cell_is_away():
+    """The engine forgets what it has asked for instances that it does not see any more."""
+    watch = two_cells()
+    known = watch.look(flags=BOTH).hosts[1]
+    away(watch, "compute-3")
+    for _ in range(2):
+        found = watch.look(1.0, flags=BOTH).hosts[1]
+        assert dataclasses.replace(found, problem=None, unread_for=None) == known
+    assert watch.look(flags={**BOTH, "compute-3": "yes"}).hosts[1].instances == ()  # fenced anew
+
+
+def test_notes_of_a_cell_that_is_away_are_not_forgotten():
+    """Nova's lists leave its instances out."""
+    watch = Watch()
+    watch.cloud.tagged = (instance(noted="stopped", host="compute-9"),)
+    watch.look()
+    watch.cloud.tagged = ()
+    away(watch, "compute-9")
+    for _ in range(2):
+        watch.look()
+        assert "restoring" in watch.cloud.asked
+    watch.cloud.known = Services(watch.cloud.known)
+    watch.look()
+    watch.look()
+    assert "restoring" not in watch.cloud.asked
+
+
+def test_a_host_of_which_nothing_was_ever_read_is_not_taken_for_one_that_nova_does_not_have():
+    watch = Watch(service())
+    away(watch, "compute-3")
+    host = watch.look(flags={"compute-3": OURS}).hosts[0]
+    assert host.service is None and host.problem
+
+
+@pytest.mark.parametrize(
+    ("known", "away", "found", "not_read"),
+    [
+        (["compute-1"], [], {"compute-1": "compute-1"}, {}),
+        ([], ["compute-1.a"], {}, {"compute-1": "compute-1.a"}),
+        (["compute-1.b"], ["compute-1.a"], {}, {}),  # which of them is meant cannot be told
+        (["compute-2"], [], {}, {}),
+    ],
+)
+def test_no_other_host_is_taken_for_one_that_cannot_be_read(known, away, found, not_read):
+    services = Services({name: service(name) for name in known}, away)
+    observer = Watch().observer
+    assert observer.nova_names(["compute-1"], services) == found
+    assert observer.unread_names(["compute-1"], services) == not_read
+
+
 def test_services_that_were_just_read_are_not_read_again():
     watch = Watch()
     watch.look(services=watch.cloud.known)
@@ -325,6 +448,41 @@ def test_another_tag_selects_from_the_next_look_on():
     assert watch.look().selection.images == {"ha-image"}
     watch.observer.reconfigure(None, False, "evacuable")
     assert watch.look().selection.images == {"evacuable-image"}
+
+
+def glanceless(watch):
+    """Take Glance away."""
+    watch.cloud.selected = Selection(False, None, "Glance is away")
+
+
+def test_while_glance_is_away_what_it_said_last_holds():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    watch.look()
+    glanceless(watch)
+    for _ in range(3):
+        found = watch.look(SETTINGS_AGE + 1).selection
+        assert found == Selection(False, frozenset({"evacuable-image"}), "Glance is away")
+    assert "selection" in watch.cloud.asked
+
+
+def test_what_glance_never_said_is_asked_for_again_soon():
+    watch = Watch()
+    watch.cloud.on["compute-1"] = [instance()]
+    glanceless(watch)
+    assert watch.look().selection.images is None
+    assert watch.look(SELECTION_AGE - 1).selection.images is None and "selection" not in watch.cloud.asked
+    watch.cloud.selected = None
+    assert watch.look(2).selection.images == {"evacuable-image"}
+
+
+def test_what_one_tag_selects_is_not_taken_for_what_another_does():
+    watch = Watch(tag="ha")
+    watch.cloud.on["compute-1"] = [instance()]
+    watch.look()
+    glanceless(watch)
+    watch.observer.reconfigure(None, False, "evacuable")
+    assert watch.look().selection.images is None
 
 
 def test_without_instances_it_does_not_matter_what_selects_them():
@@ -614,6 +772,23 @@ def test_a_glance_is_not_enough_for_a_host_that_returns(value):
     flags = {"compute-1": OURS, "compute-2": value}
     watch.look(flags=flags)
     assert watch.glance(flags=flags) is None
+
+
+def test_a_glance_is_not_enough_while_a_cell_is_away():
+    watch = two_cells()
+    away(watch, "compute-3")
+    watch.look(flags=BOTH)
+    assert watch.glance(1.0, flags=BOTH) is None
+
+
+def test_a_glance_that_fails_leads_to_a_look():
+    watch = following()
+
+    def away(host):
+        raise Unreachable("its cell does not answer")
+
+    watch.cloud.migrations = away
+    assert watch.glance(1.0) is None
 
 
 def test_there_is_no_glance_before_the_first_look():

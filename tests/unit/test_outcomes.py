@@ -81,6 +81,25 @@ def test_what_shows_at_once_is_gone_on_with_at_once(kind, details):
     assert Learned(kind, TOOK, **details).attempt is None
 
 
+VTPM = "Operation 'evacuate' not supported for vTPM-enabled instance (i1). (HTTP 400, request req-1)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "error", "cause"),
+    [
+        (step_types.Evacuate, {}, nova.Refused(VTPM, 400), tried.REFUSED),
+        (step_types.Evacuate, {}, nova.Refused(VTPM, 409), tried.REFUSED),
+        (step_types.Evacuate, {}, nova.Refused("Cannot 'evacuate' instance i1 while", 409), tried.CONFLICT),
+        (step_types.Evacuate, {}, nova.Refused("Feature not supported until computes", 409), tried.CONFLICT),
+        (step_types.Restore, {"move": "pause"}, nova.Refused(VTPM, 400), tried.CONFLICT),
+    ],
+)
+def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, cause):
+    attempt = Learned(kind, error, **details).attempt
+    assert (attempt.outcome, attempt.cause) == (tried.FAILED, cause)
+    assert (attempt.until == NOW) is (cause == tried.REFUSED)  # nothing is awaited
+
+
 @pytest.mark.parametrize(("refused", "notable"), [(None, True), (nova.Refused("too many tags", 400), False)])
 def test_an_instance_that_cannot_be_tagged_is_remembered(refused, notable):
     learned = Learned(step_types.MakeReady, Answer("req-1", 0.2, refused), restore="paused")

@@ -63,6 +63,30 @@ def test_tags_of_flavors_and_images_select(selection, more, expected):
     assert Policy().verdict(instance(**more), selection) == expected
 
 
+@pytest.mark.parametrize(
+    ("flavors_tagged", "more", "recover", "known"),
+    [
+        (False, {"image": "img"}, False, False),
+        (True, {"image": "img"}, False, False),
+        (False, {"image": None}, True, True),
+        (True, {"image": None}, False, True),  # it is told by its flavor alone
+        (True, {"image": "img", "extra_specs": {"evacuable": "true"}}, True, True),
+        (False, {"image": "img", "metadata": {"evacuable": "true"}}, True, True),
+        (False, {"image": "img", "metadata": {"evacuable": "no"}}, False, True),
+        (False, {"image": "img", "metadata": {"evacuable": "maybe"}}, False, False),
+    ],
+)
+def test_while_glance_does_not_answer_only_what_has_an_image_is_not_known(flavors_tagged, more, recover, known):
+    found = Policy().verdict(instance(**more), Selection(flavors_tagged, None, "Glance is away"))
+    assert (found.recover, found.known) == (recover, known)
+    assert known or "Glance is away" in found.reason
+
+
+def test_the_lists_hold_whatever_glance_says():
+    found = Policy(skip_names=("web-*",)).verdict(instance(image="img"), Selection(False, None, "away"))
+    assert not found.recover and found.known
+
+
 def test_another_tag_is_looked_for_and_named():
     scoped = Policy(tag="nova-ha:ha")
     old = scoped.verdict(instance(extra_specs={"evacuable": "true"}), TAGGED)

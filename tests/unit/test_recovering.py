@@ -6,12 +6,12 @@ import dataclasses
 import pytest
 
 from nova_ha import attempts as tried
-from nova_ha import restore
+from nova_ha import decide, restore
 from nova_ha.attempts import MANY, SETTLE
 from nova_ha.policy import Policy, Selection
-from nova_ha.recovering import CONFIRMATION_PATIENCE, MIGRATION_PATIENCE
+from nova_ha.recovering import CONFIRMATION_PATIENCE, KEY_ATTEMPTS, MIGRATION_PATIENCE, SELECTION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
-from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
 from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
 from tests.unit.worlds import (
     NOW,
@@ -179,6 +179,18 @@ def test_operators_and_owners_choose(policy, selection, more, kind):
     aggregates = {"lab": frozenset({"compute-1"}), "other": frozenset({"compute-2"})}
     found = steps_for(instance(**more), rules=Rules(policy), selection=selection, aggregates=aggregates)
     assert kinds(found)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("seconds", "alarm"), [(0, False), (SELECTION_PATIENCE - 1, False), (SELECTION_PATIENCE, True)]
+)
+def test_what_only_glance_could_tell_waits_and_holds_the_flag(seconds, alarm):
+    selection = Selection(False, None, "Glance is away")
+    attempts = nothing_asked()
+    attempts.observe(host(instances=[instance(image="img")]), NOW - seconds)
+    found = steps_for([instance(image="img"), instance(2)], attempts=attempts, selection=selection)
+    assert kinds(found) == ["Evacuate", "Wait"]
+    assert found[1].instance.id == "i1" and "Glance is away" in found[1].reason and found[1].alarm is alarm
 
 
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
@@ -936,6 +948,105 @@ DEAD = service("compute-2")
 def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_be_for_ever(others, no_room, alarm):
     (found,) = steps_for([instance()], services=others, dead=DEAD_TOO, rules=Rules(no_room=no_room))
     assert isinstance(found, Wait) and found.alarm is alarm
+
+
+def test_hosts_that_cannot_be_read_may_be_there_yet():
+    seen = world(host(instances=[instance()]), services=[DEAD], dead=DEAD_TOO, selection=Selection())
+    seen = dataclasses.replace(seen, services=Services(seen.services, ["compute-9"]))
+    (found,) = decide.steps(seen, nothing_asked(), Rules(), 40, NOW)
+    assert isinstance(found, Wait) and not found.alarm
+
+
+# What Nova does not evacuate
+
+TPM = {"extra_specs": {"hw:tpm_version": "2.0"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({}, "Leave"),
+        ({"vm_state": "paused"}, "Leave"),  # and its state is not reset in vain
+        ({"vm_state": "stopped"}, "Leave"),
+        ({"task_state": "deleting"}, "Delete"),
+        ({"vm_state": "mystery"}, "Wait"),
+    ],
+)
+def test_what_nova_does_not_evacuate_by_its_flavor_is_left_on_its_host(more, kind):
+    found = steps_for([instance(**TPM, **more), instance(2)])
+    assert kinds(found) == ["Evacuate", kind]
+    if kind == "Leave":
+        assert found[1].alarm and "a virtual TPM" in found[1].reason
+
+
+def test_it_does_not_hold_the_flag_and_the_end_says_so():
+    left, closed = steps_for(instance(**TPM))
+    assert isinstance(closed, Close) and "i1" in closed.reason
+    assert "i1" not in steps_for(instance(vm_state="shelved"))[1].reason
+
+
+def test_the_policys_word_goes_first():
+    (left, _) = steps_for(instance(**TPM, metadata={"evacuable": "no"}))
+    assert not left.alarm and "opted out" in left.reason
+
+
+def test_what_nova_has_refused_for_what_the_instance_is_is_not_asked_for_again():
+    attempts = nothing_asked()
+    attempts.sending("i1", 0)
+    attempts.failed("i1", NOW, "Feature not supported with instances that have shares. (HTTP 409)", tried.REFUSED)
+    for later in (0, 10**6):
+        found = steps_for(instance(), attempts=attempts, now=NOW + later)
+        assert kinds(found) == ["Leave", "Close"] and "Manila shares" in found[0].reason and found[0].alarm
+
+
+KEYLESS = {
+    "vm_state": "error",
+    "fault": "KeyManagerError",
+    "fault_cause": "castellan.common.exception.KeyManagerError: Key manager error: Forbidden: Secret payload ...",
+}
+
+
+@pytest.mark.parametrize(
+    ("failures", "more", "kind"),
+    [
+        (0, {}, "Evacuate"),
+        (KEY_ATTEMPTS - 1, {}, "Evacuate"),
+        (KEY_ATTEMPTS, {}, "Leave"),
+        (KEY_ATTEMPTS, {"fault_cause": "KeyManagerError: Key manager error: Bad Gateway"}, "Evacuate"),
+    ],
+)
+def test_an_encrypted_volume_whose_key_nova_may_not_read_is_left_after_a_few_attempts(failures, more, kind):
+    records = [record(number + 1, "failed") for number in range(failures)]
+    found = steps_for(instance(**{**KEYLESS, **more}), records)
+    assert kinds(found)[0] == kind
+    if kind == "Leave":
+        assert "openstack server reboot --hard i1" in found[0].reason and found[0].alarm
+
+
+def test_an_evacuation_of_it_that_is_in_flight_is_waited_for():
+    assert kinds(steps_for(instance(**TPM), [record(1, "accepted")])) == ["Wait"]
+
+
+@pytest.mark.parametrize(
+    ("key", "cause", "more", "told"),
+    [
+        ("evacuable", tried.CONFLICT, {}, True),
+        ("ha", tried.FORBIDDEN, {}, True),
+        ("evacuable", tried.UNKNOWN, {}, True),
+        ("", tried.CONFLICT, {}, False),  # owners are not asked
+        ("evacuable", tried.NO_ROOM, {}, False),
+        ("evacuable", tried.SPAWN, {"vm_state": "error"}, False),  # Nova does not let its metadata be changed
+        ("evacuable", tried.CONFLICT, {"vm_state": "error"}, False),
+        ("evacuable", tried.CONFLICT, {"task_state": "deleting"}, False),
+    ],
+)
+def test_what_is_refused_again_and_again_can_be_left(key, cause, more, told):
+    attempts = nothing_asked()
+    for _ in range(MANY):
+        attempts.failed("i1", NOW, "no", cause)
+    (found,) = steps_for(instance(**more), attempts=attempts, rules=Rules(Policy(metadata_key=key)))
+    assert isinstance(found, Wait) and found.alarm
+    assert (f"openstack server set --property {key}=false i1" in found.reason) is told
 
 
 # Restart in place

@@ -195,6 +195,88 @@ def test_what_a_late_request_put_into_error_is_what_it_was_before(reached, power
     assert (found.do, found.then) == (states.RESET, reached)
 
 
+REFUSED = rows("By what Nova does not evacuate")
+
+
+def test_the_page_has_all_that_nova_does_not_evacuate():
+    assert [row["it has"] for row in REFUSED] == [*states.REFUSALS, states.ENCRYPTED_VOLUME]
+    assert {row["extra spec"]: row["it has"] for row in REFUSED if row["extra spec"]} == states.REFUSED_BY_FLAVOR
+    assert {row["image property"]: row["it has"] for row in REFUSED if row["image property"]} == states.REFUSED_BY_IMAGE
+
+
+# What Nova answers: its exceptions' msg_fmt, of Nova 21 (accelerators), 22 (vTPM), 23 to 25 (vDPA), 24 and 31 on.
+SAID = [
+    ("Operation 'evacuate' not supported for vTPM-enabled instance (i1).", "a virtual TPM"),
+    ("Operation 'evacuate' not supported for instance with vDPA ports ((instance_uuid)s).", "vDPA ports"),
+    ("Forbidden with instances that have accelerators.", "accelerators"),
+    ("Feature not supported with instances that have accelerators.", "accelerators"),
+    ("Feature not supported with Ports that have accelerators.", "ports with accelerators"),
+    ("Feature not supported with instances that have shares.", "Manila shares"),
+]
+
+
+@pytest.mark.parametrize(("said", "what"), SAID)
+def test_what_nova_refuses_for_what_the_instance_is(said, what):
+    assert states.refusal(f"{said} (HTTP 400, request req-1)") == what
+
+
+def test_every_word_of_novas_is_tried():
+    assert {what for _, what in SAID} == set(states.REFUSALS)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Cannot 'evacuate' instance i1 while it is in vm_state paused",
+        "Cannot 'evacuate' instance i1 while it is in task_state rebuilding",
+        "Compute service of compute-1 is still in use.",
+        "The target host can't be the same one.",
+        "The port-resource-request-groups neutron API extension is not supported by old nova compute service. Upgrade"
+        " your compute services to Xena (24.0.0) or later.",
+        "Feature not supported until computes have not been updated.",
+        "Compute host compute-2 not found.",
+        "Operation 'live-migration' not supported for vTPM-enabled instance (i1).",
+        "",
+    ],
+)
+def test_what_nova_refuses_for_now_only(said):
+    assert states.refusal(said) is None
+
+
+@pytest.mark.parametrize(
+    ("specs", "properties", "what"),
+    [
+        ({"hw:tpm_version": "2.0"}, {}, "a virtual TPM"),
+        ({"hw:tpm_version": "1.2", "evacuable": "true"}, {"hw_tpm_version": "1.2"}, "a virtual TPM"),
+        ({}, {"hw_tpm_version": "2.0", "hw_disk_bus": "virtio"}, "a virtual TPM"),
+        ({"hw:tpm_model": "tpm-crb"}, {"hw_tpm_model": "tpm-crb"}, None),
+        ({"accel:device_profile": "fpga"}, {}, None),  # Nova evacuates it once every nova-compute is of Nova 22
+        ({}, {}, None),
+    ],
+)
+def test_what_flavor_and_image_tell_beforehand(specs, properties, what):
+    assert states.refused_beforehand(instance(extra_specs=specs, image_properties=properties)) == what
+
+
+@pytest.mark.parametrize(
+    ("more", "is_so"),
+    [
+        ({}, True),
+        ({"vm_state": "active"}, False),
+        ({"fault_cause": "castellan.common.exception.KeyManagerError: Key manager error: Bad Gateway"}, False),
+        ({"fault_cause": "nova.exception.PortNotFound: Port Forbidden could not be found."}, False),
+        ({"fault_cause": None}, False),
+    ],
+)
+def test_a_key_that_nova_may_not_read(more, is_so):
+    cause = (
+        "castellan.common.exception.KeyManagerError: Key manager error: Forbidden: Secret payload retrieval attempt not"
+        " allowed - please review your user/project privileges"
+    )
+    found = {"vm_state": "error", "fault": "KeyManagerError", "fault_cause": cause, **more}
+    assert states.is_kept_from_its_key(instance(**found)) is is_so
+
+
 def test_every_treatment_says_why():
     every = [*states.VM_STATES.values(), *states.TASK_STATES.values()]
     assert all(treatment.why for treatment in every)

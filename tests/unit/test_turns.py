@@ -5,10 +5,12 @@ import dataclasses
 
 import pytest
 
-from nova_ha import turns
+from nova_ha import decide, turns
 from nova_ha.evidence import SETTLE
+from nova_ha.policy import Selection
 from nova_ha.returning import RETURN_PATIENCE, STOPPING
 from nova_ha.rules import Rules
+from nova_ha.snapshot import Services
 from nova_ha.steps import Close, Evacuate, HoldBack, LetStart, Wait
 from tests.unit.worlds import (
     NOW,
@@ -156,23 +158,26 @@ def test_a_host_starts_once_the_instance_is_not_in_flight_any_more(here, status,
 
 
 @pytest.mark.parametrize(
-    ("others", "dead", "starts"),
+    ("others", "dead", "unread", "starts"),
     [
-        ([], {"compute-1"}, True),
-        ([service("compute-7")], {"compute-1", "compute-7"}, True),
-        ([living("compute-3")], {"compute-1"}, False),
+        ([], {"compute-1"}, [], True),
+        ([], {"compute-1"}, ["compute-9"], False),
+        ([service("compute-7")], {"compute-1", "compute-7"}, [], True),
+        ([living("compute-3")], {"compute-1"}, [], False),
         # Cut off from Nova, as far as anybody knows: it may be at work with the instance.
-        ([living("compute-3", up=False)], {"compute-1"}, False),
+        ([living("compute-3", up=False)], {"compute-1"}, [], False),
     ],
 )
-def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starting(others, dead, starts):
+def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starting(others, dead, unread, starts):
     """All hosts have died: it is queued at one of them, and goes on when that starts."""
     flight = record(7, "accepted", destination=None)
     lost = host(instances=[instance()], evacuations=[flight], live_migrations=())
     attempts = nothing_asked()
     for moment in (NOW - 100, NOW - 100 + SETTLE):
         attempts.observe(lost, moment)
-    found = decided(lost, other("restart", True, 20.0), attempts=attempts, services=others, dead=dead)
+    seen = world(lost, other("restart", True, 20.0), services=others, dead=dead, selection=Selection())
+    seen = dataclasses.replace(seen, services=Services(seen.services, unread))
+    found = decide.steps(seen, attempts, Rules(), 40, NOW)
     assert kinds(about(found, "compute-2")) == ["LetStart" if starts else "Wait"]
 
 

@@ -15,6 +15,7 @@ NODES = {"node-1": "c1"}
     [
         (living("c1", up=False), True),
         (spare("c1", up=False), True),
+        (living("c1", up=False, enabled=False, reason="AUTO: Connection to libvirt lost: 1"), True),
         (living("c1"), False),
         (living("c1", up=False, enabled=False, reason="new memory"), False),  # off on purpose
         (living("c1", up=False, forced_down=True), False),

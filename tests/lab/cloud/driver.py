@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import nova.conf
+import os_traits
 from nova import exception
 from nova.compute import power_state, task_states
 from nova.virt import fake, hardware, lab_guests, node
@@ -52,6 +53,11 @@ class LabDriver(fake.FakeDriver):
     def get_available_resource(self, nodename):
         """As the fake driver's, with the lasting uuid."""
         return {**super().get_available_resource(nodename), "uuid": node.get_local_node_uuid()}
+
+    def update_provider_tree(self, provider_tree, nodename, allocations=None):
+        """As the fake driver's, with all traits by which the scheduler finds a host for a virtual TPM."""
+        super().update_provider_tree(provider_tree, nodename, allocations)
+        provider_tree.add_traits(nodename, *os_traits.get_traits("COMPUTE_SECURITY_TPM_"))
 
     # What is there.
 

@@ -274,6 +274,10 @@ class SimulatedNova:
         self._asked("aggregates")
         return {name: frozenset(hosts) for name, hosts in self.groups.items()}
 
+    def hypervisor_type(self, host, node):
+        self._asked("hypervisor_type")
+        return "QEMU"
+
     def instances(self, host):
         return self._listed("instances", self.on(host), True)
 
@@ -317,7 +321,7 @@ class SimulatedNova:
         return tuple(record.view() for record in ended if record.destination == host)
 
     def selection(self, tag):
-        self._asked("selection", 3)
+        self._asked("selection", 5)
         return policy.Selection(tag in self.flavors_tagged)
 
     # Changing a service
