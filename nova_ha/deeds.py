@@ -51,7 +51,11 @@ class Deeds:
                 request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
             else:
                 request = self._cloud.force_down(step.service, True)
-        self._event("forced down and disabled", step, request)
+        reason = step.service.disabled_reason
+        was_disabled = not step.service.enabled and not mark.is_marked(step.service)
+        # All of it: the mark may hold its beginning only.
+        before = f"; it was disabled before: {reason or 'without a reason'}" if was_disabled else ""
+        self._event("forced down and disabled", step, request, reason=step.reason + before)
         return True
 
     def _enlist(self, step):

@@ -6,6 +6,7 @@ few workers send side by side (``errands``). Whatever the engine knows by itself
 the flags and Nova's own records are enough to go on from.
 """
 
+import dataclasses
 import logging
 import math
 import re
@@ -90,6 +91,7 @@ class Engine:
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
+        self._taken_out = unflagged.TakenOut()
         self._unflagged = []  # alarms for hosts without a flag that need an operator
         self._silences = unfenced.Silences()
         self._connected = False
@@ -187,9 +189,11 @@ class Engine:
         self._silences.observe(services, self._clock())
         silent = self._silences.lasting(self._clock())
         found = []
-        if silent or any(map(mark.is_marked, services.values())):
+        taken_out = self._taken_out.standing(services)
+        if silent or taken_out or any(map(mark.is_marked, services.values())):
             nodes = self._observer.nova_names(self._cluster.remote_nodes(), services)
-            found = unflagged.alarms(services, nodes, self._claims.flags, self._cluster.attribute)
+            flagged = self._observer.nova_names(self._claims.flags, services)
+            found = unflagged.alarms(services, nodes, flagged, self._cluster.attribute, taken_out)
             if silent:
                 adrift = self._cluster.adrift()
                 # A host that is fenced just now is flagged before it is adrift.
@@ -226,6 +230,7 @@ class Engine:
         for host, name in names.items():
             if name in held and not services[name].forced_down:
                 request = self._cloud.force_down(services[name], True)
+                self._taken_out.sees(host, dataclasses.replace(services[name], forced_down=True))
                 self._account.event("forced down", host, request=request, reason="its power was proved off")
                 fresh = None
         for step in steps:
@@ -247,6 +252,8 @@ class Engine:
         self._attempts.observe_services(world.services, self._clock())
         for host in world.hosts:
             self._inherit(host)
+            if host.service is not None:
+                self._taken_out.sees(host.name, host.service)
         touched = {instance.id for host in world.hosts for instance in host.instances}
         touched |= {instance.id for instance in world.restoring}
         touched |= {instance.id for host in world.hosts for instance, _ in host.broken}

@@ -3,7 +3,7 @@
 
 Nova itself keeps it, so that any engine on any control node knows at the end whether the host may be enabled,
 or had been disabled by an operator and stays so, with the operator's own reason; and which reserved host took its
-place.
+place. Every service that is taken out of service carries it: a host whose flag is gone is found by it.
 """
 
 import re
@@ -14,13 +14,15 @@ _DISABLED = "; was disabled: "
 _PATTERN = re.compile(f"{_MARK}(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?:{_DISABLED}(?P<before>.*))?", re.DOTALL)
 # Nova's column.
 _LONGEST = 255
+_CUT = "..."
+# Nova takes no empty reason, and keeps the former one where none is given: a service that had none gets this one back.
+_NO_REASON = "no reason given"
 
 
 def mark(service, reserve=None):
-    """The reason to disable a service with, or None if it should be left as it is.
+    """The reason to disable a service with, or None if it carries the mark already.
 
-    Left as it is: one that carries the mark already, and one that an operator had disabled in a way that the
-    mark could not give back: without a reason, or with one too long to be carried.
+    The reason of an operator that is too long to be carried is cut short.
 
     :param reserve: Nova's name of the reserved host that takes this one's place, if any
     """
@@ -28,9 +30,10 @@ def mark(service, reserve=None):
     taken = _MARK + (_RESERVE + reserve if reserve else "")
     if service.enabled:
         return taken
-    if is_marked(service) or not reason or len(taken + _DISABLED + reason) > _LONGEST:
+    if is_marked(service):
         return None
-    return taken + _DISABLED + reason
+    marked = taken + _DISABLED + (reason or _NO_REASON)
+    return marked if len(marked) <= _LONGEST else marked[: _LONGEST - len(_CUT)] + _CUT
 
 
 def is_marked(service):

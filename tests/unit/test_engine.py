@@ -1169,6 +1169,32 @@ def test_a_host_whose_flag_is_deleted_too_early_is_an_operators_to_flag_again(en
     assert scene.complaints["unflagged"] is None
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("engine", ["the same", "new"])
+def test_a_host_that_leaves_the_cluster_in_the_middle_of_its_recovery_is_told_of(engine, known):
+    """A new engine knows by the mark that it was taken out, and that it is ours if there is no other cluster."""
+    scene = scene_with(MIXED, hosts=4).dies("compute-1", off=True)
+    scene.nova.full = {"compute-2", "compute-3", "compute-4"}
+    assert scene.run_until(lambda: not scene.nova.service("compute-1").enabled, 60)
+    scene.run(5)
+    del scene.cluster.values["compute-1"]
+    scene.cluster.known = ("compute-2", "compute-3", "compute-4")[: 3 if known else 2]
+    if engine == "new":
+        scene.new_engine("control-2")
+    told = engine == "the same" or known
+    assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 15) is told
+    assert ("compute-1: nova-ha took it out of service" in (scene.complaints.get("unflagged") or "")) is told
+
+
+def test_a_held_host_whose_flag_is_deleted_is_told_of():
+    scene = Scene(hosts=4).dies("compute-1", "compute-2", "compute-3", off=True)
+    assert scene.run_until(lambda: scene.nova.service("compute-1").forced_down, 60)
+    scene.run(1)
+    assert scene.nova.service("compute-1").enabled
+    del scene.cluster.values["compute-1"]
+    assert scene.run_until(lambda: "its flag was deleted" in scene.alarms().get(("compute-1", None), ""), 15)
+
+
 def test_a_flag_that_is_deleted_while_nova_is_away_is_told_of_when_it_answers():
     scene = Scene(hosts=3).dies("compute-1", "compute-2", off=True)
     assert scene.run_until(lambda: set(scene.cluster.values.values()) == {flag.RECOVERED}, 120)

@@ -100,16 +100,21 @@ def test_a_service_that_was_enabled_is_marked_so(leftover, reserved):
         (living(), None, OURS),
         (living(), "spare-1", f"{OURS}; reserve: spare-1"),
         (service(reason="bad RAM"), "spare-1", f"{OURS}; reserve: spare-1; was disabled: bad RAM"),
-        (service(reason=None), None, None),  # nothing could be given back
-        (service(reason=""), "spare-1", None),
+        # Nova does not take an empty reason back.
+        (service(reason=None), None, f"{OURS}; was disabled: no reason given"),
+        (service(reason=""), "spare-1", f"{OURS}; reserve: spare-1; was disabled: no reason given"),
         (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), None, "fits"),
-        (service(reason="x" * (256 - len(f"{OURS}; was disabled: "))), None, None),
-        (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), "spare-1", None),
+        (service(reason="x" * (256 - len(f"{OURS}; was disabled: "))), None, "cut"),
+        (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), "spare-1", "cut"),
     ],
 )
 def test_what_a_service_is_marked_with(before, reserved, marked):
     found = mark.mark(before, reserved)
-    assert found == marked if marked != "fits" else len(found) == 255
+    if marked in ("fits", "cut"):
+        assert len(found) == 255 and found.endswith("xxx" if marked == "fits" else "xx...")
+        assert mark.is_marked(service(reason=found)) and mark.reserve(service(reason=found)) == reserved
+    else:
+        assert found == marked
 
 
 @pytest.mark.parametrize(
