@@ -233,6 +233,8 @@ class Engine:
                 self._taken_out.sees(host, dataclasses.replace(services[name], forced_down=True))
                 self._account.event("forced down", host, request=request, reason="its power was proved off")
                 fresh = None
+        if not self._claims.own:
+            self._pace.begin()
         for step in steps:
             if isinstance(step, Claim) and self._claims.take(step.host, step.old):
                 self._taken_up.add(step.host)
@@ -268,6 +270,7 @@ class Engine:
         self._see_restarts(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
             world = world.with_online(self._cluster.online())
+        self._pace.forget(now)
         self._pace.bound(sending.most(world, self._rules, math.inf))
         window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)

@@ -283,6 +283,23 @@ def test_what_found_no_room_is_tried_again_as_soon_as_a_host_is_there():
     ends_well(scene, 60)
 
 
+@pytest.mark.parametrize(("rest", "soon", "sent"), [(5, 1.0, 20), (400, 0.2, 40)])
+def test_a_recovery_is_not_slower_for_what_the_one_before_met_with(rest, soon, sent):
+    """A few minutes later that is forgotten; before, it begins as slowly, and soon gets quick."""
+    scene = Scene(count=0, hosts=6)
+    for number in range(60):
+        scene.nova.add(host=f"compute-{1 + number // 30}")
+    scene.nova.next_answers = ["ok", "busy"] * 6
+    scene.dies("compute-1", off=True)
+    assert scene.run_until(lambda: all(s.host != "compute-1" for s in scene.nova.servers.values()), 2000)
+    scene.run(rest)
+    before = len(scene.nova.posts)
+    scene.dies("compute-2")
+    assert scene.run_until(lambda: len(scene.nova.posts) > before, 30)
+    scene.run(soon)
+    assert len(scene.nova.posts) - before >= sent
+
+
 def test_a_nova_that_is_busy_is_asked_more_slowly():
     scene = Scene(count=40, spawn_seconds=0.1).dies("compute-1")
     scene.nova.next_answers = ["busy"]
