@@ -110,12 +110,13 @@ class Deeds:
         before = mark.reason_before(step.service)
         with self._counted(step.service):
             if before is not None:
-                request = self._cloud.force_down(step.service, False, enabled=False, reason=before)
+                request = self._cloud.force_down(step.service, False, enabled=False, reason=before or None)
             elif mark.is_marked(step.service):
                 request = self._cloud.force_down(step.service, False, enabled=True)
             else:
                 request = self._cloud.force_down(step.service, False)
-        self._event("put back" + (f", disabled as before: {before}" if before is not None else ""), step, request)
+        as_before = "" if before is None else ", disabled as before" + (f": {before}" if before else "")
+        self._event(f"put back{as_before}", step, request)
         return True
 
     def _clear(self, step):

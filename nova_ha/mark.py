@@ -10,13 +10,13 @@ import re
 
 _MARK = "nova-ha: being recovered"
 _RESERVE = "; reserve: "
-_DISABLED = "; was disabled: "
-_PATTERN = re.compile(f"{_MARK}(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?:{_DISABLED}(?P<before>.*))?", re.DOTALL)
+_DISABLED = "; was disabled"
+_PATTERN = re.compile(
+    f"{_MARK}(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?P<disabled>{_DISABLED}(?:: (?P<before>.*))?)?", re.DOTALL
+)
 # Nova's column.
 _LONGEST = 255
 _CUT = "..."
-# Nova takes no empty reason, and keeps the former one where none is given: a service that had none gets this one back.
-_NO_REASON = "no reason given"
 
 
 def mark(service, reserve=None):
@@ -32,7 +32,7 @@ def mark(service, reserve=None):
         return taken
     if is_marked(service):
         return None
-    marked = taken + _DISABLED + (reason or _NO_REASON)
+    marked = taken + _DISABLED + (f": {reason}" if reason else "")
     return marked if len(marked) <= _LONGEST else marked[: _LONGEST - len(_CUT)] + _CUT
 
 
@@ -42,8 +42,8 @@ def is_marked(service):
 
 
 def reason_before(service):
-    """The reason for which an operator had disabled a marked service, or None if it had been enabled."""
-    return _part(service, "before")
+    """The reason for which an operator had disabled a marked service, "" if for none, None if it had been enabled."""
+    return (_part(service, "before") or "") if _part(service, "disabled") else None
 
 
 def reserve(service):

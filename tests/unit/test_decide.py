@@ -93,7 +93,7 @@ def test_a_held_host_is_not_taken_up_and_others_are():
         (service(reason="bad RAM"), "TakeOut", f"{MARK}; was disabled: bad RAM"),
         (service(reason="bad RAM", forced_down=False), "TakeOut", f"{MARK}; was disabled: bad RAM"),
         (service(reason="nova-ha: reserved"), "TakeOut", f"{MARK}; was disabled: nova-ha: reserved"),
-        (service(reason=None), "TakeOut", f"{MARK}; was disabled: no reason given"),
+        (service(reason=None), "TakeOut", f"{MARK}; was disabled"),
         (service(), "Close", None),
     ],
 )

@@ -159,6 +159,7 @@ ENABLED = {"enabled": True}
     [
         (MARK, [ENABLED]),
         (f"{MARK}; reserve: spare-1", [ENABLED]),
+        (f"{MARK}; was disabled", [{"enabled": False, "reason": None}]),
         (f"{MARK}; was disabled: bad RAM", [{"enabled": False, "reason": "bad RAM"}]),
         (
             f"{MARK}; reserve: spare-1; was disabled: nova-ha: reserved",

@@ -74,11 +74,11 @@ OURS = "nova-ha: being recovered"
 @pytest.mark.parametrize("reserved", [None, "spare-1", "spare-1.rack-7.example.org"])
 @pytest.mark.parametrize(
     "reason",
-    ["bad RAM", "nova-ha sucks", "ü" * 20, "x; was disabled: y", "; reserve: z", "two\nlines", "nova-ha: reserved"],
+    ["", "bad RAM", "nova-ha sucks", "ü" * 20, "x; was disabled: y", "; reserve: z", "two\nlines", "nova-ha: reserved"],
 )
 def test_the_mark_gives_the_operators_reason_back(reason, reserved):
     marked = service(reason=mark.mark(service(reason=reason), reserved))
-    assert mark.is_marked(marked)
+    assert mark.is_marked(marked) and mark.is_marked(service(reason=marked.disabled_reason.strip()))
     assert mark.reason_before(marked) == reason
     assert mark.reserve(marked) == reserved
     assert mark.mark(marked) is None and mark.mark(marked, "spare-2") is None
@@ -100,9 +100,8 @@ def test_a_service_that_was_enabled_is_marked_so(leftover, reserved):
         (living(), None, OURS),
         (living(), "spare-1", f"{OURS}; reserve: spare-1"),
         (service(reason="bad RAM"), "spare-1", f"{OURS}; reserve: spare-1; was disabled: bad RAM"),
-        # Nova does not take an empty reason back.
-        (service(reason=None), None, f"{OURS}; was disabled: no reason given"),
-        (service(reason=""), "spare-1", f"{OURS}; reserve: spare-1; was disabled: no reason given"),
+        (service(reason=None), None, f"{OURS}; was disabled"),
+        (service(reason=""), "spare-1", f"{OURS}; reserve: spare-1; was disabled"),
         (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), None, "fits"),
         (service(reason="x" * (256 - len(f"{OURS}; was disabled: "))), None, "cut"),
         (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), "spare-1", "cut"),
