@@ -8,9 +8,10 @@ repeated by a layer below (``access``). What failures mean stands in ``answers``
 
 import datetime
 import itertools
+import time
 import urllib.parse
 
-from nova_ha import policy, restore, views
+from nova_ha import policy, records, restore, views
 from nova_ha.access import Access
 from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
 
@@ -41,10 +42,13 @@ class Nova:
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
     :param who: whose credentials the session carries, for messages
+    :param clock: monotonic seconds
     """
 
-    def __init__(self, session, interface, region=None, who="the configured user"):
+    def __init__(self, session, interface, region=None, who="the configured user", clock=time.monotonic):
         self._access = Access(session, interface, region, who)
+        self._clock = clock
+        self._kept = {}  # host -> the records of its evacuations, where they fill more than a page
         self._microversion = None  # Nova's oldest, until connected
 
     def connect(self):
@@ -109,7 +113,16 @@ class Nova:
 
     def migrations(self, host):
         """The records of all evacuations away from a host or to it, oldest first."""
-        return self._believed(host, self._migrations(migration_type="evacuation", host=host))
+        kept = self._kept.get(host)
+        if kept is not None and kept.are_mostly_old and self._clock() - kept.read_at < records.REFRESH:
+            found = self._changed_records(host, kept)
+            if found is not None:
+                self._kept[host] = found
+                return found.oldest_first()
+        pages = list(self._pages("compute", "/os-migrations", "migrations", migration_type="evacuation", host=host))
+        found = records.Records(itertools.chain.from_iterable(pages), self._clock())
+        self._keep(host, found if len(pages) > 1 else None)
+        return self._believed(host, found.oldest_first())
 
     def live_migrations(self, host):
         """The records of live migrations away from a host or to it that are not over, oldest first."""
@@ -220,8 +233,28 @@ class Nova:
             raise Unreachable(f"{path}: what answered is not Nova (HTTP {done.status_code} without a request id)")
         return request
 
-    def _migrations(self, **filters):
-        return _oldest_first(map(views.migration, self._list("compute", "/os-migrations", "migrations", **filters)))
+    def _changed_records(self, host, kept):
+        """What is known of a host's evacuations, brought up to date; None if it is not certain that all is known then.
+
+        :param kept: ``records.Records``
+        """
+        which = {"migration_type": "evacuation", "host": host}
+        newest_first = self._list("compute", "/os-migrations", "migrations", **which, limit="100")
+        limit = kept.old_before
+        new = list(itertools.takewhile(lambda record: record["created_at"] >= limit, newest_first))
+        if not new:
+            return None  # those that were known are gone, or Nova does not reach the host's cell
+        since = f"{kept.changed_before}Z"
+        changed = self._list("compute", "/os-migrations", "migrations", **which, **{"changes-since": since})
+        return kept.with_changes([*new, *changed])
+
+    def _keep(self, host, found):
+        """Keep a host's records, if that is worth while, and no other's that have not been asked for for long."""
+        for other, kept in list(self._kept.items()):
+            if other == host or self._clock() - kept.read_at > 2 * records.REFRESH:
+                self._kept.pop(other, None)
+        if found is not None:
+            self._kept[host] = found
 
     def _believed(self, host, found):
         """What a list says of a host, once it is sure that it comes from the host's cell.
@@ -236,11 +269,15 @@ class Nova:
         return found
 
     def _list(self, service, path, key, **query):
-        """Yield the members of a list, page after page."""
+        """The members of a list, read page after page as they are asked for."""
+        return itertools.chain.from_iterable(self._pages(service, path, key, **query))
+
+    def _pages(self, service, path, key, **query):
+        """Yield the pages of a list, each as a list of its members."""
         url = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
         while url:
             page = self._get(service, url)
-            yield from _member(page, key, url)
+            yield _member(page, key, url)
             url = _next_page(page, key, path)
 
     def _get(self, service, url, key=None):
