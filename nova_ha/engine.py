@@ -24,6 +24,7 @@ from nova_ha.pace import Pace
 from nova_ha.rules import RESTART_IN_PLACE
 from nova_ha.snapshot import FINISHED
 from nova_ha.steps import Claim, Close, Evacuate, Wait, is_action
+from nova_ha.wording import counted
 
 log = logging.getLogger("nova-ha")
 
@@ -356,7 +357,7 @@ class Engine:
     def _report(self):
         flags = self._claims.flags
         self._account.hosts(flags, self._steps, self._attempts.get)
-        summary = f"{len(flags)} hosts flagged" if flags else "no host is flagged"
+        summary = f"{counted(len(flags), 'host')} flagged" if flags else "no host is flagged"
         self._state.report("working", summary, **self._account.as_dict())
 
     def _wait_for(self, error):

@@ -1162,6 +1162,16 @@ def test_an_idle_engine_looks_now_and_then_whether_the_cloud_still_takes_it():
     assert scene.nova.asked == ["connect", "services", "restoring", "connect", "connect"]
 
 
+def test_how_many_hosts_are_flagged_is_reported_in_words():
+    scene = Scene(hosts=3)
+    stages = [((), "no host is flagged"), (["compute-1"], "1 host flagged"), (["compute-2"], "2 hosts flagged")]
+    for hosts, said in stages:
+        scene.dies(*hosts, off=True)
+        scene.run(5)
+        (process,) = scene.engines.values()
+        assert process.state.reports[-1] == ("working", said)
+
+
 # A flag that somebody deletes
 
 
