@@ -6,6 +6,7 @@ keystoneauth is used directly rather than through novaclient: lists are read to 
 repeated by a layer below (``access``). What failures mean stands in ``answers``, what Nova's JSON means in ``views``.
 """
 
+import dataclasses
 import datetime
 import itertools
 import time
@@ -77,9 +78,12 @@ class Nova:
     # Reading
 
     def services(self):
-        """All nova-compute services, as ``{Nova's host name: Service}``."""
-        found = self._get("compute", "/os-services?binary=nova-compute", "services")
-        return {service.host: service for service in map(views.service, found)}
+        """All nova-compute services, as ``{Nova's host name: Service}``; of two of one host, the one that reports."""
+        found = {}
+        for service in map(views.service, self._get("compute", "/os-services?binary=nova-compute", "services")):
+            twin = found.get(service.host)
+            found[service.host] = service if twin is None else _later(twin, service)
+        return found
 
     def aggregates(self):
         """All host aggregates, as ``{name: frozenset of Nova's host names}``."""
@@ -291,6 +295,12 @@ class Nova:
     def _request(self, service, method, url, body=None):
         microversion = self._microversion if service == "compute" else None
         return self._access.request(service, method, url, body, microversion)
+
+
+def _later(*twins):
+    """Of two services of one host, the one that has reported later, with the other's id."""
+    former, latter = sorted(twins, key=lambda service: (service.last_report or "", service.id))
+    return dataclasses.replace(latter, twin=former.id)
 
 
 def _oldest_first(records):

@@ -166,6 +166,8 @@ class Observer:
             return Host(name, value, problem=str(error))
         if service is None:
             return Host(name, value)
+        if service.twin is not None:
+            return Host(name, value, problem=_two_records(service))
         flagged_for = self._clock() - self._flagged[name][1]
         found = Host(name, value, service, flagged_for=flagged_for, inherited=inherited)
         if value == flag.RESTART:
@@ -363,6 +365,14 @@ class Observer:
         staying = tuple(instance for instance in host.instances if newest.get(instance.id) not in FINISHED)
         known = {"instances": staying, "evacuations": evacuations, "arrivals": arrivals}
         return dataclasses.replace(host, flagged_for=self._clock() - self._flagged[host.name][1], **known)
+
+
+def _two_records(service):
+    return (
+        f"Nova has two nova-compute services of {service.host}, {service.id} and {service.twin}, as after a move to"
+        " another cell: which of them has its instances cannot be told. Delete the one that is left over (openstack"
+        " compute service delete ID): then its recovery goes on"
+    )
 
 
 def _is_off(host):

@@ -30,6 +30,7 @@ class Service:
     :param disabled_reason: why it is disabled, if it is
     :param last_report: Nova's time of its last report (ISO 8601)
     :param zone: its availability zone
+    :param twin: the id of a second record that Nova has of the same host, in another of its cells; None as it should be
     """
 
     id: str
@@ -40,6 +41,7 @@ class Service:
     disabled_reason: Optional[str] = None
     last_report: Optional[str] = None
     zone: Optional[str] = None
+    twin: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -222,6 +222,14 @@ def test_the_clusters_names_and_novas(name, known, found):
     assert watch.observer.nova_names([name], watch.cloud.known) == ({name: found} if found else {})
 
 
+@pytest.mark.parametrize("value", [OURS, "no", "restart"])
+def test_two_services_of_one_host_are_a_problem_of_that_host(value):
+    watch = Watch(dataclasses.replace(service(), twin="id-2"), service("compute-3"))
+    first, second = watch.look(flags={"compute-1": value, "compute-3": "no"}).hosts
+    assert "id-compute-1 and id-2" in first.problem and first.service is None
+    assert second.problem is None and second.service.host == "compute-3"
+
+
 def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
     watch = Watch(service("compute-1.a"), service("compute-1.b"), service("compute-3"))
     first, second = watch.look(flags={"compute-1": OURS, "compute-3": OURS}).hosts
