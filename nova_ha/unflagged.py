@@ -79,11 +79,11 @@ def _reason(node, attribute):
 def _removed(node, name, attribute):
     entry = f"<node id='{node}' uname='{node}' type='remote'/>"
     return (
-        "nova-ha took it out of service, and it was removed from the cluster before it was back: its recovery has "
-        f'ended unfinished. Add it again (cibadmin --create --scope nodes --xml-text "{entry}") and, only if you are '
-        f"certain that its power is off, flag it ({_command(node, attribute)} {flag.FLAGGED}); or see to its instances "
-        f"by hand (openstack server list --all-projects --host {name}), then put its service back (openstack compute "
-        f"service set --up --enable {name} nova-compute) or delete it"
+        "nova-ha took it out of service, and it was removed from the cluster before it was back: what is left of its "
+        f"recovery is not done. If nothing is left on it (openstack server list --all-projects --host {name}), delete "
+        f"its service, or put it back (openstack compute service set --up --enable {name} nova-compute). Else add it "
+        f'again (cibadmin --create --scope nodes --xml-text "{entry}") and, only if you are certain that its power is '
+        f"off, flag it ({_command(node, attribute)} {flag.FLAGGED})"
     )
 
 
