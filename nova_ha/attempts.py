@@ -41,9 +41,10 @@ class Backoff(NamedTuple):
     longest: float
 
 
-# No room is also looked at again at once when a host comes back: see ``room``.
+# No room is also looked at again at once when a host comes back: see ``observe_services``. Each try leaves a record in
+# Nova for good, so that the pauses get long.
 BACKOFFS = {
-    NO_ROOM: Backoff(10, 120),
+    NO_ROOM: Backoff(10, 1200),
     SPAWN: Backoff(5, 300),
     CONFLICT: Backoff(5, 60),
     FORBIDDEN: Backoff(60, 600),

@@ -3,7 +3,7 @@
 
 import time
 
-from nova_ha import flag
+from nova_ha import config, flag
 
 # Flags of hosts that no engine has taken up yet.
 _UNTOUCHED = (flag.FLAGGED, flag.GO)
@@ -89,12 +89,26 @@ class Claims:
         return len(self.ours()) < len(self._flags)
 
     def rivals(self, resource):
-        """Control nodes, other than this, on which an engine is active, as far as the flags make that of interest.
+        """Control nodes on which another engine is active that may have made a claim in our flags.
 
-        :param resource: name of the resource that supervises engines
+        Other resources' engines count, too, unless their flag is known to be another. The cluster is asked only where
+        a claim that is not this engine's stands.
+
+        :param resource: name of the resource that supervises this engine
         """
-        foreign = any(flag.claimant(value) not in (None, self._node) for value in self._flags.values())
-        return self._cluster.active_on(resource) - {self._node} if foreign else set()
+        claims = (value for host, value in self._flags.items() if value != self._own.get(host))
+        claimants = {flag.claimant(value) for value in claims} - {None}
+        if not claimants:
+            return set()
+        active = self._cluster.active("NovaEvacuate")
+        found = active.pop(resource, set()) - {self._node}
+        others = {other: nodes for other, nodes in active.items() if nodes & claimants}
+        parameters = self._cluster.resource_parameters("NovaEvacuate") if others else {}
+        for other, nodes in others.items():
+            known = config.attribute(parameters[other]) if other in parameters else None
+            if known in (None, self._cluster.attribute):
+                found |= nodes
+        return found
 
     def take(self, host, old):
         """Claim a host whose flag was ``old``; returns whether it is ours now."""

@@ -89,15 +89,15 @@ def status(given, deployment):
 
 def plan(given, deployment):
     """Show what would be done if a host were lost, and why; changes nothing."""
-    from nova_ha import config, nova
+    from nova_ha import cib_secrets, config, nova
     from nova_ha import plan as view
 
     try:
-        conf = config.load(deployment.parameters)
+        conf = config.load(cib_secrets.resolved(deployment.resource, deployment.parameters))
         host = deployment.cluster.resolve(given.host, conf.recovery.domain)
         flags = deployment.cluster.flags()
         found = view.look(host, flags, view.connect(conf), conf, time.time(), time.monotonic)
-    except nova.CloudError as error:
+    except (nova.CloudError, cib_secrets.NoSecret) as error:
         raise CommandFailed(str(error)) from error
     if given.json:
         _print_json(found)

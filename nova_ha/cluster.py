@@ -175,6 +175,22 @@ class Cluster:
             for node in found.findall("node")
         }
 
+    def active(self, agent):
+        """Where resources of one of our agents are active, as ``{resource: names of nodes}``.
+
+        Those that are gone from the configuration and not stopped yet are among them.
+
+        :param agent: ``NovaEvacuate``, say
+        :raises ClusterError: Pacemaker does not answer
+        """
+        nodes = {}
+        for found in self._status("resources").iter("resource"):
+            # Before 2.1 Pacemaker wrote ocf::openstack:NovaEvacuate.
+            is_ours = found.get("resource_agent", "").endswith(f":openstack:{agent}")
+            if is_ours and found.get("active") == "true":
+                nodes.setdefault(found.get("id"), set()).update(node.get("name") for node in found.findall("node"))
+        return nodes
+
     def online(self):
         """Names of the nodes that the cluster has online and does not hold for lost, control nodes and remote nodes.
 

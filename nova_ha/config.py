@@ -47,10 +47,8 @@ def load(parameters):
     """
     conf = _registered()
     path = parameters.get("config", DEFAULT_CONFIG)
-    # The parameters alone may do, so only a file that somebody named must be there.
-    files = [path] if "config" in parameters or os.path.exists(path) else []
     try:
-        conf([], project="nova-ha", default_config_files=files)
+        _read(conf, parameters, path)
         _override(conf, parameters, path)
     except cfg.ConfigFileParseError as error:
         # oslo.config shows the line, which may be one with a password.
@@ -63,6 +61,21 @@ def load(parameters):
     if conf[GROUP].cloud:
         _take_defaults(conf, _cloud(conf[GROUP].cloud))
     return conf
+
+
+def attribute(parameters):
+    """The node attribute that is the flag of an engine with these parameters; None where that cannot be told here.
+
+    Its configuration file is taken to be the same on all control nodes.
+    """
+    if parameters.get("attribute"):
+        return parameters["attribute"]
+    conf = _registered()
+    try:
+        _read(conf, parameters, parameters.get("config", DEFAULT_CONFIG))
+        return conf.recovery.attribute
+    except (cfg.Error, ValueError):
+        return None
 
 
 def session(conf, before_request=lambda: None):
@@ -125,6 +138,12 @@ def _registered():
     conf.set_default("timeout", REQUEST_TIMEOUT, group=GROUP)
     conf.set_default("valid_interfaces", ["internal"], group=GROUP)
     return conf
+
+
+def _read(conf, parameters, path):
+    """Read the configuration file, if there is one: the parameters alone may do, so only one that is named must be."""
+    files = [path] if "config" in parameters or os.path.exists(path) else []
+    conf([], project="nova-ha", default_config_files=files)
 
 
 def _override(conf, parameters, path):

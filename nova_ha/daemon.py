@@ -20,6 +20,7 @@ import traceback
 from nova_ha import cluster, config, nova, reloading, runstate
 from nova_ha.account import Account
 from nova_ha.engine import Engine, log
+from nova_ha.parameters import DEFAULT_CONFIG
 from nova_ha.readers import Readers
 from nova_ha.rules import Rules
 
@@ -79,20 +80,17 @@ def _run(name, parameters, state, account):
     )
     reload = reloading.Reload(engine, state, parameters, conf)
     signal.signal(signal.SIGHUP, reload.ask)
-    await_others(
-        pacemaker, name, parameters, lambda why: state.report(runstate.STARTING, why, **account.as_dict())
-    )
+    await_others(pacemaker, name, lambda why: state.report(runstate.STARTING, why, **account.as_dict()))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: engine.stop())
     engine.run(before_pass=reload.if_asked)
 
 
-def await_others(pacemaker, name, parameters, report, sleep=time.sleep):
+def await_others(pacemaker, name, report, sleep=time.sleep):
     """Return once no other engine does this one's work: not one that is supervised on another node.
 
     :param pacemaker: a ``cluster.Cluster``
     :param name: the resource that supervises this engine
-    :param parameters: this engine's
     :param report: called with a line that says for what we wait
     :raises nova.Misconfigured: another resource's engine does it, so that waiting is of no use
     :raises cluster.NotInstalled: Pacemaker's programs are not there
@@ -100,17 +98,18 @@ def await_others(pacemaker, name, parameters, report, sleep=time.sleep):
     while True:
         try:
             ours = {pacemaker.local_node()}
-            for other, theirs in pacemaker.resource_parameters("NovaEvacuate").items():
-                if theirs.get("attribute") != parameters.get("attribute"):
-                    continue
-                nodes = pacemaker.active_on(other) - (ours if other == name else set())
-                if nodes and other != name:
-                    where = ", ".join(sorted(nodes))
-                    raise nova.Misconfigured(f"resource {other} does the same on {where}: one engine is to do it")
-                if nodes:
-                    reason = f"the cluster has {name} active on {', '.join(sorted(nodes))}"
-                    break
-            else:
+            known = pacemaker.resource_parameters("NovaEvacuate")
+            reason = None
+            for other, nodes in sorted(pacemaker.active("NovaEvacuate").items()):
+                elsewhere = nodes - ours if other == name else nodes
+                where = ", ".join(sorted(elsewhere))
+                if elsewhere and other == name:
+                    reason = f"the cluster has {name} active on {where}"
+                elif elsewhere and other not in known:
+                    reason = f"the cluster has {other} active on {where}, of which the configuration says nothing"
+                elif elsewhere:
+                    _refuse_twin(other, known[other], where, pacemaker.attribute)
+            if reason is None:
                 return
         except cluster.NotInstalled:
             raise
@@ -118,6 +117,23 @@ def await_others(pacemaker, name, parameters, report, sleep=time.sleep):
             reason = str(error)
         report(reason)
         sleep(LOOK)
+
+
+def _refuse_twin(other, parameters, where, attribute):
+    """See that another engine's flag is surely not ours.
+
+    :param parameters: those of the resource that supervises it
+    :raises nova.Misconfigured: it is, or may be
+    """
+    theirs = config.attribute(parameters)
+    if theirs == attribute:
+        raise nova.Misconfigured(f"resource {other} does the same on {where}: one engine is to do it")
+    if theirs is None:
+        raise nova.Misconfigured(
+            f"resource {other} may do the same on {where}: its configuration file "
+            f"{parameters.get('config', DEFAULT_CONFIG)} cannot be read here. One engine is to do it; if {other} is "
+            f"for another flag, say so: pcs resource update {other} attribute=NAME"
+        )
 
 
 def _showing_progress(state):

@@ -51,7 +51,11 @@ class Deeds:
                 request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
             else:
                 request = self._cloud.force_down(step.service, True)
-        self._event("forced down and disabled", step, request)
+        reason = step.service.disabled_reason
+        was_disabled = not step.service.enabled and not mark.is_marked(step.service)
+        # All of it: the mark may hold its beginning only.
+        before = f"; it was disabled before: {reason or 'without a reason'}" if was_disabled else ""
+        self._event("forced down and disabled", step, request, reason=step.reason + before)
         return True
 
     def _enlist(self, step):
@@ -108,12 +112,13 @@ class Deeds:
         before = mark.reason_before(step.service)
         with self._counted(step.service):
             if before is not None:
-                request = self._cloud.force_down(step.service, False, enabled=False, reason=before)
+                request = self._cloud.force_down(step.service, False, enabled=False, reason=before or None)
             elif mark.is_marked(step.service):
                 request = self._cloud.force_down(step.service, False, enabled=True)
             else:
                 request = self._cloud.force_down(step.service, False)
-        self._event("put back" + (f", disabled as before: {before}" if before is not None else ""), step, request)
+        as_before = "" if before is None else ", disabled as before" + (f": {before}" if before else "")
+        self._event(f"put back{as_before}", step, request)
         return True
 
     def _clear(self, step):

@@ -6,6 +6,7 @@ few workers send side by side (``errands``). Whatever the engine knows by itself
 the flags and Nova's own records are enough to go on from.
 """
 
+import dataclasses
 import logging
 import math
 import re
@@ -23,6 +24,7 @@ from nova_ha.pace import Pace
 from nova_ha.rules import RESTART_IN_PLACE
 from nova_ha.snapshot import FINISHED
 from nova_ha.steps import Claim, Close, Evacuate, Wait, is_action
+from nova_ha.wording import counted
 
 log = logging.getLogger("nova-ha")
 
@@ -90,6 +92,7 @@ class Engine:
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
         self._steps = []  # of the last pass
+        self._taken_out = unflagged.TakenOut()
         self._unflagged = []  # alarms for hosts without a flag that need an operator
         self._silences = unfenced.Silences()
         self._connected = False
@@ -187,9 +190,11 @@ class Engine:
         self._silences.observe(services, self._clock())
         silent = self._silences.lasting(self._clock())
         found = []
-        if silent or any(map(mark.is_marked, services.values())):
+        taken_out = self._taken_out.standing(services)
+        if silent or taken_out or any(map(mark.is_marked, services.values())):
             nodes = self._observer.nova_names(self._cluster.remote_nodes(), services)
-            found = unflagged.alarms(services, nodes, self._claims.flags, self._cluster.attribute)
+            flagged = self._observer.nova_names(self._claims.flags, services)
+            found = unflagged.alarms(services, nodes, flagged, self._cluster.attribute, taken_out)
             if silent:
                 adrift = self._cluster.adrift()
                 # A host that is fenced just now is flagged before it is adrift.
@@ -230,8 +235,11 @@ class Engine:
         for host, name in names.items():
             if name in held and not services[name].forced_down:
                 request = self._cloud.force_down(services[name], True)
+                self._taken_out.sees(host, dataclasses.replace(services[name], forced_down=True))
                 self._account.event("forced down", host, request=request, reason="its power was proved off")
                 fresh = None
+        if not self._claims.own:
+            self._pace.begin()
         for step in steps:
             if isinstance(step, Claim) and self._claims.take(step.host, step.old):
                 self._taken_up.add(step.host)
@@ -251,6 +259,8 @@ class Engine:
         self._attempts.observe_services(world.services, self._clock())
         for host in world.hosts:
             self._inherit(host)
+            if host.service is not None:
+                self._taken_out.sees(host.name, host.service)
         touched = {instance.id for host in world.hosts for instance in host.instances}
         touched |= {instance.id for instance in world.restoring}
         touched |= {instance.id for host in world.hosts for instance, _ in host.broken}
@@ -269,6 +279,7 @@ class Engine:
             self._attempts.observe_requests(world, now)
         if turns.matter(world, self._attempts) or self._may_restart_in_place(now):
             world = self._observer.with_cluster(world, self._cluster)
+        self._pace.forget(now)
         self._pace.bound(sending.most(world, self._rules, math.inf))
         window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)
@@ -354,7 +365,7 @@ class Engine:
     def _report(self):
         flags = self._claims.flags
         self._account.hosts(flags, self._steps, self._attempts.get)
-        summary = f"{len(flags)} hosts flagged" if flags else "no host is flagged"
+        summary = f"{counted(len(flags), 'host')} flagged" if flags else "no host is flagged"
         self._state.report("working", summary, **self._account.as_dict())
 
     def _wait_for(self, error):

@@ -61,5 +61,6 @@ class Guard:
         if most and flagged > most:
             return f"{flagged} hosts are flagged at once, and max_hosts is {most}"
         if flagged * 100 > share * len(members):
-            return f"{flagged} of {len(members)} {of_what} are flagged at once, more than {share} %"
+            are = "is" if flagged == 1 else "are"
+            return f"{flagged} of {len(members)} {of_what} {are} flagged at once, more than {share} %"
         return None

@@ -5,6 +5,7 @@ from nova_ha import restore, states
 from nova_ha.recovering import unsettled, untracked
 from nova_ha.rules import RESTART_IN_PLACE
 from nova_ha.steps import Close, Leave, MakeReady
+from nova_ha.wording import counted
 
 _STOPPED = (restore.STOPPED, "stopped")
 
@@ -31,7 +32,8 @@ def steps(case, found):
         return left + unready
     if unsettled(case):
         return None
-    return left + [Close(case.host.name, f"no other host has room: {len(rest)} instances are restarted in place")]
+    reason = f"no other host has room: {counted(len(rest), 'instance')} to restart in place"
+    return left + [Close(case.host.name, reason)]
 
 
 def _may_restart(case, instance):

@@ -3,17 +3,20 @@
 
 Nova itself keeps it, so that any engine on any control node knows at the end whether the host may be enabled,
 or had been disabled by an operator and stays so, with the operator's own reason; and which reserved host took its
-place.
+place. Every service that is taken out of service carries it: a host whose flag is gone is found by it.
 """
 
 import re
 
 _MARK = "nova-ha: being recovered"
 _RESERVE = "; reserve: "
-_DISABLED = "; was disabled: "
-_PATTERN = re.compile(f"{_MARK}(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?:{_DISABLED}(?P<before>.*))?", re.DOTALL)
+_DISABLED = "; was disabled"
+_PATTERN = re.compile(
+    f"{_MARK}(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?P<disabled>{_DISABLED}(?:: (?P<before>.*))?)?", re.DOTALL
+)
 # Nova's column.
 _LONGEST = 255
+_CUT = "..."
 
 # How a reason begins for which nova-compute disabled its own service (libvirt was away: DISABLE_PREFIX in Nova's
 # nova/virt/libvirt/driver.py). It enables the service again only where such a reason stands when libvirt is back: at
@@ -22,11 +25,10 @@ _AUTOMATIC = "AUTO: "
 
 
 def mark(service, reserve=None):
-    """The reason to disable a service with, or None if it should be left as it is.
+    """The reason to disable a service with, or None if it carries the mark already.
 
-    Left as it is: one that carries the mark already, and one that an operator had disabled in a way that the
-    mark could not give back: without a reason, or with one too long to be carried. One that nova-compute disabled
-    by itself counts as enabled.
+    The reason of an operator that is too long to be carried is cut short. A service that nova-compute disabled by itself
+    counts as enabled.
 
     :param reserve: Nova's name of the reserved host that takes this one's place, if any
     """
@@ -34,9 +36,10 @@ def mark(service, reserve=None):
     taken = _MARK + (_RESERVE + reserve if reserve else "")
     if is_enabled(service):
         return taken
-    if is_marked(service) or not reason or len(taken + _DISABLED + reason) > _LONGEST:
+    if is_marked(service):
         return None
-    return taken + _DISABLED + reason
+    marked = taken + _DISABLED + (f": {reason}" if reason else "")
+    return marked if len(marked) <= _LONGEST else marked[: _LONGEST - len(_CUT)] + _CUT
 
 
 def is_enabled(service):
@@ -50,9 +53,9 @@ def is_marked(service):
 
 
 def reason_before(service):
-    """The reason for which an operator had disabled a marked service, or None if it had been enabled."""
-    before = _part(service, "before")
-    return None if (before or "").startswith(_AUTOMATIC) else before
+    """The reason for which an operator had disabled a marked service, "" if for none, None if it had been enabled."""
+    before = _part(service, "before") or ""
+    return before if _part(service, "disabled") and not before.startswith(_AUTOMATIC) else None
 
 
 def reserve(service):

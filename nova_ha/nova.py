@@ -8,11 +8,13 @@ repeated by a layer below (``access``). What failures mean stands in ``answers``
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
+import time
 import urllib.parse
 
-from nova_ha import policy, restore, views
+from nova_ha import policy, records, restore, views
 from nova_ha.access import Access
 from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
 from nova_ha.snapshot import Requests, Services
@@ -52,10 +54,13 @@ class Nova:
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
     :param who: whose credentials the session carries, for messages
+    :param clock: monotonic seconds
     """
 
-    def __init__(self, session, interface, region=None, who="the configured user"):
+    def __init__(self, session, interface, region=None, who="the configured user", clock=time.monotonic):
         self._access = Access(session, interface, region, who)
+        self._clock = clock
+        self._kept = {}  # host -> the records of its evacuations, where they fill more than a page
         self._version = None  # the microversion; Nova's oldest, until connected
         self._reading = None  # the one in which instances are read
         self._providers = {}  # Placement's id of a compute host -> Nova's name of it
@@ -85,11 +90,16 @@ class Nova:
     # Reading
 
     def services(self):
-        """All nova-compute services, as ``snapshot.Services``: a cell whose database is away holds up no other."""
-        found = self._get("compute", "/os-services?binary=nova-compute", "services")
-        known = [views.service(body) for body in found if not views.is_unread(body)]
-        unread = [_member(body, "host", "/os-services") for body in found if views.is_unread(body)]
-        return Services({service.host: service for service in known}, unread)
+        """All nova-compute services, as ``snapshot.Services``: a cell whose database is away holds up no other.
+
+        Of two of one host, the one that reports.
+        """
+        bodies = self._get("compute", "/os-services?binary=nova-compute", "services")
+        found = Services(unread=[_member(body, "host", "/os-services") for body in bodies if views.is_unread(body)])
+        for service in (views.service(body) for body in bodies if not views.is_unread(body)):
+            twin = found.get(service.host)
+            found[service.host] = service if twin is None else _later(twin, service)
+        return found
 
     def aggregates(self):
         """All host aggregates, as ``{name: frozenset of Nova's host names}``."""
@@ -119,7 +129,16 @@ class Nova:
 
     def migrations(self, host):
         """The records of all evacuations away from a host or to it, oldest first."""
-        return self._believed(host, self._migrations(migration_type="evacuation", host=host))
+        kept = self._kept.get(host)
+        if kept is not None and kept.are_mostly_old and self._clock() - kept.read_at < records.REFRESH:
+            found = self._changed_records(host, kept)
+            if found is not None:
+                self._kept[host] = found
+                return found.oldest_first()
+        pages = list(self._pages("compute", "/os-migrations", "migrations", migration_type="evacuation", host=host))
+        found = records.Records(itertools.chain.from_iterable(pages), self._clock())
+        self._keep(host, found if len(pages) > 1 else None)
+        return self._believed(host, found.oldest_first())
 
     def evacuation_requests(self, instance: str) -> Requests:
         """What Nova's newest records say of the evacuate requests for an instance id."""
@@ -280,8 +299,28 @@ class Nova:
         query = {"all_tenants": "True", **filters}
         return tuple(map(views.instance, self._list("compute", "/servers/detail", "servers", self._reading, **query)))
 
-    def _migrations(self, **filters):
-        return _oldest_first(map(views.migration, self._list("compute", "/os-migrations", "migrations", **filters)))
+    def _changed_records(self, host, kept):
+        """What is known of a host's evacuations, brought up to date; None if it is not certain that all is known then.
+
+        :param kept: ``records.Records``
+        """
+        which = {"migration_type": "evacuation", "host": host}
+        newest_first = self._list("compute", "/os-migrations", "migrations", **which, limit="100")
+        limit = kept.old_before
+        new = list(itertools.takewhile(lambda record: record["created_at"] >= limit, newest_first))
+        if not new:
+            return None  # those that were known are gone, or Nova does not reach the host's cell
+        since = f"{kept.changed_before}Z"
+        changed = self._list("compute", "/os-migrations", "migrations", **which, **{"changes-since": since})
+        return kept.with_changes([*new, *changed])
+
+    def _keep(self, host, found):
+        """Keep a host's records, if that is worth while, and no other's that have not been asked for for long."""
+        for other, kept in list(self._kept.items()):
+            if other == host or self._clock() - kept.read_at > 2 * records.REFRESH:
+                self._kept.pop(other, None)
+        if found is not None:
+            self._kept[host] = found
 
     def _marked_images(self, tag):
         """The ids of the images that carry a tag, or a property of that name that is ``true``; also of hidden ones."""
@@ -304,11 +343,15 @@ class Nova:
         return found
 
     def _list(self, service, path, key, version=None, **query):
-        """Yield the members of a list, page after page."""
+        """The members of a list, read page after page as they are asked for."""
+        return itertools.chain.from_iterable(self._pages(service, path, key, version, **query))
+
+    def _pages(self, service, path, key, version=None, **query):
+        """Yield the pages of a list, each as a list of its members."""
         url = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
         while url:
             page = self._get(service, url, version=version)
-            yield from _member(page, key, url)
+            yield _member(page, key, url)
             url = _next_page(page, key, path)
 
     def _get(self, service, url, key=None, version=None):
@@ -323,6 +366,12 @@ class Nova:
         version = version or self._version
         microversion = "{}.{}".format(*version) if service == "compute" and version else None
         return self._access.request(service, method, url, body, microversion)
+
+
+def _later(*twins):
+    """Of two services of one host, the one that has reported later, with the other's id."""
+    former, latter = sorted(twins, key=lambda service: (service.last_report or "", service.id))
+    return dataclasses.replace(latter, twin=former.id)
 
 
 def _oldest_first(records):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 
-from nova_ha import flag, hostnames, mark, policy, reserve, restore, states
+from nova_ha import flag, hostnames, mark, policy, reserve, restore, restoring, states
 from nova_ha.answers import CloudError
 from nova_ha.cluster import Cluster
 from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, unfinished, unread
@@ -39,6 +39,10 @@ _REFUSED = (
     "its nova-compute drives {}, which Nova cannot evacuate: nothing of it is evacuated. Once nova-compute runs again,"
     " set the flag to no: then the service is put back"
 )
+
+# Seconds after which lists of instances of the whole cloud are read again while no host is dead or comes back: hosts
+# may be off for weeks.
+QUIET_AGE = 600.0
 
 
 class Observer:
@@ -76,6 +80,7 @@ class Observer:
         self._first_broken = {}  # (instance id, task state) -> since when it is in error so
         self._broken_now = {}  # the same, as far as this look has come
         self._absent = {}  # id of a record in flight -> since when its instance is gone from the host
+        self._lists = {}  # what is kept for QUIET_AGE: name -> (instances, when they were read)
         self._whereabouts = {}  # instance id -> (Instance or None, when it was read)
 
     def reconfigure(self, domain, aggregates_matter, tag):
@@ -146,6 +151,8 @@ class Observer:
             self._each(lambda name: self._host(name, flags[name], services, name in inherited), sorted(flags))
         )
         self._first_broken = self._broken_now
+        self._drop_old(hosts)
+        is_quiet = bool(hosts) and not any(map(flag.is_dead, others.values())) and all(map(_is_off, hosts))
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
         flagged = {**flags, **others}
         names = self.nova_names(flagged, services)
@@ -155,11 +162,11 @@ class Observer:
             hosts,
             services,
             aggregates=self.aggregates(services),
-            restoring=self._restoring(hosts, instances, services),
+            restoring=self._restoring(hosts, instances, services, is_quiet),
             selection=self._selection() if instances else None,
             dead=frozenset(service.host for service in fenced if service.forced_down),
             contested=any(map(flag.claimant, others.values())),
-            late=self._late(flagged, names),
+            late=self._late(flagged, names, is_quiet),
             unflagged=frozenset(s.host for s in services.values() if mark.is_marked(s)) - set(names.values()),
         )
         self._read_at = self._clock()
@@ -251,6 +258,8 @@ class Observer:
         service = services.get(known_as)
         if service is None:
             return Host(name, value)
+        if service.twin is not None:
+            return Host(name, value, problem=_two_records(service))
         flagged_for = self._clock() - self._flagged[name][1]
         found = Host(name, value, service, flagged_for=flagged_for, inherited=inherited)
         if value == flag.RESTART:
@@ -344,16 +353,38 @@ class Observer:
             self._well[host.name] = ((evacuations, arrivals, broken), self._clock())
         return evacuations, arrivals, broken
 
-    def _late(self, flagged, names):
+    def _late(self, flagged, names, is_quiet):
         """The ids of the instances that a late request has left in error, but for those on hosts that are dead.
 
-        Of interest to a host that may have taken requests for them, too: there is none if no other host is flagged.
+        Of interest to a host that may have taken requests for them, too: there is none if no other host is flagged. A
+        late request is one of a host that comes back.
         """
         if len(flagged) < 2:
             return frozenset()
         dead = {names[host] for host, value in flagged.items() if host in names and flag.is_dead(value)}
-        found = self._cloud.in_error()
-        return frozenset(each.id for each in found if each.task_state in states.LATE and each.host not in dead)
+        known = self._listed("late", self._late_in_error, lambda late: is_quiet and not late)
+        return frozenset(each.id for each in known if each.host not in dead)
+
+    def _late_in_error(self):
+        return tuple(each for each in self._cloud.in_error() if each.task_state in states.LATE)
+
+    def _listed(self, name, read, may_be_kept):
+        """What a list of the whole cloud says, read anew when it is old, or whenever what is known may not be kept."""
+        known, read_at = self._lists.get(name, (None, None))
+        if read_at is None or self._clock() - read_at >= QUIET_AGE or not may_be_kept(known):
+            known = read()
+            self._lists[name] = (known, self._clock())
+        return known
+
+    def _drop_old(self, hosts):
+        """Forget what is of no use any more: some hosts may be off for weeks."""
+        now = self._clock()
+        present = {record.id for host in hosts for record in host.evacuations}
+        self._absent = {id: since for id, since in self._absent.items() if id in present}
+        known = self._whereabouts.items()
+        self._whereabouts = {id: where for id, where in known if now - where[1] <= WHEREABOUTS_AGE}
+        flags = {host.name: host.flag for host in hosts}
+        self._unmoved = {name: value for name, value in self._unmoved.items() if flags.get(name) == value}
 
     def _broken(self, records):
         """The instances of some records that late requests have set to error; each with for how long it has been so."""
@@ -411,14 +442,22 @@ class Observer:
             self._whereabouts[instance] = (known, self._clock())
         return known
 
-    def _restoring(self, hosts, instances, services):
+    def _restoring(self, hosts, instances, services, is_quiet):
         """Every instance whose former state is to be restored; asked for only as long as there may be any.
 
-        And before a host's flag goes: another engine may have tagged one.
+        And before a host's flag goes: another engine may have tagged one. As long as nothing is to be done about any
+        of them, and no host is dead or comes back, they are asked for now and then.
         """
         self._tagged = self._tagged or any(host.reported_for is not None for host in hosts)
         self._tagged = self._tagged or any(restore.wanted(i) or restore.reached(i) for i in instances)
-        found = self._cloud.restoring() if self._tagged else ()
+        up = {name for name, service in services.items() if service.up}
+        found = ()
+        if self._tagged:
+            found = self._listed(
+                "restoring",
+                self._cloud.restoring,
+                lambda tagged: is_quiet and all(each.host not in up or restoring.rests(each) for each in tagged),
+            )
         # Nova's list leaves out the instances of a cell that is away.
         self._tagged = bool(found) or (self._tagged and bool(unread(services)))
         return found
@@ -434,6 +473,7 @@ class Observer:
         """There is no flag any more: nothing that was seen is of use for the next one."""
         self._absent.clear()
         self._hypervisors.clear()
+        self._lists.clear()
         self._unmoved.clear()
         self._whereabouts.clear()
 
@@ -444,3 +484,17 @@ class Observer:
         staying = tuple(instance for instance in host.instances if newest.get(instance.id) not in FINISHED)
         known = {"instances": staying, "evacuations": evacuations, "arrivals": arrivals}
         return dataclasses.replace(host, flagged_for=self._clock() - self._flagged[host.name][1], **known)
+
+
+def _two_records(service):
+    return (
+        f"Nova has two nova-compute services of {service.host}, {service.id} and {service.twin}, as after a move to"
+        " another cell: which of them has its instances cannot be told. Delete the one that is left over (openstack"
+        " compute service delete ID): then its recovery goes on"
+    )
+
+
+def _is_off(host):
+    """Whether a host is recovered, and does not come back just now."""
+    reports = host.reported_for is not None or (host.service is not None and host.service.up)
+    return host.flag == flag.RECOVERED and not reports

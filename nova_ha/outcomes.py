@@ -70,7 +70,7 @@ class Outcomes:
         elif evacuation and getattr(error, "sent", False):
             # All else may simply be asked for once more.
             self._attempts.unclear(instance, now, f"no clear answer: {error}")
-            self._pace.unanswered()
+            self._pace.unanswered(now)
         else:
             for_ever = evacuation and isinstance(error, nova.Refused) and states.refusal(str(error))
             self._attempts.failed(instance, now, str(error), tried.REFUSED if for_ever else cause(error))

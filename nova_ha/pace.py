@@ -2,12 +2,17 @@
 """How many evacuations may be in flight now: as many as configured, fewer while Nova says or shows that it is too much.
 
 As TCP does with the packets of a connection: halve at a sign of overload; then quickly back to half of what was too
-much, and from there one more for each round that goes well.
+much, and from there one more for each round that goes well. What was too much is a matter of minutes: it is forgotten
+once nothing has complained for a while, and a recovery that begins finds out anew, quickly.
 """
 
 # Seconds that nothing is sent after Nova said that it is busy: at first, and at most, however long it goes on or asks
 # for: a proxy's word must not put a recovery off for an hour.
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+
+# Seconds without a complaint after which Nova is held to be well: what an outage of RabbitMQ lost has been asked for
+# again by then (250 s, measured).
+QUIET = 300.0
 
 
 class Pace:
@@ -25,13 +30,24 @@ class Pace:
         self._pause = FIRST_PAUSE
         self._paused_until = 0.0
         self._bound = float("inf")
+        self._complained_at = float("-inf")
         self._since_cut = limit  # requests sent since the window was cut, so that the first slow one counts
 
     def relimit(self, limit):
         """Go by another limit from now on; what was learned of Nova under the former one is learned anew."""
         if limit != self._limit:
-            self._limit = self._since_cut = limit
-            self._window = self._goal = float(limit)
+            self._limit = limit
+            self._open()
+
+    def begin(self):
+        """A recovery begins, and no other goes on: as long as Nova accepts briskly, the window grows quickly."""
+        self._goal = float(self._limit)
+        self._since_cut = self._limit
+
+    def forget(self, now):
+        """Nova may have been left alone since it complained: it is held to be well after a while."""
+        if self._window < self._limit and now - self._complained_at >= QUIET:
+            self._open()
 
     def bound(self, most):
         """No more than ``most`` may be in flight now for another reason; 0, where nothing can be, tells nothing."""
@@ -49,7 +65,7 @@ class Pace:
     def accepted(self, now, took):
         """Nova accepted a request ``took`` seconds after it was sent."""
         if took > self._slow_after:
-            self.unanswered()
+            self.unanswered(now)
             return
         self._since_cut += 1
         if self.paused(now) == 0.0:
@@ -57,8 +73,9 @@ class Pace:
         growth = 1.0 if self._window < self._goal else 1.0 / self._window
         self._window = min(self._window + growth, float(self._limit))
 
-    def unanswered(self):
+    def unanswered(self, now):
         """Nova did not answer a request that it may have taken, or was slow to."""
+        self._complained_at = now
         self._since_cut += 1
         # The requests that were sent beside it say the same thing.
         if self._since_cut > self._window:
@@ -67,6 +84,7 @@ class Pace:
     def busy(self, now, retry_after=None):
         """Nova said that it is busy, and asked to be left alone for ``retry_after`` seconds if that is not None."""
         wanted = min(retry_after or 0.0, LONGEST_PAUSE)
+        self._complained_at = now
         if self.paused(now) > 0.0:
             # It was sent before the pause: one more word of what is known already.
             self._paused_until = max(self._paused_until, now + wanted)
@@ -74,6 +92,10 @@ class Pace:
         self._paused_until = now + max(self._pause, wanted)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self._cut()
+
+    def _open(self):
+        self._window = self._goal = float(self._limit)
+        self._since_cut = self._limit
 
     def _cut(self):
         # Of what could be in flight: nobody fills a wider window.

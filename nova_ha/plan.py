@@ -30,6 +30,7 @@ from nova_ha.observer import Observer
 from nova_ha.rules import Rules
 from nova_ha.steps import Enlist, TakeOut
 from nova_ha.table import clipped, explained, table, wrapped
+from nova_ha.wording import counted
 
 # In the place of a control node's name in the claim that a plan imagines.
 PLANNER = "plan"
@@ -101,7 +102,7 @@ def lines(found, width):
     if not rows:
         return said
     counts = ", ".join(f"{number} {step}" for step, number in found["counts"].items())
-    said += wrapped(f"then, at most {found['in_flight']} evacuations at once: {counts}", width, "  ")
+    said += wrapped(f"then, at most {counted(found['in_flight'], 'evacuation')} at once: {counts}", width, "  ")
     return [*said, "", *table(_HEADINGS, rows, width)]
 
 

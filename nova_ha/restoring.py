@@ -56,6 +56,11 @@ def before_clearing(host, world):
     return [i for i in due if all_back or i.host == host.service.host or i.id in own]
 
 
+def rests(instance):
+    """Whether nothing is to be done about a tagged instance until every host is back: it is as it was, or cannot be."""
+    return _move(instance, all_back=False)[0] is None
+
+
 def is_back(host):
     """Whether a flagged host's nova-compute has reported since its recovery.
 

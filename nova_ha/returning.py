@@ -4,6 +4,7 @@
 from nova_ha import flag, mark, restoring
 from nova_ha.attempts import MANY
 from nova_ha.steps import Clear, Heal, LetStart, PutBack, StartAgain, Wait
+from nova_ha.wording import counted
 
 # Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
 # same while it lasts, but moves on.
@@ -75,9 +76,9 @@ def _put_back(host, attempts, now):
     if not left:
         return PutBack(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
     if host.reported_for is None or host.reported_for < CLEANING:
-        return Wait(host.name, f"nova-compute has still to clean up after {len(left)} evacuations")
-    shown = ", ".join(f"{record.id} is {record.status}" for record in left[:3])
-    reason = f"nova-compute has left {len(left)} evacuation records ({shown}, ...)"
+        return Wait(host.name, f"nova-compute has still to clean up after {counted(len(left), 'evacuation')}")
+    shown = ", ".join(f"{record.id} is {record.status}" for record in left[:3]) + (", ..." if len(left) > 3 else "")
+    reason = f"nova-compute has left {counted(len(left), 'evacuation record')} ({shown})"
     if attempts.starts(host.name) < MOST_STARTS:
         return StartAgain(host.name, f"{reason}: it must start once more to end them")
     reason += ", for which it would destroy them if they came back here: see what its log says when it starts"
@@ -90,7 +91,7 @@ def _clear(host, world):
         return Wait(host.name, "nova-compute does not report to Nova")
     unrestored = restoring.before_clearing(host, world)
     if unrestored:
-        return Wait(host.name, f"{len(unrestored)} instances are still to get their former state back")
+        return Wait(host.name, f"{counted(len(unrestored), 'instance')} to be brought into the former state first")
     return Clear(host.name, "the host is in service")
 
 

@@ -31,6 +31,7 @@ class Service:
     :param disabled_reason: why it is disabled, if it is
     :param last_report: Nova's time of its last report (ISO 8601)
     :param zone: its availability zone
+    :param twin: the id of a second record that Nova has of the same host, in another of its cells; None as it should be
     """
 
     id: str
@@ -41,6 +42,7 @@ class Service:
     disabled_reason: str | None = None
     last_report: str | None = None
     zone: str | None = None
+    twin: str | None = None
 
 
 class Services(dict):

@@ -21,6 +21,7 @@ hosts       of each host in recovery: ``flag`` (None where only evacuated instan
 
 from nova_ha import flag, runstate
 from nova_ha.table import ALARM, ago, clipped, explained, table, wrapped
+from nova_ha.wording import counted
 
 WELL, RECOVERING, ATTENTION = "well", "recovering", "attention"
 
@@ -184,7 +185,7 @@ def _count(instances):
     """``12 instances: 9 wait, 3 evacuate``."""
     doing = [instance["doing"] for instance in instances]
     parts = [f"{doing.count(word)} {word}" for word in sorted(set(doing), key=lambda word: (-doing.count(word), word))]
-    return f"{len(doing)} instance{'s' if len(doing) > 1 else ''}: {', '.join(parts)}"
+    return f"{counted(len(doing), 'instance')}: {', '.join(parts)}"
 
 
 def _instances(host, instances, now, width, every):
@@ -206,5 +207,5 @@ def _instances(host, instances, now, width, every):
 
 def _instance_notes(about):
     failures = about["failures"]
-    times = f"failed {failures} {'time' if failures == 1 else 'times'}"
+    times = f"failed {counted(failures, 'time')}"
     return [explained(about), f"{times}, last: {about['last_failure']}" if failures else None]

@@ -98,7 +98,7 @@ def test_failures_stay_known_when_it_is_asked_again():
 @pytest.mark.parametrize(
     ("cause", "pauses"),
     [
-        (tried.NO_ROOM, [10, 20, 40, 80, 120, 120]),
+        (tried.NO_ROOM, [10, 20, 40, 80, 160, 320, 640, 1200, 1200]),
         (tried.SPAWN, [5, 10, 20, 40, 80, 160, 300, 300]),
         (tried.CONFLICT, [5, 10, 20, 40, 60, 60]),
         (tried.FORBIDDEN, [60, 120, 240, 480, 600, 600]),

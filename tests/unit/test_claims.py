@@ -11,10 +11,13 @@ from nova_ha.claims import Claims
 class FakeCluster:
     """Flags with compare and swap; everything that is asked is noted."""
 
-    def __init__(self, flags, active=("control-1",), node="control-1"):
+    attribute = "evacuate"
+
+    def __init__(self, flags, active=("control-1",), node="control-1", others=None):
         self.kept = dict(flags)
         self.calls = []
-        self._active = set(active)
+        self._active = {"nova-evacuate": set(active), **{other: {"control-2"} for other in others or ()}}
+        self._parameters = others or {}
         self._node = node
 
     def local_node(self):
@@ -25,9 +28,13 @@ class FakeCluster:
         self.calls.append("flags")
         return dict(self.kept)
 
-    def active_on(self, resource):
-        self.calls.append(f"active_on {resource}")
-        return set(self._active)
+    def active(self, agent):
+        self.calls.append(f"active {agent}")
+        return {resource: set(nodes) for resource, nodes in self._active.items()}
+
+    def resource_parameters(self, agent):
+        self.calls.append(f"resource_parameters {agent}")
+        return {resource: known for resource, known in self._parameters.items() if known is not None}
 
     def swap_flag(self, host, old, new):
         self.calls.append(f"swap {host} {old} {new}")
@@ -197,7 +204,7 @@ def test_nothing_is_free_when_all_are_ours():
         ({"c1": "go"}, ["control-2"], None),
         ({"c1": "no"}, ["control-2"], None),
         ({"c1": "maybe"}, ["control-2"], None),
-        ({"c1": "control-1@90"}, ["control-2"], None),
+        ({"c1": "control-1@90"}, ["control-1"], set()),
         ({"c1": "control-2@90"}, ["control-1", "control-2"], {"control-2"}),
         ({"c1": "control-2@90"}, ["control-1"], set()),
         ({"c1": "control-2@90"}, ["control-1", "control-3"], {"control-3"}),
@@ -207,7 +214,31 @@ def test_nothing_is_free_when_all_are_ours():
 def test_other_engines_are_looked_for_only_where_a_flag_names_one(flags, active, rivals):
     fake, ours = read(flags, active=active)
     assert ours.rivals("nova-evacuate") == (rivals or set())
-    assert ("active_on nova-evacuate" in fake.calls) is (rivals is not None)
+    assert ("active NovaEvacuate" in fake.calls) is (rivals is not None)
+    assert "resource_parameters NovaEvacuate" not in fake.calls
+
+
+def test_a_claim_of_this_engine_s_own_has_no_rival_looked_for():
+    fake, ours = read({"c1": "yes"})
+    ours.take("c1", "yes")
+    assert ours.rivals("nova-evacuate") == set()
+    assert "active NovaEvacuate" not in fake.calls
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_rival"),
+    [
+        ({}, True),
+        ({"attribute": "evacuate"}, True),
+        ({"attribute": "another"}, False),
+        ({"config": "/nowhere/nova-ha.conf"}, True),
+        (None, True),
+    ],
+)
+@pytest.mark.parametrize("node", ["control-1", "control-2"])
+def test_another_resources_engine_keeps_its_claims(parameters, is_rival, node):
+    _, ours = read({"c1": "control-2@90"}, node=node, others={"nova-evacuate-2": parameters})
+    assert ("control-2" in ours.rivals("nova-evacuate")) is is_rival
 
 
 def test_the_node_is_asked_for_once():

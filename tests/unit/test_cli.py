@@ -2,6 +2,7 @@
 """The operator's command, on a cluster in memory and, where it matters, an engine that is a real process."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nova_ha import cli, decide, mark, nova, plan, reserve, runstate, states, status, table
+from nova_ha import cib_secrets, cli, config, decide, mark, nova, plan, reserve, runstate, states, status, table
 from nova_ha.cluster import Cluster
 from nova_ha.policy import Selection
 from nova_ha.runstate import RunState
@@ -511,6 +512,44 @@ def planned(monkeypatch, command):
         return command(pacemaker, "plan", *arguments)
 
     return worlds, run
+
+
+@pytest.fixture
+def secrets(tmp_path, monkeypatch):
+    """Where Pacemaker keeps secrets: writes one of RESOURCE."""
+    monkeypatch.setattr(cib_secrets, "ROOT", str(tmp_path / "secrets"))
+
+    def write(name, text, sign=None):
+        directory = tmp_path / "secrets" / RESOURCE
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+        (directory / f"{name}.sign").write_text(sign or hashlib.md5(text.strip().encode()).hexdigest() + "\n")
+
+    return write
+
+
+SECRET = {RESOURCE: {"auth_url": "http://c/v3", "username": "u", "tenant_name": "t", "password": "lrm://"}}
+
+
+def test_a_plan_is_made_with_the_secret_that_the_cluster_only_points_to(planned, secrets, monkeypatch):
+    secrets("password", "sesame\n")
+    _worlds, run = planned
+    asked = []
+    load = config.load
+    monkeypatch.setattr(config, "load", lambda parameters: asked.append(parameters) or load(parameters))
+    assert run(Cloud(), Pacemaker({}, resources=SECRET), "compute-9")[0] == 0
+    assert asked == [{**SECRET[RESOURCE], "password": "sesame"}]
+
+
+@pytest.mark.parametrize(
+    ("sign", "said"), [(None, "password cannot be read here: No such file"), ("0" * 32, "password is not what its sum")]
+)
+def test_a_secret_that_is_not_here_is_said_so(planned, secrets, sign, said):
+    if sign:
+        secrets("password", "sesame", sign)
+    _worlds, run = planned
+    code, _, err = run(Cloud(), Pacemaker({}, resources=SECRET), "compute-9")
+    assert code == 1 and said in err and "cibsecret sync" in err and "sesame" not in err
 
 
 def of(world, name="compute-9"):

@@ -106,6 +106,20 @@ def test_where_a_resource_runs():
     assert cluster((asked, (0, text, ""))).active_on("e") == {"control-2"}
 
 
+def test_where_resources_of_an_agent_run():
+    resource = '<resource id="{}" resource_agent="{}" active="{}"><node name="{}"/></resource>'
+    resources = [
+        ("e", "ocf:openstack:NovaEvacuate", "true", "control-2"),
+        ("former", "ocf::openstack:NovaEvacuate", "true", "control-1"),
+        ("stopped", "ocf:openstack:NovaEvacuate", "false", "control-3"),
+        ("c", "ocf:openstack:NovaCompute", "true", "compute-1"),
+    ]
+    text = f"<x><resources>{''.join(resource.format(*each) for each in resources)}</resources></x>"
+    asked = ["crm_mon", "--one-shot", "--output-as=xml", "--include=none,resources"]
+    found = cluster((asked, (0, text, ""))).active("NovaEvacuate")
+    assert found == {"e": {"control-2"}, "former": {"control-1"}}
+
+
 def status(nodes, resources):
     """crm_mon's answer: nodes as (name, type, online, unclean), resources as (name, role)."""
     node = '<node name="{}" type="{}" online="{}" unclean="{}"/>'

@@ -169,32 +169,63 @@ def test_a_cloud_that_refuses_a_running_engine_does_not_end_it_and_is_told(engin
 # One engine only
 
 
-RESOURCES = """<primitive class="ocf" provider="openstack" type="NovaEvacuate" id="{id}"><instance_attributes>
-<nvpair name="attribute" value="{attribute}"/></instance_attributes></primitive>"""
-STATUS = '<x><resources><resource id="{id}" active="true"><node name="{node}"/></resource></resources></x>'
+RESOURCE = """<primitive class="ocf" provider="openstack" type="NovaEvacuate" id="{id}"><instance_attributes>
+{pairs}</instance_attributes></primitive>"""
+PAIR = '<nvpair name="{}" value="{}"/>'
+STATUS = """<x><resources><resource id="{id}" active="true" resource_agent="ocf:openstack:NovaEvacuate">
+<node name="{node}"/></resource></resources></x>"""
 
 
-def cluster_has(engine, id, node, attribute):
-    engine.write("resources.xml", RESOURCES.format(id=id, attribute=attribute))
+def cluster_has(engine, id, node, **parameters):
+    pairs = "".join(PAIR.format(*pair) for pair in parameters.items())
+    engine.write("resources.xml", RESOURCE.format(id=id, pairs=pairs))
     engine.write("status.xml", STATUS.format(id=id, node=node))
 
 
-@pytest.mark.parametrize(("theirs", "starts"), [("flag-1", False), ("flag-2", True)])
-def test_another_resource_s_engine_that_does_the_same_is_refused(engine, cloud, theirs, starts):
-    cluster_has(engine, "nova-evacuate-2", "control-1", theirs)
+@pytest.mark.parametrize(
+    ("ours", "theirs", "starts"),
+    [
+        ({"attribute": "flag-1"}, {"attribute": "flag-1"}, False),
+        ({"attribute": "flag-1"}, {"attribute": "flag-2"}, True),
+        ({"attribute": "flag-1"}, {}, True),
+        ({"attribute": "evacuate"}, {}, False),
+        ({}, {"attribute": "evacuate"}, False),
+        ({"attribute": "flag-1"}, {"config": "{file}"}, False),
+        ({"config": "{file}"}, {"attribute": "flag-1"}, False),
+        ({}, {"config": "{file}"}, True),
+        ({"config": "{file}"}, {}, True),
+    ],
+)
+def test_another_resource_s_engine_that_does_the_same_is_refused(engine, cloud, tmp_path, ours, theirs, starts):
+    file = tmp_path / "other.conf"
+    file.write_text("[recovery]\nattribute = flag-1\n")
+    ours, theirs = ({name: value.format(file=file) for name, value in each.items()} for each in (ours, theirs))
+    cluster_has(engine, "nova-evacuate-2", "control-1", **theirs)
     if starts:
-        engine.start(given(cloud, attribute="flag-1"))
+        engine.start(given(cloud, **ours))
     else:
         reason = "resource nova-evacuate-2 does the same on control-1: one engine is to do it"
-        assert failure(engine.start, given(cloud, attribute="flag-1")) == (ocf.OCF_ERR_CONFIGURED, reason)
+        assert failure(engine.start, given(cloud, **ours)) == (ocf.OCF_ERR_CONFIGURED, reason)
 
 
-def test_an_engine_does_not_begin_before_that_on_the_other_node_has_ended(engine, cloud):
-    cluster_has(engine, engine.name, "control-2", "flag-1")
+def test_another_resource_s_engine_that_may_do_the_same_is_refused(engine, cloud):
+    cluster_has(engine, "nova-evacuate-2", "control-2", config="/nowhere/nova-ha.conf")
+    code, reason = failure(engine.start, given(cloud))
+    assert code == ocf.OCF_ERR_CONFIGURED
+    assert "nova-evacuate-2 may do the same on control-2: its configuration file /nowhere/nova-ha.conf" in reason
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_engine_does_not_begin_before_that_on_the_other_node_has_ended(engine, cloud, is_known):
+    # One that is not known was taken out of the configuration, and is being stopped.
+    name = engine.name if is_known else "former"
+    cluster_has(engine, name, "control-2", attribute="flag-1")
+    if not is_known:
+        (engine.directory / "resources.xml").unlink()
     code, reason = failure(engine.start, given(cloud, attribute="flag-1"), 2)
     assert code == ocf.OCF_ERR_GENERIC
-    assert reason.endswith(f"the cluster has {engine.name} active on control-2")
-    cluster_has(engine, engine.name, "control-1", "flag-1")
+    assert f"the cluster has {name} active on control-2" in reason
+    cluster_has(engine, engine.name, "control-1", attribute="flag-1")
     engine.start(given(cloud, attribute="flag-1"))
 
 
@@ -354,7 +385,6 @@ def test_nothing_shows_the_password(engine, cloud, more):
 
 
 def test_no_program_that_the_engine_starts_knows_the_password(engine, cloud):
-    engine.script("crm_mon", "exec /bin/sleep 1000")
     engine.script("crm_node", '/usr/bin/env > environment; echo "$@" >> environment; echo control-1')
     engine.start(given(cloud, password="sesame"))
     seen = (engine.directory / "environment").read_text()

@@ -133,6 +133,22 @@ def test_a_service_that_nova_does_not_change_is_remembered(kind, details):
     assert stage.attempts.get("id-c1").until > NOW
 
 
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (living("c1"), ""),
+        (service("c1"), ""),
+        (service("c1", reason="x" * 250), f"; it was disabled before: {'x' * 250}"),
+    ],
+)
+def test_the_whole_reason_that_an_operator_had_is_kept_as_an_event(before, told):
+    """The mark may have room for its beginning only."""
+    stage = Stage()
+    stage.do(step_types.TakeOut, service=before, mark="m")
+    ((_, _, _, _, reason, _),) = stage.account.events
+    assert reason.partition(";")[1:] == told.partition(";")[1:]
+
+
 MARK = "nova-ha: being recovered"
 
 
@@ -144,12 +160,13 @@ ENABLED = {"enabled": True}
     [
         (MARK, [ENABLED]),
         (f"{MARK}; reserve: spare-1", [ENABLED]),
+        (f"{MARK}; was disabled", [{"enabled": False, "reason": None}]),
         (f"{MARK}; was disabled: bad RAM", [{"enabled": False, "reason": "bad RAM"}]),
         (
             f"{MARK}; reserve: spare-1; was disabled: nova-ha: reserved",
             [{"enabled": False, "reason": "nova-ha: reserved"}],
         ),
-        ("bad RAM", []),  # an operator's, which we could not mark
+        ("bad RAM", []),  # an operator's, who changed it meanwhile
         (None, []),
     ],
 )

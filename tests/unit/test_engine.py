@@ -306,6 +306,23 @@ def test_what_found_no_room_is_tried_again_as_soon_as_a_host_is_there():
     ends_well(scene, 60)
 
 
+@pytest.mark.parametrize(("rest", "soon", "sent"), [(5, 1.0, 20), (400, 0.2, 40)])
+def test_a_recovery_is_not_slower_for_what_the_one_before_met_with(rest, soon, sent):
+    """A few minutes later that is forgotten; before, it begins as slowly, and soon gets quick."""
+    scene = Scene(count=0, hosts=6)
+    for number in range(60):
+        scene.nova.add(host=f"compute-{1 + number // 30}")
+    scene.nova.next_answers = ["ok", "busy"] * 6
+    scene.dies("compute-1", off=True)
+    assert scene.run_until(lambda: all(s.host != "compute-1" for s in scene.nova.servers.values()), 2000)
+    scene.run(rest)
+    before = len(scene.nova.posts)
+    scene.dies("compute-2")
+    assert scene.run_until(lambda: len(scene.nova.posts) > before, 30)
+    scene.run(soon)
+    assert len(scene.nova.posts) - before >= sent
+
+
 def test_a_nova_that_is_busy_is_asked_more_slowly():
     scene = Scene(count=40, spawn_seconds=0.1).dies("compute-1")
     scene.nova.next_answers = ["busy"]
@@ -1194,6 +1211,16 @@ def test_an_idle_engine_looks_now_and_then_whether_the_cloud_still_takes_it():
     assert scene.nova.asked == ["connect", "services", "restoring", "connect", "connect"]
 
 
+def test_how_many_hosts_are_flagged_is_reported_in_words():
+    scene = Scene(hosts=3)
+    stages = [((), "no host is flagged"), (["compute-1"], "1 host flagged"), (["compute-2"], "2 hosts flagged")]
+    for hosts, said in stages:
+        scene.dies(*hosts, off=True)
+        scene.run(5)
+        (process,) = scene.engines.values()
+        assert process.state.reports[-1] == ("working", said)
+
+
 # A flag that somebody deletes
 
 
@@ -1216,6 +1243,32 @@ def test_a_host_whose_flag_is_deleted_too_early_is_an_operators_to_flag_again(en
     scene.boots("compute-1")
     ends_well(scene, 300)
     assert scene.complaints["unflagged"] is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("engine", ["the same", "new"])
+def test_a_host_that_leaves_the_cluster_in_the_middle_of_its_recovery_is_told_of(engine, known):
+    """A new engine knows by the mark that it was taken out, and that it is ours if there is no other cluster."""
+    scene = scene_with(MIXED, hosts=4).dies("compute-1", off=True)
+    scene.nova.full = {"compute-2", "compute-3", "compute-4"}
+    assert scene.run_until(lambda: not scene.nova.service("compute-1").enabled, 60)
+    scene.run(5)
+    del scene.cluster.values["compute-1"]
+    scene.cluster.known = ("compute-2", "compute-3", "compute-4")[: 3 if known else 2]
+    if engine == "new":
+        scene.new_engine("control-2")
+    told = engine == "the same" or known
+    assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 15) is told
+    assert ("compute-1: nova-ha took it out of service" in (scene.complaints.get("unflagged") or "")) is told
+
+
+def test_a_held_host_whose_flag_is_deleted_is_told_of():
+    scene = Scene(hosts=4).dies("compute-1", "compute-2", "compute-3", off=True)
+    assert scene.run_until(lambda: scene.nova.service("compute-1").forced_down, 60)
+    scene.run(1)
+    assert scene.nova.service("compute-1").enabled
+    del scene.cluster.values["compute-1"]
+    assert scene.run_until(lambda: "its flag was deleted" in scene.alarms().get(("compute-1", None), ""), 15)
 
 
 def test_a_flag_that_is_deleted_while_nova_is_away_is_told_of_when_it_answers():

@@ -93,11 +93,11 @@ OURS = "nova-ha: being recovered"
 @pytest.mark.parametrize("reserved", [None, "spare-1", "spare-1.rack-7.example.org"])
 @pytest.mark.parametrize(
     "reason",
-    ["bad RAM", "nova-ha sucks", "ü" * 20, "x; was disabled: y", "; reserve: z", "two\nlines", "nova-ha: reserved"],
+    ["", "bad RAM", "nova-ha sucks", "ü" * 20, "x; was disabled: y", "; reserve: z", "two\nlines", "nova-ha: reserved"],
 )
 def test_the_mark_gives_the_operators_reason_back(reason, reserved):
     marked = service(reason=mark.mark(service(reason=reason), reserved))
-    assert mark.is_marked(marked)
+    assert mark.is_marked(marked) and mark.is_marked(service(reason=marked.disabled_reason.strip()))
     assert mark.reason_before(marked) == reason
     assert mark.reserve(marked) == reserved
     assert mark.mark(marked) is None and mark.mark(marked, "spare-2") is None
@@ -122,16 +122,20 @@ def test_a_service_that_was_enabled_is_marked_so(leftover, reserved):
         (service(reason="AUTOMATIC: by Bob"), None, f"{OURS}; was disabled: AUTOMATIC: by Bob"),
         (living(), "spare-1", f"{OURS}; reserve: spare-1"),
         (service(reason="bad RAM"), "spare-1", f"{OURS}; reserve: spare-1; was disabled: bad RAM"),
-        (service(reason=None), None, None),  # nothing could be given back
-        (service(reason=""), "spare-1", None),
+        (service(reason=None), None, f"{OURS}; was disabled"),
+        (service(reason=""), "spare-1", f"{OURS}; reserve: spare-1; was disabled"),
         (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), None, "fits"),
-        (service(reason="x" * (256 - len(f"{OURS}; was disabled: "))), None, None),
-        (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), "spare-1", None),
+        (service(reason="x" * (256 - len(f"{OURS}; was disabled: "))), None, "cut"),
+        (service(reason="x" * (255 - len(f"{OURS}; was disabled: "))), "spare-1", "cut"),
     ],
 )
 def test_what_a_service_is_marked_with(before, reserved, marked):
     found = mark.mark(before, reserved)
-    assert found == marked if marked != "fits" else len(found) == 255
+    if marked in ("fits", "cut"):
+        assert len(found) == 255 and found.endswith("xxx" if marked == "fits" else "xx...")
+        assert mark.is_marked(service(reason=found)) and mark.reserve(service(reason=found)) == reserved
+    else:
+        assert found == marked
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,16 @@ def test_what_a_host_drives(cloud, offered, used):
         nova.hypervisor_type("compute-1", "node 1")
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_services_of_one_host_the_one_that_reports_is_taken_and_the_other_is_not_hidden(cloud, order):
+    nova = cloud.nova()
+    former = nova_service(id="s1", updated_at="2026-01-01T00:00:00.000000")
+    latter = nova_service(id="s2", updated_at="2026-02-01T00:00:00.000000")
+    cloud.pages[SERVICES] = {"services": [former, latter][::order]}
+    (found,) = nova.services().values()
+    assert (found.id, found.twin) == ("s2", "s1")
+
+
 def test_aggregates_cost_one_request(cloud):
     nova = cloud.nova()
     cloud.pages["/v2.1/os-aggregates"] = {

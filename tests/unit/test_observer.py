@@ -232,6 +232,14 @@ def test_the_clusters_names_and_novas(name, known, found):
     assert watch.observer.nova_names([name], watch.cloud.known) == ({name: found} if found else {})
 
 
+@pytest.mark.parametrize("value", [OURS, "no", "restart"])
+def test_two_services_of_one_host_are_a_problem_of_that_host(value):
+    watch = Watch(dataclasses.replace(service(), twin="id-2"), service("compute-3"))
+    first, second = watch.look(flags={"compute-1": value, "compute-3": "no"}).hosts
+    assert "id-compute-1 and id-2" in first.problem and first.service is None
+    assert second.problem is None and second.service.host == "compute-3"
+
+
 def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
     watch = Watch(service("compute-1.a"), service("compute-1.b"), service("compute-3"))
     first, second = watch.look(flags={"compute-1": OURS, "compute-3": OURS}).hosts
@@ -514,6 +522,77 @@ def test_tagged_instances_are_looked_for_as_long_as_there_may_be_any():
     assert watch.look().restoring == () and "restoring" in watch.cloud.asked
     watch.look()
     assert "restoring" not in watch.cloud.asked
+
+
+TWO = (service(), service("compute-2"), living("compute-3"))
+OFF = {"compute-1": "no", "compute-2": "no"}
+LATE = instance(9, vm_state="error", task_state="rebuilding", host="compute-3")
+RESTED = instance(8, vm_state="stopped", reached="stopped", host="compute-3")
+WANTED = instance(8, vm_state="active", noted="stopped", host="compute-3")
+
+
+def asks_for_lists(watch, after, **more):
+    watch.look(after=after, **{"flags": OFF, **more})
+    return [question for question in watch.cloud.asked if question in ("in_error", "restoring")]
+
+
+def test_while_hosts_are_off_the_whole_clouds_instances_are_listed_now_and_then():
+    watch = Watch(*TWO)
+    watch.cloud.tagged = (RESTED,)
+    assert sorted(asks_for_lists(watch, 5)) == ["in_error", "restoring"]
+    for _ in range(100):
+        assert asks_for_lists(watch, 5) == []
+    watch.cloud.errors = (LATE,)
+    assert sorted(asks_for_lists(watch, 100)) == ["in_error", "restoring"]
+    assert watch.look(flags=OFF).late == {LATE.id} and watch.look(flags=OFF).restoring == (RESTED,)
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "asked"),
+    [
+        (None, {}, []),
+        ({"known": {"compute-1": service(report="t9")}}, {}, ["in_error", "restoring"]),
+        ({"known": {"compute-1": living("compute-1")}}, {}, ["in_error", "restoring"]),
+        (None, {"flags": {**OFF, "compute-1": OURS}}, ["in_error", "restoring"]),
+        (None, {"flags": {**OFF, "compute-1": "restart"}}, ["in_error", "restoring"]),
+        (None, {"others": {"compute-3": "yes"}}, ["in_error", "restoring"]),
+        (None, {"flags": {}}, ["restoring"]),
+    ],
+)
+def test_a_host_that_is_dead_or_comes_back_has_them_listed_at_once(change, more, asked):
+    watch = Watch(*TWO)
+    watch.cloud.tagged = (RESTED,)
+    watch.look(flags=OFF)
+    for name, values in (change or {}).items():
+        getattr(watch.cloud, name).update(values)
+    assert sorted(asks_for_lists(watch, 5, **more)) == asked
+
+
+@pytest.mark.parametrize(
+    ("errors", "tagged", "asked"),
+    [
+        ((), (RESTED,), []),
+        ((), (WANTED,), ["restoring"]),
+        ((), (dataclasses.replace(WANTED, host="compute-2"),), []),  # not before its host is up
+        ((), (dataclasses.replace(RESTED, vm_state="active"),), ["restoring"]),  # its owner has started it
+        ((LATE,), (), ["in_error"]),
+        ((instance(9, vm_state="error", host="compute-3"),), (), []),
+    ],
+)
+def test_what_is_to_be_seen_to_is_listed_at_each_look(errors, tagged, asked):
+    watch = Watch(*TWO)
+    watch.cloud.errors, watch.cloud.tagged = errors, tagged
+    watch.look(flags=OFF)
+    assert asks_for_lists(watch, 5) == asked
+
+
+def test_what_was_seen_of_records_that_are_gone_is_forgotten():
+    watch = Watch()
+    for number in range(20):
+        watch.cloud.records = [record(number, "accepted", instance=f"i{number}")]
+        watch.look(after=6.0)
+        watch.look(after=6.0)
+    assert len(watch.observer._absent) == 1 and len(watch.observer._whereabouts) < 4
 
 
 # Whereabouts

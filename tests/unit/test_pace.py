@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_ha.pace import FIRST_PAUSE, Pace
+from nova_ha.pace import FIRST_PAUSE, QUIET, Pace
 
 LATE = 1000.0  # when no pause of the past counts any more
 SLOW, QUICK = 11.0, 0.3
@@ -100,9 +100,9 @@ def test_slow_answers_halve_once_a_round():
 def test_lost_answers_halve_once_a_round_as_slow_ones_do():
     pace = Pace(8)
     for _ in range(5):
-        pace.unanswered()
+        pace.unanswered(LATE)
     assert pace.window == 4
-    pace.unanswered()
+    pace.unanswered(LATE)
     assert (pace.window, pace.paused(LATE)) == (2, 0.0)
 
 
@@ -119,6 +119,42 @@ def test_one_is_always_allowed():
         pace.accepted(now, SLOW)
         now += 100.0
     assert pace.window == 1
+
+
+COMPLAINTS = {
+    "busy": lambda pace, now: pace.busy(now),
+    "busy in a pause": lambda pace, now: (pace.busy(now - 1.0), pace.busy(now)),
+    "slow": lambda pace, now: pace.accepted(now, SLOW),
+    "unanswered": lambda pace, now: pace.unanswered(now),
+}
+
+
+@pytest.mark.parametrize("complaint", COMPLAINTS.values(), ids=COMPLAINTS)
+def test_what_was_too_much_is_forgotten_when_nothing_has_complained_for_a_while(complaint):
+    pace = Pace(40)
+    complaint(pace, LATE)
+    pace.forget(LATE + QUIET - 0.1)
+    assert pace.window == 20
+    pace.forget(LATE + QUIET)
+    assert pace.window == 40
+    pace.accepted(LATE + QUIET, SLOW)
+    assert pace.window == 20
+
+
+def test_a_recovery_that_begins_is_not_held_back_by_the_one_before():
+    pace = Pace(40)
+    pace.busy(0.0)
+    pace.busy(10.0)
+    for _ in range(12):
+        pace.accepted(LATE, QUICK)
+    assert pace.window == 20  # one more each to half of what was too much, and then slowly
+    pace.begin()
+    assert pace.window == 20
+    for _ in range(12):
+        pace.accepted(LATE, QUICK)
+    assert pace.window == 32
+    pace.accepted(LATE, SLOW)
+    assert pace.window == 16
 
 
 def test_another_limit_is_begun_with_and_the_same_one_changes_nothing():

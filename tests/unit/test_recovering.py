@@ -1176,7 +1176,7 @@ def test_a_request_that_a_former_engine_may_have_sent_does_not_keep_from_restart
 def test_left_ones_are_told_and_counted_out():
     found = in_place([READY, instance(2, "shelved")])
     assert [type(step) for step in found] == [Leave, Close]
-    assert "1 instances" in found[-1].reason
+    assert "1 instance " in found[-1].reason
 
 
 @pytest.mark.parametrize(

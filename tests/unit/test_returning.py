@@ -26,7 +26,7 @@ STAYS_DISABLED = living("compute-1", enabled=False, reason="bad RAM")
         (service(), [], False, "Wait"),
         (service(), [record(7, "completed")], False, "Wait"),
         (service(), [], True, "PutBack"),
-        (service(reason="bad RAM"), [], True, "PutBack"),  # was disabled in a way that could not be marked
+        (service(reason="bad RAM"), [], True, "PutBack"),  # an operator changed it meanwhile
         (service(), [record(7, "completed")], True, "PutBack"),
         (service(), [record(7, "failed"), record(8, "error"), record(9, "cancelled")], True, "PutBack"),
         (service(), [record(7, "done")], True, "StartAgain"),

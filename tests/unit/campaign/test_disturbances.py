@@ -166,7 +166,7 @@ def test_what_is_left_to_an_operator_he_does(done, name, deed):
         assert made.options["recovery"]["stuck_after"] == 60
 
 
-DELETED = {"alarm": True, "reason": unflagged.alarms({"c": service("c")}, {"c": "c"}, (), "evacuate")[0].reason}
+DELETED = {"alarm": True, "reason": unflagged.alarms({"c": service("c")}, {"c": "c"}, {}, "evacuate")[0].reason}
 UNFENCED = {"alarm": True, "reason": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, ())[0].reason}
 
 

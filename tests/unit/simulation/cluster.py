@@ -116,8 +116,8 @@ class _View:
     def remote_nodes(self):
         return sorted(self._asked().known)
 
-    def active_on(self, _resource):
-        return set(self._asked().active)
+    def active(self, _agent):
+        return {"nova-evacuate": set(self._asked().active)}
 
     def online(self):
         self._asked().looks += 1
