@@ -300,9 +300,10 @@ class Attempts(Sightings):
             for instance in host.instances:
                 mine, attempt = records.get(instance.id, ()), self._attempts.get(instance.id)
                 known = host.requests.get(instance.id)
-                if known is None or not mine or known.read_at <= self._asked_at.get(instance.id, float("-inf")):
-                    continue  # what has been asked for since it does not tell
-                self.sees_requests(instance, known, mine, now)
+                if known is None or not mine:
+                    continue
+                since = self._asked_at.get(instance.id, float("-inf"))
+                self.sees_requests(instance, known, mine, since, now)
                 is_ours = attempt is not None and attempt.outcome in (ACCEPTED, UNCLEAR)
                 if is_ours and mine[-1].id > attempt.newest and self.is_stray(mine[-1]):
                     self._observe_outcome(attempt, mine, now)

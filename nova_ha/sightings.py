@@ -97,13 +97,17 @@ class Sightings(Evidence):
         seen = self._seen.get(record.id, float("inf"))
         return record.destination in self._dead or any(since > seen for since in self._dead.values())
 
-    def sees_requests(self, instance, known, records, now):
+    def sees_requests(self, instance, known, records, since, now):
         """Learn from the requests for an instance what its records in flight are worth.
 
         :param known: its ``snapshot.Requests``
+        :param since: when this engine last asked for it
         """
         self._lost_at.pop(instance.id, None)
         self._strays.pop(instance.id, None)
+        flights = [record for record in records if record.in_flight]
+        if known.read_at <= since or any(known.read_at < self._seen[record.id] for record in flights):
+            return  # one has come since that was read
         fates = self.fates(known, instance.host, frozenset(self._dead), now)
         for fate in fates:
             for host in fate.queued_at:
@@ -113,7 +117,6 @@ class Sightings(Evidence):
         given_up = known.reset is not None and self.idle(instance.id, now) >= SETTLE
         if any(fate.open and not (given_up and request.at < known.reset) for request, fate in zip(known.all, fates)):
             return
-        flights = [record for record in records if record.in_flight]
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
             return  # what was asked for first is not on record any more
         begun = {record.destination for record in flights if record.status != "accepted"} - self._dead.keys()
