@@ -118,7 +118,9 @@ class Attempts(Sightings):
         return {
             instance
             for instance, attempt in self._attempts.items()
-            if attempt.outcome == SENDING or (attempt.outcome in (ACCEPTED, UNCLEAR) and now < attempt.until)
+            if attempt.outcome == SENDING
+            or (attempt.outcome in (ACCEPTED, UNCLEAR) and now < attempt.until)
+            or self.may_show(instance, now)
         }
 
     def sending(self, instance, newest):

@@ -17,6 +17,13 @@ from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, 
 UNREAD_PATIENCE = 60.0
 
 
+_LIVES = (
+    "it is flagged, but its nova-compute goes on reporting to Nova: it is not dead. Nothing more of it is evacuated; what was"
+    " may run twice. See whether its power is off, and which host the fencing devices and Nova's name mean; then have it"
+    " fenced: pcs stonith fence {host}"
+)
+
+
 def claims(flags, own, others, held):
     """Which hosts to take up.
 
@@ -104,6 +111,8 @@ def _recover(case, taken):
             reason = f"it is to be forced down and disabled in Nova; tried again after a pause: {refused.reason}"
             return [case.wait(reason, alarm=refused.failures >= MANY)]
         return [TakeOut(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
+    if service.host in world.living:
+        return [case.wait(_LIVES.format(host=host.name), alarm=True)]
     enlist = _enlist(case)
     if enlist and case.attempts.get(enlist.service.id) is None:
         return [enlist]
@@ -112,7 +121,8 @@ def _recover(case, taken):
         found.append(enlist)
     if not all(isinstance(step, Leave) for step in found):
         return in_place.steps(case, found) or found
-    waits = unsettled(case) or double_failure.not_yet(case) or _arriving(case)
+    waits = unsettled(case) or returning.heal(host, world, case.attempts, case.now)
+    waits = waits or double_failure.not_yet(case) or _arriving(case)
     return found + (waits or [Close(host.name, "no instance is left to recover" + _told(found))])
 
 

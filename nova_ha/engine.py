@@ -54,6 +54,10 @@ COMPLAIN_AFTER = 60.0
 CHECK = 120.0
 
 
+class Moved(Exception):
+    """A flag was changed by somebody else in the middle of a pass: it is to be begun anew."""
+
+
 class Engine:
     """Recovers every flagged host, for ever.
 
@@ -82,6 +86,7 @@ class Engine:
         self._stop = threading.Event()
         self._account = account
         self._attempts = tried.Attempts()
+        self._attempts.go_by(rules)
         self._claims = Claims(cluster)
         self._deeds = deeds.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)
         self._readers = readers
@@ -91,6 +96,7 @@ class Engine:
         self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._taken_up = set()  # hosts claimed since they were last looked at
+        self._living = frozenset()  # hosts that are flagged, and live
         self._steps = []  # of the last pass
         self._taken_out = unflagged.TakenOut()
         self._unflagged = []  # alarms for hosts without a flag that need an operator
@@ -113,6 +119,7 @@ class Engine:
     def reconfigure(self, rules, options):
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
         self._rules = rules
+        self._attempts.go_by(rules)
         self._observer.reconfigure(options.domain, rules.use_aggregates, rules.policy.tag)
         self._pace.relimit(options.in_flight)
 
@@ -163,7 +170,10 @@ class Engine:
             self._connect()
         elif self._claims.vanished or (self._unflagged and self._clock() >= self._look_at):
             self._look_for_unflagged(self._observer.services())
-        self._steps, services = self._claim() if self._claims.are_free() else ([], None)
+        try:
+            self._steps, services = self._claim() if self._claims.are_free() else ([], None)
+        except Moved:
+            return ACTED
         ours = self._claims.ours()
         left_over = not self._claims.flags and self._observer.may_find_notes()
         self._steps += self._decide(ours, services) if ours or left_over else []
@@ -241,9 +251,13 @@ class Engine:
         if not self._claims.own:
             self._pace.begin()
         for step in steps:
-            if isinstance(step, Claim) and self._claims.take(step.host, step.old):
-                self._taken_up.add(step.host)
-                self._account.event("claimed", step.host, reason=step.reason)
+            if not isinstance(step, Claim):
+                continue
+            if not self._claims.take(step.host, step.old):
+                # Somebody has changed its flag: what follows for other hosts, too, is to be looked at anew.
+                raise Moved
+            self._taken_up.add(step.host)
+            self._account.event("claimed", step.host, reason=step.reason)
         return [step for step in steps if not isinstance(step, Claim)], fresh
 
     def _decide(self, ours, services):
@@ -270,8 +284,11 @@ class Engine:
 
     def _steps_of(self, world):
         now = self._clock()
+        living = self._attempts.living
+        world = dataclasses.replace(world, dead=world.dead - living, living=living)
+        self._tell_living(living)
         for host in world.hosts:
-            self._attempts.observe(host, now, world.dead)
+            self._attempts.observe(host, now, world.dead | living)
         self._see_restarts(world, now)
         unclear = self._attempts.to_be_read(world, now)
         if unclear:
@@ -283,6 +300,14 @@ class Engine:
         self._pace.bound(sending.most(world, self._rules, math.inf))
         window = 0 if self._pace.paused(now) else self._pace.window
         return decide.steps(world, self._attempts, self._rules, window, now)
+
+    def _tell_living(self, living):
+        """Say loudly that hosts are flagged, and live."""
+        for host in sorted(living - self._living):
+            log.critical("%s is flagged, but goes on reporting to Nova: it is not dead; nothing more of it is evacuated", host)
+        self._living = living
+        names = ", ".join(sorted(living))
+        self._state.complain("living", f"flagged, but not dead: {names}; see nova-ha status" if living else None)
 
     def _see_restarts(self, world, now):
         """Learn where nova-compute was started anew in the middle of an evacuation, as often as that may matter."""
@@ -312,6 +337,7 @@ class Engine:
         if host.name not in self._taken_up or host.service is None:
             return
         self._taken_up.discard(host.name)
+        self._attempts.is_flagged_anew(host.service.host)
         if host.service.forced_down and host.name in self._claims.inherited:
             newest = {record.instance: record.id for record in host.evacuations}
             for instance in host.instances:

@@ -13,6 +13,7 @@ import datetime
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from nova_ha.rules import Rules
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Request, Requests, Service, unread
 
 # Seconds after a lost or accepted request in which its record must have shown, or it never took effect; and in which,
@@ -24,12 +25,9 @@ SILENCE = 45.0
 # Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
 # (Nova's report_interval).
 BREAK = 30.0
-# Seconds for which the conductor waits for a scheduler that it hears nothing of (Nova's call_monitor_timeout, 60), and
-# some for its own reports.
-HEARTBEATS = 75.0
-# Seconds for which the conductor waits for a scheduler that lives (Nova's long_rpc_timeout, 1800), and some for the
-# queues before and after.
-LONGEST = 1980.0
+# Seconds, beyond Nova's own times (``Rules.call_monitor_timeout`` and ``long_rpc_timeout``), for a conductor's reports, and
+# for the queues before and after it.
+FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
 
 
 class Fate(NamedTuple):
@@ -63,6 +61,7 @@ class Evidence:
     """Since when which part of the control plane has been seen at work, and when it was not."""
 
     def __init__(self) -> None:
+        self.go_by(Rules())
         self._answered_at = float("-inf")  # when Nova's API last told of services
         self._answering_since = float("-inf")  # since when it has done so without a break
         self._unread: dict[str, float] = {}  # host -> when Nova could not read its service last: its cell has been away
@@ -75,6 +74,11 @@ class Evidence:
         # id of a request -> the hosts that the scheduler may have claimed for it, and when that was first seen
         self._claimed: dict[str, tuple[frozenset[str], float]] = {}
         self._fates: dict[str, Fate] = {}  # id of a request -> its fate, where that is for good
+
+    def go_by(self, rules: Rules) -> None:
+        """Reckon with Nova's own times as the operator configured them, from now on."""
+        self._heartbeats = rules.call_monitor_timeout + FOR_REPORTS
+        self._longest = rules.long_rpc_timeout + FOR_QUEUES
 
     def sees_reports(self, services: Mapping[str, Service], now: float) -> None:
         """Learn since when Nova's API, and message bus and conductor, have been at work.
@@ -105,7 +109,7 @@ class Evidence:
         :param reports: ``{host: Nova's time of its newest report}``
         """
         for host, newest in reports.items():
-            if newest and self._newest_report and _seconds(newest, self._newest_report) >= HEARTBEATS:
+            if newest and self._newest_report and _seconds(newest, self._newest_report) >= self._heartbeats:
                 earlier = [each for each in self._standstills.get(host, []) if each.began != newest]
                 self._standstills[host] = [*earlier[-9:], Break(newest, self._newest_report)]
 
@@ -174,7 +178,7 @@ class Evidence:
             return self._for_good(request, GONE)  # with the bus, or it would have been begun with since
         if stage == SCHEDULING and self._is_conductor_dead(request):
             return self._for_good(request, GONE)
-        return Fate(now - since < LONGEST, untold=True)
+        return Fate(now - since < self._longest, untold=True)
 
     def _for_good(self, request: Request, fate: Fate) -> Fate:
         self._fates[request.id] = fate
@@ -191,7 +195,7 @@ class Evidence:
         assert request.conductor is not None
         start = request.conductor.start
         standstills = self._standstills.get(request.conductor.host or "", [])
-        return any(_seconds(max(each.began, start), each.ended) >= HEARTBEATS for each in standstills)
+        return any(_seconds(max(each.began, start), each.ended) >= self._heartbeats for each in standstills)
 
     def forget_control_plane(self) -> None:
         """Nothing is flagged any more: of requests nothing need be known."""

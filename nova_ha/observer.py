@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection
 
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, restoring, states
 from nova_ha.answers import CloudError
 from nova_ha.cluster import Cluster
-from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, unfinished, unread
+from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, by_instance, unfinished, unread
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
@@ -285,6 +286,7 @@ class Observer:
             resizes=self._cloud.resizes(service.host) if resized else (),
         )
         present = {instance.id for instance in instances}
+        found = dataclasses.replace(found, broken=self._broken(_asked_for_twice(evacuations, present)))
         return self._with_whereabouts(found, [r for r in unfinished(evacuations) if r.instance not in present])
 
     def _hypervisor_type(self, host, instances):
@@ -397,7 +399,11 @@ class Observer:
             instance
             for instance in self._cloud.in_error()
             if instance.id in touched
-            and (instance.task_state in states.LATE or states.is_refused_late(instance, arrived))
+            and (
+                instance.task_state in states.LATE
+                or states.is_refused_late(instance, arrived)
+                or states.is_broken_on_arrival(instance, arrived)
+            )
         ]
         for instance in found:
             key = (instance.id, instance.task_state)
@@ -498,3 +504,12 @@ def _is_off(host):
     """Whether a host is recovered, and does not come back just now."""
     reports = host.reported_for is not None or (host.service is not None and host.service.up)
     return host.flag == flag.RECOVERED and not reports
+
+
+def _asked_for_twice(evacuations, present):
+    """The records of the instances that have left a host, and were asked for more than once.
+
+    One of the requests may have failed because of another, and have set the instance to error when it had arrived.
+    """
+    gone = by_instance(record for record in evacuations if record.instance not in present)
+    return list(itertools.chain.from_iterable(records for records in gone.values() if len(records) > 1))

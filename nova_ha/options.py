@@ -57,6 +57,21 @@ OPTIONS = {
             help="Seconds in flight after which an evacuation is reported as stuck, and retried where that is safe.",
         ),
         cfg.IntOpt(
+            "long_rpc_timeout",
+            default=1800,
+            min=60,
+            help="Nova's option of that name ([DEFAULT] in nova.conf of the conductors), in seconds: for so long the conductor "
+            "waits for a scheduler that lives. An evacuation of which nothing else proves that it is lost is asked for again "
+            "three minutes after that.",
+        ),
+        cfg.IntOpt(
+            "call_monitor_timeout",
+            default=60,
+            min=10,
+            help="Seconds for which Nova's conductor waits for a scheduler that it hears nothing of (60 in Nova's code). A "
+            "conductor that has stood still for 15 seconds longer waits for no scheduler any more.",
+        ),
+        cfg.IntOpt(
             "evacuate_delay",
             default=0,
             min=0,

@@ -46,7 +46,7 @@ def steps(host, world, attempts, now):
     if host.reported_for is None and not (is_put_back and host.service.up):
         late = host.flagged_for >= RETURN_PATIENCE
         return [Wait(host.name, "nova-compute has not reported to Nova since the recovery", alarm=late)]
-    found = _heal(host, world, attempts, now)
+    found = heal(host, world, attempts, now)
     if is_put_back:
         return found or [_clear(host, world)]
     back = _put_back(host, attempts, now)
@@ -95,12 +95,13 @@ def _clear(host, world):
     return Clear(host.name, "the host is in service")
 
 
-def _heal(host, world, attempts, now):
-    """Steps for instances that a late request of this host has set to error while they run elsewhere.
+def heal(host, world, attempts, now):
+    """Steps for instances that a request has set to error while they run elsewhere.
 
     What a host had been asked for when it died it does when it comes back, before it reports. A request for an
     instance that is elsewhere by now fails; Nova sets the instance to error and leaves the request's task on it, and
-    its guest runs on (measured for evacuations, rebuilds, migrations and resizes).
+    its guest runs on (measured for evacuations, rebuilds, migrations and resizes). Likewise a second request for one that
+    the first has just started elsewhere.
     """
     found = []
     for instance, seconds in host.broken:
@@ -108,7 +109,7 @@ def _heal(host, world, attempts, now):
         if service is None or not service.up or instance.host == host.service.host:
             continue
         left = instance.task_state or instance.fault
-        doing = f"a late request of {host.name} left it in error ({left}) while its guest runs"
+        doing = f"a late or second request of {host.name} left it in error ({left}) while its guest runs"
         attempt = attempts.get(instance.id)
         if seconds < CERTAIN or (attempt is not None and now < attempt.until):
             reason, in_vain = f"it seems that {doing}", attempts.in_vain(instance.id) >= MANY

@@ -10,6 +10,11 @@ from nova_ha.evidence import SETTLE, Evidence
 from nova_ha.restarts import Restarts
 from nova_ha.snapshot import FINISHED
 
+# So many reports within so many seconds prove that a host lives that is held to be dead. One may come of a message that
+# it left behind, and one of each change of its service by ourselves or an operator: those move the same time of Nova's,
+# but not every ten seconds (measured).
+PROOF, PROOF_WITHIN = 3, 60.0
+
 # What a record says once its destination has begun with it.
 BEGUN = FINISHED | {"pre-migrating", "failed"}
 
@@ -34,6 +39,8 @@ class Sightings(Evidence):
         self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._down = {}  # host -> when it was last seen not to report
+        self._reports = {}  # host that is held to be dead -> (Nova's time of its last report, when that was seen to move)
+        self._living = set()  # hosts that are held to be dead, and are proved to live
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
         self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
 
@@ -44,6 +51,29 @@ class Sightings(Evidence):
         """
         self._down.update(dict.fromkeys((name for name, service in services.items() if not service.up), now))
         self.sees_reports(services, now)
+        self._see_living(services, now)
+
+    def _see_living(self, services, now):
+        """Learn which hosts that are held to be dead go on reporting."""
+        before, self._reports = self._reports, {}
+        self._living &= self._dead.keys()
+        for host in self._dead.keys() & services.keys():
+            report = services[host].last_report
+            former, moves = before.get(host, (report, ()))
+            moves = (*moves, now)[-PROOF:] if report != former else moves
+            self._reports[host] = report, moves
+            if len(moves) == PROOF and moves[-1] - moves[0] <= PROOF_WITHIN:
+                self._living.add(host)
+
+    @property
+    def living(self):
+        """Nova's names of the hosts that are flagged, and live: their nova-compute goes on reporting."""
+        return frozenset(self._living)
+
+    def is_flagged_anew(self, host):
+        """A host was fenced, whatever was seen of it before: it is dead, until the contrary shows."""
+        self._reports.pop(host, None)
+        self._living.discard(host)
 
     def sees_record(self, record, now, dead=frozenset()):
         """Remember since when a record says what it says, and how far its destination has come with its requests.
@@ -231,6 +261,8 @@ class Sightings(Evidence):
 
     def forget_records(self):
         """Nothing is flagged any more."""
+        self._reports.clear()
+        self._living.clear()
         for memory in (self._records, self._seen, self._begun, self._down, self._dead, self._lost_at):
             memory.clear()
         self.forget_control_plane()

@@ -257,6 +257,7 @@ class World:
     :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
     :param contested: another engine has claims, and may be sending requests that this one does not know of
     :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
+    :param living: Nova's names of the hosts that are flagged, and live by their own reports to Nova: not dead
     :param conductors: ``{host: Nova's time of its newest report}`` of the conductors; read only where it matters
     :param late: ids of the instances that late requests have left in error on hosts that live; if several are flagged
     """
@@ -267,6 +268,7 @@ class World:
     restoring: tuple[Instance, ...] = ()
     selection: Selection | None = None
     dead: frozenset = frozenset()
+    living: frozenset = frozenset()
     contested: bool = False
     unflagged: frozenset = frozenset()
     late: frozenset = frozenset()

@@ -147,6 +147,15 @@ def is_refused_late(instance, arrived):
     return here and instance.task_state is None and (instance.fault or "").startswith(_NO_HOST)
 
 
+def is_broken_on_arrival(instance, arrived):
+    """Whether a second request has failed because the first one's guest runs, where that has arrived (measured).
+
+    :param arrived: ``{(instance id, host)}`` of the evacuations that are done
+    """
+    found = is_found_there(instance) or is_made_there(instance)
+    return found and (instance.id, instance.host) in arrived and instance.task_state is None
+
+
 def treatment(instance):
     """What to do with an instance of a dead host, as a ``Treatment``."""
     by_task = TASK_STATES.get(instance.task_state)

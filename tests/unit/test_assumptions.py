@@ -109,3 +109,48 @@ def test_what_a_killed_conductor_had_at_the_scheduler_is_sent_again_where_that_h
     assert scene.run_until(lambda: len(scene.nova.posts) == 4, 200)
     ends_well(scene)
     assert scene.nova.evacuations[2:] == [("i0", "compute-2"), ("i1", "compute-2")]
+
+
+# A second proof
+
+
+def flagged_by_mistake(**more):
+    """A host that lives, and that Pacemaker cannot stop anything on, is flagged."""
+    scene = Scene(count=6, in_flight=1, spawn_seconds=20, **more)
+    scene.unmanaged = True
+    scene.cluster.fence("compute-1")
+    return scene
+
+
+def test_a_flagged_host_that_goes_on_reporting_is_not_evacuated_any_further():
+    scene = flagged_by_mistake()
+    scene.run(40)
+    asked = len(scene.nova.posts)
+    scene.run(600)
+    assert len(scene.nova.posts) == asked <= 2
+    assert "not dead" in scene.alarms()["compute-1", None] and "compute-1" in scene.complaints["living"]
+    scene.unmanaged = False
+    scene.fenced("compute-1")
+    assert scene.run_until(lambda: not scene.cluster.values, 900)
+    assert scene.complaints["living"] is None
+
+
+def test_a_dead_hosts_last_report_and_changes_of_its_service_are_no_sign_of_life():
+    scene = Scene(count=6, in_flight=1, spawn_seconds=20).dies("compute-1", off=True)
+    compute = scene.nova.computes["compute-1"]
+    for seconds in (5, 30):
+        scene.clock.after(seconds, lambda: setattr(compute, "_last_report", scene.clock.now))
+    scene.run(90)
+    assert scene.alarms() == {}
+
+
+def test_an_instance_that_a_second_request_has_broken_when_it_had_arrived_is_seen_to_before_its_host_is_closed():
+    scene = Scene(count=1, spawn_seconds=1, finishing=60).dies("compute-1", off=True)
+    assert scene.run_until(lambda: scene.nova.guests.hosts("i0"))
+    scene.run(5)
+    scene.nova.take("i0", "compute-2")  # somebody else's
+    scene.nova.guests.breaches.clear()
+    assert scene.run_until(lambda: scene.nova.servers["i0"].host == "compute-2", 200)
+    assert scene.nova.servers["i0"].vm_state == "error"
+    assert scene.run_until(lambda: scene.cluster.values["compute-1"] == "no", 200)
+    assert scene.nova.servers["i0"].vm_state == "active"

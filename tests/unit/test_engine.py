@@ -993,6 +993,24 @@ def test_a_note_that_is_left_when_the_last_flag_goes_is_seen_to_later(dies_after
 # Others
 
 
+def test_a_pass_in_which_somebody_else_changes_a_flag_does_nothing_else():
+    """What may be done about other hosts rests on whose that one is."""
+    scene = Scene().dies("compute-1")
+    assert scene.run_until(lambda: scene.cluster.values.get("compute-1") == "no")
+    scene.dies("compute-2")
+
+    def change(host, *_):
+        scene.cluster.values[host] = flag.GO
+        scene.cluster.judge = lambda *_: None
+
+    scene.cluster.judge = change
+    scene.nova.asked.clear()
+    scene.one_pass()
+    assert scene.cluster.values["compute-2"] == flag.GO
+    assert not {"migrations", "instances", "force_down"} & set(scene.nova.asked)
+    ends_well(scene)
+
+
 def test_another_engine_that_runs_is_respected():
     scene = Scene().dies("compute-1")
     scene.cluster.values["compute-1"] = "control-3@5"
