@@ -154,8 +154,11 @@ byte after_report;              /* WRONG_YES: requests sent after the flagged ho
 #define MOVES(r, h) ((GOES_ON(r) || IS_CUT(r)) && !(IS_CUT(r) && to[r] == h) && !(stage[r] == QUEUED && to[r] == h))
 #define IS_MOVED(e, h) (unclear[e] || ANY2(MOVES, h))
 #define IS_BROKEN (!IS_DEAD(home) && (in_error || task != NONE))
-#define STARTS_FIRST(h, g) (g != h && flag[g] == NO && !reported[g] && HAS_QUEUED(g))
+/* Two hosts that may have been asked for the same instance start one after the other, one that is on first. */
+#define STARTS_FIRST(h, g) (g != h && HAS_QUEUED(g) && IS_COMING(g) && !IS_KEPT_OFF(g))
 #define ANOTHER_FIRST(h) (STARTS_FIRST(h, 0) || STARTS_FIRST(h, 1) || STARTS_FIRST(h, 2))
+#define IS_READY(h, g) (g != h && HAS_QUEUED(g) && flag[g] == RESTART && machine[g] == ON)
+#define GIVES_WAY(h) (machine[h] != ON && (IS_READY(h, 0) || IS_READY(h, 1) || IS_READY(h, 2)))
 #define MAY_MEET(e, h) (HAS_QUEUED(h) && (IS_MOVED(e, h) || (IS_DEAD(home) && HAS_ROOM) || IS_BROKEN))
 
 #ifdef TWO_ENGINES
@@ -328,6 +331,8 @@ proctype host(byte h)
             gate_passed[h] = false;
 #endif
             flag[h] = YES;
+            /* Of a host that is fenced anew, only reports from now on count. */
+            reported[h] = reported[h] && !forced_down[h];
             if
             :: stray == h -> stray = NOWHERE
             :: else
@@ -385,13 +390,13 @@ proctype host(byte h)
 
 #define MAY_CLOSE(h) (flag[h] == CLAIM + e && forced_down[h] && home != h && !IS_CONTESTED(e) && !MAY_MEET(e, h))
 #define MAY_LET_START(h) (flag[h] == RESTART && IS_STOPPED(h) && !IS_CONTESTED(e) && !MAY_MEET(e, h) \
-    && !(HAS_QUEUED(h) && ANOTHER_FIRST(h)))
+    && !(HAS_QUEUED(h) && (ANOTHER_FIRST(h) || GIVES_WAY(h))))
 
 #define DECIDES(h) \
     DECIDE(flag[h] == CLAIM + e && !forced_down[h], TAKE_OUT, h) \
     DECIDE(MAY_CLOSE(h) && !(HAS_QUEUED(h) && ANOTHER_FIRST(h)), CLOSE, h) \
     DECIDE(MAY_CLOSE(h) && HAS_QUEUED(h) && ANOTHER_FIRST(h), CLOSE_HELD, h) \
-    DECIDE(IS_WANTED(e) && flag[h] == NO && IS_COMING(h) && HAS_QUEUED(h), HOLD_BACK, h) \
+    DECIDE(flag[h] == NO && IS_COMING(h) && HAS_QUEUED(h) && (IS_WANTED(e) || GIVES_WAY(h)), HOLD_BACK, h) \
     DECIDE(MAY_LET_START(h), LET_START, h) \
     DECIDE(flag[h] == NO && forced_down[h] && reported[h] && !left[h] && !IS_BROKEN, PUT_BACK, h) \
     :: d_step { works[e] && todo[e] == IDLE && flag[h] == NO && IS_UP(h) -> flag[h] = ABSENT }
@@ -414,6 +419,8 @@ proctype host(byte h)
     :: else \
     fi; \
     todo[e] = IDLE; where[e] = 0
+
+#define FORMER(h) flag[h] = (flag[h] == CLAIM + 1 - e -> CLAIM + e : flag[h])
 
 proctype engine(byte e)
 {
@@ -461,7 +468,9 @@ proctype engine(byte e)
     :: d_step { works[e] && faults > 0 ->
         faults--;
         works[e] = false; todo[e] = IDLE; where[e] = 0; sent[e] = 0; unclear[e] = false;
-        works[1 - e] = true }
+        works[1 - e] = true;
+        /* A claim of its node's that the new engine has not made itself is a former engine's. */
+        FORMER(0); FORMER(1); FORMER(2) }
 #endif
     od
 }
