@@ -159,7 +159,8 @@ byte after_report;              /* WRONG_YES: requests sent after the flagged ho
 #define ANOTHER_FIRST(h) (STARTS_FIRST(h, 0) || STARTS_FIRST(h, 1) || STARTS_FIRST(h, 2))
 #define IS_READY(h, g) (g != h && HAS_QUEUED(g) && flag[g] == RESTART && machine[g] == ON)
 #define GIVES_WAY(h) (machine[h] != ON && (IS_READY(h, 0) || IS_READY(h, 1) || IS_READY(h, 2)))
-#define MAY_MEET(e, h) (HAS_QUEUED(h) && (IS_MOVED(e, h) || (IS_DEAD(home) && HAS_ROOM) || IS_BROKEN))
+#define GOES_PAST(h) (IS_DEAD(home) && HAS_ROOM && !ANY2(IS_CUT_AT, h))     /* it is to go elsewhere than to h */
+#define MAY_MEET(e, h) (HAS_QUEUED(h) && (IS_MOVED(e, h) || GOES_PAST(h) || IS_BROKEN))
 
 #ifdef TWO_ENGINES
 #define IS_CONTESTED(e) works[1 - e]
@@ -373,7 +374,16 @@ proctype host(byte h)
 
 /* ---- The engine ---- */
 
-#define DECIDE(guard, what, h) :: d_step { works[e] && todo[e] == IDLE && (guard) -> todo[e] = what; where[e] = h }
+#ifdef OLD_RIVALS
+#define MAY_TAKE_OVER true
+#else
+#define MAY_TAKE_OVER !works[1 - e]
+#endif
+
+/* Which hosts are its own an engine settles first: it knows then whether a former one may have asked for something. */
+#define IS_TO_CLAIM(h) (flag[h] == YES || (flag[h] == CLAIM + 1 - e && MAY_TAKE_OVER))
+#define DECIDE(guard, what, h) \
+    :: d_step { works[e] && todo[e] == IDLE && !ANY_HOST(IS_TO_CLAIM) && (guard) -> todo[e] = what; where[e] = h }
 #define DO(what) works[e] && todo[e] == what
 
 #define CLAIMS(h) \
@@ -381,12 +391,6 @@ proctype host(byte h)
         unclear[e] = unclear[e] || forced_down[h]; flag[h] = CLAIM + e } \
     :: d_step { works[e] && todo[e] == IDLE && flag[h] == CLAIM + 1 - e && MAY_TAKE_OVER -> \
         unclear[e] = true; flag[h] = CLAIM + e }
-
-#ifdef OLD_RIVALS
-#define MAY_TAKE_OVER true
-#else
-#define MAY_TAKE_OVER !works[1 - e]
-#endif
 
 #define MAY_CLOSE(h) (flag[h] == CLAIM + e && forced_down[h] && home != h && !IS_CONTESTED(e) && !MAY_MEET(e, h))
 #define MAY_LET_START(h) (flag[h] == RESTART && IS_STOPPED(h) && !IS_CONTESTED(e) && !MAY_MEET(e, h) \
