@@ -6,15 +6,15 @@
  * Each option of a loop is one step, done at once. Any time may pass between two steps: no clock is here, so that what
  * the engine believes because some seconds have passed is believed too early in some history.
  *
- * Switches: FAULTS=n; OLD_x puts a former rule back; WRONG_YES, TWO_ENGINES: see the page. CHECK=n checks one property
- * alone, so that a counterexample is one of that property.
+ * Switches: FAULTS=n; OLD_x puts a former rule back; WRONG_YES, TWO_ENGINES: see the page. CHECK=n checks some
+ * properties only, so that a counterexample is one of these.
  */
 
 #ifndef FAULTS
 #define FAULTS 2
 #endif
 #ifndef CHECK
-#define CHECK 0                 /* all */
+#define CHECK 23                /* the sum of the properties to check: see below */
 #endif
 
 #define HOSTS 3
@@ -53,6 +53,14 @@
 #define REBUILDING 1
 #define SPAWNING 2
 
+/* Whose request may still be in Nova's API. One rule for both, so that they need not be told apart. */
+#define OURS 1
+#ifdef OLD_TAKEOVER
+#define FORMER_ENGINES 2
+#else
+#define FORMER_ENGINES 1
+#endif
+
 /* What an engine has decided and not done yet. */
 #define IDLE 0
 #define TAKE_OUT 1
@@ -89,7 +97,7 @@ bool works[2];
 byte todo[2];
 byte where[2];                  /* the host that it is about; SEND: the destination asked for */
 byte sent[2];                   /* the request whose answer is awaited */
-bool unclear[2];                /* a request of ours, or of a former engine, may still be in the API */
+byte unclear[2];                /* a request of ours, or of a former engine, may still be in the API */
 
 byte after_report;              /* WRONG_YES: requests sent after the flagged host had reported */
 
@@ -162,30 +170,30 @@ byte after_report;              /* WRONG_YES: requests sent after the flagged ho
 #define GOES_PAST(h) (IS_DEAD(home) && HAS_ROOM && !ANY2(IS_CUT_AT, h))     /* it is to go elsewhere than to h */
 #define MAY_MEET(e, h) (HAS_QUEUED(h) && (IS_MOVED(e, h) || GOES_PAST(h) || IS_BROKEN))
 
-#ifdef TWO_ENGINES
-#define IS_CONTESTED(e) works[1 - e]
-#else
+#ifdef OLD_RIVALS
 #define IS_CONTESTED(e) false
+#else
+#define IS_CONTESTED(e) works[1 - e]
 #endif
 
 /* ---- Properties ---- */
 
-#if CHECK == 0 || CHECK == 1
+#if CHECK & 1
 #define ONE_GUEST_AT_MOST assert(guest[0] + guest[1] + guest[2] <= 1)
 #else
 #define ONE_GUEST_AT_MOST skip
 #endif
-#if CHECK == 0 || CHECK == 2
+#if CHECK & 2
 #define NOT_FROM_A_LIVING_HOST assert(!guest[home])
 #else
 #define NOT_FROM_A_LIVING_HOST skip
 #endif
-#if CHECK == 0 || CHECK == 3
+#if CHECK & 4
 #define IT_RUNS_IN_THE_END assert(RUNS_WELL || NOTHING_CAN_TAKE_IT)
 #else
 #define IT_RUNS_IN_THE_END skip
 #endif
-#if CHECK == 4
+#if CHECK & 8
 #define ENOUGH_IS_ENOUGH assert(after_report <= 1)
 #else
 #define ENOUGH_IS_ENOUGH skip
@@ -374,23 +382,17 @@ proctype host(byte h)
 
 /* ---- The engine ---- */
 
-#ifdef OLD_RIVALS
-#define MAY_TAKE_OVER true
-#else
-#define MAY_TAKE_OVER !works[1 - e]
-#endif
-
 /* Which hosts are its own an engine settles first: it knows then whether a former one may have asked for something. */
-#define IS_TO_CLAIM(h) (flag[h] == YES || (flag[h] == CLAIM + 1 - e && MAY_TAKE_OVER))
+#define IS_TO_CLAIM(h) (flag[h] == YES || (flag[h] == CLAIM + 1 - e && !IS_CONTESTED(e)))
 #define DECIDE(guard, what, h) \
     :: d_step { works[e] && todo[e] == IDLE && !ANY_HOST(IS_TO_CLAIM) && (guard) -> todo[e] = what; where[e] = h }
 #define DO(what) works[e] && todo[e] == what
 
 #define CLAIMS(h) \
     :: d_step { works[e] && todo[e] == IDLE && flag[h] == YES -> \
-        unclear[e] = unclear[e] || forced_down[h]; flag[h] = CLAIM + e } \
-    :: d_step { works[e] && todo[e] == IDLE && flag[h] == CLAIM + 1 - e && MAY_TAKE_OVER -> \
-        unclear[e] = true; flag[h] = CLAIM + e }
+        unclear[e] = (forced_down[h] && !unclear[e] -> FORMER_ENGINES : unclear[e]); flag[h] = CLAIM + e } \
+    :: d_step { works[e] && todo[e] == IDLE && flag[h] == CLAIM + 1 - e && !IS_CONTESTED(e) -> \
+        unclear[e] = (!unclear[e] -> FORMER_ENGINES : unclear[e]); flag[h] = CLAIM + e }
 
 #define MAY_CLOSE(h) (flag[h] == CLAIM + e && forced_down[h] && home != h && !IS_CONTESTED(e) && !MAY_MEET(e, h))
 #define MAY_LET_START(h) (flag[h] == RESTART && IS_STOPPED(h) && !IS_CONTESTED(e) && !MAY_MEET(e, h) \
@@ -412,9 +414,10 @@ proctype host(byte h)
 #endif
 
 #ifdef OLD_TAKEOVER
-#define IS_CLEAR true
+#define IS_CLEAR (unclear[e] == FORMER_ENGINES || !ANY(IS_IN_API))
 #else
-#define IS_CLEAR !ANY(IS_IN_API)
+/* Another engine that works may have decided to send what it has not sent yet. */
+#define IS_CLEAR (!ANY(IS_IN_API) && !IS_CONTESTED(e))
 #endif
 
 #define CHANGE_FLAG(old, new) \
@@ -437,7 +440,7 @@ proctype engine(byte e)
     DECIDE(IS_WANTED(e) && !ANY(MAY_START) && !ANY2(ASK_AGAIN_AT, 0) && !ANY2(ASK_AGAIN_AT, 1)
         && !ANY2(ASK_AGAIN_AT, 2), SEND, NOWHERE)
     DECIDE(HEALS, HEAL, home)
-    :: d_step { works[e] && unclear[e] && IS_CLEAR -> unclear[e] = false }
+    :: d_step { works[e] && unclear[e] && IS_CLEAR -> unclear[e] = 0 }
 
     :: d_step { DO(TAKE_OUT) ->
         forced_down[where[e]] = true; reported[where[e]] = false; todo[e] = IDLE; where[e] = 0 }
@@ -452,13 +455,13 @@ proctype engine(byte e)
         fi;
         todo[e] = IDLE; where[e] = 0 }
     :: d_step { DO(HEAL) -> in_error = false; task = NONE; todo[e] = IDLE; where[e] = 0 }
-    :: d_step { DO(SEND) && (CHECK == 0 || ANY(IS_FREE)) ->
+    :: d_step { DO(SEND) && (CHECK >= 16 || ANY(IS_FREE)) ->
         sent[e] = 0;
         do
         :: sent[e] < REQUESTS && stage[sent[e]] != FREE -> sent[e]++
         :: else -> break
         od;
-        assert(sent[e] < REQUESTS);
+        assert(sent[e] < REQUESTS);     /* 16: the model has room for all requests that there are at once */
 #ifdef WRONG_YES
         after_report = after_report + reported[home];
         ENOUGH_IS_ENOUGH;
@@ -467,11 +470,11 @@ proctype engine(byte e)
         only[sent[e]] = where[e];
         todo[e] = AWAIT_ANSWER; where[e] = 0 }
     :: d_step { DO(AWAIT_ANSWER) && !IS_IN_API(sent[e]) -> todo[e] = IDLE; sent[e] = 0 }
-    :: d_step { DO(AWAIT_ANSWER) && IS_IN_API(sent[e]) -> unclear[e] = true; todo[e] = IDLE; sent[e] = 0 }
+    :: d_step { DO(AWAIT_ANSWER) && IS_IN_API(sent[e]) -> unclear[e] = OURS; todo[e] = IDLE; sent[e] = 0 }
 #ifndef TWO_ENGINES
     :: d_step { works[e] && faults > 0 ->
         faults--;
-        works[e] = false; todo[e] = IDLE; where[e] = 0; sent[e] = 0; unclear[e] = false;
+        works[e] = false; todo[e] = IDLE; where[e] = 0; sent[e] = 0; unclear[e] = 0;
         works[1 - e] = true;
         /* A claim of its node's that the new engine has not made itself is a former engine's. */
         FORMER(0); FORMER(1); FORMER(2) }
