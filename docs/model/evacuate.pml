@@ -384,8 +384,13 @@ proctype host(byte h)
 
 /* Which hosts are its own an engine settles first: it knows then whether a former one may have asked for something. */
 #define IS_TO_CLAIM(h) (flag[h] == YES || (flag[h] == CLAIM + 1 - e && !IS_CONTESTED(e)))
+#ifdef CLAIMS_LATER
+#define HAS_CLAIMED true
+#else
+#define HAS_CLAIMED !ANY_HOST(IS_TO_CLAIM)
+#endif
 #define DECIDE(guard, what, h) \
-    :: d_step { works[e] && todo[e] == IDLE && !ANY_HOST(IS_TO_CLAIM) && (guard) -> todo[e] = what; where[e] = h }
+    :: d_step { works[e] && todo[e] == IDLE && HAS_CLAIMED && (guard) -> todo[e] = what; where[e] = h }
 #define DO(what) works[e] && todo[e] == what
 
 #define CLAIMS(h) \
