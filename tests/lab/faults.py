@@ -110,14 +110,18 @@ def starve(*names, node=settings.CLOUD, away=4, runs=0.5):
     lines = []
     for function, signal in (("stop", "STOP"), ("go_on", "CONT")):
         lines += [f"{function}() {{", *(shlex.join(_signal_command(name, signal)) for name in names), "}"]
-    lines += ["trap 'go_on; exit' TERM", f"while :; do stop; sleep {away} & wait; go_on; sleep {runs}; done"]
-    run = f"cat >{_STARVER_SCRIPT} && systemd-run --unit={_STARVER} sh {_STARVER_SCRIPT}"
+    lines += ["trap 'go_on; kill $!; exit 0' TERM"]
+    lines += [f"while :; do stop; sleep {away} & wait; go_on; sleep {runs} & wait; done"]
+    # Its end is its shell's affair: whatever else is killed could be what lets the services go on. Each has a name of
+    # its own, for systemd may not notice that the last one is over (see ``cloud.units``).
+    unit = f"systemd-run --unit={_STARVER}-{time.time_ns()} --property=KillMode=process"
+    run = f"cat >{_STARVER_SCRIPT} && {unit} sh {_STARVER_SCRIPT}"
     nodes.execute(node, "sh", "-c", run, stdin="\n".join(lines))
 
 
 def feed(node=settings.CLOUD):
     """Let starved services work as ever, if their host has not been switched off meanwhile."""
-    nodes.execute(node, "systemctl", "stop", _STARVER, check=False)
+    nodes.execute(node, "systemctl", "stop", f"{_STARVER}-*", check=False)
     _end("starve", node)
 
 
