@@ -18,9 +18,9 @@ UNREAD_PATIENCE = 60.0
 
 
 _LIVES = (
-    "it is flagged, but its nova-compute goes on reporting to Nova: it is not dead. Nothing more of it is evacuated; what was"
-    " may run twice. See whether its power is off, and which host the fencing devices and Nova's name mean; then have it"
-    " fenced: pcs stonith fence {host}"
+    "it is flagged, but its nova-compute goes on reporting to Nova: it is not dead. Nothing more of it is evacuated;"
+    " what was may run twice. See whether its power is off, and which host the fencing devices and Nova's name mean;"
+    " then have it fenced: pcs stonith fence {host}"
 )
 
 

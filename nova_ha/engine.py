@@ -304,7 +304,7 @@ class Engine:
     def _tell_living(self, living):
         """Say loudly that hosts are flagged, and live."""
         for host in sorted(living - self._living):
-            log.critical("%s is flagged, but goes on reporting to Nova: it is not dead; nothing more of it is evacuated", host)
+            log.critical("%s is flagged, and goes on reporting to Nova: it lives. No more evacuations", host)
         self._living = living
         names = ", ".join(sorted(living))
         self._state.complain("living", f"flagged, but not dead: {names}; see nova-ha status" if living else None)

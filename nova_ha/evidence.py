@@ -25,6 +25,8 @@ SILENCE = 45.0
 # Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
 # (Nova's report_interval).
 BREAK = 30.0
+# Seconds in which all requests that are unclear have been read, and read again.
+LOOKED = 20.0
 # Seconds, beyond Nova's own times (``Rules.call_monitor_timeout`` and ``long_rpc_timeout``), for a conductor's reports, and
 # for the queues before and after it.
 FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
@@ -70,6 +72,7 @@ class Evidence:
         self._working_since: float | None = None  # since when reports have come all the time
         self._break: Break | None = None  # the last one
         self._standstills: dict[str, list[Break]] = {}  # conductor's host -> long times without reports
+        self._scheduling: dict[str, float] = {}  # id of a request -> when it was last seen to wait for the scheduler
         self._stages: dict[str, tuple[str, float]] = {}  # id of a request -> its stage, and since when it is seen so
         # id of a request -> the hosts that the scheduler may have claimed for it, and when that was first seen
         self._claimed: dict[str, tuple[frozenset[str], float]] = {}
@@ -147,6 +150,7 @@ class Evidence:
     def _fate(self, request: Request, dead: frozenset[str], at_work: float, now: float) -> Fate:
         stage = request.stage
         if stage == OVER:
+            self._scheduling.pop(request.id, None)
             return GONE
         former, since = self._stages.get(request.id, ("", now))
         if former != stage:
@@ -172,10 +176,13 @@ class Evidence:
             if at_rest and len(claimed) == 1:
                 return self._for_good(request, Fate(False, min(claimed), claimed))
             return Fate(True, queued_at=claimed)
+        self._scheduling.pop(request.id, None)
+        if stage == SCHEDULING:
+            self._scheduling[request.id] = now
         if at_work < SETTLE or stage == SENT:
             return Fate(True, untold=True)
-        if stage == QUEUED and self._break is not None and self._break.ended > request.at:
-            return self._for_good(request, GONE)  # with the bus, or it would have been begun with since
+        if stage == QUEUED and self._is_bus_broken(request) and not self._is_conductor_busy(since, now):
+            return self._for_good(request, GONE)  # or it would have been begun with since
         if stage == SCHEDULING and self._is_conductor_dead(request):
             return self._for_good(request, GONE)
         return Fate(now - since < self._longest, untold=True)
@@ -190,6 +197,17 @@ class Evidence:
             return 0.0
         return _seconds(request.conductor.finish, self._newest_report)
 
+    def _is_bus_broken(self, request: Request) -> bool:
+        """Whether the bus was away after a request had been made, and so may have lost it."""
+        return self._break is not None and self._break.ended > request.at
+
+    def _is_conductor_busy(self, since: float, now: float) -> bool:
+        """Whether it may have a message that it does not come to: each of its threads waits for a slow scheduler.
+
+        :param since: when the message was first seen to wait
+        """
+        return now - since < LOOKED or any(now - seen < LOOKED for seen in self._scheduling.values())
+
     def _is_conductor_dead(self, request: Request) -> bool:
         """Whether the conductor that had a request at the scheduler has stood still for so long that it is not waiting."""
         assert request.conductor is not None
@@ -200,6 +218,7 @@ class Evidence:
     def forget_control_plane(self) -> None:
         """Nothing is flagged any more: of requests nothing need be known."""
         self._stages.clear()
+        self._scheduling.clear()
         self._fates.clear()
         self._claimed.clear()
         self._standstills.clear()

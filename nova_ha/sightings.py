@@ -33,13 +33,15 @@ class Sightings(Evidence):
         self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
         self._waiting = {}  # instance id -> its records that have named no destination for long
         self._dead = {}  # host that is proved dead -> since when it was seen so
-        self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records in flight then
+        # instance id -> the hosts that may have begun with what is lost, and its records in flight then
+        self._lost_at = {}
         self._left = {}  # host -> ids of the instances that were to be moved away from it
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._down = {}  # host -> when it was last seen not to report
-        self._reports = {}  # host that is held to be dead -> (Nova's time of its last report, when that was seen to move)
+        # host that is held to be dead -> (Nova's time of its last report, when that was seen to move)
+        self._reports = {}
         self._living = set()  # hosts that are held to be dead, and are proved to live
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
         self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
@@ -161,8 +163,8 @@ class Sightings(Evidence):
     def lost_at(self, instance, flights, now):
         """Nova's names of the hosts that may have begun with a request for an instance id that is lost else.
 
-        None if its records in flight have moved since that was found; nor while one of the hosts was silent a moment ago:
-        it takes up what waits for it.
+        None if its records in flight have moved since that was found; nor while one of the hosts was silent a moment
+        ago: it takes up what waits for it.
         """
         hosts, states = self._lost_at.get(instance, (frozenset(), frozenset()))
         if not states.issuperset(map(_state, flights)):
