@@ -187,6 +187,11 @@ def untracked(case, instance):
         tried_on -= {record.source for record in case.host.resizes if record.instance == instance.id}
     if not tried_on:
         return None
+    for record in records if states.is_found_there(instance) else ():
+        young = case.attempts.age(record, case.now) < case.rules.stuck_after
+        if record.in_flight and _is_begun(record) and young and not case.attempts.was_cut_off(record, case.now):
+            reason = f"a second request has found the guest of evacuation {record.id}, which has not come to its end yet"
+            return case.wait(reason, instance, under_way=True)
     where = " or ".join(sorted(tried_on))
     reason = (
         f"a guest of it is on {where}, unknown to Nova: fence that host, or remove the guest there (virsh destroy, "
@@ -226,10 +231,31 @@ def _in_flight(case, instance, revived):
     lost = case.attempts.was_down(record) if _is_begun(record) else case.attempts.was_passed(record)
     if may_be_pinned and (lost_at or cut_off or lost):
         return _pinned(case, instance, min(pinned), reason)
+    restart = None if cut_off else _to_restart(case, instance, record)
+    return case.wait(f"stuck: {reason}; {_given_up(instance, restart)}", instance, alarm=True)
+
+
+def _to_restart(case, instance, record):
+    """What may still be at work on an evacuation that does not move, so that it is to be restarted; or None."""
+    if _is_begun(record):
+        return f"nova-compute on {record.destination}"
+    known = case.host.requests.get(instance.id)
+    for request in known.all if known else ():
+        if request.stage in (snapshot.QUEUED, snapshot.SCHEDULING):
+            where = request.conductor.host if request.conductor else None
+            return f"nova-conductor on {where or 'each control node'}"
+    return None
+
+
+def _given_up(instance, restart):
+    """What an operator does about an evacuation that does not move.
+
+    His word that nobody goes on with it is not enough while a process may have it still: the next one would be a second.
+    """
     way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
-    if _is_begun(record) and not cut_off:
-        way_out = f"if nothing is done with it there any more, restart nova-compute on {where} and then {way_out}"
-    return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
+    if restart is None:
+        return way_out
+    return f"if nothing is done with it there any more, restart {restart} and then {way_out}"
 
 
 def _is_begun(record):

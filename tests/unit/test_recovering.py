@@ -757,8 +757,28 @@ def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
     )
     attempts = watched(seen, until=NOW + seconds)
     (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
-    assert isinstance(found, Wait)
-    assert found.alarm and "compute-2" in found.reason
+    assert isinstance(found, Wait) and "compute-2" in found.reason
+    # The first may just not have come to its end.
+    assert found.alarm is (seconds >= STUCK) is ("virsh" in found.reason)
+
+
+def test_a_guest_that_is_there_and_whose_evacuation_was_cut_off_is_an_operators_matter():
+    seen, attempts, now = cut_off(more=[record(2, "failed")])
+    broken = dataclasses.replace(seen, instances=(instance(vm_state="error", fault=EXISTS),))
+    (found,) = decided(broken, attempts=attempts, now=now)
+    assert isinstance(found, Wait) and found.alarm and "virsh destroy" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("stage", "restart"), [(QUEUED, "on each control node"), (SCHEDULING, "on control-1"), (SENT, None), (None, None)]
+)
+def test_what_does_not_move_is_given_up_only_when_nobody_can_have_it_any_more(stage, restart):
+    stuck = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted", destination=None)])
+    attempts = watched(stuck, until=NOW + STUCK)
+    known = {"i1": Requests((request(1, stage),))} if stage else {}
+    (found,) = decided(dataclasses.replace(stuck, requests=known), attempts=attempts, now=NOW + STUCK)
+    assert found.alarm and "openstack server set --state error i1" in found.reason
+    assert (f"restart nova-conductor {restart} and then" in found.reason) == bool(restart)
 
 
 CONFLICT = "Conflict updating instance 1f. Expected: {'task_state': ['rebuild_spawning']}. Actual: {'task_state': None}"
