@@ -190,7 +190,7 @@ def untracked(case, instance):
     for record in records if states.is_found_there(instance) else ():
         young = case.attempts.age(record, case.now) < case.rules.stuck_after
         if record.in_flight and _is_begun(record) and young and not case.attempts.was_cut_off(record, case.now):
-            reason = f"a second request has found the guest of evacuation {record.id}, which has not come to its end yet"
+            reason = f"a second request found the guest that evacuation {record.id} started on {record.destination}"
             return case.wait(reason, instance, under_way=True)
     where = " or ".join(sorted(tried_on))
     reason = (
