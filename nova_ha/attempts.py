@@ -273,6 +273,7 @@ class Attempts(Sightings):
             self.sees_record(record, now, dead)
         newest = {record.instance: record for record in host.evacuations}
         records = by_instance(host.evacuations)
+        self.forgets_waiting(records)
         for instance in host.instances:
             self._pending.setdefault(instance.id, now)
             self.sees_instance(instance, now)

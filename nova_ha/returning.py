@@ -7,8 +7,8 @@ from nova_ha.steps import Clear, Heal, LetStart, PutBack, StartAgain, Wait
 from nova_ha.wording import counted
 
 # Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
-# same while it lasts, but moves on.
-CERTAIN = 30.0
+# same while its guest shuts down, for which Nova gives it 60 s (shutdown_timeout), but moves on.
+CERTAIN = 90.0
 
 # Seconds in which a start that Pacemaker was about to begin when a host was held back shows in its records.
 STOPPING = 10.0

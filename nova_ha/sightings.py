@@ -97,6 +97,15 @@ class Sightings(Evidence):
         if record.in_flight and record.status != "accepted" and record.destination in dead:
             self._ended.add((record.id, *state))
 
+    def forgets_waiting(self, records):
+        """Learn that nothing is waited for any more of which no record is in flight without a destination.
+
+        :param records: ``{instance id: all records of its evacuations away from a host}``
+        """
+        for instance in self._waiting.keys() & records.keys():
+            if not any(record.in_flight and record.destination is None for record in records[instance]):
+                del self._waiting[instance]
+
     def sees_dead(self, dead, now):
         """Remember since when hosts are proved dead."""
         self._dead = {host: self._dead.get(host, now) for host in dead}

@@ -477,7 +477,7 @@ def test_nothing_waits_for_a_host_that_is_off(engine):
         # Both may have been asked for the same: they come back one after the other, whichever boots first.
         assert scene.cluster.values == {"compute-2": flag.RESTART, "compute-3": flag.RECOVERED}
     scene.boots("compute-2")
-    assert scene.run_until(lambda: scene.cluster.values == {"compute-3": flag.RECOVERED}, 100)
+    assert scene.run_until(lambda: scene.cluster.values == {"compute-3": flag.RECOVERED}, 200)
     scene.boots("compute-3")
     ends_well(scene)
 

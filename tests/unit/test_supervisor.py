@@ -264,8 +264,10 @@ def test_the_agent_s_own_process_group_is_not_killed(monkeypatch):
     killed = []
     monkeypatch.setattr(supervisor.os, "kill", lambda pid, number: killed.append(("one", pid)))
     monkeypatch.setattr(supervisor.os, "killpg", lambda pid, number: killed.append(("group", pid)))
-    supervisor._signal(os.getpgrp(), 9)
-    assert killed == [("one", os.getpgrp())]
+    monkeypatch.setattr(supervisor.os, "getpgid", lambda _pid: 7)
+    monkeypatch.setattr(supervisor.os, "getpgrp", lambda: 7)
+    supervisor._signal(7, 9)
+    assert killed == [("one", 7)]
 
 
 def test_stop_of_none_is_well(tmp_path):
