@@ -263,9 +263,9 @@ def _pinned(case, instance, destination, reason):
     """Try an evacuation again that was surely lost, on the same destination only.
 
     Lost is one that its destination had begun, if its event has ended, or an operator has set the instance to error
-    since, or if nova-compute was started anew there, or if it has not moved for long and the host has not reported for a
-    while meanwhile; and one that was handed on to its destination, and has not been begun though all is at work. On the
-    same host, whatever is left of the first cannot start a second guest: it finds the first.
+    since, or if nova-compute was started anew there, or if it has not moved for long and the host has not reported for
+    a while meanwhile; and one that was handed on to its destination, and has not been begun though all is at work. On
+    the same host, whatever is left of the first cannot start a second guest: it finds the first.
     """
     reason = f"{reason}, and is lost; tried again, on {destination} only"
     return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, destination)

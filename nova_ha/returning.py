@@ -22,8 +22,8 @@ RETURN_PATIENCE = 900.0
 
 _NOT_STOPPED = (
     "; it has not done so yet. See whether the cluster has the host online; if not, have it fenced (pcs stonith fence"
-    " {host}). If it has: whether it is in maintenance mode (pcs property config maintenance-mode), nova-compute is managed,"
-    " and its location rule on the flag is there (pcs constraint location)"
+    " {host}). If it has: whether it is in maintenance mode (pcs property config maintenance-mode), nova-compute is"
+    " managed, and its location rule on the flag is there (pcs constraint location)"
 )
 
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.

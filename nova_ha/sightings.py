@@ -28,7 +28,7 @@ class Sightings(Evidence):
         self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
         self._waiting = {}  # instance id -> its records that have named no destination for long
         self._dead = {}  # host that is proved dead -> since when it was seen so
-        self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records in flight then
+        self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records then
         self._left = {}  # host -> ids of the instances that were to be moved away from it
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
@@ -128,8 +128,8 @@ class Sightings(Evidence):
     def lost_at(self, instance, flights, now):
         """Nova's names of the hosts that may have begun with a request for an instance id that is lost else.
 
-        None if its records in flight have moved since that was found; nor while one of the hosts was silent a moment ago:
-        it takes up what waits for it.
+        None if its records in flight have moved since that was found; nor while one of the hosts was silent a moment
+        ago: it takes up what waits for it.
         """
         hosts, states = self._lost_at.get(instance, (frozenset(), frozenset()))
         if not states.issuperset(map(_state, flights)):

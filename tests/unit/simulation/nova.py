@@ -223,7 +223,8 @@ class SimulatedNova:
 
     @conductor_away.setter
     def conductor_away(self, away):
-        self.conductor_gone_at = None if not away else self.clock.now if not self.conductor_away else self.conductor_gone_at
+        if not (away and self.conductor_away):
+            self.conductor_gone_at = self.clock.now if away else None
 
     def conductor_is_killed(self):
         """What it has at the scheduler is gone with it, though the scheduler goes on."""
