@@ -24,8 +24,8 @@ SILENCE = 45.0
 # Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
 # (Nova's report_interval).
 BREAK = 30.0
-# Seconds for which the conductor waits for a scheduler that it hears nothing of (Nova's call_monitor_timeout, 60), and
-# some for its own reports.
+# Seconds for which the conductor waits for a scheduler that it hears nothing of (Nova's rpc_response_timeout, 60: the
+# call_monitor_timeout of that call), and some for its own reports.
 HEARTBEATS = 75.0
 # Seconds for which the conductor waits for a scheduler that lives (Nova's long_rpc_timeout, 1800), and some for the
 # queues before and after.
