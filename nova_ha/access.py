@@ -8,6 +8,8 @@ new token do not wait one after the other for a Keystone that does not answer.
 Only a request that was answered with 401, and so was not carried out, is sent again. A repeated evacuate runs twice.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 
@@ -93,8 +95,8 @@ class Access:
         self._lost.discard(service)
         return done
 
-    def user_id(self) -> str:
-        """Keystone's id of the user whose credentials the session carries.
+    def user_id(self) -> str | None:
+        """Keystone's id of the user whose credentials the session carries; None if these are of no user.
 
         :raises answers.CloudError: Keystone does not answer
         """

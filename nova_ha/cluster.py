@@ -254,8 +254,8 @@ class Cluster:
 
         Of one that was fenced, and has not been there since (``node_fenced``, which Pacemaker sets to 0 when a remote
         node comes up): nothing was started there. Of any other: the last operation on record is a stop that succeeded,
-        or a look that found it not running. Pacemaker notes that it begins an operation before it does. Without a record
-        nothing is known: an operator can have the cluster forget it.
+        or a look that found it not running. Pacemaker notes that it begins an operation before it does. Without a
+        record nothing is known: an operator can have the cluster forget it.
 
         :param hosts: the cluster's names of them
         :raises ClusterError: Pacemaker does not answer

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is seen of the control plane's own life, and what that proves of a request: pure.
 
-A request is not lost because it takes long: the conductor waits half an hour for a scheduler that lives. It is lost when
-the process or the queue that had it is gone, and Nova's records and the services' reports tell when that is so. Measured
-on Nova 34 (docs/exactly-once.md): compute hosts report through the message bus and the conductor; the conductor reports
-straight to the database, also while the bus is away.
+A request is not lost because it takes long: the conductor waits half an hour for a scheduler that lives. It is lost
+when the process or the queue that had it is gone, and Nova's records and the services' reports tell when that is so.
+Measured on Nova 34 (docs/exactly-once.md): compute hosts report through the message bus and the conductor; the
+conductor reports straight to the database, also while the bus is away.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from nova_ha.rules import Rules
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Request, Requests, Service, unread
 
 # Seconds after a lost or accepted request in which its record must have shown, or it never took effect; and in which,
-# the bus being at work, whoever has a message begins with it. Nova writes the record while it answers, and connects to a
-# bus that is back within 30 s (oslo.messaging's rabbit_interval_max).
+# the bus being at work, whoever has a message begins with it. Nova writes the record while it answers, and connects to
+# a bus that is back within 30 s (oslo.messaging's rabbit_interval_max).
 SETTLE = 60
 # Seconds without a look at the hosts' reports after which Nova's API was away. They are looked at every ten seconds.
 SILENCE = 45.0
@@ -27,8 +27,8 @@ SILENCE = 45.0
 BREAK = 30.0
 # Seconds in which all requests that are unclear have been read, and read again.
 LOOKED = 20.0
-# Seconds, beyond Nova's own times (``Rules.call_monitor_timeout`` and ``long_rpc_timeout``), for a conductor's reports, and
-# for the queues before and after it.
+# Seconds, beyond Nova's own times (``Rules.rpc_response_timeout`` and ``long_rpc_timeout``), for a conductor's reports,
+# and for the queues before and after it.
 FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
 
 
@@ -36,8 +36,8 @@ class Fate(NamedTuple):
     """What is to be reckoned with of a request.
 
     :param open: whether somebody may be at work on it, or come to be
-    :param lost_at: its destination, if it is lost, but the destination may have begun with it unseen: asked for again, it
-        must be on that host only
+    :param lost_at: its destination, if it is lost, but the destination may have begun with it unseen: asked for again,
+        it must be on that host only
     :param queued_at: hosts that may have it queued: if one dies, it may take it up when it returns
     :param untold: whether nothing tells where it may be queued
     """
@@ -80,14 +80,14 @@ class Evidence:
 
     def go_by(self, rules: Rules) -> None:
         """Reckon with Nova's own times as the operator configured them, from now on."""
-        self._heartbeats = rules.call_monitor_timeout + FOR_REPORTS
+        self._heartbeats = rules.rpc_response_timeout + FOR_REPORTS
         self._longest = rules.long_rpc_timeout + FOR_QUEUES
 
     def sees_reports(self, services: Mapping[str, Service], now: float) -> None:
         """Learn since when Nova's API, and message bus and conductor, have been at work.
 
-        :param services: of all compute hosts, by Nova's names of them. Only of those that Nova has up is the time that of
-            a report: it moves with every change of a service
+        :param services: of all compute hosts, by Nova's names of them. Only of those that Nova has up is the time that
+            of a report: it moves with every change of a service
         """
         looked = now - self._answered_at <= SILENCE
         if not looked:
@@ -166,7 +166,7 @@ class Evidence:
             # Nobody takes that up again, also when the host is back.
             return self._for_good(request, GONE)
         claimed, claimed_at = self._claimed.get(request.id, _UNCLAIMED)
-        # Of one that was sent, Nova tells since when; of one at the scheduler, only the claim shows that it has answered.
+        # Of one that was sent, Nova tells since when; of one at the scheduler, the claim alone shows that it answered.
         resting = self._sent_for(request) if stage == SENT else 0.0
         at_rest = min(at_work, max(resting, now - claimed_at)) >= SETTLE
         if claimed and stage != QUEUED:
@@ -209,7 +209,7 @@ class Evidence:
         return now - since < LOOKED or any(now - seen < LOOKED for seen in self._scheduling.values())
 
     def _is_conductor_dead(self, request: Request) -> bool:
-        """Whether the conductor that had a request at the scheduler has stood still for so long that it is not waiting."""
+        """Whether the conductor that had a request at the scheduler stood still for so long that it is not waiting."""
         assert request.conductor is not None
         start = request.conductor.start
         standstills = self._standstills.get(request.conductor.host or "", [])

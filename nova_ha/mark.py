@@ -27,8 +27,8 @@ _AUTOMATIC = "AUTO: "
 def mark(service, reserve=None):
     """The reason to disable a service with, or None if it carries the mark already.
 
-    The reason of an operator that is too long to be carried is cut short. A service that nova-compute disabled by itself
-    counts as enabled.
+    The reason of an operator that is too long to be carried is cut short. A service that nova-compute disabled by
+    itself counts as enabled.
 
     :param reserve: Nova's name of the reserved host that takes this one's place, if any
     """

@@ -63,7 +63,7 @@ class Nova:
         self._kept = {}  # host -> the records of its evacuations, where they fill more than a page
         self._version = None  # the microversion; Nova's oldest, until connected
         self._reading = None  # the one in which instances are read
-        self._providers = {}  # Placement's id of a compute host -> Nova's name of it
+        self._providers = {}  # Placement's id of a provider -> Nova's name of it, None if it is no host
 
     def connect(self):
         """Authenticate, find Nova, and agree on a microversion.
@@ -148,24 +148,43 @@ class Nova:
         resets = [
             action["start_time"]
             for action in actions
-            if action["action"] == "resetState" and action["user_id"] != self._access.user_id()
+            if action["action"] == "resetState" and self._is_anothers(action["user_id"])
         ]
         found = (views.request(self._get("compute", f"{path}/{id}", "instanceAction")) for id in reversed(asked))
         return Requests(tuple(found), reset=max(resets, default=None))
 
+    def _is_anothers(self, user: str | None) -> bool:
+        """Whether somebody else is that user. Who does not know who he is himself takes nobody for another."""
+        return self._access.user_id() not in (None, user)
+
     def conductors(self) -> dict[str, str]:
-        """Nova's time of the newest report of each conductor, by its host."""
-        found = self._get("compute", "/os-services?binary=nova-conductor", "services")
-        return {service["host"]: service["updated_at"] or "" for service in found}
+        """Nova's time of the newest report of each host's conductors.
+
+        One host may have several, as a cell's own and the one above the cells, and those of former cells: an event does
+        not tell which of them had it.
+        """
+        url = "/os-services?binary=nova-conductor"
+        found: dict[str, str] = {}
+        for service in self._get("compute", url, "services"):
+            if not views.is_unread(service):
+                host = _member(service, "host", url)
+                found[host] = max(found.get(host, ""), _member(service, "updated_at", url) or "")
+        return found
 
     def claims(self, instance: str) -> frozenset[str]:
         """Nova's names of the hosts that have something claimed for an instance id in Placement: its own, too."""
         providers = self._get("placement", f"/allocations/{instance}", "allocations")
-        return frozenset(map(self._provider_host, providers))
+        return frozenset(host for host in map(self._provider_host, providers) if host is not None)
 
-    def _provider_host(self, provider: str) -> str:
+    def _provider_host(self, provider: str) -> str | None:
+        """Nova's name of a provider, None of one that is no host: networks and devices have claims of their own."""
         if provider not in self._providers:
-            hypervisor = self._get("compute", f"/os-hypervisors/{provider}", "hypervisor")
+            try:
+                hypervisor = self._get("compute", f"/os-hypervisors/{provider}", "hypervisor")
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                hypervisor = {"service": {"host": None}}
             self._providers[provider] = hypervisor["service"]["host"]
         return self._providers[provider]
 

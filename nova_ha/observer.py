@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, restoring, states
-from nova_ha.answers import CloudError
+from nova_ha.answers import CloudError, Misconfigured
 from nova_ha.cluster import Cluster
 from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, by_instance, unfinished, unread
 
@@ -176,23 +176,43 @@ class Observer:
     def with_requests(self, world: World, instances: Collection[str]) -> World:
         """The world, with what was asked for some of its hosts' instances, by their ids; not older than a few seconds.
 
-        :raises nova.CloudError: it cannot be read
+        What Nova does not tell just now is left out: that instance waits, and no other.
+
+        :raises nova.Misconfigured: an operator has to see to it that the user may read it
         """
-        now, known = self._clock(), self._requests
-        old = [each for each in instances if each not in known or now - known[each].read_at >= REQUESTS_AGE]
-        read = dict(zip(old, self._each(self._read_requests, old)))
-        self._requests = {each: read.get(each) or known[each] for each in instances}
+        now = self._clock()
+        known = self._requests.items()
+        fresh = {i: each for i, each in known if i in instances and now - each.read_at < REQUESTS_AGE}
+        old = [i for i in instances if i not in fresh]
+        read = zip(old, self._each(self._read_requests, old))
+        self._requests = {**fresh, **{i: each for i, each in read if each is not None}}
         scheduling = any(request.stage == SCHEDULING for each in self._requests.values() for request in each.all)
         hosts = (
-            dataclasses.replace(host, requests={i.id: self._requests[i.id] for i in host.instances if i.id in instances})
+            dataclasses.replace(
+                host, requests={i.id: self._requests[i.id] for i in host.instances if i.id in self._requests}
+            )
             for host in world.hosts
         )
-        conductors = self._cloud.conductors() if scheduling else {}
+        conductors = self._conductors() if scheduling else {}
         return dataclasses.replace(world, hosts=tuple(hosts), conductors=conductors)
 
-    def _read_requests(self, instance: str) -> Requests:
+    def _conductors(self) -> Mapping[str, str]:
+        """The newest report of each conductor's host; of none if Nova does not tell: then none is taken for dead."""
+        try:
+            return self._cloud.conductors()
+        except Misconfigured:
+            raise
+        except CloudError:
+            return {}
+
+    def _read_requests(self, instance: str) -> Requests | None:
         read_at = self._clock()
-        found = dataclasses.replace(self._cloud.evacuation_requests(instance), read_at=read_at)
+        try:
+            found = dataclasses.replace(self._cloud.evacuation_requests(instance), read_at=read_at)
+        except Misconfigured:
+            raise
+        except CloudError:
+            return None  # it was deleted a moment ago, say, or its cell is away
         if not found.is_claimed:
             return found
         try:

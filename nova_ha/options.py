@@ -60,16 +60,16 @@ OPTIONS = {
             "long_rpc_timeout",
             default=1800,
             min=60,
-            help="Nova's option of that name ([DEFAULT] in nova.conf of the conductors), in seconds: for so long the conductor "
-            "waits for a scheduler that lives. An evacuation of which nothing else proves that it is lost is asked for again "
-            "three minutes after that.",
+            help="Nova's option of that name ([DEFAULT] in nova.conf of the conductors), in seconds: for so long the "
+            "conductor waits for a scheduler that lives. An evacuation of which nothing else proves that it is lost is "
+            "asked for again three minutes after that.",
         ),
         cfg.IntOpt(
-            "call_monitor_timeout",
+            "rpc_response_timeout",
             default=60,
             min=10,
-            help="Seconds for which Nova's conductor waits for a scheduler that it hears nothing of (60 in Nova's code). A "
-            "conductor that has stood still for 15 seconds longer waits for no scheduler any more.",
+            help="Nova's option of that name, in seconds: for so long the conductor waits for a scheduler that it "
+            "hears nothing of. One that has stood still for 15 seconds longer waits for none any more.",
         ),
         cfg.IntOpt(
             "evacuate_delay",

@@ -250,7 +250,7 @@ def _to_restart(case, instance, record):
 def _given_up(instance, restart):
     """What an operator does about an evacuation that does not move.
 
-    His word that nobody goes on with it is not enough while a process may have it still: the next one would be a second.
+    His word that nobody goes on with it is not enough while a process may have it: the next one would be a second.
     """
     way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
     if restart is None:

@@ -22,8 +22,8 @@ RETURN_PATIENCE = 900.0
 
 _NOT_STOPPED = (
     "; it has not done so yet. See whether the cluster has the host online; if not, have it fenced (pcs stonith fence"
-    " {host}). If it has: whether it is in maintenance mode (pcs property config maintenance-mode), nova-compute is managed,"
-    " and its location rule on the flag is there (pcs constraint location)"
+    " {host}). If it has: whether it is in maintenance mode (pcs property config maintenance-mode), nova-compute is"
+    " managed, and its location rule on the flag is there (pcs constraint location)"
 )
 
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
@@ -100,8 +100,8 @@ def heal(host, world, attempts, now):
 
     What a host had been asked for when it died it does when it comes back, before it reports. A request for an
     instance that is elsewhere by now fails; Nova sets the instance to error and leaves the request's task on it, and
-    its guest runs on (measured for evacuations, rebuilds, migrations and resizes). Likewise a second request for one that
-    the first has just started elsewhere.
+    its guest runs on (measured for evacuations, rebuilds, migrations and resizes). Likewise a second request for one
+    that the first has just started elsewhere.
     """
     found = []
     for instance, seconds in host.broken:

@@ -25,7 +25,7 @@ class Rules:
     :param no_room_patience: seconds without room after which instances are restarted in place
     :param stuck_after: seconds after which an evacuation that does not move is called stuck
     :param long_rpc_timeout: seconds for which Nova's conductor waits for a scheduler that lives
-    :param call_monitor_timeout: seconds for which it waits for one that it hears nothing of
+    :param rpc_response_timeout: seconds for which it waits for one that it hears nothing of
     :param evacuate_delay: seconds between taking a host up and its first evacuation
     :param shared_storage: whether the instances' disks are reachable from every host
     :param reserve_destination: whether a lost host's instances are sent to the reserved host that was enabled for it
@@ -41,7 +41,7 @@ class Rules:
     no_room_patience: float = 300.0
     stuck_after: float = 600.0
     long_rpc_timeout: float = 1800.0
-    call_monitor_timeout: float = 60.0
+    rpc_response_timeout: float = 60.0
     evacuate_delay: float = 0.0
     shared_storage: bool = True
     reserve_destination: bool = False
@@ -66,7 +66,7 @@ class Rules:
             no_room_patience=conf.recovery.no_room_patience,
             stuck_after=conf.recovery.stuck_after,
             long_rpc_timeout=conf.recovery.long_rpc_timeout,
-            call_monitor_timeout=conf.recovery.call_monitor_timeout,
+            rpc_response_timeout=conf.recovery.rpc_response_timeout,
             evacuate_delay=conf.recovery.evacuate_delay,
             shared_storage=conf.recovery.shared_storage,
             reserve_destination=conf.reserve.destination,

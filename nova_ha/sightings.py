@@ -33,8 +33,7 @@ class Sightings(Evidence):
         self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
         self._waiting = {}  # instance id -> its records that have named no destination for long
         self._dead = {}  # host that is proved dead -> since when it was seen so
-        # instance id -> the hosts that may have begun with what is lost, and its records in flight then
-        self._lost_at = {}
+        self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records then
         self._left = {}  # host -> ids of the instances that were to be moved away from it
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
         self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them

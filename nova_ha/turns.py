@@ -17,8 +17,8 @@ from nova_ha.snapshot import unfinished, unread
 from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
 
 # Seconds that a host, or what waits for it, has its turn, if the other waits. A host's next turn is twice as long each
-# time, up to so many times: nova-compute asks each dead host for a minute when it starts (measured), so how long it takes
-# is not known.
+# time, up to so many times: nova-compute asks each dead host for a minute when it starts (measured), so how long it
+# takes is not known.
 TURN = 120.0
 _DOUBLINGS = 4
 

@@ -635,7 +635,7 @@ def test_where_an_instance_may_be_queued(destination, status, seconds, queued):
         attempts.observe(seen(record(7, status, destination=destination)), NOW + moment)
     hosts = ["compute-2", "compute-3"]
     assert [host for host in hosts if attempts.may_be_queued("i1", host)] == queued
-    # Where it was sent stays known, whatever becomes of it; but somewhere is nowhere, once it has shown to be elsewhere.
+    # Where it was sent stays known, whatever becomes of it; where it might be is no more, once it shows elsewhere.
     attempts.observe(seen(record(7, "done", destination="compute-4")), NOW + 200)
     known = queued if destination else []
     assert [host for host in hosts if attempts.may_be_queued("i1", host)] == known

@@ -105,7 +105,7 @@ DEFAULTS = {
         "no_room_patience": 300,
         "stuck_after": 600,
         "long_rpc_timeout": 1800,
-        "call_monitor_timeout": 60,
+        "rpc_response_timeout": 60,
         "evacuate_delay": 0,
         "shared_storage": True,
         "attribute": "evacuate",

@@ -14,7 +14,7 @@ from nova_ha import config
 from nova_ha.access import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.nova import Busy, Misconfigured, Nova, Refused, Unreachable, WrongAddress
 from nova_ha.policy import Selection
-from nova_ha.snapshot import Instance, Migration, Service, unread
+from nova_ha.snapshot import Event, Instance, Migration, Request, Requests, Service, unread
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 
@@ -351,6 +351,10 @@ def test_resizes_to_a_host_that_wait_to_be_confirmed(cloud):
     + [
         (migration(1, over, ago(minutes=2), ago(minutes=1)), False)
         for over in ("completed", "error", "failed", "cancelled", "reverted", "done")
+    ]
+    + [
+        (migration(1, going, ago(minutes=2), ago(minutes=1)), True)
+        for going in ("queued", "preparing", "accepted", "pre-migrating", "migrating", "running", "post-migrating")
     ],
 )
 def test_live_migrations_that_go_on(cloud, record, going_on):
@@ -391,6 +395,149 @@ def test_nothing_is_believed_only_while_the_hosts_cell_answers(cloud, read, serv
     else:
         with pytest.raises(Unreachable, match="cell"):
             read(nova, "compute-1")
+
+# What was asked for an instance
+
+ACTIONS = "/v2.1/servers/i1/os-instance-actions"
+
+
+def action(request, kind="evacuate", user="u", at="2026-11-28T19:00:00.000000"):
+    return {"action": kind, "request_id": request, "user_id": user, "start_time": at, "message": None}
+
+
+def with_events(one, *events):
+    return {"instanceAction": {**one, "events": list(events)}}
+
+
+def event(name, finish=None, result=None, **more):
+    found = {"event": name, "start_time": "2026-11-28T19:00:01.000000", "finish_time": finish, "result": result}
+    return {**found, **more}
+
+
+@pytest.mark.parametrize(
+    ("finish", "result", "failed"), [(None, None, False), ("t9", "Success", False), ("t9", "Error", True)]
+)
+def test_what_was_asked_for_an_instance(cloud, finish, result, failed):
+    first, second = action("req-1", at="t1"), action("req-2", at="t2")
+    cloud.pages[ACTIONS] = {"instanceActions": [action("req-3", "stop"), second, first]}
+    cloud.pages[f"{ACTIONS}/req-1"] = with_events(
+        first,
+        event("compute_rebuild_instance", finish, result, host="compute-2"),
+        event("rebuild_server", "t3", "Success", host="control-1"),
+    )
+    cloud.pages[f"{ACTIONS}/req-2"] = with_events(second)
+    begun = "2026-11-28T19:00:01.000000"
+    assert cloud.nova().evacuation_requests("i1") == Requests(
+        (
+            Request(
+                "req-1",
+                "t1",
+                Event(begun, "t3", False, "control-1"),
+                Event(begun, finish, failed, "compute-2"),
+            ),
+            Request("req-2", "t2"),
+        )
+    )
+    # As many actions as an instance may have had since it was asked for.
+    assert [path for _, path, *_ in cloud.asked][-3] == f"{ACTIONS}?limit=20"
+
+
+def test_an_older_nova_does_not_tell_where_it_is(cloud):
+    """Microversions before 2.62."""
+    cloud.pages[ACTIONS] = {"instanceActions": [action("req-1")]}
+    cloud.pages[f"{ACTIONS}/req-1"] = with_events(action("req-1"), event("rebuild_server"))
+    assert cloud.nova().evacuation_requests("i1").all[0].conductor.host is None
+
+
+def test_a_user_who_may_not_read_events_is_told_so(cloud):
+    cloud.pages[ACTIONS] = {"instanceActions": [action("req-1")]}
+    cloud.pages[f"{ACTIONS}/req-1"] = {"instanceAction": action("req-1")}
+    with pytest.raises(Misconfigured, match="events"):
+        cloud.nova().evacuation_requests("i1")
+
+
+@pytest.mark.parametrize(
+    ("resets", "found"),
+    [
+        ([], None),
+        ([("u", "t1")], None),  # our own
+        ([("operator", "t1")], "t1"),
+        ([("u", "t3"), ("operator", "t2"), ("operator", "t1")], "t2"),
+    ],
+)
+def test_only_another_users_reset_is_an_operators_word(cloud, resets, found):
+    cloud.pages[ACTIONS] = {"instanceActions": [action("r", "resetState", user, at) for user, at in resets]}
+    assert cloud.nova().evacuation_requests("i1").reset == found
+
+
+def test_who_does_not_know_who_he_is_takes_nobody_for_another(cloud, monkeypatch):
+    """Credentials without a user: keystoneauth knows such."""
+    nova = cloud.nova()
+    monkeypatch.setattr(Access, "user_id", lambda self: None)
+    cloud.pages[ACTIONS] = {"instanceActions": [action("r", "resetState", "operator")]}
+    assert nova.evacuation_requests("i1").reset is None
+
+
+def test_who_we_are_is_asked_of_keystone_where_it_matters(cloud):
+    access = Access(*cloud.session())
+    cloud.answers[TOKENS] = 503
+    with pytest.raises(Unreachable):
+        access.user_id()
+    cloud.answers.clear()
+    assert access.user_id() == "u"
+
+
+def claimed(cloud, *providers):
+    cloud.catalog["placement"] = f"{cloud.url}/placement"
+    cloud.pages["/placement/allocations/i1"] = {"allocations": {each: {} for each in providers}}
+    for each in ("p1", "p2"):
+        host = {"hypervisor": {"id": each, "service": {"host": f"compute-{each[1]}"}}}
+        cloud.pages[f"/v2.1/os-hypervisors/{each}"] = host
+
+
+def test_what_is_claimed_for_an_instance(cloud):
+    claimed(cloud, "p1", "p2")
+    nova = cloud.nova()
+    before = len(cloud.asked)
+    assert nova.claims("i1") == {"compute-1", "compute-2"}
+    assert len(cloud.asked) == before + 3
+    assert nova.claims("i1") == {"compute-1", "compute-2"}  # whose they are does not change
+    assert len(cloud.asked) == before + 4
+
+
+def test_what_is_claimed_of_a_network_or_a_device_is_no_hosts(cloud):
+    """A port with a guaranteed bandwidth, a virtual GPU: Nova knows no hypervisor of that id."""
+    claimed(cloud, "p1", "a-bridge")
+    cloud.answers["GET", "/v2.1/os-hypervisors/a-bridge"] = 404
+    nova = cloud.nova()
+    assert nova.claims("i1") == {"compute-1"}
+    before = len(cloud.asked)
+    assert nova.claims("i1") == {"compute-1"}
+    assert len(cloud.asked) == before + 1
+
+
+@pytest.mark.parametrize("where", ["/placement/allocations/i1", "/v2.1/os-hypervisors/p2"])
+@pytest.mark.parametrize("answer", [403, 500, 503, "drop"])
+def test_claims_that_cannot_be_read_are_not_none(cloud, where, answer):
+    claimed(cloud, "p1", "p2")
+    cloud.answers["GET", where] = answer
+    with pytest.raises((Refused, Unreachable)):
+        cloud.nova().claims("i1")
+
+
+def test_without_placement_in_the_catalog_claims_are_not_known(cloud):
+    with pytest.raises(Misconfigured, match="placement"):
+        cloud.nova().claims("i1")
+
+
+def test_when_each_conductor_reported(cloud):
+    """Several of one host are told apart by nothing: any of them may be the one that lives."""
+    reports = [("control-1", "t5"), ("control-1", "t9"), ("control-1", None), ("control-2", "t1"), ("control-3", None)]
+    found = [{"host": host, "status": "enabled", "updated_at": report} for host, report in reports]
+    away = {"binary": "nova-conductor", "host": "control-4", "status": "UNKNOWN"}
+    cloud.pages["/v2.1/os-services?binary=nova-conductor"] = {"services": [*found, away]}
+    assert cloud.nova().conductors() == {"control-1": "t9", "control-2": "t1", "control-3": ""}
+
 
 
 READ = {

@@ -5,11 +5,11 @@ import dataclasses
 
 import pytest
 
-from nova_ha.nova import Refused, Unreachable
-from nova_ha.observer import ABSENCE, GLANCE_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
+from nova_ha.nova import Busy, Misconfigured, Refused, Unreachable
+from nova_ha.observer import ABSENCE, GLANCE_AGE, REQUESTS_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
 from nova_ha.policy import Selection
-from nova_ha.snapshot import Services, unread
-from tests.unit.worlds import OURS, instance, living, record, service, spare
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services, unread
+from tests.unit.worlds import OURS, instance, living, record, request, service, spare
 
 
 class FakeCloud:
@@ -23,6 +23,9 @@ class FakeCloud:
         self.resized = ()
         self.tagged = ()
         self.errors = ()
+        self.requests = {}  # instance id -> its Requests, or what is raised instead
+        self.claimed = frozenset()  # or what is raised instead
+        self.conducting = {"control-1": "t1"}  # or what is raised instead
         self.selected = None  # a Selection in the place of the usual one
         self.hypervisor = "QEMU"  # or what is raised instead
         self.asked = []
@@ -75,6 +78,25 @@ class FakeCloud:
     def in_error(self):
         self._note("in_error")
         return self.errors
+
+    def evacuation_requests(self, instance):
+        self._note("evacuation_requests", instance)
+        return given(self.requests.get(instance, Requests()))
+
+    def claims(self, instance):
+        self._note("claims", instance)
+        return given(self.claimed)
+
+    def conductors(self):
+        self._note("conductors")
+        return given(self.conducting)
+
+
+def given(what):
+    """It, if it is not to be raised."""
+    if isinstance(what, Exception):
+        raise what
+    return what
 
 
 class Watch:
@@ -329,6 +351,125 @@ def test_resizes_are_read_only_where_they_matter(one, asked):
 def test_whether_the_cluster_reaches_it(online, found):
     world = Watch().look()
     assert (world if online is None else world.with_cluster(online, {})).hosts[0].online is found
+
+
+class Nodes:
+    """A cluster that has some nodes online, and proves some to have nova-compute stopped."""
+
+    def __init__(self, online=(), stopped=()):
+        self.is_online, self.is_stopped, self.asked = set(online), set(stopped), []
+
+    def online(self):
+        return self.is_online
+
+    def stopped(self, hosts):
+        self.asked.append(list(hosts))
+        return self.is_stopped & set(hosts)
+
+
+def test_for_how_long_the_cluster_has_proved_it_stopped():
+    watch, nodes = Watch(), Nodes(["compute-1"], ["compute-1"])
+
+    def stopped_for(after, value="restart"):
+        world = watch.look(after, {"compute-1": value})
+        (host,) = watch.observer.with_cluster(world, nodes).hosts
+        assert host.online
+        return host.stopped_for
+
+    assert [stopped_for(0), stopped_for(7), stopped_for(5)] == [0, 7, 12]
+    nodes.is_stopped.clear()  # its record was lost, or it starts
+    assert stopped_for(1) is None
+    nodes.is_stopped.add("compute-1")
+    assert [stopped_for(1), stopped_for(3)] == [0, 3]
+    assert stopped_for(1, "no") is None  # it may start
+    assert stopped_for(1) == 0
+
+
+def test_the_cluster_is_asked_only_of_hosts_that_are_held_back():
+    watch, nodes = Watch(), Nodes()
+    watch.observer.with_cluster(watch.look(flags={"compute-1": "no"}), nodes)
+    assert nodes.asked == []
+    watch.observer.with_cluster(watch.look(flags={"compute-1": "restart", "compute-2": "no"}), nodes)
+    assert nodes.asked == [["compute-1"]]
+
+
+# What was asked for instances
+
+
+def requested(watch, *instances, after=0.0):
+    """Which requests are known of some instances, read anew after a while."""
+    watch.cloud.on["compute-1"] = [instance(1), instance(2)]
+    world = watch.look(after)
+    watch.cloud.asked.clear()
+    return watch.observer.with_requests(world, instances)
+
+
+def test_requests_are_read_of_those_of_which_they_matter_and_not_at_each_look():
+    watch = Watch()
+    watch.cloud.requests["i1"] = Requests((request(1),))
+    found = requested(watch, "i1")
+    assert found.hosts[0].requests == {"i1": Requests((request(1),), read_at=1000.0)}
+    assert watch.cloud.asked == [("evacuation_requests", "i1")]
+    assert requested(watch, "i1", after=9.9).hosts[0].requests["i1"].read_at == 1000.0
+    assert watch.cloud.asked == []
+    assert requested(watch, "i1", "i2", after=0.1).hosts[0].requests["i1"].read_at == 1010.0
+    assert watch.cloud.asked == [("evacuation_requests", "i1"), ("evacuation_requests", "i2")]
+    assert REQUESTS_AGE == 10
+
+
+def test_what_was_known_of_requests_is_forgotten_once_it_does_not_matter():
+    watch = Watch()
+    requested(watch, "i1")
+    assert requested(watch, after=1).hosts[0].requests == {}
+    requested(watch, "i1", after=1)
+    assert watch.cloud.asked == [("evacuation_requests", "i1")]
+
+
+@pytest.mark.parametrize("stage", [QUEUED, SCHEDULING, SENT, RUNNING, OVER])
+def test_claims_and_conductors_are_read_where_a_request_is_at_the_scheduler(stage):
+    watch = Watch()
+    watch.cloud.requests["i1"], watch.cloud.claimed = Requests((request(1, stage),)), frozenset({"compute-2"})
+    found = requested(watch, "i1")
+    is_claimed, is_conducted = stage in (SCHEDULING, SENT), stage == SCHEDULING
+    assert found.hosts[0].requests["i1"].claims == (frozenset({"compute-2"}) if is_claimed else None)
+    assert found.conductors == ({"control-1": "t1"} if is_conducted else {})
+    assert watch.cloud.asked[1:] == [("claims", "i1")] * is_claimed + ["conductors"] * is_conducted
+
+
+@pytest.mark.parametrize("error", [Unreachable("away"), Refused("no", 403), Misconfigured("no placement")])
+def test_while_placement_tells_nothing_claims_are_not_known(error):
+    watch = Watch()
+    watch.cloud.requests["i1"], watch.cloud.claimed = Requests((request(1, SENT),)), error
+    known = requested(watch, "i1").hosts[0].requests["i1"]
+    assert known.claims is None and known.all == (request(1, SENT),)
+
+
+@pytest.mark.parametrize("error", [Unreachable("its cell is away"), Refused("deleted", 404), Busy("busy")])
+def test_what_cannot_be_read_of_one_instance_holds_up_no_other(error):
+    """Nor is what was read of it before taken for true any more."""
+    watch = Watch()
+    watch.cloud.requests = {"i1": Requests((request(1),)), "i2": Requests((request(2),))}
+    requested(watch, "i1", "i2")
+    watch.cloud.requests["i1"] = error
+    found = requested(watch, "i1", "i2", after=REQUESTS_AGE)
+    assert found.hosts[0].requests == {"i2": Requests((request(2),), read_at=1010.0)}
+
+
+@pytest.mark.parametrize("error", [Unreachable("away"), Refused("no", 404)])
+def test_while_nova_does_not_tell_of_conductors_none_is_dead(error):
+    watch = Watch()
+    watch.cloud.requests["i1"], watch.cloud.conducting = Requests((request(1, SCHEDULING),)), error
+    found = requested(watch, "i1")
+    assert found.conductors == {} and found.hosts[0].requests["i1"].all
+
+
+@pytest.mark.parametrize("what", ["requests", "conducting"])
+def test_a_user_who_may_not_read_them_is_an_operators_matter(what):
+    watch, error = Watch(), Misconfigured("the user needs Nova's admin role")
+    watch.cloud.requests["i1"] = error if what == "requests" else Requests((request(1, SCHEDULING),))
+    watch.cloud.conducting = error
+    with pytest.raises(Misconfigured):
+        requested(watch, "i1")
 
 
 @pytest.mark.parametrize(("inherited", "found"), [((), False), (["compute-1"], True), (["compute-2"], False)])

@@ -262,7 +262,9 @@ def test_an_evacuation_to_a_host_that_died_is_given_up_only_once_that_is_proved(
     assert kinds(steps_for(instance(), [record(7, "pre-migrating", destination=destination)], dead=dead)) == [kind]
 
 
-@pytest.mark.parametrize(("stage", "kind"), [(QUEUED, "Wait"), (SCHEDULING, "Wait"), (SENT, "Evacuate"), (OVER, "Evacuate")])
+@pytest.mark.parametrize(
+    ("stage", "kind"), [(QUEUED, "Wait"), (SCHEDULING, "Wait"), (SENT, "Evacuate"), (OVER, "Evacuate")]
+)
 def test_a_request_that_names_a_host_that_died_may_be_with_the_conductor_still(stage, kind):
     dead = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted")])
     attempts = at_work()

@@ -21,7 +21,7 @@ GOES_ON = 0.3
 SLOWNESS = 15.0
 # Seconds that a request waits in the conductor's queue.
 QUEUEING = 0.1
-# Seconds for which the conductor waits for a scheduler of which it hears nothing (call_monitor_timeout).
+# Seconds for which the conductor waits for a scheduler of which it hears nothing (rpc_response_timeout).
 HEARTBEATS = 60.0
 # Seconds after which Nova gives up a live migration whose source does not answer.
 RPC_TIMEOUT = 62.0
@@ -223,7 +223,8 @@ class SimulatedNova:
 
     @conductor_away.setter
     def conductor_away(self, away):
-        self.conductor_gone_at = None if not away else self.clock.now if not self.conductor_away else self.conductor_gone_at
+        if not (away and self.conductor_away):
+            self.conductor_gone_at = self.clock.now if away else None
 
     def conductor_is_killed(self):
         """What it has at the scheduler is gone with it, though the scheduler goes on."""

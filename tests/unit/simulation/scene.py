@@ -167,7 +167,7 @@ class Scene:
         self.cluster.reaches(host)
 
     def _pacemaker(self):
-        """nova-compute runs where, and only where, the flag lets it; no operation is interrupted, or begun beside one."""
+        """nova-compute runs where, and only where, the flag lets it; no operation is interrupted, or beside another."""
         if self._operations or self.unmanaged:
             return
         for name, compute in self.nova.computes.items():

@@ -1,0 +1,439 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the control plane's own life proves of a request: the table of stages and losses (docs/exactly-once.md)."""
+
+import pytest
+
+from nova_ha import evidence
+from nova_ha.evidence import GONE, OPEN, Evidence, Fate
+from nova_ha.rules import Rules
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Request, Requests, Services
+from tests.unit.worlds import living, request, service, told
+
+UNTOLD = Fate(True, untold=True)
+FROM_2 = frozenset({"compute-2"})
+BOTH = frozenset({"compute-2", "compute-3"})
+
+
+def test_the_times_on_which_it_rests():
+    """Each is that of an option of Nova, and some: docs/exactly-once.md names them. None may shrink unnoticed."""
+    found = (evidence.SETTLE, evidence.SILENCE, evidence.BREAK, evidence.LOOKED)
+    assert found == (60, 45, 30, 20)
+    assert (Rules().rpc_response_timeout, Rules().long_rpc_timeout) == (60, 1800)
+    assert (evidence.FOR_REPORTS, evidence.FOR_QUEUES) == (15, 180)
+
+
+class Cloud:
+    """A cloud whose hosts report every ten seconds, by a clock that is Nova's, too."""
+
+    def __init__(self):
+        self.evidence = Evidence()
+        self.now = self.report = 0
+
+    def look(self, at, report=None, away=()):
+        """A look at the services at that second; the newest report is of then, or of another second."""
+        self.now, self.report = at, at if report is None else report
+        known = {"compute-2": living(report=told(self.report))}
+        self.evidence.sees_reports(Services(known, frozenset(away)), at)
+        return self
+
+    def works(self, since, until, **more):
+        """From one second to another all is at work."""
+        for second in [*range(since, until, 10), until]:
+            self.look(second, **more)
+        return self
+
+    def breaks(self, until):
+        """No host reports any more, until that second."""
+        last = self.report
+        for second in range(self.now + 10, until, 10):
+            self.look(second, report=last)
+        return self
+
+    def fates(self, *requests, claims=None, dead=()):
+        claimed = None if claims is None else frozenset(claims) | {"compute-1"}
+        return self.evidence.fates(Requests(requests, claimed), "compute-1", frozenset(dead), self.now)
+
+    def fate(self, one, **more):
+        return self.fates(one, **more)[0]
+
+    def seen(self, *requests):
+        """They have been read, and no more is made of them now."""
+        self.fates(*requests)
+        return self
+
+
+# What has been seen at work
+
+
+def test_reports_that_come_all_the_time_show_that_all_is_at_work():
+    cloud = Cloud().works(100, 160)
+    assert cloud.evidence.at_work_for(160, "compute-1") == 60
+    assert cloud.evidence.answering_for(160) == 60
+
+
+def test_before_the_first_look_nothing_is_known_to_be_at_work():
+    assert Evidence().at_work_for(1000, "compute-1") == 0
+
+
+@pytest.mark.parametrize(("gap", "at_work"), [(30, 130), (31, 0)])
+def test_how_long_no_host_may_report(gap, at_work):
+    cloud = Cloud().works(0, 100).breaks(100 + gap).look(100 + gap)
+    assert cloud.evidence.at_work_for(cloud.now, "compute-1") == at_work
+
+
+def test_while_no_host_reports_nothing_is_at_work():
+    cloud = Cloud().works(0, 100)
+    cloud.look(130, report=100)
+    assert cloud.evidence.at_work_for(130, "compute-1") == 130
+    cloud.look(131, report=100)
+    assert cloud.evidence.at_work_for(131, "compute-1") == 0
+
+
+@pytest.mark.parametrize(("gap", "answering", "at_work"), [(45, 145, 0), (46, 0, 0)])
+def test_how_long_nobody_may_have_looked(gap, answering, at_work):
+    cloud = Cloud().works(0, 100).look(100 + gap)
+    assert cloud.evidence.answering_for(cloud.now) == answering
+    assert cloud.evidence.at_work_for(cloud.now, "compute-1") == at_work
+
+
+def test_what_moves_the_time_of_a_service_that_is_down_is_no_report():
+    """Our own change of it does."""
+    known = Evidence()
+    for second in range(0, 70, 10):
+        moved = service(report=told(20 + second))
+        known.sees_reports({"compute-1": moved, "compute-2": living(report=told(10))}, second)
+    assert known.at_work_for(60, "compute-1") == 0
+
+
+def test_of_a_host_in_a_cell_that_is_away_nothing_is_seen_at_work():
+    cloud = Cloud().works(0, 100).look(110, away=["compute-1"]).works(120, 160)
+    assert cloud.evidence.at_work_for(160, "compute-1") == 50
+    assert cloud.evidence.answering_for(160, "compute-1") == 50
+    assert cloud.evidence.at_work_for(160, "compute-3") == cloud.evidence.answering_for(160) == 160
+
+
+# With nobody dead and nothing broken
+
+
+@pytest.mark.parametrize("stage", [QUEUED, SCHEDULING, SENT])
+@pytest.mark.parametrize("claims", [None, (), ["compute-2"], ["compute-2", "compute-3"]])
+def test_what_has_just_been_asked_for_is_open(stage, claims):
+    cloud = Cloud().works(0, 100)
+    claimed = frozenset(claims or ()) if stage != QUEUED else frozenset()
+    assert cloud.fate(request(1, stage, at=95), claims=claims) == Fate(True, queued_at=claimed, untold=not claimed)
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_what_is_over_is_over(failed):
+    over = Event(told(0), told(9), failed, "compute-2")
+    assert Cloud().look(10).fate(Request("req-1", told(0), Event(told(0), told(1)), over)) == GONE
+
+
+def test_what_the_conductor_gave_up_is_over():
+    """Also by a MessagingTimeout: nothing but this event says so."""
+    assert Cloud().look(70).fate(Request("req-1", told(0), Event(told(0), told(61), True, "control-1"))) == GONE
+
+
+@pytest.mark.parametrize("stage", [QUEUED, SCHEDULING])
+@pytest.mark.parametrize(("seconds", "is_open"), [(1979, True), (1980, False)])
+def test_longer_than_the_conductor_waits_for_a_scheduler_nothing_is_open(stage, seconds, is_open):
+    cloud = Cloud().look(0)
+    assert cloud.fate(request(1, stage)) == UNTOLD
+    cloud.works(10, seconds)
+    assert cloud.fate(request(1, stage)) == Fate(is_open, untold=True)
+
+
+def test_what_is_on_its_way_to_a_host_that_nothing_names_is_not_given_up():
+    """Placement is away, or does not answer us: the host may have begun."""
+    cloud = Cloud().look(0)
+    cloud.fate(request(1, SENT))
+    assert cloud.works(10, 9000).fate(request(1, SENT)) == UNTOLD
+
+
+# The bus breaks
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "at_work", "fate"),
+    [
+        (90, 59, UNTOLD),
+        (90, 60, GONE),  # it was in a queue of that bus
+        (130, 60, GONE),  # asked while it was away: the message waited in the API
+        (159, 60, GONE),
+        (160, 60, UNTOLD),  # as the first host reported again
+        (165, 60, UNTOLD),  # afterwards
+    ],
+)
+def test_what_waits_for_the_conductor_is_lost_with_the_bus(asked_at, at_work, fate):
+    waits = request(1, QUEUED, at=asked_at)
+    cloud = Cloud().works(0, 100).breaks(160).works(160, 180).seen(waits).works(190, 160 + at_work)
+    assert cloud.fate(waits) == fate
+
+
+@pytest.mark.parametrize(("seen", "gone"), [(261, False), (260, True), (200, True)])
+def test_what_waits_for_the_conductor_is_looked_at_twice(seen, gone):
+    waits = request(1, QUEUED, at=90)
+    cloud = Cloud().works(0, 100).breaks(160).works(160, seen).seen(waits).look(280)
+    assert (cloud.fate(waits) == GONE) is gone
+
+
+@pytest.mark.parametrize(("seen", "gone"), [(261, False), (260, True)])
+def test_a_conductor_that_waits_for_a_slow_scheduler_may_have_what_waits_for_it(seen, gone):
+    waits = request(1, QUEUED, at=90)
+    cloud = Cloud().works(0, 100).breaks(160).works(160, 180).seen(waits)
+    cloud.works(190, seen).seen(request(9, SCHEDULING, at=80)).look(280)
+    assert (cloud.fate(waits) == GONE) is gone
+    assert cloud.seen(request(9, OVER)).fate(waits) == GONE
+
+
+def test_a_time_in_which_nobody_looked_is_no_proof_that_the_bus_broke():
+    cloud = Cloud().works(0, 100).works(160, 260)
+    assert cloud.fate(request(1, QUEUED, at=90)) == UNTOLD
+
+
+@pytest.mark.parametrize("gap", [20, 30])
+def test_a_report_that_is_late_is_no_break(gap):
+    cloud = Cloud().works(0, 100).breaks(100 + gap).works(100 + gap, 300)
+    assert cloud.fate(request(1, QUEUED, at=90)) == UNTOLD
+
+
+@pytest.mark.parametrize("stage", [SCHEDULING, SENT])
+def test_a_break_alone_tells_nothing_of_what_is_further(stage):
+    """The scheduler's answer may have come; what the destination took before it goes on."""
+    cloud = Cloud().works(0, 100).breaks(160).works(160, 300)
+    assert cloud.fate(request(1, stage, at=90)) == UNTOLD
+
+
+def test_a_second_break_does_not_take_away_what_the_first_has_proved():
+    cloud = Cloud().works(0, 100).seen(request(1, QUEUED, at=90)).breaks(160).works(160, 220)
+    assert cloud.fate(request(1, QUEUED, at=90)) == GONE
+    assert cloud.breaks(300).fate(request(1, QUEUED, at=90)) == GONE
+
+
+# The destination
+
+
+@pytest.mark.parametrize(
+    ("at_work", "sent_for", "fate"),
+    [
+        (60, 60, Fate(False, "compute-2", FROM_2)),
+        (60, 500, Fate(False, "compute-2", FROM_2)),
+        (59, 500, Fate(True, queued_at=FROM_2)),  # the bus has just come back
+        (500, 59, Fate(True, queued_at=FROM_2)),  # it has just been sent there
+    ],
+)
+def test_what_a_host_has_not_begun_with_for_a_minute_is_lost_there(at_work, sent_for, fate):
+    cloud = Cloud().works(1000, 1000 + at_work)
+    assert cloud.fate(request(1, SENT, at=1000 + at_work - sent_for), claims=FROM_2) == fate
+
+
+@pytest.mark.parametrize(("rested", "at_work", "lost"), [(59, 300, False), (60, 300, True), (300, 59, False)])
+def test_what_was_claimed_and_not_gone_on_with_is_lost_there(rested, at_work, lost):
+    """The scheduler has answered; the conductor that was to hand it on died, or the bus had its answer."""
+    start = 1000 - max(rested, at_work)
+    cloud = Cloud()
+    for second in sorted({*range(start, 1000, 10), 1000 - at_work, 1000 - rested, 1000}):
+        report = second if second >= 1000 - at_work else 0
+        cloud.look(second, report=report)
+        if second == 1000 - rested:
+            cloud.fate(request(1, SCHEDULING, at=start), claims=FROM_2)
+    expected = Fate(False, "compute-2", FROM_2) if lost else Fate(True, queued_at=FROM_2)
+    assert cloud.fate(request(1, SCHEDULING, at=start), claims=FROM_2) == expected
+
+
+@pytest.mark.parametrize("stage", [SCHEDULING, SENT])
+def test_where_several_hosts_are_claimed_it_may_be_at_each(stage):
+    cloud = Cloud().look(0)
+    cloud.fate(request(1, stage), claims=BOTH)
+    assert cloud.works(10, 300).fate(request(1, stage), claims=BOTH) == Fate(True, queued_at=BOTH)
+
+
+def test_what_a_dead_host_has_begun_is_over_also_when_it_is_back():
+    cloud = Cloud().works(0, 100)
+    assert cloud.fate(request(1, RUNNING)) == OPEN
+    assert cloud.fate(request(1, RUNNING), dead=["compute-2"]) == GONE
+    assert cloud.fate(request(1, RUNNING)) == GONE
+
+
+def test_what_another_host_runs_does_not_end_with_one_that_died():
+    assert Cloud().works(0, 9000).fate(request(1, RUNNING), dead=["compute-3"]) == OPEN
+
+
+def test_what_a_dead_host_has_queued_is_over_till_it_returns():
+    cloud = Cloud().works(0, 10)
+    sent = request(1, SENT, at=5)
+    assert cloud.fate(sent, claims=FROM_2, dead=["compute-2"]) == Fate(False, queued_at=FROM_2)
+    assert cloud.fate(sent, claims=FROM_2) == Fate(True, queued_at=FROM_2)
+
+
+@pytest.mark.parametrize(("rested", "is_open"), [(59, True), (60, False)])
+def test_what_is_claimed_at_a_dead_host_may_still_be_handed_on(rested, is_open):
+    cloud = Cloud().works(0, 100)
+    cloud.fate(request(1, SCHEDULING), claims=FROM_2)
+    cloud.works(110, 100 + rested)
+    found = cloud.fate(request(1, SCHEDULING), claims=FROM_2, dead=["compute-2"])
+    assert found == Fate(is_open, queued_at=FROM_2)
+
+
+@pytest.mark.parametrize("stage", [SCHEDULING, SENT])
+def test_one_of_two_that_are_claimed_is_dead(stage):
+    cloud = Cloud().look(0)
+    cloud.fate(request(1, stage), claims=BOTH)
+    found = cloud.works(10, 300).fate(request(1, stage), claims=BOTH, dead=["compute-2"])
+    assert found == Fate(True, queued_at=BOTH)
+
+
+def test_where_it_is_lost_dies():
+    """Then it need not be asked for there. But once that host is back, its queue may have it."""
+    cloud = Cloud().works(0, 60)
+    sent = request(1, SENT)
+    assert cloud.fate(sent, claims=FROM_2).lost_at == "compute-2"
+    assert cloud.fate(sent, claims=FROM_2, dead=["compute-2"]) == Fate(False, queued_at=FROM_2)
+    assert cloud.fate(sent, claims=FROM_2) == Fate(False, "compute-2", FROM_2)
+
+
+# Whose claim it is
+
+
+def test_what_was_claimed_for_an_older_request_is_not_the_newer_ones():
+    cloud = Cloud().works(0, 100)
+    older, newer = request(1, SCHEDULING), request(2, SCHEDULING, at=99)
+    cloud.fates(older, claims=FROM_2)
+    assert cloud.fates(older, newer, claims=FROM_2)[1] == UNTOLD
+    cloud.works(110, 170)
+    assert cloud.fates(older, newer, claims=FROM_2) == [Fate(False, "compute-2", FROM_2), UNTOLD]
+    found = cloud.fates(older, newer, claims=BOTH)
+    assert found == [Fate(False, "compute-2", FROM_2), Fate(True, queued_at=frozenset({"compute-3"}))]
+
+
+def test_what_a_host_has_begun_with_is_not_anothers_claim():
+    cloud = Cloud().works(0, 100)
+    found = cloud.fates(request(1, RUNNING), request(2, SENT), claims=BOTH)
+    assert found == [OPEN, Fate(False, "compute-3", frozenset({"compute-3"}))]
+
+
+def test_nothing_is_claimed_for_what_has_not_come_to_the_conductor():
+    cloud = Cloud().works(0, 100)
+    assert cloud.fates(request(1, QUEUED), request(2, SENT), claims=FROM_2) == [
+        UNTOLD,
+        Fate(False, "compute-2", FROM_2),
+    ]
+
+
+# The conductor dies
+
+
+def stood_still(since, until, start, at_work=None, conductor="control-1"):
+    """The fate of what was with the scheduler, once its conductor had not reported since then until then."""
+    cloud = Cloud().works(0 if at_work is None else until - at_work, until)
+    cloud.evidence.sees_conductors({"control-1": told(since), "control-2": told(until)})
+    return cloud.fate(request(1, SCHEDULING, at=start, conductor=conductor))
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "start", "fate"),
+    [
+        (100, 175, 90, GONE),
+        (100, 174, 90, UNTOLD),
+        (100, 195, 120, GONE),  # a report before it began is none that it was waiting
+        (100, 194, 120, UNTOLD),
+        (100, 300, 290, UNTOLD),
+        (100, 300, 300, UNTOLD),
+    ],
+)
+def test_a_conductor_that_stands_still_does_not_wait_for_the_scheduler(since, until, start, fate):
+    assert stood_still(since, until, start) == fate
+
+
+def test_the_bus_has_to_be_at_work_for_that():
+    assert stood_still(100, 300, 90, at_work=59) == UNTOLD
+    assert stood_still(100, 300, 90, at_work=60) == GONE
+
+
+@pytest.mark.parametrize("conductor", ["control-2", "control-3", None])
+def test_another_conductor_that_stands_still_proves_nothing(conductor):
+    """Before microversion 2.62 Nova does not tell which it is."""
+    assert stood_still(100, 300, 90, conductor=conductor) == UNTOLD
+
+
+@pytest.mark.parametrize("stage", [QUEUED, SENT])
+def test_of_what_is_not_at_the_scheduler_a_conductor_tells_nothing(stage):
+    cloud = Cloud().works(0, 300)
+    cloud.evidence.sees_conductors({"control-1": told(100)})
+    assert cloud.fate(request(1, stage, at=90)) == UNTOLD
+
+
+def test_that_a_conductor_stood_still_is_known_when_it_is_back():
+    cloud = Cloud().works(0, 200)
+    cloud.evidence.sees_conductors({"control-1": told(100)})
+    for second in range(210, 300, 10):
+        cloud.look(second)
+        cloud.evidence.sees_conductors({"control-1": told(second)})
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == GONE
+    assert cloud.fate(request(2, SCHEDULING, at=205)) == UNTOLD
+
+
+def test_each_time_that_a_conductor_stood_still_is_told_from_the_next():
+    cloud = Cloud().works(0, 90)
+    for since, until in ((100, 190), (200, 290)):
+        cloud.works(since, until)
+        cloud.evidence.sees_conductors({"control-1": told(since)})
+    cloud.works(300, 1000)
+    assert cloud.fate(request(1, SCHEDULING, at=110)) == GONE  # by the first
+    assert cloud.fate(request(2, SCHEDULING, at=195)) == GONE  # by the second
+    assert cloud.fate(request(3, SCHEDULING, at=230)) == UNTOLD
+
+
+@pytest.mark.parametrize("reports", [{}, {"control-1": ""}])
+def test_a_conductor_of_which_nothing_is_read_is_not_dead(reports):
+    cloud = Cloud().works(0, 300)
+    cloud.evidence.sees_conductors(reports)
+    assert cloud.fate(request(1, SCHEDULING)) == UNTOLD
+
+
+# What moves on after all
+
+
+def lost_with_the_bus():
+    cloud = Cloud().works(0, 100).seen(request(1, QUEUED, at=90)).breaks(160).works(160, 220)
+    assert cloud.fate(request(1, QUEUED, at=90)) == GONE
+    return cloud
+
+
+@pytest.mark.parametrize(
+    ("stage", "claims", "fate"),
+    [
+        (SCHEDULING, (), UNTOLD),
+        (SCHEDULING, FROM_2, Fate(True, queued_at=FROM_2)),
+        (RUNNING, FROM_2, OPEN),
+        (OVER, FROM_2, GONE),
+    ],
+)
+def test_what_moves_on_after_it_was_given_up_is_judged_anew(stage, claims, fate):
+    assert lost_with_the_bus().fate(request(1, stage, at=210), claims=claims) == fate
+
+
+def test_what_does_not_move_stays_lost_whatever_breaks_next():
+    cloud = lost_with_the_bus()
+    cloud.breaks(400).look(400)
+    assert cloud.evidence.at_work_for(400, "compute-1") == 0
+    assert cloud.fate(request(1, QUEUED, at=90)) == GONE
+
+
+def test_the_time_of_a_stage_begins_with_it():
+    cloud = Cloud().look(0)
+    cloud.fate(request(1, QUEUED))
+    cloud.works(10, 1900)
+    assert cloud.fate(request(1, SCHEDULING)) == UNTOLD
+    assert cloud.works(1910, 3000).fate(request(1, SCHEDULING)) == UNTOLD
+    assert cloud.works(3010, 1900 + 1980).fate(request(1, SCHEDULING)) == Fate(False, untold=True)
+
+
+def test_without_a_flag_all_that_is_forgotten():
+    cloud = lost_with_the_bus()
+    cloud.evidence.sees_conductors({"control-1": told(90)})
+    cloud.look(230, away=["compute-1"])
+    cloud.evidence.forget_control_plane()
+    assert cloud.evidence.answering_for(230, "compute-1") == 230
+    assert cloud.fate(request(2, SCHEDULING, at=90)) == UNTOLD
+    assert cloud.breaks(300).look(300).fate(request(1, QUEUED, at=90)) == UNTOLD  # which is what is seen now
