@@ -170,7 +170,7 @@ def test_what_waits_for_the_conductor_is_lost_with_the_bus(asked_at, at_work, fa
     assert cloud.fate(waits) == fate
 
 
-@pytest.mark.parametrize(("seen", "gone"), [(261, False), (260, True), (200, True)])
+@pytest.mark.parametrize(("seen", "gone"), [(261, False), (260, True)])
 def test_what_waits_for_the_conductor_is_looked_at_twice(seen, gone):
     waits = request(1, QUEUED, at=90)
     cloud = Cloud().works(0, 100).breaks(160).works(160, seen).seen(waits).look(280)
