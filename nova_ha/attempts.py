@@ -262,13 +262,14 @@ class Attempts(Sightings):
         """For how many seconds an instance id has been known to await recovery."""
         return now - self._pending.get(instance, now)
 
-    def observe(self, host, now, dead=frozenset()):
+    def observe(self, host, now, dead=frozenset(), living=frozenset()):
         """Learn from what Nova says of a host what became of the requests, this engine's and others'.
 
         :param host: a ``snapshot.Host``
         :param dead: Nova's names of the hosts that are proved dead
+        :param living: of those that are flagged, and live
         """
-        self.sees_dead(dead, now)
+        self.sees_dead(dead | living, now)
         for record in (*host.evacuations, *host.live_migrations):
             self.sees_record(record, now, dead)
         newest = {record.instance: record for record in host.evacuations}

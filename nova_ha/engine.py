@@ -288,7 +288,7 @@ class Engine:
         world = dataclasses.replace(world, dead=world.dead - living, living=living)
         self._tell_living(living)
         for host in world.hosts:
-            self._attempts.observe(host, now, world.dead | living)
+            self._attempts.observe(host, now, world.dead, living)
         self._see_restarts(world, now)
         unclear = self._attempts.to_be_read(world, now)
         if unclear:

@@ -32,7 +32,7 @@ class Sightings(Evidence):
         self._seen = {}  # id of a record -> when it was first seen
         self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
         self._waiting = {}  # instance id -> its records that have named no destination for long
-        self._dead = {}  # host that is proved dead -> since when it was seen so
+        self._dead = {}  # host that is flagged, and so held to be dead -> since when it was seen so
         self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records then
         self._left = {}  # host -> ids of the instances that were to be moved away from it
         self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
@@ -148,7 +148,8 @@ class Sightings(Evidence):
         flights = [record for record in records if record.in_flight]
         if known.read_at <= since or any(known.read_at < self._seen[record.id] for record in flights):
             return  # one has come since that was read
-        fates = self.fates(known, instance.host, frozenset(self._dead), now)
+        dead = frozenset(self._dead) - self._living
+        fates = self.fates(known, instance.host, dead, now)
         for fate in fates:
             for host in fate.queued_at:
                 self._sent_to.setdefault(host, set()).add(instance.id)
@@ -159,7 +160,7 @@ class Sightings(Evidence):
             return
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
             return  # what was asked for first is not on record any more
-        begun = {record.destination for record in flights if record.status != "accepted"} - self._dead.keys()
+        begun = {record.destination for record in flights if record.status != "accepted"} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
         lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun

@@ -135,6 +135,18 @@ def test_a_flagged_host_that_goes_on_reporting_is_not_evacuated_any_further():
     assert scene.complaints["living"] is None
 
 
+def test_what_a_flagged_host_that_lives_has_begun_is_not_lost():
+    scene = Scene(count=1, spawn_seconds=300).dies("compute-1", off=True)
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].spawning)
+    scene.unmanaged = True
+    scene.cluster.fence("compute-2")
+    scene.nova.status["compute-2"].forced_down = True
+    asked = len(scene.nova.posts)
+    assert scene.run_until(lambda: "compute-2" in scene.complaints["living"] if scene.complaints.get("living") else 0, 60)
+    assert scene.run_until(lambda: scene.nova.guests.hosts("i0") == {"compute-2"}, 400)
+    assert len(scene.nova.posts) - asked <= 1
+
+
 def test_a_dead_hosts_last_report_and_changes_of_its_service_are_no_sign_of_life():
     scene = Scene(count=6, in_flight=1, spawn_seconds=20).dies("compute-1", off=True)
     compute = scene.nova.computes["compute-1"]
