@@ -71,7 +71,7 @@ class Evidence:
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since: float | None = None  # since when reports have come all the time
         self._break: Break | None = None  # the last one
-        self._standstills: dict[str, list[Break]] = {}  # conductor's host -> long times without reports
+        self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
         self._scheduling: dict[str, float] = {}  # id of a request -> when it was last seen to wait for the scheduler
         self._stages: dict[str, tuple[str, float]] = {}  # id of a request -> its stage, and since when it is seen so
         # id of a request -> the hosts that the scheduler may have claimed for it, and when that was first seen
@@ -95,11 +95,11 @@ class Evidence:
         self._answered_at = now
         self._unread.update(dict.fromkeys(unread(services), now))
         newest = max((s.last_report or "" for s in services.values() if s.up), default="")
-        # What nobody looked at, because Nova's API was away, say, tells nothing.
-        silent = now - self._reported_at > BREAK or not looked
+        silent = now - self._reported_at > BREAK
         if newest <= self._newest_report:
             self._working_since = None if silent else self._working_since
             return
+        # What nobody looked at, because Nova's API was away, say, tells nothing.
         if silent and looked and self._newest_report:
             self._break = Break(self._newest_report, newest)
         self._newest_report, self._reported_at = newest, now
@@ -113,8 +113,8 @@ class Evidence:
         """
         for host, newest in reports.items():
             if newest and self._newest_report and _seconds(newest, self._newest_report) >= self._heartbeats:
-                earlier = [each for each in self._standstills.get(host, []) if each.began != newest]
-                self._standstills[host] = [*earlier[-9:], Break(newest, self._newest_report)]
+                # The last one ends all requests that a former one has ended.
+                self._standstills[host] = Break(newest, self._newest_report)
 
     def answering_for(self, now: float, host: str | None = None) -> float:
         """For how many seconds Nova's API has answered without a break, and been able to read a host's service."""
@@ -167,9 +167,8 @@ class Evidence:
             return self._for_good(request, GONE)
         claimed, claimed_at = self._claimed.get(request.id, _UNCLAIMED)
         # Of one that was sent, Nova tells since when; of one at the scheduler, the claim alone shows that it answered.
-        resting = self._sent_for(request) if stage == SENT else 0.0
-        at_rest = min(at_work, max(resting, now - claimed_at)) >= SETTLE
-        if claimed and stage != QUEUED:
+        at_rest = min(at_work, max(self._sent_for(request), now - claimed_at)) >= SETTLE
+        if claimed:
             if claimed <= dead:
                 return Fate(stage == SCHEDULING and not at_rest, queued_at=claimed)
             # The scheduler has answered: whoever was to go on with it has had the time.
@@ -211,9 +210,10 @@ class Evidence:
     def _is_conductor_dead(self, request: Request) -> bool:
         """Whether the conductor that had a request at the scheduler stood still for so long that it is not waiting."""
         assert request.conductor is not None
-        start = request.conductor.start
-        standstills = self._standstills.get(request.conductor.host or "", [])
-        return any(_seconds(max(each.began, start), each.ended) >= self._heartbeats for each in standstills)
+        stood_still = self._standstills.get(request.conductor.host or "")
+        if stood_still is None:
+            return False
+        return _seconds(max(stood_still.began, request.conductor.start), stood_still.ended) >= self._heartbeats
 
     def forget_control_plane(self) -> None:
         """Nothing is flagged any more: of requests nothing need be known."""

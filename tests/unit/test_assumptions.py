@@ -142,7 +142,7 @@ def test_what_a_flagged_host_that_lives_has_begun_is_not_lost():
     scene.cluster.fence("compute-2")
     scene.nova.status["compute-2"].forced_down = True
     asked = len(scene.nova.posts)
-    assert scene.run_until(lambda: "compute-2" in scene.complaints["living"] if scene.complaints.get("living") else 0, 60)
+    assert scene.run_until(lambda: "compute-2" in (scene.complaints.get("living") or ""), 60)
     assert scene.run_until(lambda: scene.nova.guests.hosts("i0") == {"compute-2"}, 400)
     assert len(scene.nova.posts) - asked <= 1
 

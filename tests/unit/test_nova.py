@@ -396,6 +396,7 @@ def test_nothing_is_believed_only_while_the_hosts_cell_answers(cloud, read, serv
         with pytest.raises(Unreachable, match="cell"):
             read(nova, "compute-1")
 
+
 # What was asked for an instance
 
 ACTIONS = "/v2.1/servers/i1/os-instance-actions"
@@ -537,7 +538,6 @@ def test_when_each_conductor_reported(cloud):
     away = {"binary": "nova-conductor", "host": "control-4", "status": "UNKNOWN"}
     cloud.pages["/v2.1/os-services?binary=nova-conductor"] = {"services": [*found, away]}
     assert cloud.nova().conductors() == {"control-1": "t9", "control-2": "t1", "control-3": ""}
-
 
 
 READ = {

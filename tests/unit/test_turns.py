@@ -69,8 +69,8 @@ def evacuations(found):
         ("restart", False, STOPPING, "Evacuate", [Wait]),
         ("restart", False, 9999.0, "Evacuate", [Wait]),
         ("restart", True, 0.0, "Wait", [Wait]),  # just being stopped
-        ("restart", True, STOPPING - 1, "Wait", [Wait]),
-        ("restart", True, STOPPING, "Evacuate", [Wait]),
+        ("restart", True, 9.9, "Wait", [Wait]),
+        ("restart", True, 10.0, "Evacuate", [Wait]),
         ("restart", True, turns.TURN - 1, "Evacuate", [Wait]),
         ("restart", True, turns.TURN, "Wait", [LetStart]),
     ],

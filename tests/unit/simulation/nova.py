@@ -231,6 +231,10 @@ class SimulatedNova:
         self.conductor_away = True
         self._scheduling.clear()
 
+    def is_conducting(self, instance):
+        """Whether the conductor, or the scheduler for it, has a request for an instance."""
+        return any(job.instance == instance for job in self._queued + self._scheduling)
+
     def bus_breaks(self):
         """RabbitMQ is killed: what is queued there is gone, at the conductor and at hosts."""
         self.bus_gone_at = self.clock.now if self.bus_gone_at is None else self.bus_gone_at

@@ -228,6 +228,8 @@ class Scene:
             if server is None or server.host != host or self._may_start(instance):
                 continue
             to_restart = re.search(r"restart nova-compute on (\S+)", reason)
+            if self.nova.is_conducting(instance):
+                continue
             if "restart nova-conductor" in reason:
                 self.nova.conductor_is_killed()
                 self.clock.after(5, lambda: setattr(self.nova, "conductor_away", False))
