@@ -231,9 +231,10 @@ class SimulatedNova:
         self.conductor_away = True
         self._scheduling.clear()
 
-    def is_conducting(self, instance):
-        """Whether the conductor, or the scheduler for it, has a request for an instance."""
-        return any(job.instance == instance for job in self._queued + self._scheduling)
+    @property
+    def is_conducting(self):
+        """Whether the conductor, or the scheduler for it, has anything to do."""
+        return bool(self._queued or self._scheduling)
 
     def bus_breaks(self):
         """RabbitMQ is killed: what is queued there is gone, at the conductor and at hosts."""

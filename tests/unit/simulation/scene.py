@@ -228,9 +228,9 @@ class Scene:
             if server is None or server.host != host or self._may_start(instance):
                 continue
             to_restart = re.search(r"restart nova-compute on (\S+)", reason)
-            if self.nova.is_conducting(instance):
-                continue
             if "restart nova-conductor" in reason:
+                if self.nova.is_conducting:
+                    continue
                 self.nova.conductor_is_killed()
                 self.clock.after(5, lambda: setattr(self.nova, "conductor_away", False))
             if to_restart and self.nova.computes[to_restart.group(1)].is_idle:
