@@ -84,6 +84,38 @@ class Cloud(abc.ABC):
         """Let a moment pass."""
 
 
+class RecordingCloud(Cloud):
+    """A cloud that tells what became of each request too, and of which more can be broken.
+
+    The simulated Nova keeps no such records yet. For it to tell this script too, the door needs
+    ``actions(instance)``, Nova's list of what was asked for (action, request id, start, who asked), and
+    ``action(instance, request)``, one of them with its events (event, host, start, finish, result, details);
+    then ``requests`` is no method of the cloud any more.
+    """
+
+    @abc.abstractmethod
+    def requests(self, ident):
+        """The evacuations of an instance that Nova was asked for, oldest first, each as a tuple of its events: the
+        conductor's as ``EVENT RESULT``, a compute host's as ``EVENT HOST RESULT``, ``-`` for one that is not over.
+        """
+
+    @abc.abstractmethod
+    def ends_wait(self, *hosts):
+        """Evacuations to these hosts do not end, once their guests run, until hosts are named that they are not of."""
+
+    @abc.abstractmethod
+    def scheduling_takes(self, seconds):
+        """How long the scheduler takes for a request from now on."""
+
+    @abc.abstractmethod
+    def part_dies(self, name):
+        """``nova-conductor`` or ``nova-scheduler`` ends at once."""
+
+    @abc.abstractmethod
+    def part_starts(self, name):
+        """It starts again; returns when it is at work."""
+
+
 class Stage:
     """A cloud, asked by the names that its instances have in the script."""
 
@@ -125,6 +157,13 @@ class Stage:
         """Wait until everything is as it is to be: ``{name: Seen}``."""
         end = self.cloud.now() + LIMIT
         while (seen := self._seen(wanted)) != wanted:
+            assert self.cloud.now() < end, _differences(wanted, seen)
+            self.cloud.moment()
+
+    def tells(self, wanted):
+        """Wait until the records of the requests say it: ``{name: requests, as RecordingCloud.requests has them}``."""
+        end = self.cloud.now() + LIMIT
+        while (seen := {name: self.cloud.requests(self.cloud.ids[name]) for name in wanted}) != wanted:
             assert self.cloud.now() < end, _differences(wanted, seen)
             self.cloud.moment()
 
@@ -521,3 +560,119 @@ def _come_late(stage):
 
 
 STORIES = (a_host_dies, its_destination_dies_too)
+
+
+# What the records say of a request, at each stage of it
+
+_SCHEDULING = ("rebuild_server -",)
+_HANDED_ON = ("rebuild_server Success",)
+_NO_ROOM = _SCHEDULER_GONE = ("rebuild_server Error",)
+_TAKEN_UP = (*_HANDED_ON, f"compute_rebuild_instance {DESTINATION} -")
+_DONE = (*_HANDED_ON, f"compute_rebuild_instance {DESTINATION} Success")
+_FAILED = (*_HANDED_ON, f"compute_rebuild_instance {DESTINATION} Error")
+_ASKED = ()
+
+
+def its_records_tell(cloud):
+    """What became of each request, whatever dies of Nova.
+
+    What died with a process is never ended by anybody, nor marked: an event without a result.
+    """
+    stage = Stage(cloud)
+    names = ("straight", "no_room", "twice", "reset", "queued", "died", "died_late", "cut", "waiting", "unheard")
+    stage.boot(**dict.fromkeys(names, "active"))
+    cloud.dies(HOST)
+    stage.takes_out(HOST)
+    stage.tells(dict.fromkeys(names, ()))
+    _stages(stage)
+    _ends_that_wait(stage)
+    _destination_dies(stage)
+    _conductor_dies(stage)
+    _scheduler_dies(stage)
+
+
+def _stages(stage):
+    """From the scheduler to the end; and no host for it."""
+    stage.cloud.scheduling_takes(6)
+    stage.cloud.spawns_take(6)
+    stage.ask("evacuate", "straight", destination=DESTINATION)
+    stage.tells({"straight": (_SCHEDULING,)})
+    stage.tells({"straight": (_TAKEN_UP,)})
+    stage.shows({"straight": _SPAWNING})
+    stage.tells({"straight": (_DONE,)})
+    runs = Seen("active", None, "running", DESTINATION, (DESTINATION,), (f"done {DESTINATION}",))
+    stage.shows({"straight": runs})
+    stage.cloud.scheduling_takes(0)
+    stage.cloud.spawns_take(0.5)
+    stage.disable(DESTINATION)
+    stage.ask("evacuate", "no_room", destination=DESTINATION)
+    stage.tells({"no_room": (_NO_ROOM,)})
+    stage.enable(DESTINATION)
+
+
+_UNENDED = Seen("active", None, "running", HOST, (DESTINATION,), (f"pre-migrating {DESTINATION}",))
+
+
+def _ends_that_wait(stage):
+    """A guest runs and its evacuation is not over: no task and no host tells, but the record does."""
+    stage.cloud.ends_wait(DESTINATION)
+    stage.ask("evacuate", "twice", "reset", destination=DESTINATION)
+    stage.shows({"twice": _UNENDED, "reset": _UNENDED})
+    stage.tells({"twice": (_TAKEN_UP,), "reset": (_TAKEN_UP,)})
+    # Asked for again, it fails; what was asked for first goes on.
+    stage.ask("evacuate", "twice", destination=DESTINATION)
+    stage.ask("reset_state", "reset", state="error")
+    stage.tells({"twice": (_TAKEN_UP, _FAILED), "reset": (_TAKEN_UP,)})
+    stage.cloud.ends_wait()
+    stage.tells({"twice": (_DONE, _FAILED), "reset": (_DONE,)})
+    wrong = Seen("error", None, "running", DESTINATION, (DESTINATION,), (f"done {DESTINATION}",))
+    both = (f"done {DESTINATION}", f"failed {DESTINATION}")
+    stage.shows({"twice": wrong._replace(records=both, fault=EXISTS), "reset": wrong})
+
+
+def _destination_dies(stage):
+    """What waits for a nova-compute that died is done when it returns; what it had begun is never over."""
+    stage.cloud.ends_wait(DESTINATION)
+    stage.ask("evacuate", "died_late", destination=DESTINATION)
+    stage.shows({"died_late": _UNENDED})
+    stage.cloud.spawns_take(60)
+    stage.ask("evacuate", "died", destination=DESTINATION)
+    stage.shows({"died": _SPAWNING})
+    stage.cloud.stops(DESTINATION)
+    stage.cloud.spawns_take(0.5)
+    stage.ask("evacuate", "queued", destination=DESTINATION)
+    stage.tells({"queued": (_HANDED_ON,)})
+    stage.shows({"queued": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
+    stage.cloud.ends_wait()
+    stage.cloud.starts(DESTINATION)
+    stage.tells({"queued": (_DONE,), "died": (_TAKEN_UP,), "died_late": (_TAKEN_UP,)})
+    # The guest runs on there, and Nova has it on its former host.
+    stage.shows({"died": _SPAWNING, "died_late": _UNENDED})
+
+
+def _conductor_dies(stage):
+    """What was not taken up waits for it; what it had begun is never over, whatever the scheduler has chosen."""
+    stage.cloud.scheduling_takes(6)
+    stage.ask("evacuate", "cut", destination=DESTINATION)
+    stage.tells({"cut": (_SCHEDULING,)})
+    stage.cloud.part_dies("nova-conductor")
+    stage.ask("evacuate", "waiting", destination=DESTINATION)
+    stage.tells({"waiting": (_ASKED,)})
+    stage.cloud.part_starts("nova-conductor")
+    stage.tells({"waiting": (_DONE,), "cut": (_SCHEDULING,)})
+    stage.shows({"cut": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
+    stage.cloud.scheduling_takes(0)
+
+
+def _scheduler_dies(stage):
+    """The conductor waits for a minute for a sign of it; then only the record says that it does no more."""
+    stage.cloud.scheduling_takes(30)
+    stage.ask("evacuate", "unheard", destination=DESTINATION)
+    stage.tells({"unheard": (_SCHEDULING,)})
+    # Until it has it, it could be another's that takes its place.
+    stage.hands_on()
+    stage.cloud.part_dies("nova-scheduler")
+    stage.cloud.scheduling_takes(0)
+    stage.cloud.part_starts("nova-scheduler")
+    stage.tells({"unheard": (_SCHEDULER_GONE,)})
+    stage.shows({"unheard": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})

@@ -15,6 +15,7 @@ from tests.functional.steps import LONG
 from tests.lab import cluster, faults, healing, nodes, workload
 from tests.lab.cloud import configuration, identity, impair, layout
 from tests.lab.passwords import password
+from tests.lab.settings import CLOUD
 from tests.lab.waiting import wait_for
 
 UNIT = "nova-compute"
@@ -34,7 +35,7 @@ DEEDS = {
 }
 
 
-class RealCloud(conformance.Cloud):
+class RealCloud(conformance.RecordingCloud):
     """The lab's cloud, by the admin endpoint, so that the records of the agents' requests are not touched."""
 
     def __init__(self, settings):
@@ -54,6 +55,7 @@ class RealCloud(conformance.Cloud):
         door = config.cloud(conf)
         door.connect()
         super().__init__(door)
+        self._guests_are = {}
 
     def boot(self, states):
         moved = [name for name, state in states.items() if state.startswith("resized")]
@@ -93,7 +95,28 @@ class RealCloud(conformance.Cloud):
         wait_for(f"{host} to report", lambda: self.door.services()[host].last_report != before, 200, 0.5)
 
     def spawns_take(self, seconds):
-        impair.set_guests(spawn_seconds=seconds)
+        self._have_guests(spawn_seconds=seconds)
+
+    def ends_wait(self, *hosts):
+        self._have_guests(hold_end_on=hosts)
+
+    def _have_guests(self, **switches):
+        self._guests_are.update(switches)
+        impair.set_guests(**self._guests_are)
+
+    def scheduling_takes(self, seconds):
+        impair.set_scheduler(seconds)
+
+    def part_dies(self, name):
+        faults.stop_service(name, at_once=True)
+
+    def part_starts(self, name):
+        faults.start_service(name)
+
+    def requests(self, ident):
+        actions = workload.client(self._settings).instance_action
+        asked = [entry.request_id for entry in actions.list(ident) if entry.action == "evacuate"]
+        return tuple(_events(actions.get(ident, request).events) for request in reversed(asked))
 
     def guests(self):
         return dict(zip(conformance.HOSTS, cluster.on_each(conformance.HOSTS, self._guests_on)))
@@ -109,6 +132,12 @@ class RealCloud(conformance.Cloud):
 
     def moment(self):
         time.sleep(0.5)
+
+
+def _events(events):
+    """What the script calls the events of a request; Nova names the newest first."""
+    words = [(event["event"], event["host"], event["result"] or "-") for event in reversed(events)]
+    return tuple(f"{name} {result}" if host == CLOUD else f"{name} {host} {result}" for name, host, result in words)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +160,7 @@ def cloud(left_alone):
     made = RealCloud(left_alone)
     yield made
     impair.set_guests()
+    impair.set_scheduler()
     faults.end_all(left_alone)
     # The records of evacuations go with their instances: they would keep a host from being un-forced.
     workload.delete_all(left_alone)
@@ -157,6 +187,7 @@ def _forget_guests(host):
     [
         pytest.param(conformance.a_host_dies, id="a_host_dies"),
         pytest.param(conformance.its_destination_dies_too, id="its_destination_dies_too", marks=LONG),
+        pytest.param(conformance.its_records_tell, id="its_records_tell", marks=LONG),
     ],
 )
 def test_the_real_nova_does_what_the_script_says(cloud, story):

@@ -78,9 +78,9 @@ def add_parameters(text):
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def signal(node, name, check=True):
-    """Send a signal to nova-compute's main process, whatever way it is run."""
-    nodes.execute(node, "sh", "-c", f"kill -{name} $(cut -d' ' -f1 {_RECORD})", check=check)
+def signal_command(name):
+    """What sends a signal to the main process of a host's nova-compute, whatever way it is run, as a tuple of words."""
+    return ("sh", "-c", f"kill -{name} $(cut -d' ' -f1 {_RECORD})")
 
 
 def stop(node):

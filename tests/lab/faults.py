@@ -6,13 +6,19 @@ cluster) stands until its opposite is called, or ``end_all``.
 """
 
 import contextlib
+import shlex
 import time
 
 from tests.lab import bmc, cluster, computes, nodes, power, settings
+from tests.lab.cloud import units
 from tests.lab.shell import LabError
 
 # One file for each fault that stands; its name says which.
 STANDING = settings.RUN / "faults"
+
+# The unit that starves a node's services, and what it does.
+_STARVER = "lab-starver"
+_STARVER_SCRIPT = f"/run/{_STARVER}.sh"
 
 # By how many seconds a control node's clock is wrong (recipes/control-clock.c).
 CLOCK = "/run/clock"
@@ -90,6 +96,33 @@ def thaw_service(unit, node=settings.CLOUD):
     """Let a frozen unit go on, if its host has not been switched off meanwhile."""
     _signal(unit, node, "CONT", check=False)
     _end("freeze", f"{node}/{unit}")
+
+
+def starve(*names, node=settings.CLOUD, away=4, runs=0.5):
+    """Let services work only now and then, as where others take the processors; until ``feed``. Once a node.
+
+    :param names: systemd units, or nova-compute; with none, nova-compute on a compute host, and in the cloud all
+    :param away: seconds for which they are stopped again and again, all at once
+    :param runs: seconds for which they run in between
+    """
+    names = names or (units.SERVICES if node == settings.CLOUD else (computes.SERVICE,))
+    _begin("starve", node)
+    lines = []
+    for function, signal in (("stop", "STOP"), ("go_on", "CONT")):
+        lines += [f"{function}() {{", *(shlex.join(_signal_command(name, signal)) for name in names), "}"]
+    lines += ["trap 'go_on; kill $!; exit 0' TERM"]
+    lines += [f"while :; do stop; sleep {away} & wait; go_on; sleep {runs} & wait; done"]
+    # Its end is its shell's affair: whatever else is killed could be what lets the services go on. Each has a name of
+    # its own, for systemd may not notice that the last one is over (see ``cloud.units``).
+    unit = f"systemd-run --unit={_STARVER}-{time.time_ns()} --property=KillMode=process"
+    run = f"cat >{_STARVER_SCRIPT} && {unit} sh {_STARVER_SCRIPT}"
+    nodes.execute(node, "sh", "-c", run, stdin="\n".join(lines))
+
+
+def feed(node=settings.CLOUD):
+    """Let starved services work as ever, if their host has not been switched off meanwhile."""
+    nodes.execute(node, "systemctl", "stop", f"{_STARVER}-*", check=False)
+    _end("starve", node)
 
 
 def kill_service(unit, node=settings.CLOUD):
@@ -218,6 +251,7 @@ def end_all(chosen):
         "stop": lambda target: start_service(*reversed(target.split("/"))),
         "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
         "freeze-engine": thaw_engine,
+        "starve": feed,
         "clock": right_clock,
         "standby": lambda node: unstandby(chosen, node),
         "ban": lambda node: unban_engine(chosen, node),
@@ -243,11 +277,14 @@ def _brief(fault, target):
 
 
 def _signal(unit, node, name, check=True):
-    """Send a signal to every process of a unit; nova-compute is one process, and not everywhere a unit."""
+    nodes.execute(node, *_signal_command(unit, name), check=check)
+
+
+def _signal_command(unit, name):
+    """What sends a signal to every process of a unit; nova-compute is one process, and not everywhere a unit."""
     if unit == computes.SERVICE:
-        computes.signal(node, name, check)
-    else:
-        nodes.execute(node, "systemctl", "kill", f"--signal={name}", unit, check=check)
+        return computes.signal_command(name)
+    return ("systemctl", "kill", f"--signal={name}", unit)
 
 
 def _begin(fault, target):

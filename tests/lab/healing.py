@@ -28,6 +28,7 @@ def heal(settings, options=None):
     anything_stood = faults.end_all(settings)
     impair.clear()
     impair.set_guests()
+    impair.set_scheduler()
     if anything_stood or not _is_whole(settings):
         with contextlib.suppress(LabError):
             _let_go(settings)

@@ -4,7 +4,7 @@
 This module is what the rest of the lab calls. Behind it: ``layout`` (ports, directories, figures), ``environment``
 (what is built once and cached), ``configuration`` and ``units`` (what an operator writes), ``identity`` (what stands in
 Keystone), ``proxy`` and ``neutron`` (which run in the cloud container), ``driver`` and ``guests`` (which run inside
-nova-compute), ``impair`` (what can be made worse from outside).
+nova-compute), ``slow_filter`` (which runs inside nova-scheduler), ``impair`` (what can be made worse from outside).
 """
 
 from tests.lab import nodes
@@ -46,7 +46,10 @@ def mounts(settings, kind):
         },
     }  # fmt: skip
     readable = {
-        "cloud": {layout.ETC: layout.ETC_MOUNT, environment.snapshot(settings): layout.SNAPSHOT_MOUNT},
+        "cloud": {
+            layout.ETC: layout.ETC_MOUNT, layout.CONTROL: layout.CONTROL_MOUNT,
+            environment.snapshot(settings): layout.SNAPSHOT_MOUNT,
+        },
         "compute": {layout.COMPUTE_ETC: layout.ETC_MOUNT, layout.CONTROL: layout.CONTROL_MOUNT},
     }
     if kind not in writable:

@@ -18,6 +18,14 @@ DATABASES = {
     "placement": ("placement",),
     "nova": ("nova_api", "nova", "nova_cell0"),
 }
+# Nova's default, to which the lab's own is added.
+NOVA_FILTERS = (
+    "ComputeFilter",
+    "ComputeCapabilitiesFilter",
+    "ImagePropertiesFilter",
+    "ServerGroupAntiAffinityFilter",
+    "ServerGroupAffinityFilter",
+)
 SERVICE_USERS = ("glance", "placement", "nova")  # in Keystone, project "service"
 
 
@@ -179,6 +187,7 @@ def nova_controller():
         _database("nova", "nova_api", "api_database"),
         _database("nova", "nova"),
         {"conductor": {"workers": 2}, "scheduler": {"workers": 1}},
+        {"filter_scheduler": {"enabled_filters": ",".join((*NOVA_FILTERS, "LabSlowFilter"))}},
         {"oslo_policy": {"policy_file": "/etc/nova/policy.yaml"}},
     )
 

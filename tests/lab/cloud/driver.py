@@ -43,6 +43,22 @@ class LabDriver(fake.FakeDriver):
             journal=f"{LAB}/guests/{host}.jsonl",
             switches=f"{LAB}/control/guests.json",
         )
+        time.sleep(self._guests.switches.start_seconds)
+        tracker = self.virtapi._compute.rt
+        tracker.finish_evacuation = self._held_back(tracker.finish_evacuation)
+
+    def _held_back(self, finish_evacuation):
+        """Nova's own end of an evacuation, behind a gate: what a host does whose resource tracker's lock others hold.
+
+        Until then Nova has the instance active, without a task, on its former host.
+        """
+
+        def finish(*args, **kwargs):
+            while CONF.host in self._guests.switches.hold_end_on:
+                time.sleep(0.2)
+            finish_evacuation(*args, **kwargs)
+
+        return finish
 
     # The host. The fake driver makes a new identity each time that the process starts; a host keeps its own.
 

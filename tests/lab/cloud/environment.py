@@ -20,8 +20,12 @@ HERE = pathlib.Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
 SCHEMA_SCRIPT = HERE / "schema.sh"
 BUILD_LIMIT = 600  # seconds: most of it is pip's download
-# The files of this directory that nova-compute loads as modules of nova.virt.
-DRIVER_LINKS = {"lab.py": "driver.py", "lab_guests.py": "guests.py"}
+# The files of this directory that Nova loads as modules of its own, by where it looks for them.
+MODULES = {
+    "virt/lab.py": "driver.py",
+    "virt/lab_guests.py": "guests.py",
+    "scheduler/filters/lab_slow_filter.py": "slow_filter.py",
+}
 
 BUILD_SCRIPT = """\
 set -e
@@ -37,7 +41,7 @@ site=$(/opt/openstack/bin/python3 -c 'import sysconfig; print(sysconfig.get_path
 def venv(settings):
     """Directory of the virtual environment; it works only where it is mounted at ``layout.VENV``."""
     recipe = [REQUIREMENTS, *_constraints(settings)]
-    return lab.CACHE / f"venv-{settings.release}-{_digest(BUILD_SCRIPT, str(DRIVER_LINKS), *recipe)}"
+    return lab.CACHE / f"venv-{settings.release}-{_digest(BUILD_SCRIPT, str(MODULES), *recipe)}"
 
 
 def snapshot(settings):
@@ -85,8 +89,8 @@ def _build_venv(settings):
         images.name(settings, "compute"), "sh", "-c", BUILD_SCRIPT, "sh", *arguments,
         timeout=BUILD_LIMIT,
     )  # fmt: skip
-    package = next(draft.glob("lib/python3*/site-packages/nova/virt"))
-    for link, name in DRIVER_LINKS.items():
+    package = next(draft.glob("lib/python3*/site-packages/nova"))
+    for link, name in MODULES.items():
         (package / link).symlink_to(layout.TOOLS / name)
     os.rename(draft, target)
 

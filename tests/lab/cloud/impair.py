@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be made worse in the cloud without killing anything: Nova's answers, and how guests start.
+"""What can be made worse in the cloud without killing anything: Nova's answers, its scheduler, and how guests start.
 
 Rules for the recording proxy are dicts with the fields of ``proxy.Rule``; switches are those of ``driver.Switches``.
 """
@@ -12,7 +12,13 @@ from tests.lab import settings as lab
 from tests.lab.cloud import layout
 from tests.lab.shell import LabError
 
-DEFAULT_SWITCHES = {"spawn_seconds": 0.5, "fail_spawn_on": [], "shared_storage": False}
+DEFAULT_SWITCHES = {
+    "spawn_seconds": 0.5,
+    "fail_spawn_on": [],
+    "hold_end_on": [],
+    "shared_storage": False,
+    "start_seconds": 0,
+}
 
 
 def set_rules(rules):
@@ -58,15 +64,27 @@ def _control(method, content=None):
 def set_guests(**switches):
     """Set how guests start from now on, on every host; what is not named gets its default.
 
-    :param switches: ``spawn_seconds`` (float), ``fail_spawn_on`` (hosts, a list), ``shared_storage`` (bool: disks are
-        reachable from every host; change it only while there are no instances)
+    :param switches: the fields of ``guests.Switches``, which says what they do; change ``shared_storage`` only while
+        there are no instances
     :raises LabError: a switch that does not exist
     """
     unknown = set(switches) - set(DEFAULT_SWITCHES)
     if unknown:
         raise LabError(f"no such switch: {', '.join(sorted(unknown))}")
-    layout.CONTROL.mkdir(parents=True, exist_ok=True)
-    # By rename: a driver that reads at this moment sees the old or the new, never half a file.
-    draft = layout.SWITCHES_FILE.with_suffix(".new")
-    draft.write_text(json.dumps({**DEFAULT_SWITCHES, **switches}) + "\n")
-    os.replace(draft, layout.SWITCHES_FILE)
+    _tell(layout.SWITCHES_FILE, json.dumps({**DEFAULT_SWITCHES, **switches}))
+
+
+def set_scheduler(seconds=0):
+    """Set how long the scheduler takes for each request from now on.
+
+    :param seconds: beside what it takes anyway; a request that it has begun is not hurried
+    """
+    _tell(layout.SCHEDULER_FILE, str(seconds))
+
+
+def _tell(file, text):
+    """Write a file that the cloud reads at any moment: by rename, so that it sees the old or the new, never half."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".new")
+    draft.write_text(f"{text}\n")
+    os.replace(draft, file)

@@ -22,8 +22,9 @@ RABBITMQ_PORT = 5672
 # Outside the containers, for one life of the lab.
 ETC = RUN / "cloud" / "etc"  # configuration of the cloud container
 COMPUTE_ETC = RUN / "cloud" / "compute-etc"  # configuration of nova-compute, the same on every host
-CONTROL = RUN / "control"  # switches that the virt driver reads at each spawn
+CONTROL = RUN / "control"  # what the virt driver and the scheduler's filter read each time that they do something
 SWITCHES_FILE = CONTROL / "guests.json"
+SCHEDULER_FILE = CONTROL / "schedule_seconds"
 SHARED_DISKS = RUN / "disks"
 LOGS = RUN / "logs" / "cloud"
 

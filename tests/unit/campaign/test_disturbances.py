@@ -8,7 +8,7 @@ import pytest
 from nova_ha import unfenced, unflagged
 from tests.campaign import plan, run
 from tests.campaign.disturbances import KINDS
-from tests.lab import bmc, cluster, computes, faults, nodes, power, settings
+from tests.lab import bmc, cluster, faults, nodes, power, settings
 from tests.lab.cloud import identity, impair
 from tests.lab.shell import LabError
 from tests.unit.worlds import service
@@ -35,7 +35,6 @@ def done(tmp_path, monkeypatch):
         power: ("power_off", "power_on"),
         bmc: ("stop", "start", "impair"),
         cluster: ("start", "stop", "pcs"),
-        computes: ("signal",),
         impair: ("set_rules", "clear"),
         identity: ("revoke_tokens",),
     }.items():

@@ -2,11 +2,15 @@
 """Faults and the power of hosts: what is done, in which order, and what the records say."""
 
 import json
+import pathlib
+import subprocess
 
 import pytest
 
 from tests.lab import bmc, chassis, cluster, faults, nodes, power, settings
+from tests.lab.cloud import units
 from tests.lab.shell import LabError
+from tests.lab.waiting import wait_for
 
 
 class Hosts:
@@ -86,6 +90,37 @@ def test_a_frozen_service_is_thawed_when_the_fault_ends(hosts, monkeypatch):
     assert hosts.done[1:] == [("cloud", "--signal=CONT")]
     faults.end_all(None)
     assert len(hosts.done) == 2
+
+
+def test_what_is_starved_is_stopped_again_and_again_until_it_is_fed(hosts, monkeypatch):
+    ran = []
+    monkeypatch.setattr(nodes, "execute", lambda node, *command, stdin=None, **options: ran.append((command, stdin)))
+    with subprocess.Popen(["sleep", "60"]) as victim:
+        monkeypatch.setattr(faults, "_signal_command", lambda unit, name: ("kill", f"-{name}", str(victim.pid)))
+        faults.starve("nova-conductor", away=0.2, runs=0.2)
+        try:
+            with subprocess.Popen(["sh", "-c", ran[0][1]]) as starver:
+                for state in ("T", "S", "T"):
+                    wait_for(f"state {state}", lambda state=state: _state(victim) == state, 5, 0.01)
+                starver.terminate()
+            assert _state(victim) == "S"
+        finally:
+            victim.kill()
+    faults.end_all(None)
+    assert ran[1][0] == ("systemctl", "stop", "lab-starver-*")
+    assert records(settings.FAULT_LOG, "fault", "target", "phase") == [
+        ("starve", "cloud", "begin"),
+        ("starve", "cloud", "end"),
+    ]
+
+
+def test_with_nothing_named_all_of_a_node_is_starved(hosts, monkeypatch):
+    said = []
+    monkeypatch.setattr(nodes, "execute", lambda *words, stdin=None, **options: said.append(stdin))
+    faults.starve()
+    faults.starve(node="compute-2")
+    assert all(f"--signal=STOP {unit}" in said[0] for unit in units.SERVICES)
+    assert "kill -STOP" in said[1]
 
 
 @pytest.mark.parametrize(("node", "ended"), [("a", [("a", "rm", "-f", "/run/clock")]), ("b", [])])
@@ -177,3 +212,8 @@ def test_a_stopped_cluster_is_started_before_what_needs_one_is_ended(hosts, monk
 
 def _fail(node):
     raise LabError("in vain")
+
+
+def _state(process):
+    """The letter that the kernel has for it: T is stopped, S sleeps."""
+    return pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]

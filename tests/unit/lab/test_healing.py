@@ -22,9 +22,10 @@ def heal(monkeypatch):
         def note(module, name, answer=None):
             monkeypatch.setattr(module, name, lambda *args, **options: done.append(name) or answer)
 
-        for module, names in ((impair, ("clear", "set_guests")), (workload, ("delete_all", "delete_aggregates"))):
-            for name in names:
-                note(module, name)
+        for name in ("clear", "set_guests", "set_scheduler"):
+            note(impair, name)
+        for name in ("delete_all", "delete_aggregates"):
+            note(workload, name)
         note(lab, "up")
         note(nodes, "execute")
         note(faults, "end_all", stood)

@@ -207,6 +207,14 @@ class PassingOnTest(unittest.TestCase):
         self.assertEqual(self.evacuate()[0], 202)
         self.assertGreaterEqual(self.line()["duration"], 0.2)
 
+    def test_what_is_held_back_reaches_nova_though_its_client_has_gone(self):
+        self.rules.replace([{"name": "held back", "latency": 0.2}])
+        self.connection.request("POST", ACTION, b'{"evacuate": {}}')
+        self.connection.close()
+        line = self.line()
+        self.assertEqual(len(self.nova.seen), 1)
+        self.assertEqual((line["injected"], line["request_id"]), ("held back", "req-1"))
+
     def test_a_dead_nova_is_a_503(self):
         self.nova.shutdown()
         self.nova.server_close()
