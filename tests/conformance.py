@@ -589,6 +589,7 @@ def its_records_tell(cloud):
     _destination_dies(stage)
     _conductor_dies(stage)
     _scheduler_dies(stage)
+    _source_returns(stage)
 
 
 def _stages(stage):
@@ -676,3 +677,11 @@ def _scheduler_dies(stage):
     stage.cloud.part_starts("nova-scheduler")
     stage.tells({"unheard": (_SCHEDULER_GONE,)})
     stage.shows({"unheard": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
+
+
+def _source_returns(stage):
+    """Its nova-compute ends migration records, and no event."""
+    stage.cloud.starts(HOST)
+    stage.shows({"cut": Seen("active", "rebuilding", "running", HOST, (), (f"completed {DESTINATION}",))})
+    stage.tells({"straight": (_DONE,), "died": (_TAKEN_UP,), "cut": (_SCHEDULING,), "unheard": (_SCHEDULER_GONE,)})
+    assert stage.hands_back(HOST) == DONE
