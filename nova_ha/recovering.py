@@ -5,6 +5,7 @@ import itertools
 
 from nova_ha import attempts as tried
 from nova_ha import mark, restore, snapshot, states
+from nova_ha.evidence import SETTLE
 from nova_ha.rules import WAIT
 from nova_ha.snapshot import FAILED
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
@@ -178,8 +179,9 @@ def untracked(case, instance):
     if instance.vm_state != "error":
         return None
     records = [record for record in case.records(instance) if record.destination not in case.world.dead]
-    done = any(record.status == "done" for record in records)
-    if not done and not states.is_made_there(instance) and not states.is_found_there(instance):
+    done = [record for record in records if record.status == "done"]
+    told = states.is_made_there(instance) or states.is_found_there(instance)
+    if not done and not told:
         return None
     tried_on = {record.destination for record in records if record.destination}
     if states.is_found_there(instance) and not done:
@@ -193,6 +195,9 @@ def untracked(case, instance):
             reason = f"a second request found the guest that evacuation {record.id} started on {record.destination}"
             return case.wait(reason, instance, under_way=True)
     where = " or ".join(sorted(tried_on))
+    if not told and all(case.attempts.age(record, case.now) < SETTLE for record in done):
+        # Nova ends the record and moves the instance at the same time; the two are read one after the other.
+        return case.wait(f"its evacuation to {where} has just ended", instance, under_way=True)
     reason = (
         f"a guest of it is on {where}, unknown to Nova: fence that host, or remove the guest there (virsh destroy, "
         f"virsh undefine) and then openstack server set --state active {instance.id}"

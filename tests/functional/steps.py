@@ -21,8 +21,11 @@ RECOVERY_LIMIT = 150
 # The host boots, its connection is retried, nova-compute starts and cleans up, and reports.
 RETURN_LIMIT = 150
 
-# Seconds until all is recovered though a part of Nova took with it what it had taken up: that is certain only after the
-# engine's LOST_AFTER, counted from when Nova is at work again.
+# The same where another engine goes on with it: it gives what the former one may have sent a minute to show.
+TAKE_OVER_LIMIT = RECOVERY_LIMIT + 60
+
+# Seconds until all is recovered though a part of Nova took with it what it had taken up: that is certain once Nova has
+# been at work again for a minute, and after an outage of the message bus a nova-compute may not report for two.
 LOSS_LIMIT = 330
 
 # For stories that take minutes.

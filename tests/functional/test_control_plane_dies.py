@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.functional.steps import LONG, LOSS_LIMIT, after
+from tests.functional.steps import LONG, LOSS_LIMIT, TAKE_OVER_LIMIT, after
 from tests.lab import facts, faults
 from tests.lab.cloud import identity, impair
 
@@ -24,7 +24,7 @@ def test_control_node_of_the_engine_dies_in_the_middle_of_a_recovery(story):
     story.evacuating()
     faults.power_cut(engine)
     # then an engine takes the host up anew, wherever it is started, and asks for the rest, and only for that.
-    story.recovered(HOST, ids)
+    story.recovered(HOST, ids, TAKE_OVER_LIMIT)
     story.back_in_service(HOST)
     past = story.recorded.history()
     first, second, *_ = [flag.time for flag in past.flags if flag.host == HOST and flag.claimed]
@@ -45,7 +45,7 @@ def test_whole_cluster_restarts_while_a_host_is_flagged(story):
     assert not facts.evacuate_requests(story.recorded.history())
     faults.start_cluster(story.settings)
     # then the instances still come back.
-    story.recovered(HOST, ids)
+    story.recovered(HOST, ids, TAKE_OVER_LIMIT)
     story.back_in_service(HOST)
 
 

@@ -798,9 +798,18 @@ CONFLICT = "Conflict updating instance 1f. Expected: {'task_state': ['rebuild_sp
     ],
 )
 def test_a_guest_that_may_run_unknown_to_nova_is_not_started_a_second_time(fault, records, kind):
-    seen = instance(vm_state="error", fault=fault)
-    (found,) = steps_for(seen, records, dead={"compute-1", "compute-9"})
+    seen = host(instances=[instance(vm_state="error", fault=fault)], evacuations=records)
+    attempts = watched(seen, since=NOW - SETTLE)
+    (found,) = decided(seen, attempts=attempts, dead={"compute-1", "compute-9"})
     assert type(found).__name__ == kind and getattr(found, "alarm", True)
+
+
+def test_an_evacuation_that_has_just_ended_is_no_alarm_while_nova_is_seen_to_have_the_instance_here():
+    # The records are read after the instances: seen on the lab, of instances that were in error when they were sent.
+    seen = host(instances=[instance(vm_state="error")], evacuations=[record(2, "done")])
+    for age, alarm in ((0, False), (SETTLE - 1, False), (SETTLE, True)):
+        (found,) = decided(seen, attempts=watched(seen, since=NOW - age))
+        assert (type(found), found.alarm, found.under_way) == (Wait, alarm, not alarm)
 
 
 @pytest.mark.parametrize("fault", [EXISTS, CONFLICT])
