@@ -71,6 +71,8 @@ class Evidence:
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since: float | None = None  # since when reports have come all the time
         self._break: Break | None = None  # the last one
+        # conductor's host -> its newest report, and when it was read
+        self._conductors: dict[str, tuple[str, float]] = {}
         self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
         self._scheduling: dict[str, float] = {}  # id of a request -> when it was last seen to wait for the scheduler
         self._stages: dict[str, tuple[str, float]] = {}  # id of a request -> its stage, and since when it is seen so
@@ -115,6 +117,11 @@ class Evidence:
             if newest and self._newest_report and _seconds(newest, self._newest_report) >= self._heartbeats:
                 # The last one ends all requests that a former one has ended.
                 self._standstills[host] = Break(newest, self._newest_report)
+            # Of the only one it shows when it is back: meanwhile no host reports. If it was looked at all along.
+            before, read_at = self._conductors.get(host, (newest, self._answered_at))
+            if self._answered_at - read_at <= SILENCE and before and _seconds(before, newest) >= self._heartbeats:
+                self._standstills[host] = Break(before, newest)
+            self._conductors[host] = newest, self._answered_at
 
     def answering_for(self, now: float, host: str | None = None) -> float:
         """For how many seconds Nova's API has answered without a break, and been able to read a host's service."""
@@ -222,6 +229,7 @@ class Evidence:
         self._fates.clear()
         self._claimed.clear()
         self._standstills.clear()
+        self._conductors.clear()
         self._unread.clear()
 
 

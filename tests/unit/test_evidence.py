@@ -464,3 +464,15 @@ def test_without_a_flag_all_that_is_forgotten():
     assert cloud.evidence.answering_for(230, "compute-1") == 230
     assert cloud.fate(request(2, SCHEDULING, at=90)) == UNTOLD
     assert cloud.breaks(300).look(300).fate(request(1, QUEUED, at=90)) == UNTOLD  # which is what is seen now
+
+
+@pytest.mark.parametrize(("every", "back", "fate"), [(10, 175, GONE), (10, 174, UNTOLD), (50, 175, UNTOLD)])
+def test_that_the_only_conductor_stood_still_shows_when_it_is_back(every, back, fate):
+    """Meanwhile no host reports. What nobody looked at tells nothing."""
+    cloud = Cloud().works(0, 100)
+    for second in range(100, 200, every):
+        cloud.look(second, report=100)
+        cloud.evidence.sees_conductors({"control-1": told(100 if second < back else back)})
+    cloud.look(200).evidence.sees_conductors({"control-1": told(back)})
+    cloud.works(200, 270)
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
