@@ -137,7 +137,9 @@ def flights(history):
     found = []
     for those in asked.values():
         outcomes = _outcomes(those, runs, offs)
-        found += [_ended(flight, outcome, runs, offs, losses, kills) for flight, outcome in zip(those, outcomes)]
+        for number, (flight, outcome) in enumerate(zip(those, outcomes)):
+            lost = losses if outcome is None or _is_repeated_there(outcome, those[number + 1 :]) else ()
+            found.append(_ended(flight, outcome, runs, offs, lost, kills))
     return sorted(found, key=lambda flight: flight.start)
 
 
@@ -189,10 +191,21 @@ def _ended(flight, outcome, runs, offs, losses, kills):
         # Where it had been sent, no record tells: then it was over when the first host after that lost its power, or
         # when Nova lost it.
         cuts = [off.start for off in offs if off.host != flight.source and off.start >= flight.start]
-        cuts += [max(loss, flight.start) for loss in losses if loss >= flight.start - LOSS]
+        cuts += _losses(flight, losses)
         return dataclasses.replace(flight, destination=None, end=min(cuts, default=NEVER), status="taken over")
-    end = _end(flight, outcome, runs, offs, kills)
+    end = min([_end(flight, outcome, runs, offs, kills), *_losses(flight, losses)])
     return dataclasses.replace(flight, destination=outcome.destination, end=end, status=outcome.status)
+
+
+def _is_repeated_there(record, later):
+    """Whether an evacuation was repeated on the same host, so that both may be "completed" by the one guest's start."""
+    same = (flight.record for flight in later if flight.record.destination == record.destination)
+    return record.status == "completed" and any(other.status == "completed" for other in same)
+
+
+def _losses(flight, losses):
+    """When Nova may have lost an evacuation that it had not handed on."""
+    return [max(loss, flight.start) for loss in losses if loss >= flight.start - LOSS]
 
 
 def _starts(flight, record, runs):

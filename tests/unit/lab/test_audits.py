@@ -166,6 +166,14 @@ GOOD = {
             Migration(2, "i", "completed", "a", None, 120, 134),
         ),
     ),
+    "likewise, and repeated on the host that the scheduler had claimed for it": but(
+        requests=[evacuate(116)],
+        faults=[FaultMoment(117, "stop", "cloud/nova-conductor", True)],
+        migrations=(
+            Migration(1, "i", "completed", "a", "b", 116, 133),
+            Migration(2, "i", "completed", "a", "b", 120, 134),
+        ),
+    ),
     "the record of one that failed is not taken over": but(
         requests=[evacuate(116)],
         migrations=(
@@ -327,6 +335,18 @@ BAD = {
         ),
         2,
         "from a to None was taken over",
+    ),
+    "repeated on the same host before the conductor was killed": (
+        but(
+            requests=[evacuate(116)],
+            faults=[FaultMoment(121, "stop", "cloud/nova-conductor", True)],
+            migrations=(
+                Migration(1, "i", "completed", "a", "b", 116, 133),
+                Migration(2, "i", "completed", "a", "b", 120, 134),
+            ),
+        ),
+        2,
+        "was completed",
     ),
     "repeated before the destination of the first died": (
         but(DESTINATION_DIED, power=(*SOUND.power, PowerChange(121, "c", False)), migrations=TAKEN_OVER),
