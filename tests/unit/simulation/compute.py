@@ -54,6 +54,7 @@ class Compute:
         self.running = False
         self.waiting = []
         self.spawning = []
+        self.ending = []  # whose guest runs, and that Nova does not have on this host yet
         self._listens = False
         self.life = 0  # changes whenever it starts or ends
         self._spawner_free = 0.0
@@ -80,7 +81,7 @@ class Compute:
     @property
     def is_idle(self):
         """Whether it is at work, and has nothing to do."""
-        return self._listens and not self.spawning
+        return self._listens and not self.spawning and not self.ending
 
     # Life and death
 
@@ -100,7 +101,7 @@ class Compute:
         self.last_report  # noqa: B018 (remembers it)
         for rebuild in self.spawning if defined else ():
             self._nova.guests.start(rebuild.instance, self.name)
-        self.spawning = []
+        self.spawning, self.ending = [], []
         self.running = self._listens = False
         self._first_report = None
         self._spawner_free = 0.0
@@ -121,9 +122,9 @@ class Compute:
             self._listen()
 
     def may_start(self, instance):
-        """Whether it has been asked to start an instance by an evacuation."""
+        """Whether it has been asked to start an instance by an evacuation, and is not at its end."""
         queued = [message for message in self.waiting if isinstance(message, Rebuild)]
-        return any(message.instance == instance for message in queued + self.spawning)
+        return any(message.instance == instance for message in queued + self.spawning + self.ending)
 
     def _listen(self):
         self._listens = True
@@ -190,6 +191,7 @@ class Compute:
         power_state = "shutdown" if former == "stopped" else "running"
         nova.set(server.id, vm_state=former, task_state=None, power_state=power_state, fault=None)
         # Before it can write more, it waits for a lock that all evacuations to the host share (measured).
+        self.ending.append(rebuild)
         self._in_this_life(nova.finishing, lambda: self._arrived(rebuild))
 
     def _arrived(self, rebuild):
@@ -200,6 +202,7 @@ class Compute:
         self._in_this_life(RECORD_LAG, lambda: self._done(rebuild))
 
     def _done(self, rebuild):
+        self.ending.remove(rebuild)
         rebuild.record.status = "done"
         rebuild.job.ends("compute", False, self._clock.now)
 
