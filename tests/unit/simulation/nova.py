@@ -223,8 +223,15 @@ class SimulatedNova:
 
     @conductor_away.setter
     def conductor_away(self, away):
-        if not (away and self.conductor_away):
-            self.conductor_gone_at = self.clock.now if away else None
+        """It stands still, or goes on: what it had at the scheduler for too long meanwhile, it gives up."""
+        if away and not self.conductor_away:
+            self.conductor_gone_at = self.clock.now
+        elif not away and self.conductor_away:
+            if self.clock.now - self.conductor_gone_at >= HEARTBEATS:
+                for job in self._scheduling:
+                    job.ends("conductor", True, self.clock.now)
+                self._scheduling.clear()
+            self.conductor_gone_at = None
 
     def conductor_is_killed(self):
         """What it has at the scheduler is gone with it, though the scheduler goes on."""
