@@ -180,7 +180,8 @@ class Nova:
         """Nova's name of a provider, None of one that is no host: networks and devices have claims of their own."""
         if provider not in self._providers:
             try:
-                hypervisor = self._get("compute", f"/os-hypervisors/{provider}", "hypervisor")
+                version = min(self._version, _HYPERVISORS_MICROVERSION)
+                hypervisor = self._get("compute", f"/os-hypervisors/{provider}", "hypervisor", version)
             except Refused as error:
                 if error.status != 404:
                     raise

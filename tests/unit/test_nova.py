@@ -505,6 +505,15 @@ def test_what_is_claimed_for_an_instance(cloud):
     assert len(cloud.asked) == before + 4
 
 
+@pytest.mark.parametrize(("offered", "used"), [("2.100", "2.87"), ("2.60", "2.60")])
+def test_whose_a_claim_is_nova_tells_without_asking_that_host(cloud, offered, used):
+    """It may be dead, or the bus away: from 2.88 on Nova waits a minute for its uptime then."""
+    cloud.pages["/v2.1/"]["version"]["version"] = offered
+    claimed(cloud, "p1")
+    cloud.nova().claims("i1")
+    assert cloud.asked[-1][1:3] == ("/v2.1/os-hypervisors/p1", f"compute {used}")
+
+
 def test_what_is_claimed_of_a_network_or_a_device_is_no_hosts(cloud):
     """A port with a guaranteed bandwidth, a virtual GPU: Nova knows no hypervisor of that id."""
     claimed(cloud, "p1", "a-bridge")
