@@ -456,6 +456,18 @@ def test_a_user_who_may_not_read_events_is_told_so(cloud):
         cloud.nova().evacuation_requests("i1")
 
 
+def test_a_request_that_is_over_is_not_read_again(cloud):
+    """An instance that finds no room has many."""
+    over, going_on = action("req-1"), action("req-2")
+    cloud.pages[ACTIONS] = {"instanceActions": [going_on, over]}
+    cloud.pages[f"{ACTIONS}/req-1"] = with_events(over, event("rebuild_server", "t3", "Error"))
+    cloud.pages[f"{ACTIONS}/req-2"] = with_events(going_on, event("rebuild_server"))
+    nova = cloud.nova()
+    first, before = nova.evacuation_requests("i1"), len(cloud.asked)
+    assert nova.evacuation_requests("i1") == first
+    assert [path for _, path, *_ in cloud.asked[before:]] == [f"{ACTIONS}?limit=20", f"{ACTIONS}/req-2"]
+
+
 @pytest.mark.parametrize(
     ("resets", "found"),
     [
