@@ -143,13 +143,16 @@ class Evidence:
         :param dead: Nova's names of the hosts that are proved dead
         """
         begun = {request.compute.host for request in known.all if request.compute is not None}
-        claims = (known.claims or frozenset()) - begun - {source}
+        every = (known.claims or frozenset()) - {source}
+        claims = every - begun
         found = []
         for request in known.all:
             # What was claimed for one was there before the next was sent, and stays.
             if request.compute is None and request.conductor is not None:
-                if claims:
-                    self._claimed.setdefault(request.id, (claims, now))
+                # One that was sent has a claim: if none is left, it is on a host that an earlier one was for, too.
+                mine = claims or (every if request.stage == SENT else claims)
+                if mine:
+                    self._claimed.setdefault(request.id, (mine, now))
                 claims -= self._claimed.get(request.id, _UNCLAIMED)[0]
             found.append(self._fate(request, dead, self.at_work_for(now, source), now))
         return found

@@ -17,7 +17,7 @@ import urllib.parse
 from nova_ha import policy, records, restore, views
 from nova_ha.access import Access
 from nova_ha.answers import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
-from nova_ha.snapshot import Requests, Services
+from nova_ha.snapshot import OVER, Requests, Services
 
 __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
 
@@ -32,6 +32,9 @@ _HYPERVISORS_MICROVERSION = (2, 87)
 
 # Actions on an instance that are read: an evacuation that is still going on is among the newest.
 _ACTIONS = 20
+
+# Instances of which it is kept which of their requests are over.
+_MOST_KEPT = 10_000
 
 # Kinds of records of a move that its owner confirms or reverts.
 _RESIZES = frozenset({"resize", "migration"})
@@ -63,6 +66,7 @@ class Nova:
         self._kept = {}  # host -> the records of its evacuations, where they fill more than a page
         self._version = None  # the microversion; Nova's oldest, until connected
         self._reading = None  # the one in which instances are read
+        self._over = {}  # instance id -> its evacuate requests that are over, by their ids
         self._providers = {}  # Placement's id of a provider -> Nova's name of it, None if it is no host
 
     def connect(self):
@@ -150,8 +154,16 @@ class Nova:
             for action in actions
             if action["action"] == "resetState" and self._is_anothers(action["user_id"])
         ]
-        found = (views.request(self._get("compute", f"{path}/{id}", "instanceAction")) for id in reversed(asked))
-        return Requests(tuple(found), reset=max(resets, default=None))
+        over = self._over.get(instance, {})
+        found = tuple(
+            over.get(id) or views.request(self._get("compute", f"{path}/{id}", "instanceAction"))
+            for id in reversed(asked)
+        )
+        # What is over stays so: of an instance that finds no room, that is all but the newest.
+        self._over[instance] = {each.id: each for each in found if each.stage == OVER}
+        for other in list(self._over)[:-_MOST_KEPT]:
+            self._over.pop(other, None)
+        return Requests(found, reset=max(resets, default=None))
 
     def _is_anothers(self, user: str | None) -> bool:
         """Whether somebody else is that user. Who does not know who he is himself takes nobody for another."""
@@ -180,7 +192,8 @@ class Nova:
         """Nova's name of a provider, None of one that is no host: networks and devices have claims of their own."""
         if provider not in self._providers:
             try:
-                hypervisor = self._get("compute", f"/os-hypervisors/{provider}", "hypervisor")
+                version = min(self._version, _HYPERVISORS_MICROVERSION)
+                hypervisor = self._get("compute", f"/os-hypervisors/{provider}", "hypervisor", version)
             except Refused as error:
                 if error.status != 404:
                     raise

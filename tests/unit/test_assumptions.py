@@ -166,3 +166,21 @@ def test_an_instance_that_a_second_request_has_broken_when_it_had_arrived_is_see
     assert scene.nova.servers["i0"].vm_state == "error"
     assert scene.run_until(lambda: scene.cluster.values["compute-1"] == "no", 200)
     assert scene.nova.servers["i0"].vm_state == "active"
+
+
+@pytest.mark.parametrize(("full", "spawns"), [({"compute-2", "compute-3"}, []), (set(), ["failed"])])
+def test_what_waits_at_a_host_that_dies_goes_elsewhere_also_if_an_earlier_request_had_failed(full, spawns):
+    """The claim is the later one's, though the earlier one found no room, or was begun on the same host."""
+    scene = Scene(count=1)
+    scene.nova.full, scene.nova.next_spawns = full, spawns
+    scene.dies("compute-1", off=True)
+    assert scene.run_until(lambda: any(record.status in ("error", "failed") for record in scene.nova.records))
+    scene.breaks("compute-2")
+    scene.nova.full = {"compute-3"}
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].waiting)
+    scene.nova.full = set()
+    scene.fenced("compute-2", off=True)
+    assert scene.run_until(lambda: scene.nova.guests.hosts("i0") == {"compute-3"}, 120), scene.alarms()
+    scene.boots("compute-1")
+    scene.boots("compute-2")
+    ends_well(scene, 1500)

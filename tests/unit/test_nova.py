@@ -457,6 +457,18 @@ def test_a_user_who_may_not_read_events_is_told_so(cloud):
         cloud.nova().evacuation_requests("i1")
 
 
+def test_a_request_that_is_over_is_not_read_again(cloud):
+    """An instance that finds no room has many."""
+    over, going_on = action("req-1"), action("req-2")
+    cloud.pages[ACTIONS] = {"instanceActions": [going_on, over]}
+    cloud.pages[f"{ACTIONS}/req-1"] = with_events(over, event("rebuild_server", "t3", "Error"))
+    cloud.pages[f"{ACTIONS}/req-2"] = with_events(going_on, event("rebuild_server"))
+    nova = cloud.nova()
+    first, before = nova.evacuation_requests("i1"), len(cloud.asked)
+    assert nova.evacuation_requests("i1") == first
+    assert [path for _, path, *_ in cloud.asked[before:]] == [f"{ACTIONS}?limit=20", f"{ACTIONS}/req-2"]
+
+
 @pytest.mark.parametrize(
     ("resets", "found"),
     [
@@ -504,6 +516,15 @@ def test_what_is_claimed_for_an_instance(cloud):
     assert len(cloud.asked) == before + 3
     assert nova.claims("i1") == {"compute-1", "compute-2"}  # whose they are does not change
     assert len(cloud.asked) == before + 4
+
+
+@pytest.mark.parametrize(("offered", "used"), [("2.100", "2.87"), ("2.60", "2.60")])
+def test_whose_a_claim_is_nova_tells_without_asking_that_host(cloud, offered, used):
+    """It may be dead, or the bus away: from 2.88 on Nova waits a minute for its uptime then."""
+    cloud.pages["/v2.1/"]["version"]["version"] = offered
+    claimed(cloud, "p1")
+    cloud.nova().claims("i1")
+    assert cloud.asked[-1][1:3] == ("/v2.1/os-hypervisors/p1", f"compute {used}")
 
 
 def test_what_is_claimed_of_a_network_or_a_device_is_no_hosts(cloud):
