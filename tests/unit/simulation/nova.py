@@ -163,6 +163,7 @@ class SimulatedNova:
         self.asked = []  # the methods that were called, in order
         self.posts = []  # (when, instance) of each evacuate request
         self.evacuations = []  # (instance, destination) of each that Nova took
+        self._changed = {}  # host -> when its service was last changed
         self._resets = {}  # instance -> when an operator has reset its state last
         self.jobs = []  # every evacuate request that Nova took
         self._queued = []  # those that wait for the conductor
@@ -271,7 +272,9 @@ class SimulatedNova:
         status, last = self.status[host], self.computes[host].last_report
         up = not status.forced_down and self.clock.now - last <= DOWN_AFTER
         enabled, forced, reason = status.enabled, status.forced_down, status.disabled_reason
-        return Service(f"id-{host}", host, up, enabled, forced, reason, _text(last), status.zone)
+        # A change of a service moves its time as a report does, unless it changes nothing (measured).
+        told = _text(max(last, self._changed.get(host, last)))
+        return Service(f"id-{host}", host, up, enabled, forced, reason, told, status.zone)
 
     # Reading
 
@@ -361,7 +364,9 @@ class SimulatedNova:
             raise Refused(f"Unable to force up host {host}: done evacuation migration records remain", 400)
         if back and stands:
             self.guests.breach(f"{host} is put back into service, and flagged")
-        self.status[host] = dataclasses.replace(self.status[host], **values)
+        changed = dataclasses.replace(self.status[host], **values)
+        if changed != self.status[host]:
+            self.status[host], self._changed[host] = changed, self.clock.now
 
     # Changing an instance
 
@@ -728,7 +733,7 @@ class SimulatedNova:
         self.hung = None
 
     def _do_late(self, change):
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(Refused, Unreachable):
             change()
 
 
