@@ -270,7 +270,7 @@ class Attempts(Sightings):
         """
         self.sees_dead(dead, now)
         for record in (*host.evacuations, *host.live_migrations):
-            self.sees_record(record, now, dead)
+            self.sees_record(record, now, dead - self.living)
         newest = {record.instance: record for record in host.evacuations}
         records = by_instance(host.evacuations)
         self.forgets_waiting(records)

@@ -148,7 +148,8 @@ class Sightings(Evidence):
         flights = [record for record in records if record.in_flight]
         if known.read_at <= since or any(known.read_at < self._seen[record.id] for record in flights):
             return  # one has come since that was read
-        fates = self.fates(known, instance.host, frozenset(self._dead), now)
+        dead = frozenset(self._dead.keys() - self._living)
+        fates = self.fates(known, instance.host, dead, now)
         for fate in fates:
             for host in fate.queued_at:
                 self._sent_to.setdefault(host, set()).add(instance.id)
@@ -159,7 +160,7 @@ class Sightings(Evidence):
             return
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
             return  # what was asked for first is not on record any more
-        begun = {record.destination for record in flights if record.status != "accepted"} - self._dead.keys()
+        begun = {record.destination for record in flights if record.status != "accepted"} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
         lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun
@@ -200,7 +201,7 @@ class Sightings(Evidence):
 
     def ended_with_its_host(self, record):
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
-        return _state(record) in self._ended
+        return _state(record) in self._ended and record.destination not in self._living
 
     def was_passed(self, record):
         """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""

@@ -135,6 +135,26 @@ def test_a_flagged_host_that_goes_on_reporting_is_not_evacuated_any_further():
     assert scene.complaints["living"] is None
 
 
+def test_what_a_flagged_host_that_lives_has_begun_is_not_over():
+    """Asked for again, its guest would run there as well."""
+    scene = Scene(count=1, spawn_seconds=300)
+    scene.nova.add(host="compute-2")
+    scene.broken = {"compute-3"}
+    scene.nova.computes["compute-3"].stop()
+    scene.run(70)
+    scene.dies("compute-1", off=True)
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].spawning)
+    scene.unmanaged = True
+    scene.cluster.fence("compute-2")
+    assert scene.run_until(lambda: scene.complaints.get("living"), 60)
+    scene.starts("compute-3")
+    scene.run(120)
+    assert len(scene.nova.posts) == 1
+    scene.unmanaged, scene.broken = False, set()
+    scene.fenced("compute-2", off=True)
+    assert scene.run_until(lambda: len(scene.nova.posts) == 3, 120), scene.alarms()
+
+
 def test_a_dead_hosts_last_report_and_changes_of_its_service_are_no_sign_of_life():
     scene = Scene(count=6, in_flight=1, spawn_seconds=20).dies("compute-1", off=True)
     compute = scene.nova.computes["compute-1"]
