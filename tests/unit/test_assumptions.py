@@ -192,3 +192,31 @@ def test_what_waits_at_a_host_that_dies_goes_elsewhere_also_if_an_earlier_reques
     scene.boots("compute-1")
     scene.boots("compute-2")
     ends_well(scene, 1500)
+
+
+def test_a_second_request_that_is_not_answered_is_waited_for_as_the_first_is():
+    """The one that is to go to the same host again: Nova hangs with it for more than a minute, and then does it."""
+    scene = Scene(count=1).dies("compute-1", off=True)
+    scene.breaks("compute-2")
+    scene.nova.full = {"compute-3"}
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].waiting)
+    scene.nova.bus_breaks()
+    scene.run(35)
+    scene.nova.computes["compute-2"].powered = True
+    scene.starts("compute-2", by_cluster=False)
+    scene.nova.bus_is_back()
+    evacuate = scene.nova.evacuate
+
+    def hang(*asked):
+        scene.nova.hangs()
+        return evacuate(*asked)
+
+    scene.nova.evacuate = hang
+    assert scene.run_until(lambda: scene.nova.hung)
+    scene.nova.evacuate = evacuate
+    scene.run(62)
+    scene.nova.goes_on()
+    assert scene.run_until(lambda: scene.nova.guests.hosts("i0") == {"compute-2"}, 120), scene.alarms()
+    scene.boots("compute-1")
+    ends_well(scene, 1500)
+    assert len(scene.nova.posts) == 2
