@@ -220,3 +220,18 @@ def test_a_second_request_that_is_not_answered_is_waited_for_as_the_first_is():
     scene.boots("compute-1")
     ends_well(scene, 1500)
     assert len(scene.nova.posts) == 2
+
+
+def test_what_a_killed_conductor_had_at_the_scheduler_is_sent_again_also_if_there_had_been_no_room_before():
+    scene = Scene(count=1)
+    scene.nova.full = {"compute-2", "compute-3"}
+    scene.dies("compute-1", off=True)
+    assert scene.run_until(lambda: any(record.status == "error" for record in scene.nova.records))
+    asked = len(scene.nova.evacuations)
+    scene.nova.full, scene.nova.scheduling = set(), 2
+    assert scene.run_until(lambda: len(scene.nova.evacuations) > asked)
+    scene.run(0.5)
+    scene.nova.conductor_is_killed()
+    scene.run(20)
+    scene.nova.conductor_away = False
+    assert scene.run_until(lambda: scene.nova.guests.hosts("i0"), 200), scene.alarms()
