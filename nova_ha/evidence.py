@@ -148,7 +148,8 @@ class Evidence:
         found = []
         for request in known.all:
             # What was claimed for one was there before the next was sent, and stays.
-            if request.compute is None and request.conductor is not None:
+            conductor = request.conductor
+            if request.compute is None and conductor is not None and not conductor.found_no_host:
                 # One that was sent has a claim: if none is left, it is on a host that an earlier one was for, too.
                 mine = claims or (every if request.stage == SENT else claims)
                 if mine:

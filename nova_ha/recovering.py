@@ -103,11 +103,16 @@ def instance_step(case, instance):
         every = {*case.world.services, *snapshot.unread(case.world.services)}
         for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
         return case.wait("no compute host is up and enabled that could take it", instance, alarm=for_ever)
-    if case.attempts.may_show(instance.id, case.now, instance.host):
-        attempt = case.attempts.get(instance.id)
-        reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
-        return case.wait(reason, instance, alarm=case.now - attempt.until >= case.rules.stuck_after)
-    return _evacuate(case, instance)
+    return _may_show(case, instance) or _evacuate(case, instance)
+
+
+def _may_show(case, instance):
+    """A Wait for a request for the instance that Nova did not answer, and may still carry out; or None."""
+    if not case.attempts.may_show(instance.id, case.now, instance.host):
+        return None
+    attempt = case.attempts.get(instance.id)
+    reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
+    return case.wait(reason, instance, alarm=case.now - attempt.until >= case.rules.stuck_after)
 
 
 def _resized_from(case, instance):
@@ -235,7 +240,7 @@ def _in_flight(case, instance, revived):
         reason += f", nova-compute on {where} was started anew since"
     lost = case.attempts.was_down(record) if _is_begun(record) else case.attempts.was_passed(record)
     if may_be_pinned and (lost_at or cut_off or lost):
-        return _pinned(case, instance, min(pinned), reason)
+        return _may_show(case, instance) or _pinned(case, instance, min(pinned), reason)
     restart = None if cut_off else _to_restart(case, instance, record)
     return case.wait(f"stuck: {reason}; {_given_up(instance, restart)}", instance, alarm=True)
 

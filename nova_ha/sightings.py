@@ -201,7 +201,7 @@ class Sightings(Evidence):
 
     def ended_with_its_host(self, record):
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
-        return _state(record) in self._ended
+        return _state(record) in self._ended and record.destination not in self._living
 
     def was_passed(self, record):
         """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""

@@ -134,12 +134,14 @@ class Event:
     :param finish: likewise, None if it has none
     :param failed: whether it ended badly
     :param host: where the process runs that is at work on it; None if Nova does not tell
+    :param found_no_host: whether Nova tells that it failed because the scheduler found none: nothing is claimed for it
     """
 
     start: str
     finish: str | None = None
     failed: bool = False
     host: str | None = None
+    found_no_host: bool = False
 
 
 # How far an evacuate request has come. QUEUED: recorded, on its way to the conductor; SCHEDULING: with the conductor,

@@ -102,7 +102,7 @@ LATE = frozenset({"rebuilding", "resize_prep", "resize_migrating"})
 _FOUND_THERE = re.compile(r"Instance \S+ already exists")
 _MADE_THERE = re.compile(r"Conflict updating instance .*Expected: .*'rebuild_spawning'")
 # What it says when the scheduler found no host.
-_NO_HOST = "No valid host was found"
+NO_HOST = "No valid host was found"
 # Task states of a live migration's instance.
 MIGRATING = frozenset({"migrating"})
 
@@ -144,7 +144,7 @@ def is_refused_late(instance, arrived):
     :param arrived: ``{(instance id, host)}`` of the evacuations that are done
     """
     here = (instance.id, instance.host) in arrived
-    return here and instance.task_state is None and (instance.fault or "").startswith(_NO_HOST)
+    return here and instance.task_state is None and (instance.fault or "").startswith(NO_HOST)
 
 
 def is_broken_on_arrival(instance, arrived):

@@ -3,6 +3,7 @@
 
 import functools
 
+from nova_ha import states
 from nova_ha.answers import Misconfigured, Unreachable
 from nova_ha.snapshot import Event, Instance, Migration, Request, Service
 
@@ -106,5 +107,7 @@ def request(body):
 
 
 def _event(body):
-    # Before 2.62 Nova does not say where.
-    return Event(body["start_time"], body["finish_time"], body["result"] not in (None, "Success"), body.get("host"))
+    # Before 2.62 Nova does not say where, before 2.84 not why it failed.
+    no_host = (body.get("details") or "").startswith(states.NO_HOST)
+    failed = body["result"] not in (None, "Success")
+    return Event(body["start_time"], body["finish_time"], failed, body.get("host"), no_host)

@@ -135,16 +135,24 @@ def test_a_flagged_host_that_goes_on_reporting_is_not_evacuated_any_further():
     assert scene.complaints["living"] is None
 
 
-def test_what_a_flagged_host_that_lives_has_begun_is_not_lost():
-    scene = Scene(count=1, spawn_seconds=300).dies("compute-1", off=True)
+def test_what_a_flagged_host_that_lives_has_begun_is_not_over():
+    """Asked for again, its guest would run there as well."""
+    scene = Scene(count=1, spawn_seconds=300)
+    scene.nova.add(host="compute-2")
+    scene.broken = {"compute-3"}
+    scene.nova.computes["compute-3"].stop()
+    scene.run(70)
+    scene.dies("compute-1", off=True)
     assert scene.run_until(lambda: scene.nova.computes["compute-2"].spawning)
     scene.unmanaged = True
     scene.cluster.fence("compute-2")
-    scene.nova.status["compute-2"].forced_down = True
-    asked = len(scene.nova.posts)
-    assert scene.run_until(lambda: "compute-2" in (scene.complaints.get("living") or ""), 60)
-    assert scene.run_until(lambda: scene.nova.guests.hosts("i0") == {"compute-2"}, 400)
-    assert len(scene.nova.posts) - asked <= 1
+    assert scene.run_until(lambda: scene.complaints.get("living"), 60)
+    scene.starts("compute-3")
+    scene.run(120)
+    assert len(scene.nova.posts) == 1
+    scene.unmanaged, scene.broken = False, set()
+    scene.fenced("compute-2", off=True)
+    assert scene.run_until(lambda: len(scene.nova.posts) == 3, 120), scene.alarms()
 
 
 def test_a_dead_hosts_last_report_and_changes_of_its_service_are_no_sign_of_life():
@@ -184,3 +192,46 @@ def test_what_waits_at_a_host_that_dies_goes_elsewhere_also_if_an_earlier_reques
     scene.boots("compute-1")
     scene.boots("compute-2")
     ends_well(scene, 1500)
+
+
+def test_a_second_request_that_is_not_answered_is_waited_for_as_the_first_is():
+    """The one that is to go to the same host again: Nova hangs with it for more than a minute, and then does it."""
+    scene = Scene(count=1).dies("compute-1", off=True)
+    scene.breaks("compute-2")
+    scene.nova.full = {"compute-3"}
+    assert scene.run_until(lambda: scene.nova.computes["compute-2"].waiting)
+    scene.nova.bus_breaks()
+    scene.run(35)
+    scene.nova.computes["compute-2"].powered = True
+    scene.starts("compute-2", by_cluster=False)
+    scene.nova.bus_is_back()
+    evacuate = scene.nova.evacuate
+
+    def hang(*asked):
+        scene.nova.hangs()
+        return evacuate(*asked)
+
+    scene.nova.evacuate = hang
+    assert scene.run_until(lambda: scene.nova.hung)
+    scene.nova.evacuate = evacuate
+    scene.run(62)
+    scene.nova.goes_on()
+    assert scene.run_until(lambda: scene.nova.guests.hosts("i0") == {"compute-2"}, 120), scene.alarms()
+    scene.boots("compute-1")
+    ends_well(scene, 1500)
+    assert len(scene.nova.posts) == 2
+
+
+def test_what_a_killed_conductor_had_at_the_scheduler_is_sent_again_also_if_there_had_been_no_room_before():
+    scene = Scene(count=1)
+    scene.nova.full = {"compute-2", "compute-3"}
+    scene.dies("compute-1", off=True)
+    assert scene.run_until(lambda: any(record.status == "error" for record in scene.nova.records))
+    asked = len(scene.nova.evacuations)
+    scene.nova.full, scene.nova.scheduling = set(), 2
+    assert scene.run_until(lambda: len(scene.nova.evacuations) > asked)
+    scene.run(0.5)
+    scene.nova.conductor_is_killed()
+    scene.run(20)
+    scene.nova.conductor_away = False
+    assert scene.run_until(lambda: scene.nova.guests.hosts("i0"), 200), scene.alarms()

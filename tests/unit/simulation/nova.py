@@ -638,6 +638,7 @@ class SimulatedNova:
         self._scheduling.remove(job)
         instance, chosen = job.instance, job.claimed
         job.ends("conductor", chosen is None, self.clock.now)
+        job.conductor = dataclasses.replace(job.conductor, found_no_host=chosen is None)
         if instance not in self.servers:
             return
         # It does not know which record is the request's: it takes the first one that is accepted, of whatever kind.
