@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from nova_ha.rules import Rules
-from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Request, Requests, Service, unread
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Migration, Request, Requests, Service, unread
 
 # Seconds after a lost or accepted request in which its record must have shown, or it never took effect; and in which,
 # the bus being at work, whoever has a message begins with it. Nova writes the record while it answers, and connects to
@@ -25,6 +25,8 @@ SILENCE = 45.0
 # Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
 # (Nova's report_interval).
 BREAK = 30.0
+# Seconds without one after which it may have been so: two reports of each host.
+PAUSE = 20.0
 # Seconds in which all requests that are unclear have been read, and read again.
 LOOKED = 20.0
 # Seconds, beyond Nova's own times (``Rules.rpc_response_timeout`` and ``long_rpc_timeout``), for a conductor's reports,
@@ -71,6 +73,9 @@ class Evidence:
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since: float | None = None  # since when reports have come all the time
         self._break: Break | None = None  # the last one
+        self._pause = ""  # Nova's time of the report that ended the last time in which none came for a while
+        # id of a record -> (its time, when it was seen that the scheduler has answered)
+        self._scheduled: dict[int, tuple[str, float]] = {}
         # conductor's host -> its newest report, and when it was read
         self._conductors: dict[str, tuple[str, float]] = {}
         self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
@@ -101,12 +106,19 @@ class Evidence:
         if newest <= self._newest_report:
             self._working_since = None if silent else self._working_since
             return
+        if looked and self._newest_report and now - self._reported_at > PAUSE:
+            self._pause = newest
         # What nobody looked at, because Nova's API was away, say, tells nothing.
         if silent and looked and self._newest_report:
             self._break = Break(self._newest_report, newest)
         self._newest_report, self._reported_at = newest, now
         if silent:
             self._working_since = now
+
+    def sees_scheduled(self, record: Migration, now: float) -> None:
+        """Learn that the scheduler has answered a request: a record's, or a later one's that took that over."""
+        if record.created:
+            self._scheduled.setdefault(record.id, (record.created, now))
 
     def sees_conductors(self, reports: Mapping[str, str]) -> None:
         """Learn which conductors stand still.
@@ -193,7 +205,7 @@ class Evidence:
             return Fate(True, untold=True)
         if stage == QUEUED and self._is_bus_broken(request) and not self._is_conductor_busy(since, now):
             return self._for_good(request, GONE)  # or it would have been begun with since
-        if stage == SCHEDULING and self._is_conductor_dead(request):
+        if stage == SCHEDULING and (self._is_conductor_dead(request) or self._was_passed(request, now)):
             return self._for_good(request, GONE)
         return Fate(now - since < self._longest, untold=True)
 
@@ -226,6 +238,16 @@ class Evidence:
             return False
         return _seconds(max(stood_still.began, request.conductor.start), stood_still.ended) >= self._heartbeats
 
+    def _was_passed(self, request: Request, now: float) -> bool:
+        """Whether the conductor was away after it had begun, and what was asked for later has been scheduled for long.
+
+        A conductor that was only frozen would have gone on by then; one that was killed for some seconds has not.
+        """
+        assert request.conductor is not None
+        start = request.conductor.start
+        later = any(created > start and now - seen >= SETTLE for created, seen in self._scheduled.values())
+        return later and self._pause > start
+
     def forget_control_plane(self) -> None:
         """Nothing is flagged any more: of requests nothing need be known."""
         self._stages.clear()
@@ -233,6 +255,7 @@ class Evidence:
         self._fates.clear()
         self._claimed.clear()
         self._standstills.clear()
+        self._scheduled.clear()
         self._conductors.clear()
         self._unread.clear()
 

@@ -93,6 +93,8 @@ class Sightings(Evidence):
             self._waiting.setdefault(record.instance, set()).add(record.id)
         if record.destination is not None and record.status in BEGUN:
             self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
+        if record.status == "error" or (record.destination is not None and record.status in BEGUN):
+            self.sees_scheduled(record, now)
         if record.in_flight and record.status != "accepted" and record.destination in dead:
             self._ended.add((record.id, *state))
 
@@ -160,7 +162,8 @@ class Sightings(Evidence):
             return
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
             return  # what was asked for first is not on record any more
-        begun = {record.destination for record in flights if record.status != "accepted"} - dead
+        begun = {each.destination for each in flights if each.status != "accepted" and not self.ended_with_its_host(each)}
+        begun -= dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
         lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun

@@ -235,3 +235,19 @@ def test_what_a_killed_conductor_had_at_the_scheduler_is_sent_again_also_if_ther
     scene.run(20)
     scene.nova.conductor_away = False
     assert scene.run_until(lambda: scene.nova.guests.hosts("i0"), 200), scene.alarms()
+
+
+def test_what_a_killed_conductor_had_not_given_to_the_scheduler_is_sent_again_once_later_ones_were_scheduled():
+    scene = Scene(count=3, hosts=4, scheduling=2, choose=lambda hosts: hosts[-1]).dies("compute-1")
+    scene.nova.add(host="compute-2")
+    scene.run_until(lambda: len(scene.nova.posts) == 3)
+    scene.run(1)
+    scene.nova.conductor_is_killed(unheard=True)
+    scene.run(25)
+    scene.nova.conductor_away = False
+    scene.run(100)
+    assert len(scene.nova.posts) == 3
+    scene.dies("compute-2")
+    assert scene.run_until(lambda: len(scene.nova.posts) == 7, 100)
+    ends_well(scene)
+    assert len(scene.nova.posts) == 7

@@ -9,7 +9,7 @@ import pytest
 from nova_ha.evidence import GONE, OPEN, Evidence, Fate
 from nova_ha.rules import Rules
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Request, Requests, Services
-from tests.unit.worlds import living, request, service, told
+from tests.unit.worlds import living, record, request, service, told
 
 UNTOLD = Fate(True, untold=True)
 FROM_2 = frozenset({"compute-2"})
@@ -476,3 +476,32 @@ def test_that_the_only_conductor_stood_still_shows_when_it_is_back(every, back, 
     cloud.look(200).evidence.sees_conductors({"control-1": told(back)})
     cloud.works(200, 270)
     assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
+
+
+@pytest.mark.parametrize(
+    ("pause", "created", "scheduled", "fate"),
+    [
+        (21, 91, 150, GONE),
+        (20, 91, 150, UNTOLD),  # a report that is late
+        (21, 90, 150, UNTOLD),  # asked for before: the scheduler may be at what came later
+        (21, 91, 151, UNTOLD),  # it may only just have gone on
+    ],
+)
+def test_a_conductor_that_was_killed_for_some_seconds_is_told_by_what_was_scheduled_since(
+    pause, created, scheduled, fate
+):
+    """Another request, made after this one had come to the conductor, has been scheduled for a minute."""
+    cloud = Cloud().works(0, 100)
+    for second in range(101, 100 + pause):
+        cloud.look(second, report=100)
+    cloud.works(100 + pause, 210)
+    cloud.evidence.sees_scheduled(record(7, "done", created=told(created)), scheduled)
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
+    cloud.evidence.forget_control_plane()
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == UNTOLD
+
+
+def test_without_a_time_in_which_no_host_reported_the_scheduler_is_slow():
+    cloud = Cloud().works(0, 210)
+    cloud.evidence.sees_scheduled(record(7, "done", created=told(91)), 100)
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == UNTOLD

@@ -166,6 +166,7 @@ class SimulatedNova:
         self._changed = {}  # host -> when its service was last changed
         self._resets = {}  # instance -> when an operator has reset its state last
         self.jobs = []  # every evacuate request that Nova took
+        self._unheard = set()  # ids of those that died with the conductor before the scheduler heard of them
         self._queued = []  # those that wait for the conductor
         self._scheduling = []  # those that the conductor has at the scheduler
 
@@ -234,9 +235,13 @@ class SimulatedNova:
                 self._scheduling.clear()
             self.conductor_gone_at = None
 
-    def conductor_is_killed(self):
-        """What it has at the scheduler is gone with it, though the scheduler goes on."""
+    def conductor_is_killed(self, unheard=False):
+        """What it has at the scheduler is gone with it, though the scheduler goes on.
+
+        :param unheard: the scheduler has not heard of it yet
+        """
         self.conductor_away = True
+        self._unheard |= {job.id for job in self._scheduling if unheard}
         self._scheduling.clear()
 
     @property
@@ -620,7 +625,7 @@ class SimulatedNova:
 
     def _claim(self, job):
         """The scheduler chooses a host; it does not know whether anybody still waits for its answer."""
-        if job.instance in self.servers:
+        if job.instance in self.servers and job.id not in self._unheard:
             job.claimed = self._schedule(self.servers[job.instance].host, job.wanted)
         self._hand_on(job, self.clock.now)
 
