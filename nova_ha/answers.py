@@ -16,6 +16,7 @@ from keystoneauth1 import exceptions as keystone
 
 # What a proxy answers when it does not know what became of the request behind it, or Nova when it broke midway.
 _UNCLEAR = frozenset({500, 502, 504})
+_GATEWAY_TIMEOUT = 504
 
 # What is answered before anything is done, because there is too much to do. 413 is one only if it says for how long.
 _BUSY = frozenset({429, 503})
@@ -32,11 +33,13 @@ class Unreachable(CloudError):
     """No usable answer.
 
     :ivar sent: whether the request may have reached Nova, so that it may still be carried out
+    :ivar hung: whether it was given up because no answer came in time: Nova may be at it still
     """
 
-    def __init__(self, text, sent=True):
+    def __init__(self, text, sent=True, hung=False):
         super().__init__(text)
         self.sent = sent
+        self.hung = hung
 
 
 class WrongAddress(Unreachable):
@@ -88,7 +91,7 @@ def failure(error):
     if isinstance(error, keystone.HttpError):
         return _of_status(error)
     if isinstance(error, keystone.ConnectionError):
-        return _not_connected(error, sent=not _never_sent(error))
+        return _not_connected(error, not _never_sent(error), isinstance(error, keystone.ConnectTimeout))
     if isinstance(error, keystone.InvalidResponse):
         return WrongAddress(f"what answered is not OpenStack: {error}")
     return Misconfigured(str(error))
@@ -103,7 +106,7 @@ def _of_status(error):
     if error.http_status in _BUSY or (error.http_status == 413 and retry_after is not None):
         return Busy(text, retry_after)
     if error.http_status in _UNCLEAR:
-        return Unreachable(text)
+        return Unreachable(text, hung=error.http_status == _GATEWAY_TIMEOUT)
     return Refused(text, error.http_status)
 
 
@@ -129,10 +132,10 @@ def _retry_after(response):
         return None
 
 
-def _not_connected(error, sent):
+def _not_connected(error, sent, hung=False):
     cause = _cause(error)
     is_unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
-    return (WrongAddress if is_unknown else Unreachable)(_innermost(error), sent)
+    return (WrongAddress if is_unknown else Unreachable)(_innermost(error), sent, hung)
 
 
 def _innermost(error):

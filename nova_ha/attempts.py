@@ -97,6 +97,7 @@ class Attempts(Sightings):
         self._starts = {}  # host -> how often its nova-compute was made to start once more
         self._turns = {}  # host -> how often it was held back after it had had its turn to start
         self._asked_at = {}  # instance id -> when it was last asked for
+        self._hanging = set()  # ids of instances for which Nova hung with a request of ours
         self._pending = {}  # instance id -> since when it is to be recovered
         self._efforts = {}  # instance id -> how often something was asked for to bring it into the state it should have
         self._not_notable = set()  # ids of instances that cannot be tagged
@@ -134,9 +135,14 @@ class Attempts(Sightings):
         self._asked_at[instance] = now
         self._settle(instance, ACCEPTED, now + SETTLE, "Nova accepted the request")
 
-    def unclear(self, instance, now, reason):
-        """No answer came: Nova may carry the request out, now or later."""
+    def unclear(self, instance, now, reason, hung=True):
+        """No answer came: Nova may carry the request out, now or later.
+
+        :param hung: Nova may be at it still; else it has let go of it, or died with it
+        """
         self._asked_at[instance] = now
+        if hung:
+            self._hanging.add(instance)
         self._settle(instance, UNCLEAR, now + SETTLE, reason, SETTLE)
 
     def inherited(self, instance, newest, now):
@@ -307,7 +313,8 @@ class Attempts(Sightings):
                 if known is None or not mine:
                     continue
                 since = self._asked_at.get(instance.id, float("-inf"))
-                self.sees_requests(instance, known, mine, since, now)
+                may_hang = instance.id not in self._asked_at or instance.id in self._hanging
+                self.sees_requests(instance, known, mine, since, may_hang, now)
                 is_ours = attempt is not None and attempt.outcome in (ACCEPTED, UNCLEAR)
                 if is_ours and mine[-1].id > attempt.newest and self.is_stray(mine[-1]):
                     self._observe_outcome(attempt, mine, now)
@@ -355,6 +362,7 @@ class Attempts(Sightings):
         self._attempts = {i: a for i, a in self._attempts.items() if i in keep or a.outcome == SENDING}
         self._pending = {i: since for i, since in self._pending.items() if i in keep}
         self._asked_at = {i: at for i, at in self._asked_at.items() if i in keep}
+        self._hanging &= keep
         self.lose_sight(keep)
         self._efforts = {i: efforts for i, efforts in self._efforts.items() if i in keep}
         self._not_notable &= keep

@@ -148,11 +148,14 @@ class Evidence:
             return 0.0
         return now - max(self._working_since, self._unread.get(host, float("-inf")))
 
-    def fates(self, known: Requests, source: str, dead: frozenset[str], now: float) -> list[Fate]:
+    def fates(
+        self, known: Requests, source: str, dead: frozenset[str], now: float, may_hang: bool = True
+    ) -> list[Fate]:
         """What is to be reckoned with of each request for an instance.
 
         :param source: Nova's name of the host that it is on
         :param dead: Nova's names of the hosts that are proved dead
+        :param may_hang: whether Nova's API may have one that it has noted, and not passed on
         """
         begun = {request.compute.host for request in known.all if request.compute is not None}
         every = (known.claims or frozenset()) - {source}
@@ -167,10 +170,10 @@ class Evidence:
                 if mine:
                     self._claimed.setdefault(request.id, (mine, now))
                 claims -= self._claimed.get(request.id, _UNCLAIMED)[0]
-            found.append(self._fate(request, dead, self.at_work_for(now, source), now))
+            found.append(self._fate(request, dead, may_hang, self.at_work_for(now, source), now))
         return found
 
-    def _fate(self, request: Request, dead: frozenset[str], at_work: float, now: float) -> Fate:
+    def _fate(self, request: Request, dead: frozenset[str], may_hang: bool, at_work: float, now: float) -> Fate:
         stage = request.stage
         if stage == OVER:
             self._scheduling.pop(request.id, None)
@@ -203,7 +206,8 @@ class Evidence:
             self._scheduling[request.id] = now
         if at_work < SETTLE or stage == SENT:
             return Fate(True, untold=True)
-        if stage == QUEUED and self._is_bus_broken(request) and not self._is_conductor_busy(since, now):
+        passed = self._is_bus_broken(request) or (not may_hang and self._is_later_scheduled(request.at, now))
+        if stage == QUEUED and passed and not self._is_conductor_busy(since, now):
             return self._for_good(request, GONE)  # or it would have been begun with since
         if stage == SCHEDULING and (self._is_conductor_dead(request) or self._was_passed(request, now)):
             return self._for_good(request, GONE)
@@ -245,8 +249,11 @@ class Evidence:
         """
         assert request.conductor is not None
         start = request.conductor.start
-        later = any(created > start and now - seen >= SETTLE for created, seen in self._scheduled.values())
-        return later and self._pause > start
+        return self._pause > start and self._is_later_scheduled(start, now)
+
+    def _is_later_scheduled(self, moment: str, now: float) -> bool:
+        """Whether something that was asked for after a moment of Nova's has been scheduled for long."""
+        return any(created > moment and now - seen >= SETTLE for created, seen in self._scheduled.values())
 
     def forget_control_plane(self) -> None:
         """Nothing is flagged any more: of requests nothing need be known."""

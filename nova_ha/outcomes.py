@@ -69,7 +69,7 @@ class Outcomes:
             self._attempts.later(instance, now, self._pace.paused(now), f"Nova asks to slow down: {error}")
         elif evacuation and getattr(error, "sent", False):
             # All else may simply be asked for once more.
-            self._attempts.unclear(instance, now, f"no clear answer: {error}")
+            self._attempts.unclear(instance, now, f"no clear answer: {error}", error.hung)
             self._pace.unanswered(now)
         else:
             for_ever = evacuation and isinstance(error, nova.Refused) and states.refusal(str(error))

@@ -139,11 +139,12 @@ class Sightings(Evidence):
         seen = self._seen.get(record.id, float("inf"))
         return record.destination in self._dead or any(since > seen for since in self._dead.values())
 
-    def sees_requests(self, instance, known, records, since, now):
+    def sees_requests(self, instance, known, records, since, may_hang, now):
         """Learn from the requests for an instance what its records in flight are worth.
 
         :param known: its ``snapshot.Requests``
         :param since: when this engine last asked for it
+        :param may_hang: whether Nova's API may have a request for it that it has noted, and not passed on
         """
         self._lost_at.pop(instance.id, None)
         self._strays.pop(instance.id, None)
@@ -151,7 +152,7 @@ class Sightings(Evidence):
         if known.read_at <= since or any(known.read_at < self._seen[record.id] for record in flights):
             return  # one has come since that was read
         dead = frozenset(self._dead) - self._living
-        fates = self.fates(known, instance.host, dead, now)
+        fates = self.fates(known, instance.host, dead, now, may_hang)
         for fate in fates:
             for host in fate.queued_at:
                 self._sent_to.setdefault(host, set()).add(instance.id)
@@ -162,8 +163,8 @@ class Sightings(Evidence):
             return
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
             return  # what was asked for first is not on record any more
-        begun = {each.destination for each in flights if each.status != "accepted" and not self.ended_with_its_host(each)}
-        begun -= dead
+        going_on = (each for each in flights if each.status != "accepted" and not self.ended_with_its_host(each))
+        begun = {each.destination for each in going_on} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
         lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun

@@ -251,3 +251,15 @@ def test_what_a_killed_conductor_had_not_given_to_the_scheduler_is_sent_again_on
     assert scene.run_until(lambda: len(scene.nova.posts) == 7, 100)
     ends_well(scene)
     assert len(scene.nova.posts) == 7
+
+
+@pytest.mark.parametrize(("hung", "posts"), [(False, 5), (True, 4)])
+def test_what_a_worker_of_the_api_had_noted_when_it_was_killed_is_sent_again_once_later_ones_were(hung, posts):
+    """But not what the API may only not have passed on yet."""
+    scene = Scene(count=3, hosts=4, choose=lambda hosts: hosts[-1]).dies("compute-1")
+    scene.nova.add(host="compute-2")
+    scene.nova.next_answers = ["noted and hung" if hung else "noted"]
+    scene.run(30)
+    scene.dies("compute-2")
+    scene.run(250)
+    assert len(scene.nova.posts) == posts

@@ -52,9 +52,9 @@ class Cloud:
             self.look(second, report=last)
         return self
 
-    def fates(self, *requests, claims=None, dead=()):
+    def fates(self, *requests, claims=None, dead=(), may_hang=True):
         claimed = None if claims is None else frozenset(claims) | {"compute-1"}
-        return self.evidence.fates(Requests(requests, claimed), "compute-1", frozenset(dead), self.now)
+        return self.evidence.fates(Requests(requests, claimed), "compute-1", frozenset(dead), self.now, may_hang)
 
     def fate(self, one, **more):
         return self.fates(one, **more)[0]
@@ -505,3 +505,15 @@ def test_without_a_time_in_which_no_host_reported_the_scheduler_is_slow():
     cloud = Cloud().works(0, 210)
     cloud.evidence.sees_scheduled(record(7, "done", created=told(91)), 100)
     assert cloud.fate(request(1, SCHEDULING, at=90)) == UNTOLD
+
+
+@pytest.mark.parametrize(
+    ("may_hang", "created", "scheduled", "fate"),
+    [(False, 91, 150, GONE), (True, 91, 150, UNTOLD), (False, 90, 150, UNTOLD), (False, 91, 151, UNTOLD)],
+)
+def test_what_was_passed_on_its_way_to_the_conductor_is_lost(may_hang, created, scheduled, fate):
+    """With a worker of Nova's API, say, that had noted it. Not what the API may have still."""
+    waits = request(1, QUEUED, at=90)
+    cloud = Cloud().works(0, 150).seen(waits).works(160, 210)
+    cloud.evidence.sees_scheduled(record(7, "done", created=told(created)), scheduled)
+    assert cloud.fates(waits, may_hang=may_hang) == [fate]

@@ -21,6 +21,7 @@ GOES_ON = 0.3
 SLOWNESS = 15.0
 # Seconds that a request waits in the conductor's queue.
 QUEUEING = 0.1
+FOR_EVER = float("inf")
 # Seconds for which the conductor waits for a scheduler of which it hears nothing (rpc_response_timeout).
 HEARTBEATS = 60.0
 # Seconds after which Nova gives up a live migration whose source does not answer.
@@ -380,7 +381,8 @@ class SimulatedNova:
             raise Unreachable("connection refused", sent=False)
         self.posts.append((self.clock.now, instance.id))
         answer = self.next_answers.pop(0) if self.next_answers else "ok"
-        take = lambda: self.take(instance.id, destination, HANGS if answer == "hung" else QUEUEING)  # noqa: E731
+        queueing = {"hung": HANGS, "noted": FOR_EVER, "noted and hung": FOR_EVER}.get(answer, QUEUEING)
+        take = lambda: self.take(instance.id, destination, queueing)  # noqa: E731
         return self.tripwire.around(lambda: self._answered(answer, take))
 
     def reset_state(self, instance, state):
@@ -577,10 +579,12 @@ class SimulatedNova:
         self.jobs.append(job)
         if self.bus_gone_at is not None:
             self._cast_later(job)
-            raise Unreachable("timed out", sent=True)
+            raise Unreachable("timed out", sent=True, hung=True)
         self._cast(job, queueing)
 
     def _cast(self, job, queueing):
+        if queueing == FOR_EVER:
+            return
         self._queued.append(job)
         self.clock.after(queueing, lambda: self._conduct(job))
 
@@ -674,7 +678,7 @@ class SimulatedNova:
         if self.away:
             raise Unreachable("connection refused", sent=False)
         if self.hung is not None and not change:
-            raise Unreachable("timed out", sent=True)
+            raise Unreachable("timed out", sent=True, hung=True)
         self.asked.append(method)
         self.requests += times
         if not change:
@@ -710,11 +714,11 @@ class SimulatedNova:
 
         ``ok``; ``refused``, ``lost``, ``busy``, ``forbidden``, ``conflict``: Nova never does it, which is not said in
         the case of ``lost``; ``dropped``: only the answer is lost; ``hung``: as dropped, and the conductor gets to it
-        only after a while; ``late``: as dropped, and Nova itself gets to it only after a while; ``slow``.
+        only after a while; ``late``: as dropped, and Nova itself gets to it only after a while; ``slow``; ``noted``, ``noted and hung``: an evacuation is on record, and goes no further.
         """
         if self.hung is not None:
             self.hung.append(change)
-            raise Unreachable("timed out", sent=True)
+            raise Unreachable("timed out", sent=True, hung=True)
         if answer in _REFUSALS:
             raise _REFUSALS[answer]()
         if answer == "late":
@@ -723,8 +727,8 @@ class SimulatedNova:
             change()
         if answer == "slow":
             self.clock.advance(SLOWNESS)
-        if answer in ("lost", "late", "dropped", "hung"):
-            raise Unreachable("connection dropped", sent=True)
+        if answer in _UNANSWERED:
+            raise Unreachable("connection dropped", sent=True, hung=_UNANSWERED[answer])
         return "req-1"
 
     def hangs(self):
@@ -742,6 +746,9 @@ class SimulatedNova:
         with contextlib.suppress(Refused, Unreachable):
             change()
 
+
+# Which answers are none; whether the connection was left open for long.
+_UNANSWERED = {"lost": False, "dropped": False, "late": True, "hung": True, "noted": False, "noted and hung": True}
 
 _REFUSALS = {
     "refused": lambda: Unreachable("connection refused", sent=False),
