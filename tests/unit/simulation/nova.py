@@ -714,7 +714,8 @@ class SimulatedNova:
 
         ``ok``; ``refused``, ``lost``, ``busy``, ``forbidden``, ``conflict``: Nova never does it, which is not said in
         the case of ``lost``; ``dropped``: only the answer is lost; ``hung``: as dropped, and the conductor gets to it
-        only after a while; ``late``: as dropped, and Nova itself gets to it only after a while; ``slow``; ``noted``, ``noted and hung``: an evacuation is on record, and goes no further.
+        only after a while; ``late``: as dropped, and Nova itself gets to it only after a while; ``slow``;
+        ``noted``, ``noted and hung``: an evacuation is on record, and goes no further.
         """
         if self.hung is not None:
             self.hung.append(change)
