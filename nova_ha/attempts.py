@@ -276,8 +276,7 @@ class Attempts(Sightings):
         :param living: of those that are flagged, and live
         """
         self.sees_dead(dead | living, now)
-        for record in (*host.evacuations, *host.live_migrations):
-            self.sees_record(record, now, dead)
+        self.sees_records(host, now, dead)
         newest = {record.instance: record for record in host.evacuations}
         records = by_instance(host.evacuations)
         self.forgets_waiting(records)
@@ -304,7 +303,6 @@ class Attempts(Sightings):
 
     def observe_requests(self, world, now):
         """Learn from that."""
-        self.sees_conductors(world.conductors)
         for host in world.hosts:
             records = by_instance(host.evacuations) if host.requests else {}
             for instance in host.instances:
@@ -355,7 +353,7 @@ class Attempts(Sightings):
     def forget(self, keep, hosts):
         """Drop every attempt but those for the instance ids in ``keep`` and those still being sent.
 
-        :param hosts: what is known of the starts of other hosts is dropped, too
+        :param hosts: what is known of the starts and records of other hosts is dropped, too
         :return: the ids of the instances that are gone after Nova accepted, or may have accepted, to evacuate them
         """
         asked = {i for i, attempt in self._attempts.items() if attempt.outcome in (ACCEPTED, UNCLEAR)}
@@ -363,7 +361,7 @@ class Attempts(Sightings):
         self._pending = {i: since for i, since in self._pending.items() if i in keep}
         self._asked_at = {i: at for i, at in self._asked_at.items() if i in keep}
         self._hanging &= keep
-        self.lose_sight(keep)
+        self.lose_sight(keep, hosts)
         self._efforts = {i: efforts for i, efforts in self._efforts.items() if i in keep}
         self._not_notable &= keep
         self._starts = {host: starts for host, starts in self._starts.items() if host in hosts}

@@ -39,6 +39,8 @@ _MOST_KEPT = 10_000
 # Kinds of records of a move that its owner confirms or reverts.
 _RESIZES = frozenset({"resize", "migration"})
 
+_SERVICES = "/os-services"
+
 # What the record of a live migration says when it is over.
 _LIVE_MIGRATION_OVER = frozenset({"completed", "error", "failed", "cancelled", "reverted", "done"})
 # One that began so long ago, or has not changed for so long, is not going on, whatever its record says: Nova notes its
@@ -96,13 +98,20 @@ class Nova:
     def services(self):
         """All nova-compute services, as ``snapshot.Services``: a cell whose database is away holds up no other.
 
-        Of two of one host, the one that reports.
+        Of two of one host, the one that reports. The conductors' reports come with them, in the same answer.
         """
-        bodies = self._get("compute", "/os-services?binary=nova-compute", "services")
-        found = Services(unread=[_member(body, "host", "/os-services") for body in bodies if views.is_unread(body)])
-        for service in (views.service(body) for body in bodies if not views.is_unread(body)):
+        bodies = self._get("compute", _SERVICES, "services")
+        computes = [body for body in bodies if _member(body, "binary", _SERVICES) == "nova-compute"]
+        found = Services(unread=[_member(body, "host", _SERVICES) for body in computes if views.is_unread(body)])
+        for service in (views.service(body) for body in computes if not views.is_unread(body)):
             twin = found.get(service.host)
             found[service.host] = service if twin is None else _later(twin, service)
+        for body in bodies:
+            # One host may have several, as a cell's own and the one above the cells, and those of former cells: an
+            # event does not tell which of them had it.
+            if body["binary"] == "nova-conductor" and not views.is_unread(body):
+                host, report = _member(body, "host", _SERVICES), _member(body, "updated_at", _SERVICES) or ""
+                found.conductors[host] = max(found.conductors.get(host, ""), report)
         return found
 
     def aggregates(self):
@@ -168,20 +177,6 @@ class Nova:
     def _is_anothers(self, user: str | None) -> bool:
         """Whether somebody else is that user. Who does not know who he is himself takes nobody for another."""
         return self._access.user_id() not in (None, user)
-
-    def conductors(self) -> dict[str, str]:
-        """Nova's time of the newest report of each host's conductors.
-
-        One host may have several, as a cell's own and the one above the cells, and those of former cells: an event does
-        not tell which of them had it.
-        """
-        url = "/os-services?binary=nova-conductor"
-        found: dict[str, str] = {}
-        for service in self._get("compute", url, "services"):
-            if not views.is_unread(service):
-                host = _member(service, "host", url)
-                found[host] = max(found.get(host, ""), _member(service, "updated_at", url) or "")
-        return found
 
     def claims(self, instance: str) -> frozenset[str]:
         """Nova's names of the hosts that have something claimed for an instance id in Placement: its own, too."""

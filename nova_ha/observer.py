@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, restoring, states
 from nova_ha.answers import CloudError, Misconfigured
 from nova_ha.cluster import Cluster
-from nova_ha.snapshot import FINISHED, SCHEDULING, Host, Requests, World, by_instance, unfinished, unread
+from nova_ha.snapshot import FINISHED, Host, Requests, World, by_instance, unfinished, unread
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
@@ -186,24 +186,13 @@ class Observer:
         old = [i for i in instances if i not in fresh]
         read = zip(old, self._each(self._read_requests, old))
         self._requests = {**fresh, **{i: each for i, each in read if each is not None}}
-        scheduling = any(request.stage == SCHEDULING for each in self._requests.values() for request in each.all)
         hosts = (
             dataclasses.replace(
                 host, requests={i.id: self._requests[i.id] for i in host.instances if i.id in self._requests}
             )
             for host in world.hosts
         )
-        conductors = self._conductors() if scheduling else {}
-        return dataclasses.replace(world, hosts=tuple(hosts), conductors=conductors)
-
-    def _conductors(self) -> Mapping[str, str]:
-        """The newest report of each conductor's host; of none if Nova does not tell: then none is taken for dead."""
-        try:
-            return self._cloud.conductors()
-        except Misconfigured:
-            raise
-        except CloudError:
-            return {}
+        return dataclasses.replace(world, hosts=tuple(hosts))
 
     def _read_requests(self, instance: str) -> Requests | None:
         read_at = self._clock()

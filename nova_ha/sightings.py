@@ -28,6 +28,8 @@ class Sightings(Evidence):
     def __init__(self):
         super().__init__()
         self.restarts = Restarts()
+        self._named = {}  # host -> ids of its records, as they were last read
+        self._asked = {}  # instance id -> ids of the requests for it, as they were last read
         self._records = {}  # id of a record -> ((status, destination), since when)
         self._seen = {}  # id of a record -> when it was first seen
         self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
@@ -98,6 +100,14 @@ class Sightings(Evidence):
         if record.in_flight and record.status != "accepted" and record.destination in dead:
             self._ended.add((record.id, *state))
 
+    def sees_records(self, host, now, dead=frozenset()):
+        """Learn from all records of a ``snapshot.Host`` that have been read; see ``sees_record``."""
+        records = (*host.evacuations, *host.live_migrations)
+        for record in records:
+            self.sees_record(record, now, dead)
+        if records:
+            self._named[host.name] = frozenset(record.id for record in records)
+
     def forgets_waiting(self, records):
         """Learn that nothing is waited for any more of which no record is in flight without a destination.
 
@@ -148,6 +158,7 @@ class Sightings(Evidence):
         """
         self._lost_at.pop(instance.id, None)
         self._strays.pop(instance.id, None)
+        self._asked[instance.id] = frozenset(request.id for request in known.all)
         flights = [record for record in records if record.in_flight]
         if known.read_at <= since or any(known.read_at < self._seen[record.id] for record in flights):
             return  # one has come since that was read
@@ -267,8 +278,18 @@ class Sightings(Evidence):
         begun, since = self._tasks.get(instance, (False, None))
         return now - since if begun and since is not None else None
 
-    def lose_sight(self, keep):
-        """Forget all instances but those whose ids are in ``keep``."""
+    def lose_sight(self, keep, hosts):
+        """Forget all instances but those whose ids are in ``keep``, and the records of all hosts but ``hosts``.
+
+        Of an instance that finds no room each try leaves a record: only those that Nova still names are kept.
+        """
+        self._named = {host: ids for host, ids in self._named.items() if host in hosts}
+        self._asked = {i: ids for i, ids in self._asked.items() if i in keep}
+        named = frozenset().union(*self._named.values())
+        self._records = {id: said for id, said in self._records.items() if id in named}
+        self._seen = {id: since for id, since in self._seen.items() if id in named}
+        self._ended = {state for state in self._ended if state[0] in named}
+        self.keep_requests(frozenset().union(*self._asked.values()))
         self._strays = {i: known for i, known in self._strays.items() if i in keep}
         self._lost_at = {i: hosts for i, hosts in self._lost_at.items() if i in keep}
         self._idle = {i: since for i, since in self._idle.items() if i in keep}

@@ -50,16 +50,23 @@ class Services(dict):
 
     :param known: ``{Nova's host name: Service}``
     :param unread: names of the hosts of whose service Nova knows no more than that: their cell's database is away
+    :param conductors: ``{host: Nova's time of its newest report}`` of the nova-conductor services
     """
 
-    def __init__(self, known=(), unread=()):
+    def __init__(self, known=(), unread=(), conductors=()):
         super().__init__(known)
         self.unread = frozenset(unread)
+        self.conductors = dict(conductors)
 
 
 def unread(services):
     """Nova's names of the hosts of which it can read nothing just now; none where a plain mapping is given."""
     return getattr(services, "unread", frozenset())
+
+
+def conductors(services):
+    """``{host: Nova's time of its newest report}`` of the conductors; none where a plain mapping is given."""
+    return getattr(services, "conductors", {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,7 +267,6 @@ class World:
     :param contested: another engine has claims, and may be sending requests that this one does not know of
     :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
     :param living: Nova's names of the hosts that are flagged, and live by their own reports to Nova: not dead
-    :param conductors: ``{host: Nova's time of its newest report}`` of the conductors; read only where it matters
     :param late: ids of the instances that late requests have left in error on hosts that live; if several are flagged
     """
 
@@ -274,7 +280,6 @@ class World:
     contested: bool = False
     unflagged: frozenset = frozenset()
     late: frozenset = frozenset()
-    conductors: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def with_cluster(self, online: Collection[str], stopped: Mapping[str, float]) -> World:
         """The same, with what the cluster says of the hosts.

@@ -122,7 +122,6 @@ def nova_pages(instances):
     ]
     return {
         SERVICES: {"services": services},
-        "/v2.1/os-services": {"services": services},
         "/v2.1/servers/detail": {"servers": []},
         "/v2.1/servers/detail?all_tenants=True&host=compute-1": {"servers": [_server(n) for n in range(instances)]},
         "/v2.1/os-migrations": {"migrations": []},

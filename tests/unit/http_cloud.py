@@ -11,7 +11,7 @@ import threading
 from nova_ha import config
 
 PARAMETERS = {"username": "u", "password": "sesame", "tenant_name": "t", "user_domain": "d", "project_domain": "d"}
-SERVICES = "/v2.1/os-services?binary=nova-compute"
+SERVICES = "/v2.1/os-services"
 TOKENS = ("POST", "/v3/auth/tokens")
 
 

@@ -710,3 +710,27 @@ def test_hosts_that_cannot_be_read_may_still_report(away, seconds):
     for moment in (NOW, NOW + 50):
         attempts.observe_services(Services({"compute-1": service()}, away), moment)
     assert attempts.roomless("i1", NOW + 50) == seconds
+
+
+# Memory
+
+
+def test_what_is_kept_while_a_flag_stands_for_weeks_does_not_grow():
+    """Of the hosts that were recovered meanwhile nothing is left; nor of requests for instances that are gone."""
+    attempts, sizes = nothing_asked(), []
+    for week in range(1, 5):
+        now = NOW + 600 * week
+        number = 2 * week
+        known = {f"i{week}": Requests((request(number, QUEUED), request(number + 1, OVER)), read_at=now)}
+        records = [record(number, "accepted", f"i{week}")]
+        dead = host(instances=[instance(week)], evacuations=records, requests=known)
+        off = host(name="compute-9", evacuations=[record(1, "accepted", "i9", source="compute-9")])
+        attempts.sees_reports(Services({"compute-2": living(report=told(600 * week))}), now)
+        attempts.observe(dead, now, frozenset({"compute-1", "compute-9"}))
+        attempts.observe(off, now, frozenset({"compute-1", "compute-9"}))
+        attempts.observe_requests(world(dead), now)
+        attempts.forget(frozenset(), {"compute-9"})
+        sizes.append({name: len(kept) for name, kept in vars(attempts).items() if isinstance(kept, (dict, set))})
+    assert sizes[0]["_records"] == 1
+    growing = {name for name, size in sizes[0].items() if sizes[-1][name] > size}
+    assert growing <= {"_sent_to", "_left"}, "these are ids of instances, as many as there are"

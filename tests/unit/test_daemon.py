@@ -96,7 +96,7 @@ def wrong_password(cloud):
 
 
 def without_admin(cloud):
-    cloud.answers["GET", "/v2.1/os-services?binary=nova-compute"] = 403
+    cloud.answers["GET", "/v2.1/os-services"] = 403
     return {}
 
 

@@ -32,11 +32,11 @@ class Cloud:
         self.evidence = Evidence()
         self.now = self.report = 0
 
-    def look(self, at, report=None, away=()):
+    def look(self, at, report=None, away=(), conductors=()):
         """A look at the services at that second; the newest report is of then, or of another second."""
         self.now, self.report = at, at if report is None else report
         known = {"compute-2": living(report=told(self.report))}
-        self.evidence.sees_reports(Services(known, frozenset(away)), at)
+        self.evidence.sees_reports(Services(known, frozenset(away), conductors), at)
         return self
 
     def works(self, since, until, **more):
@@ -501,6 +501,23 @@ def test_a_conductor_that_was_killed_for_some_seconds_is_told_by_what_was_schedu
     assert cloud.fate(request(1, SCHEDULING, at=90)) == UNTOLD
 
 
+@pytest.mark.parametrize(
+    ("pause", "conductor", "fate"),
+    [(21, "control-1", GONE), (20, "control-1", UNTOLD), (21, "control-2", UNTOLD), (21, None, UNTOLD)],
+)
+def test_of_several_conductors_the_one_that_was_killed_for_some_seconds_is_known(pause, conductor, fate):
+    """Another keeps the hosts' reports coming."""
+    cloud = Cloud()
+    for second in range(0, 220, 10):
+        is_away = 100 < second < 100 + pause
+        reports = {"control-1": told(100 if is_away else second), "control-2": told(second)}
+        cloud.look(second, conductors=reports)
+        if second == 120:
+            cloud.look(100 + pause, conductors={**reports, "control-1": told(100 + pause)})
+    cloud.evidence.sees_scheduled(record(7, "done", created=told(91)), 150)
+    assert cloud.fate(request(1, SCHEDULING, at=90, conductor=conductor)) == fate
+
+
 def test_without_a_time_in_which_no_host_reported_the_scheduler_is_slow():
     cloud = Cloud().works(0, 210)
     cloud.evidence.sees_scheduled(record(7, "done", created=told(91)), 100)
@@ -517,3 +534,14 @@ def test_what_was_passed_on_its_way_to_the_conductor_is_lost(may_hang, created, 
     cloud = Cloud().works(0, 150).seen(waits).works(160, 210)
     cloud.evidence.sees_scheduled(record(7, "done", created=told(created)), scheduled)
     assert cloud.fates(waits, may_hang=may_hang) == [fate]
+
+
+@pytest.mark.parametrize(("pause", "until", "fate"), [(21, 301, GONE), (21, 300, UNTOLD), (20, 301, UNTOLD)])
+def test_what_a_bus_that_was_away_for_some_seconds_has_lost_shows_after_three_minutes(pause, until, fate):
+    """Whoever was only slow has begun with it by then."""
+    cloud = Cloud().works(0, 100).seen(request(1, QUEUED, at=90))
+    for second in range(101, 100 + pause):
+        cloud.look(second, report=100)
+    cloud.works(100 + pause, until)
+    assert cloud.fate(request(1, QUEUED, at=90)) == fate
+    assert cloud.fate(request(2, QUEUED, at=122)) == UNTOLD

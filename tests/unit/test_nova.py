@@ -14,7 +14,7 @@ from nova_ha import config
 from nova_ha.access import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.nova import Busy, Misconfigured, Nova, Refused, Unreachable, WrongAddress
 from nova_ha.policy import Selection
-from nova_ha.snapshot import Event, Instance, Migration, Request, Requests, Service, unread
+from nova_ha.snapshot import Event, Instance, Migration, Request, Requests, Service, conductors, unread
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 
@@ -389,7 +389,7 @@ def test_nothing_is_believed_only_while_the_hosts_cell_answers(cloud, read, serv
     nova = cloud.nova()
     cloud.pages[ON_HOST] = {"servers": []}
     cloud.pages["/v2.1/os-migrations?migration_type=evacuation&host=compute-1"] = {"migrations": []}
-    cloud.pages[f"{SERVICES}&host=compute-1"] = {"services": services}
+    cloud.pages[f"{SERVICES}?binary=nova-compute&host=compute-1"] = {"services": services}
     if believed:
         assert read(nova, "compute-1") == ()
     else:
@@ -563,10 +563,14 @@ def test_without_placement_in_the_catalog_claims_are_not_known(cloud):
 def test_when_each_conductor_reported(cloud):
     """Several of one host are told apart by nothing: any of them may be the one that lives."""
     reports = [("control-1", "t5"), ("control-1", "t9"), ("control-1", None), ("control-2", "t1"), ("control-3", None)]
-    found = [{"host": host, "status": "enabled", "updated_at": report} for host, report in reports]
-    away = {"binary": "nova-conductor", "host": "control-4", "status": "UNKNOWN"}
-    cloud.pages["/v2.1/os-services?binary=nova-conductor"] = {"services": [*found, away]}
-    assert cloud.nova().conductors() == {"control-1": "t9", "control-2": "t1", "control-3": ""}
+    binary = {"binary": "nova-conductor"}
+    found = [{**binary, "host": host, "status": "enabled", "updated_at": report} for host, report in reports]
+    away = {**binary, "host": "control-4", "status": "UNKNOWN"}
+    scheduler = {"binary": "nova-scheduler", "host": "control-5", "status": "enabled", "updated_at": "t9"}
+    cloud.pages[SERVICES] = {"services": [nova_service(), *found, away, scheduler]}
+    services = cloud.nova().services()
+    assert conductors(services) == {"control-1": "t9", "control-2": "t1", "control-3": ""}
+    assert set(services) == {"compute-1"} and not unread(services)
 
 
 READ = {

@@ -25,7 +25,6 @@ class FakeCloud:
         self.errors = ()
         self.requests = {}  # instance id -> its Requests, or what is raised instead
         self.claimed = frozenset()  # or what is raised instead
-        self.conducting = {"control-1": "t1"}  # or what is raised instead
         self.selected = None  # a Selection in the place of the usual one
         self.hypervisor = "QEMU"  # or what is raised instead
         self.asked = []
@@ -86,10 +85,6 @@ class FakeCloud:
     def claims(self, instance):
         self._note("claims", instance)
         return given(self.claimed)
-
-    def conductors(self):
-        self._note("conductors")
-        return given(self.conducting)
 
 
 def given(what):
@@ -426,14 +421,13 @@ def test_what_was_known_of_requests_is_forgotten_once_it_does_not_matter():
 
 
 @pytest.mark.parametrize("stage", [QUEUED, SCHEDULING, SENT, RUNNING, OVER])
-def test_claims_and_conductors_are_read_where_a_request_is_at_the_scheduler(stage):
+def test_claims_are_read_where_a_request_is_at_the_scheduler_or_was_sent_on(stage):
     watch = Watch()
     watch.cloud.requests["i1"], watch.cloud.claimed = Requests((request(1, stage),)), frozenset({"compute-2"})
     found = requested(watch, "i1")
-    is_claimed, is_conducted = stage in (SCHEDULING, SENT), stage == SCHEDULING
+    is_claimed = stage in (SCHEDULING, SENT)
     assert found.hosts[0].requests["i1"].claims == (frozenset({"compute-2"}) if is_claimed else None)
-    assert found.conductors == ({"control-1": "t1"} if is_conducted else {})
-    assert watch.cloud.asked[1:] == [("claims", "i1")] * is_claimed + ["conductors"] * is_conducted
+    assert watch.cloud.asked[1:] == [("claims", "i1")] * is_claimed
 
 
 @pytest.mark.parametrize("error", [Unreachable("away"), Refused("no", 403), Misconfigured("no placement")])
@@ -455,19 +449,9 @@ def test_what_cannot_be_read_of_one_instance_holds_up_no_other(error):
     assert found.hosts[0].requests == {"i2": Requests((request(2),), read_at=1010.0)}
 
 
-@pytest.mark.parametrize("error", [Unreachable("away"), Refused("no", 404)])
-def test_while_nova_does_not_tell_of_conductors_none_is_dead(error):
+def test_a_user_who_may_not_read_them_is_an_operators_matter():
     watch = Watch()
-    watch.cloud.requests["i1"], watch.cloud.conducting = Requests((request(1, SCHEDULING),)), error
-    found = requested(watch, "i1")
-    assert found.conductors == {} and found.hosts[0].requests["i1"].all
-
-
-@pytest.mark.parametrize("what", ["requests", "conducting"])
-def test_a_user_who_may_not_read_them_is_an_operators_matter(what):
-    watch, error = Watch(), Misconfigured("the user needs Nova's admin role")
-    watch.cloud.requests["i1"] = error if what == "requests" else Requests((request(1, SCHEDULING),))
-    watch.cloud.conducting = error
+    watch.cloud.requests["i1"] = Misconfigured("the user needs Nova's admin role")
     with pytest.raises(Misconfigured):
         requested(watch, "i1")
 

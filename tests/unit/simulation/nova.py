@@ -7,7 +7,7 @@ from typing import Optional
 
 from nova_ha import policy, restore
 from nova_ha.nova import Busy, Refused, Unreachable
-from nova_ha.snapshot import Event, Instance, Migration, Request, Requests, Service
+from nova_ha.snapshot import Event, Instance, Migration, Request, Requests, Service, Services
 from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests
@@ -286,7 +286,9 @@ class SimulatedNova:
 
     def connect(self):
         self._asked("connect")
-        return {name: self.service(name) for name in self.status}
+        gone = self.conductor_gone_at if self.conductor_away else self.clock.now
+        reports = {"conductor": _text(gone // 10 * 10)}
+        return Services({name: self.service(name) for name in self.status}, conductors=reports)
 
     def services(self):
         self._asked("services")
@@ -321,11 +323,6 @@ class SimulatedNova:
         jobs = [job for job in self.jobs if job.instance == instance]
         self._asked("evacuation_requests", 1 + len(jobs))
         return Requests(tuple(job.view() for job in jobs), reset=self._resets.get(instance))
-
-    def conductors(self):
-        self._asked("conductors")
-        gone = self.conductor_gone_at if self.conductor_away else self.clock.now
-        return {"conductor": _text(gone // 10 * 10)}
 
     def claims(self, instance):
         self._asked("claims", 2)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Since when which part of Nova's control plane has been seen at work, and when it was not: pure.
+
+Measured on Nova 34 (docs/exactly-once.md): compute hosts report through the message bus and the conductor; the
+conductor reports straight to the database, also while the bus is away.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from nova_ha.rules import Rules
+from nova_ha.snapshot import Service, conductors, unread
+
+# Seconds without a look at the hosts' reports after which Nova's API was away. They are looked at every ten seconds.
+SILENCE = 45.0
+# Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
+# (Nova's report_interval).
+BREAK = 30.0
+# Seconds without one, of any host or of one conductor, after which it may have been so: two reports of each.
+PAUSE = 20.0
+# Seconds, beyond Nova's own times (``Rules.rpc_response_timeout`` and ``long_rpc_timeout``), for a conductor's reports,
+# and for the queues before and after it.
+FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
+
+
+class Break(NamedTuple):
+    """A time without reports, from the last one before it to the first one after it (Nova's times)."""
+
+    began: str
+    ended: str
+
+
+class Pause(NamedTuple):
+    """A shorter one: Nova's time of the report that ended it, and when that was seen."""
+
+    ended: str = ""
+    seen_at: float = float("-inf")
+
+
+class ControlPlane:
+    """What has been seen of Nova's API, message bus and conductors."""
+
+    def __init__(self) -> None:
+        self.go_by(Rules())
+        self._answered_at = float("-inf")  # when Nova's API last told of services
+        self._answering_since = float("-inf")  # since when it has done so without a break
+        self._unread: dict[str, float] = {}  # host -> when Nova could not read its service last: its cell has been away
+        self._newest_report = ""  # Nova's time of the newest report of any host
+        self._reported_at = float("-inf")  # when that was seen to change
+        self._working_since: float | None = None  # since when reports have come all the time
+        self._break: Break | None = None  # the last one
+        self._pause = Pause()  # the last one
+        # conductor's host -> its newest report, and when it was read
+        self._conductors: dict[str, tuple[str, float]] = {}
+        self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
+        self._pauses: dict[str, str] = {}  # conductor's host -> the report that ended its last pause
+
+    def go_by(self, rules: Rules) -> None:
+        """Reckon with Nova's own times as the operator configured them, from now on."""
+        self._heartbeats = rules.rpc_response_timeout + FOR_REPORTS
+        self._longest = rules.long_rpc_timeout + FOR_QUEUES
+
+    def sees_reports(self, services: Mapping[str, Service], now: float) -> None:
+        """Learn since when Nova's API, and message bus and conductor, have been at work.
+
+        :param services: of all compute hosts, by Nova's names of them. Only of those that Nova has up is the time that
+            of a report: it moves with every change of a service
+        """
+        looked = now - self._answered_at <= SILENCE
+        if not looked:
+            self._answering_since = now
+        self._answered_at = now
+        self._unread.update(dict.fromkeys(unread(services), now))
+        self._see_hosts(max((s.last_report or "" for s in services.values() if s.up), default=""), looked, now)
+        self.sees_conductors(conductors(services))
+
+    def _see_hosts(self, newest: str, looked: bool, now: float) -> None:
+        silent = now - self._reported_at > BREAK
+        if newest <= self._newest_report:
+            self._working_since = None if silent else self._working_since
+            return
+        # What nobody looked at, because Nova's API was away, say, tells nothing.
+        if looked and self._newest_report and now - self._reported_at > PAUSE:
+            self._pause = Pause(newest, now)
+            if silent:
+                self._break = Break(self._newest_report, newest)
+        self._newest_report, self._reported_at = newest, now
+        if silent:
+            self._working_since = now
+
+    def sees_conductors(self, reports: Mapping[str, str]) -> None:
+        """Learn which conductors stand still.
+
+        :param reports: ``{host: Nova's time of its newest report}``
+        """
+        for host, newest in reports.items():
+            if newest and self._newest_report and _seconds(newest, self._newest_report) >= self._heartbeats:
+                # The last one ends all requests that a former one has ended.
+                self._standstills[host] = Break(newest, self._newest_report)
+            # Of the only one it shows when it is back: meanwhile no host reports. If it was looked at all along.
+            before, read_at = self._conductors.get(host, (newest, self._answered_at))
+            if self._answered_at - read_at <= SILENCE and before:
+                missed = _seconds(before, newest)
+                if missed > PAUSE:
+                    self._pauses[host] = newest
+                if missed >= self._heartbeats:
+                    self._standstills[host] = Break(before, newest)
+            self._conductors[host] = newest, self._answered_at
+
+    def answering_for(self, now: float, host: str | None = None) -> float:
+        """For how many seconds Nova's API has answered without a break, and been able to read a host's service."""
+        return now - max(self._answering_since, self._unread.get(host or "", float("-inf")))
+
+    def at_work_for(self, now: float, host: str) -> float:
+        """For how many seconds Nova's API, conductor and message bus have been seen at work for a host without a break.
+
+        Other cells' reports tell nothing of the conductor of one whose database is away.
+        """
+        if self._working_since is None:
+            return 0.0
+        return now - max(self._working_since, self._unread.get(host, float("-inf")))
+
+    def reported_since(self, moment: str) -> float:
+        """Seconds, by Nova's times, from a moment to the newest report; 0 if there is none."""
+        return _seconds(moment, self._newest_report) if self._newest_report else 0.0
+
+    def lost_messages_since(self, moment: str, now: float) -> bool:
+        """Whether the bus was away after a moment of Nova's, and so may have lost what was in its queues.
+
+        A short pause may have been the bus as well as anything else that is slow: whoever was only slow has had the
+        time.
+        """
+        if self._break is not None and self._break.ended > moment:
+            return True
+        return self._pause.ended > moment and now - self._pause.seen_at >= FOR_QUEUES
+
+    def may_have_restarted_since(self, moment: str, conductor: str | None) -> bool:
+        """Whether a host's conductor has been away for some seconds after a moment of Nova's."""
+        return max(self._pause.ended, self._pauses.get(conductor or "", "")) > moment
+
+    def has_given_up(self, moment: str, conductor: str | None) -> bool:
+        """Whether a host's conductor has stood still after a moment of Nova's until it waits for no scheduler."""
+        stood_still = self._standstills.get(conductor or "")
+        if stood_still is None:
+            return False
+        return _seconds(max(stood_still.began, moment), stood_still.ended) >= self._heartbeats
+
+    def forget_control_plane(self) -> None:
+        """Nothing is flagged any more: of requests nothing need be known."""
+        self._standstills.clear()
+        self._pauses.clear()
+        self._conductors.clear()
+        self._unread.clear()
+
+
+def _seconds(earlier: str, later: str) -> float:
+    return (datetime.datetime.fromisoformat(later) - datetime.datetime.fromisoformat(earlier)).total_seconds()
