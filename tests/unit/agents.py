@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running the agents' own files as Pacemaker runs them: with a clean environment, and what it sets in it; a clock."""
 
+import os
 import pathlib
 import subprocess
 
@@ -14,10 +15,13 @@ NOVA_COMPUTE_WAIT = TREE / "ocf/nova-compute-wait"
 NOVA_EVACUATE = TREE / "ocf/NovaEvacuate"
 FENCE_COMPUTE = TREE / "fence/fence_compute"
 
+# No other process that runs tests has this resource: its state is in /run, and its processes are looked for everywhere.
+RESOURCE = f"nova-ha-unit-test-{os.getpid()}"
+
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
-def ocf(agent, action, parameters=(), instance="nova-ha-unit-test", interval=None, level=None):
+def ocf(agent, action, parameters=(), instance=RESOURCE, interval=None, level=None):
     """Run an OCF agent as the executor does.
 
     :param interval: of the operation, in seconds; None for what is no recurring one

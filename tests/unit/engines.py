@@ -9,7 +9,8 @@ import signal
 import time
 
 from nova_ha import supervisor
-from nova_ha.runstate import ROOT, RunState
+from nova_ha.runstate import RunState
+from tests.unit.agents import RESOURCE
 from tests.unit.http_cloud import SERVICES
 
 # The engine as the supervisor starts it, but for where Pacemaker's programs and its CIB are, and how patient it is.
@@ -52,10 +53,9 @@ class Engine:
     """
 
     def __init__(self, directory, wrapper=()):
-        self.name = f"nova-ha-unit-test-{os.getpid()}"
-        self.state = RunState(self.name)
+        self.state = RunState(RESOURCE)
         self.directory = directory
-        self.command = [*wrapper, "/usr/bin/python3", "-c", ENGINE, str(directory), self.name]
+        self.command = [*wrapper, "/usr/bin/python3", "-c", ENGINE, str(directory), RESOURCE]
         (directory / "flag").touch()
         for program, text in PROGRAMS.items():
             self.script(program, text)
@@ -85,7 +85,7 @@ class Engine:
         if self.pid is not None:
             os.killpg(self.pid, signal.SIGKILL)
             until(lambda: self.pid is None)
-        shutil.rmtree(f"{ROOT}/{self.name}", ignore_errors=True)
+        shutil.rmtree(self.state.directory, ignore_errors=True)
 
     @property
     def pid(self):

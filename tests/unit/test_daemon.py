@@ -19,7 +19,6 @@ from tests.unit.engines import Engine, alive_in, everything_about, files_of, lim
 from tests.unit.http_cloud import PARAMETERS, TOKENS, running
 
 VERSION = ("GET", "/v2.1/")
-NAMESERVER = "127.77.0.1"
 REST = 1.5  # seconds that stop may take beside those that it gives the engine to end by itself
 PASSWORD = "sesame$HOME %(x)s='\"`;&\\ \u00e4\u2603 <&>"  # with what a shell, XML and oslo.config make something of
 
@@ -218,14 +217,14 @@ def test_another_resource_s_engine_that_may_do_the_same_is_refused(engine, cloud
 @pytest.mark.parametrize("is_known", [True, False])
 def test_an_engine_does_not_begin_before_that_on_the_other_node_has_ended(engine, cloud, is_known):
     # One that is not known was taken out of the configuration, and is being stopped.
-    name = engine.name if is_known else "former"
+    name = engine.state.name if is_known else "former"
     cluster_has(engine, name, "control-2", attribute="flag-1")
     if not is_known:
         (engine.directory / "resources.xml").unlink()
     code, reason = failure(engine.start, given(cloud, attribute="flag-1"), 2)
     assert code == ocf.OCF_ERR_GENERIC
     assert f"the cluster has {name} active on control-2" in reason
-    cluster_has(engine, engine.name, "control-1", attribute="flag-1")
+    cluster_has(engine, engine.state.name, "control-1", attribute="flag-1")
     engine.start(given(cloud, attribute="flag-1"))
 
 
@@ -283,12 +282,15 @@ def test_an_engine_ends_without_waiting_for_requests_that_its_workers_have_open(
 
 def test_stop_while_no_name_server_answers(tmp_path, cloud, monkeypatch):
     monkeypatch.setattr(supervisor, "_PATIENCE", 0.5)
-    (tmp_path / "resolv.conf").write_text(f"nameserver {NAMESERVER}\n")
+    # A name server's port is 53, and other runs of this test have one, too: its address is this process's own.
+    pid = os.getpid()
+    nameserver = f"127.{64 + pid // 2**16 % 64}.{pid // 2**8 % 2**8}.{pid % 2**8}"
+    (tmp_path / "resolv.conf").write_text(f"nameserver {nameserver}\n")
     script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
     engine = Engine(tmp_path, ["unshare", "--mount", "sh", "-c", script, str(tmp_path / "resolv.conf")])
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-            silent.bind((NAMESERVER, 53))
+            silent.bind((nameserver, 53))
             engine.start({**PARAMETERS, "auth_url": "http://keystone.example.org:5000/v3"})
             assert silent.recv(512), "the engine asks for the name"
             _stops_in_time(engine, monkeypatch)

@@ -3,18 +3,20 @@
 
 import contextlib
 import os
+import pathlib
 import pwd
 import resource
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 
 import pytest
 
 from nova_ha import process, processes
 from nova_ha.direct import Direct
 from nova_ha.service import NotInTime, ServiceError
+from tests.unit.engines import until
 
 # Says who it is and what it was given; as it is told, it hears SIGTERM or not, and leaves a child behind.
 SCRIPT = """#!{python} -u
@@ -36,18 +38,29 @@ INTERPRETER = os.path.realpath(sys.executable)
 
 
 @pytest.fixture
-def make(tmp_path):
+def tmp_path():
+    """A directory that another user can reach, which pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="nova-ha-") as directory:
+        os.chmod(directory, 0o755)
+        yield pathlib.Path(directory)
+
+
+@pytest.fixture
+def name(tmp_path):
+    """A resource's name that no other test has, wherever it runs: marks are looked for on the whole machine."""
+    return tmp_path.name
+
+
+@pytest.fixture
+def make(tmp_path, name):
     """Makes a Direct whose binary behaves in some way; whatever is left is killed in the end."""
     made = []
-    # Another user has to reach it.
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
 
-    def make(how="", instance="r", user=USER, **more):
+    def make(how="", user=USER, **more):
         binary = tmp_path / "nova-compute"
         binary.write_text(SCRIPT.format(python=INTERPRETER, how=how))
         binary.chmod(0o755)
-        direct = Direct(instance, str(binary), user=user, run=str(tmp_path / "run"), logs=str(tmp_path / "log"), **more)
+        direct = Direct(name, str(binary), user=user, run=str(tmp_path / "run"), logs=str(tmp_path / "log"), **more)
         made.append(direct)
         return direct
 
@@ -69,20 +82,18 @@ def running(command, **how):
         started.wait()
 
 
-def await_(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def log_file(tmp_path):
+    (file,) = (tmp_path / "log").iterdir()
+    return file
 
 
 def output(tmp_path):
-    return (tmp_path / "log/r.log").read_text()
+    return log_file(tmp_path).read_text()
 
 
 def start(direct, tmp_path):
     direct.start(direct.find(), 60)
-    await_(lambda: "up" in output(tmp_path))
+    until(lambda: "up" in output(tmp_path))
     return direct.find()
 
 
@@ -92,7 +103,7 @@ def test_it_runs_as_its_user_with_its_configuration_and_outlives_the_agent(make,
     nobody = pwd.getpwnam(USER)
     options = ["--config-file=/etc/a.conf", "--config-file=/etc/b.conf"]
     assert output(tmp_path).splitlines()[0] == f"{nobody.pw_uid} {nobody.pw_gid} True {nobody.pw_dir} {options}"
-    assert (tmp_path / "log/r.log").stat().st_mode & 0o777 == 0o600
+    assert log_file(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_program_inside_is_no_more_than_its_user(make, tmp_path):
@@ -129,7 +140,7 @@ def test_one_that_does_not_hear_is_killed(make, tmp_path):
         direct.stop(state, 0.3)
     assert not direct.find().is_over
     direct.kill(direct.find())
-    await_(lambda: direct.find().is_over)
+    until(lambda: direct.find().is_over)
 
 
 def test_one_that_is_frozen_hears_that_it_is_to_end(make, tmp_path):
@@ -145,32 +156,32 @@ def test_nothing_that_it_started_is_left(make, tmp_path):
     state = start(direct, tmp_path)
     # It dies by itself, and its child lives on: it is neither up nor gone.
     os.kill(state.main_pid, signal.SIGKILL)
-    await_(lambda: not direct.find().runs)
+    until(lambda: not direct.find().runs)
     left = direct.find()
     assert not left.is_over
     assert "behind" in left.words
     direct.stop(left, 10)
-    await_(lambda: direct.find().is_over)
+    until(lambda: direct.find().is_over)
     assert process.start_time(left.main_pid) is None
 
 
 def test_a_stop_takes_what_it_started_along(make, tmp_path):
     direct = make("child")
     direct.stop(start(direct, tmp_path), 10)
-    await_(lambda: direct.find().is_over)
+    until(lambda: direct.find().is_over)
 
 
 def test_one_that_ends_at_once_does_not_run(make, tmp_path):
     direct = make("ends")
     direct.start(direct.find(), 60)
-    await_(lambda: not direct.find().runs)
-    assert direct.find().words.endswith(f"does not run; see {tmp_path}/log/r.log")
+    until(lambda: not direct.find().runs)
+    assert direct.find().words.endswith(f"does not run; see {log_file(tmp_path)}")
     assert "no configuration" in output(tmp_path)
 
 
-def test_another_resource_s_process_is_not_taken_for_it(make, tmp_path):
+def test_another_resource_s_process_is_not_taken_for_it(make, tmp_path, name):
     start(make("child"), tmp_path)
-    other = Direct("other", "/bin/true", user=USER, run=str(tmp_path / "run"), logs=str(tmp_path / "log"))
+    other = Direct(f"{name}-other", "/bin/true", user=USER, run=str(tmp_path / "run"), logs=str(tmp_path / "log"))
     assert other.find().is_over
 
 
@@ -217,9 +228,9 @@ def test_no_command_line_can_fool_it(make, tmp_path, command):
         assert direct.find().is_over
 
 
-def test_another_user_s_process_is_not_it(make, tmp_path):
+def test_another_user_s_process_is_not_it(make, tmp_path, name):
     direct = make(user="daemon")
-    environment = {"NOVA_HA_RESOURCE": "r"}
+    environment = {"NOVA_HA_RESOURCE": name}
     with running([tmp_path / "nova-compute"], user=USER, env=environment):
         assert direct.find().is_over
 
@@ -227,17 +238,17 @@ def test_another_user_s_process_is_not_it(make, tmp_path):
 CONTAINED = ["unshare", "--pid", "--fork", "--kill-child"]
 
 
-def test_a_process_in_a_container_on_the_host_is_not_it(make, tmp_path):
+def test_a_process_in_a_container_on_the_host_is_not_it(make, tmp_path, name):
     direct = make(user="root")
     up = tmp_path / "up"
     script = f"touch {up}; exec sleep 300"
     # By its mark it would be what a start of ours has left behind, and be killed.
-    with running([*CONTAINED, "env", "NOVA_HA_RESOURCE=r", "sh", "-c", script]):
-        await_(up.exists)
+    with running([*CONTAINED, "env", f"NOVA_HA_RESOURCE={name}", "sh", "-c", script]):
+        until(up.exists)
         assert direct.find().is_over
     # By its program it would be one that somebody has started by hand.
     with running([*CONTAINED, tmp_path / "nova-compute"]) as outer:
-        await_(lambda: [pid for pid in processes.descendants(outer) if processes.executes(pid, INTERPRETER)])
+        until(lambda: [pid for pid in processes.descendants(outer) if processes.executes(pid, INTERPRETER)])
         assert direct.find().is_over
 
 
@@ -252,20 +263,20 @@ def test_one_that_is_not_installed():
 
 
 @pytest.mark.parametrize("is_up", [True, False], ids=["running", "its child is left"])
-def test_one_whose_program_is_gone_is_found_and_stopped_and_not_started(make, tmp_path, is_up):
+def test_one_whose_program_is_gone_is_found_and_stopped_and_not_started(make, tmp_path, name, is_up):
     before = make("child")
     state = start(before, tmp_path)
     if not is_up:
         os.kill(state.main_pid, signal.SIGKILL)
-        await_(lambda: not before.find().runs)
+        until(lambda: not before.find().runs)
     (tmp_path / "nova-compute").unlink()
-    direct = Direct("r", before._name, user=USER, run=str(tmp_path / "run"), logs=str(tmp_path / "log"))
+    direct = Direct(name, before._name, user=USER, run=str(tmp_path / "run"), logs=str(tmp_path / "log"))
     state = direct.find()
     assert state.runs == is_up and not state.is_over
     with pytest.raises(ServiceError, match=f"no such program: {tmp_path}/nova-compute"):
         direct.start(state, 60)
     direct.stop(state, 10)
-    await_(lambda: direct.find() is None)
+    until(lambda: direct.find() is None)
 
 
 def test_a_program_that_goes_while_it_is_looked_at_does_not_run(make, tmp_path):

@@ -16,7 +16,7 @@ from nova_ha.agent import Failure
 from nova_ha.passed import Passed
 from nova_ha.process import Record
 from nova_ha.runstate import ROOT, RunState
-from tests.unit.agents import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, TREE, ocf, reasons, validates
+from tests.unit.agents import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, RESOURCE, TREE, ocf, reasons, validates
 
 AGENTS = [NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE]
 EVERY = pytest.mark.parametrize("agent", AGENTS, ids=[agent.name for agent in AGENTS])
@@ -29,11 +29,10 @@ CONFIGURED, INSTALLED, UNIMPLEMENTED, NOT_RUNNING, GENERIC, ARGS = 6, 5, 3, 7, 1
 @pytest.fixture
 def instance():
     """The name of a resource whose state is removed in the end."""
-    name = f"nova-ha-unit-test-{os.getpid()}"
-    yield name
-    Record(name).forget()
-    Passed(name).clear()
-    shutil.rmtree(f"{ROOT}/{name}", ignore_errors=True)
+    yield RESOURCE
+    Record(RESOURCE).forget()
+    Passed(RESOURCE).clear()
+    shutil.rmtree(f"{ROOT}/{RESOURCE}", ignore_errors=True)
 
 
 @EVERY
