@@ -6,12 +6,12 @@ import os
 import pathlib
 import shutil
 import signal
-import time
 
 from nova_ha import supervisor
 from nova_ha.runstate import RunState
 from tests.unit.agents import RESOURCE
 from tests.unit.http_cloud import SERVICES
+from tests.unit.waiting import limit, until
 
 # The engine as the supervisor starts it, but for where Pacemaker's programs and its CIB are, and how patient it is.
 ENGINE = """
@@ -96,19 +96,12 @@ class Engine:
         return [_command_line(pid) for pid in _children(self.pid)]
 
 
-def limit(seconds):
-    """How many of those seconds are left: a function, as ``agent.Deadline.left``."""
-    end = time.monotonic() + seconds
-    return lambda: max(0.0, end - time.monotonic())
-
-
-def until(condition, seconds=10):
-    """Wait until a condition holds; its value."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
-    return value
+def signals(monkeypatch):
+    """The signals that the supervisor sends from now on: a list that grows."""
+    sent = []
+    send = supervisor._signal
+    monkeypatch.setattr(supervisor, "_signal", lambda pid, number: sent.append(number) or send(pid, number))
+    return sent
 
 
 def nova_pages(instances):

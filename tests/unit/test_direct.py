@@ -16,7 +16,7 @@ import pytest
 from nova_ha import process, processes
 from nova_ha.direct import Direct
 from nova_ha.service import NotInTime, ServiceError
-from tests.unit.engines import until
+from tests.unit.waiting import until
 
 # Says who it is and what it was given; as it is told, it hears SIGTERM or not, and leaves a child behind.
 SCRIPT = """#!{python} -u

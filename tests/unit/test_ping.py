@@ -12,6 +12,7 @@ import pytest
 from nova_ha import ping
 from nova_ha.ping import Answer, Question
 from nova_ha.service import Service, State
+from tests.unit.waiting import until
 
 PYTHON = os.path.realpath(sys.executable)
 
@@ -130,12 +131,8 @@ def compute(tmp_path):
 
 
 def ask(place, state, seconds=1):
-    end = time.monotonic() + 20
     with Question(place, state, seconds) as question:
-        while (answer := question.answer()) is None:
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    return answer
+        return until(question.answer, 20)
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=["former", "present"])
@@ -208,11 +205,7 @@ def test_what_is_yet_to_become_nova_compute_is_awaited(bus, compute, tmp_path):
     with Question(bus(), state, 5) as question:
         assert question.answer() is None
         (tmp_path / "go").touch()
-        end = time.monotonic() + 10
-        while (answer := question.answer()) is None:
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    assert answer == Answer(ping.ANSWERS)
+        assert until(question.answer) == Answer(ping.ANSWERS)
 
 
 def test_nova_compute_is_found_below_a_wrapper(compute, tmp_path):

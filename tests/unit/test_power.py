@@ -9,6 +9,7 @@ import pytest
 
 from nova_ha.power import PowerAgent, PowerError
 from nova_ha.process import start_time
+from tests.unit.waiting import until
 
 # Reads its options as a fence agent does, notes what it was given, and then does as it is told.
 AGENT = """#!/usr/bin/python3
@@ -100,8 +101,8 @@ def test_a_second_look_comes_when_it_was_asked_for(stand):
 
 
 def test_an_order_and_its_proof_have_one_time_limit(stand):
-    life = 'time.sleep(0.7)\nif action == "status": status("OFF", 2)'
-    assert refusal(stand.lives(life).power(limit=1).off) == "fence_stand status: no answer within 1 s"
+    life = 'time.sleep(1.1)\nif action == "status": status("OFF", 2)'
+    assert refusal(stand.lives(life).power(limit=2).off) == "fence_stand status: no answer within 2 s"
 
 
 @pytest.mark.parametrize(
@@ -176,13 +177,10 @@ pathlib.Path(__file__ + ".child").write_text(str(child.pid))
 time.sleep(60)
 """
     began = time.monotonic()
-    assert refusal(stand.lives(life).power(limit=1).off) == "fence_stand off: no answer within 1 s"
-    assert time.monotonic() - began < 5
+    assert refusal(stand.lives(life).power(limit=2).off) == "fence_stand off: no answer within 2 s"
+    assert time.monotonic() - began < 30, "it was not awaited"
     child = int(pathlib.Path(f"{stand.path}.child").read_text())
-    deadline = time.monotonic() + 5
-    while start_time(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert start_time(child) is None
+    until(lambda: start_time(child) is None)
 
 
 def test_the_reason_of_a_failure_is_the_agent_s_own(stand):
