@@ -92,4 +92,4 @@ def _kill(given):
     if given.host not in powered:
         raise LabError(f"{given.host} is no host of the lab: {', '.join(powered)}")
     DEATHS[given.how](given.host)
-    print(f"{given.host}: {given.how}. Watch it with: ./lab status")
+    print(f"{given.host}: {given.how}. Watch it with: {settings.COMMAND} status")

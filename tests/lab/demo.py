@@ -5,19 +5,20 @@ import sys
 import time
 
 from tests.lab import audits, faults, healing, history, scenario, timeline, workload
+from tests.lab.settings import COMMAND
 from tests.lab.waiting import wait_for
 
 INSTANCES = 20
 # Seconds from the power cut until the host must be back in service; about 60 are usual.
 LIMIT = 300
 
-HINTS = """
+HINTS = f"""
 The lab stays up. Look around with
-    ./lab status            the cluster, its flags, Nova's services and instances
-    ./lab shell control-1   then: crm_mon -A1, pcs status, ...
-    ./lab kill compute-2    another host dies
+    {COMMAND} status            the cluster, its flags, Nova's services and instances
+    {COMMAND} shell control-1   then: crm_mon -A1, pcs status, ...
+    {COMMAND} kill compute-2    another host dies
 and take it down with
-    ./lab down"""
+    {COMMAND} down"""
 
 
 def demo(settings, out=None):
@@ -104,7 +105,7 @@ def _follow(settings, host, since, show):
                 show.moment(moment, since)
         return timeline.BACK_IN_SERVICE in seen
 
-    wait_for(f"{host} to be recovered and back in service", over, LIMIT, look="./lab collect")
+    wait_for(f"{host} to be recovered and back in service", over, LIMIT, look=f"{COMMAND} collect")
     return sorted(shown, key=lambda moment: moment.time)
 
 
@@ -115,7 +116,7 @@ def _await_service(settings, host):
         states = {service["host"]: service for service in workload.services(settings)}
         return states[host]["state"] == "up" and states[host]["status"] == "enabled"
 
-    wait_for(f"Nova to have {host} up and enabled", usable, 90, interval=1, look="./lab status")
+    wait_for(f"Nova to have {host} up and enabled", usable, 90, interval=1, look=f"{COMMAND} status")
 
 
 def _lost(past, ids):

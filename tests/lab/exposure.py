@@ -4,6 +4,8 @@
 The machine sees the processes of all its containers, so one look at /proc is a look at every node.
 """
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import contextlib
@@ -13,6 +15,7 @@ import pathlib
 import re
 import threading
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.lab import nodes
@@ -60,13 +63,12 @@ def watching(secrets):
     """
     found = set()
     over = threading.Event()
-    known = set(nodes.existing())
+    layers = {str(nodes.layer(node)): node for node in nodes.existing()}
 
     def keep_looking():
         looks = collections.Counter()
         while not over.wait(INTERVAL):
-            # What runs on the machine itself has not the name of a node.
-            found.update(entry for entry in _look(looks, secrets) if entry.node in known)
+            found.update(_look(looks, secrets, layers))
 
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         watch = thread.submit(keep_looking)
@@ -122,10 +124,11 @@ def _lines(node, *command):
     return ((node, line) for line in text.splitlines() if not CHANGE.search(line))
 
 
-def _look(looks, secrets):
+def _look(looks, secrets, layers):
     """One look at all processes.
 
     :param looks: how often each process has been looked at
+    :param layers: ``{writable layer of its container: node}``
     """
     alive = {entry for entry in os.listdir("/proc") if entry.isdigit()}
     for gone in looks.keys() - alive:
@@ -135,16 +138,34 @@ def _look(looks, secrets):
         if looks[pid] <= YOUNG or looks[pid] % OLD_EVERY == 0:
             # It may end while it is looked at; some of the machine's own are closed even to root, nodes' never are.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-                yield from _in_process(pathlib.Path("/proc", pid), secrets)
+                yield from in_process(pathlib.Path("/proc", pid), secrets, layers)
 
 
-def _in_process(process, secrets):
+def in_process(process: pathlib.Path, secrets: dict[str, str], layers: dict[str, str]) -> Iterator[InProcess]:
+    """Yield what a process shows of secrets, if it is one of a node's.
+
+    :param process: its directory in /proc
+    :param secrets: ``{name: value}``
+    :param layers: ``{writable layer of its container: node}``
+    """
     for place in ("cmdline", "environ"):
         content = (process / place).read_bytes()
         for name, value in secrets.items():
-            if value.encode() in content:
-                node = (process / "root/etc/hostname").read_text().strip()
+            # What runs on the machine itself, or in another lab, has no node's root.
+            if value.encode() in content and (node := layers.get(root_layer(process))):
                 yield InProcess(node, name, place, _program(process, secrets))
+
+
+def root_layer(process: pathlib.Path) -> str:
+    """The writable layer of the overlay that a process has its root on; empty if it is on none.
+
+    So are containers told apart: two labs have nodes of the same host name.
+
+    :param process: its directory in /proc
+    """
+    mounts = (process / "mountinfo").read_text().splitlines()
+    options = next((line.rpartition(" ")[2].split(",") for line in mounts if line.split()[4] == "/"), [])
+    return next((word.removeprefix("upperdir=") for word in options if word.startswith("upperdir=")), "")
 
 
 def _program(process, secrets):

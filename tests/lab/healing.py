@@ -7,6 +7,7 @@ import io
 from tests.lab import cluster, faults, lab, nodes, workload
 from tests.lab.cloud import impair
 from tests.lab.progress import Progress
+from tests.lab.settings import COMMAND
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
@@ -41,7 +42,7 @@ def heal(settings, options=None):
     workload.delete_aggregates(settings)
     wait_for("all flags to be gone", lambda: _no_flags(settings), LIMIT, 0.5, cluster.LOOK)
     _enable_services(settings)
-    wait_for("all compute services to be up", lambda: _all_usable(settings), LIMIT, 0.5, "./lab status")
+    wait_for("all compute services to be up", lambda: _all_usable(settings), LIMIT, 0.5, f"{COMMAND} status")
 
 
 def _is_whole(settings):

@@ -9,7 +9,20 @@ import shutil
 import tarfile
 import tempfile
 
-from tests.lab import bmc, cloud, cluster, computes, images, nodes, passwords, power, runtime, settings, workload
+from tests.lab import (
+    bmc,
+    cloud,
+    cluster,
+    computes,
+    images,
+    locks,
+    nodes,
+    passwords,
+    power,
+    runtime,
+    settings,
+    workload,
+)
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
@@ -25,8 +38,10 @@ def up(chosen, progress):
     _refuse_another(chosen)
     runtime.prepare()
     chosen.save()
-    images.build(chosen, progress)
-    cloud.prepare(chosen, progress)
+    # Both labs' images are the same: the one builds, the other waits and has them.
+    with locks.held("cache"):
+        images.build(chosen, progress)
+        cloud.prepare(chosen, progress)
     with progress.step("hosts: containers and BMCs"):
         _create_nodes(chosen)
     with concurrent.futures.ThreadPoolExecutor(2) as side_by_side:
@@ -42,7 +57,7 @@ def up(chosen, progress):
             lambda: {entry["host"] for entry in workload.services(chosen)} >= set(chosen.compute_hosts),
             limit=60,
             interval=0.5,
-            look="./lab status",
+            look=f"{settings.COMMAND} status",
         )
         cloud.discover_hosts(chosen)
     progress.say("the lab is up")
@@ -69,7 +84,12 @@ def down(chosen, progress):
 
 
 def wipe(chosen, progress):
-    """Take the lab down and remove all that it keeps."""
+    """Take the lab down and remove all that it keeps.
+
+    :raises LabError: another lab uses what would be removed
+    """
+    if others := runtime.other_labs():
+        raise LabError(f"lab {others[0]} is up and uses the images: NOVA_HA_LAB_NUMBER={others[0]} ./lab down first")
     down(chosen, progress)
     with progress.step("wipe: images and caches"):
         images.remove_all()
@@ -79,7 +99,7 @@ def wipe(chosen, progress):
 def status(chosen):
     """One screen about the lab, as text."""
     if not nodes.existing():
-        return "The lab is down: ./lab up brings it up."
+        return f"The lab is down: {settings.COMMAND} up brings it up."
     try:
         online, flags, resources = cluster.online_nodes(chosen), cluster.flags(chosen), cluster.resources(chosen)
     except LabError as error:
@@ -118,7 +138,7 @@ def collect(chosen, file=None):
     :returns: its path
     """
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    file = pathlib.Path(file or f"nova-ha-lab-{stamp}.tar.gz").absolute()
+    file = pathlib.Path(file or f"{settings.CLUSTER_NAME}-{stamp}.tar.gz").absolute()
     with tarfile.open(file, "w:gz") as archive:
 
         def add(name, text):
@@ -140,12 +160,13 @@ def _refuse_another(chosen):
     present = settings.Settings.load()
     if nodes.existing() and (present.release != chosen.release or present.computes > chosen.computes):
         raise LabError(
-            f"a lab of {present.computes} compute hosts on {present.release} is up: ./lab down first, to have another"
+            f"a lab of {present.computes} compute hosts on {present.release} is up:"
+            f" {settings.COMMAND} down first, to have another"
         )
     # Its hosts run what that tree holds: whoever tried something here would try that.
     trees = {nodes.mounted(node, cluster.SOURCE_MOUNT) for node in nodes.existing() if node != settings.CLOUD}
     if others := trees - {str(settings.SOURCE_TREE)}:
-        raise LabError(f"the lab that is up runs what is in {', '.join(sorted(others))}: ./lab down first")
+        raise LabError(f"the lab that is up runs what is in {', '.join(sorted(others))}: {settings.COMMAND} down first")
 
 
 def _create_nodes(chosen):

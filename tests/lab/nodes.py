@@ -7,6 +7,7 @@ switches a *powered* host does it by ``power``, which keeps the record; here are
 
 import json
 import os
+import pathlib
 
 from tests.lab import images, runtime, settings
 from tests.lab.shell import LabError, run
@@ -14,7 +15,7 @@ from tests.lab.waiting import wait_for
 
 # corosync locks its memory and asks for a real-time priority; NET_RAW is for ping, AUDIT_WRITE for PAM.
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,AUDIT_WRITE"
-HOSTS_FILE = settings.HOME / "hosts"
+HOSTS_FILE = settings.RUN / "hosts"
 BOOT_LIMIT = 60
 
 
@@ -28,10 +29,11 @@ def create(chosen, node, kind, mounts=(), options=()):
     if exists(node):
         return
     HOSTS_FILE.write_text(_hosts())
+    address = settings.address(node)
     runtime.podman(
         *("create", "--name", settings.container(node), "--hostname", node, "--systemd=always"),
         # A MAC that stays, so that no neighbour is left with a stale ARP entry when the host comes back.
-        *("--network", settings.NETWORK, "--ip", settings.address(node), "--mac-address", _mac(node)),
+        *("--network", settings.NETWORK, "--ip", address, "--mac-address", settings.mac(address)),
         *("--cap-add", CAPABILITIES, "--shm-size", "512m"),
         *("--no-hosts", "--volume", f"{HOSTS_FILE}:/etc/hosts:ro"),
         *(f"--volume={mount}" for mount in mounts),
@@ -56,7 +58,7 @@ def wait_booted(node, limit=BOOT_LIMIT):
         done = execute(node, "systemctl", "is-system-running", check=False)
         return done.stdout.strip() in ("running", "degraded")
 
-    wait_for(f"{node} to boot", booted, limit, look=f"./lab shell {node}, journalctl -b")
+    wait_for(f"{node} to boot", booted, limit, look=f"{settings.COMMAND} shell {node}, journalctl -b")
 
 
 def kill(node):
@@ -123,6 +125,12 @@ def mounted(node, destination):
     return dict(line.split("=", 1) for line in inspected.split())[destination]
 
 
+def layer(node: str) -> pathlib.Path:
+    """The writable layer of a node's container: one directory on the machine for as long as the container exists."""
+    form = "{{.GraphDriver.Data.UpperDir}}"
+    return pathlib.Path(runtime.podman("inspect", "--format", form, settings.container(node)).stdout.strip())
+
+
 def exists(node):
     """Has the node a container?"""
     return runtime.podman("container", "exists", settings.container(node), check=False).returncode == 0
@@ -163,10 +171,6 @@ def _hosts():
     nodes += [f"control-{i}" for i in range(1, settings.CONTROLS + 1)]
     nodes += [f"compute-{i}" for i in range(1, settings.MAX_COMPUTES + 1)]
     return "127.0.0.1 localhost\n" + "".join(f"{settings.address(node)} {node}\n" for node in nodes)
-
-
-def _mac(node):
-    return "02:6e:6f:76:61:{:02x}".format(int(settings.address(node).rpartition(".")[2]))
 
 
 def _pids(node):

@@ -7,16 +7,14 @@ nothing, and goes on whatever happens to them, for the files outlive a power cut
 
 import contextlib
 import json
-import pathlib
 import re
 import threading
 import time
 from xml.etree import ElementTree
 
 from nova_ha.flag import ATTRIBUTE
-from tests.lab import settings as lab_settings
+from tests.lab import nodes
 from tests.lab.history import FENCING_LOG, FLAG_LOG
-from tests.lab.shell import run
 
 CIB = "var/lib/pacemaker/cib/cib.xml"
 LOG = "var/log/pacemaker/pacemaker.log"
@@ -35,7 +33,7 @@ def recording(settings):
 
     :raises LabError: the control nodes' containers do not exist
     """
-    roots = [_root(node) for node in settings.control_nodes]
+    roots = [nodes.layer(node) for node in settings.control_nodes]
     flags = FlagWatch([root / CIB for root in roots], FLAG_LOG)
     fencing = [FencingWatch(root / LOG, FENCING_LOG) for root in roots]
     over = threading.Event()
@@ -128,12 +126,6 @@ class FencingWatch:
         for found in _FENCING.finditer(text):
             host = found["wanted"] or found["fenced"]
             _append(self._log, {"time": time.time(), "host": host, "device": found["device"]})
-
-
-def _root(node):
-    """The writable layer of a node's container: one directory for as long as the container exists."""
-    name = lab_settings.container(node)
-    return pathlib.Path(run("podman", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", name).stdout.strip())
 
 
 def _append(log, line):

@@ -13,14 +13,16 @@ import pathlib
 import resource
 import shutil
 
-from tests.lab import settings
+from tests.lab import locks, settings
 from tests.lab.shell import LabError, run
 
 CONTAINERS_CONF = settings.HOME / "containers.conf"
 # What makes podman read it, and it alone.
 ENVIRONMENT = {"CONTAINERS_CONF": str(CONTAINERS_CONF)}
 NETWORKS = settings.HOME / "networks"
-BRIDGE_MAC = "02:6e:6f:76:61:01"
+BRIDGE_MAC = settings.mac(f"{settings.PREFIX}.1")
+# The lock under which the machine itself is changed, and looked at for that.
+MACHINE = "machine"
 GATEWAY = f"{settings.PREFIX}.1"
 # podman sets the first one to 1 by itself; the second one is the number of systemds that can run at once, times two.
 SYSCTLS = {"net/ipv4/ip_forward": None, "fs/inotify/max_user_instances": 1024}
@@ -104,7 +106,7 @@ def require():
     if packages:
         raise LabError(f"missing: apt-get install --no-install-recommends {' '.join(sorted(packages))}")
     CONTAINERS_CONF.parent.mkdir(parents=True, exist_ok=True)
-    CONTAINERS_CONF.write_text(containers_conf(look()))
+    _write(CONTAINERS_CONF, containers_conf(look()))
 
 
 def podman(*arguments, timeout=60, stdin=None, check=True):
@@ -124,7 +126,32 @@ def podman(*arguments, timeout=60, stdin=None, check=True):
 def prepare():
     """Set the sysctls and make the private network, unless that is done already."""
     require()
-    _set_sysctls()
+    with locks.held(MACHINE):
+        _set_sysctls()
+        _make_bridge()
+    NETWORKS.mkdir(exist_ok=True)
+    _write(NETWORKS / f"{settings.NETWORK}.json", json.dumps(_network(), indent=2) + "\n")
+
+
+def restore():
+    """Take the network away; if no other lab uses the machine, put the sysctls back. The containers must be gone."""
+    with locks.held(MACHINE):
+        for link in (settings.ANCHOR, settings.BRIDGE):
+            if _link_exists(link):
+                run("ip", "link", "delete", link)
+        if settings.MACHINE_FILE.exists() and not other_labs():
+            for name, value in json.loads(settings.MACHINE_FILE.read_text()).items():
+                _sysctl(name).write_text(value)
+            settings.MACHINE_FILE.unlink()
+
+
+def other_labs() -> list[int]:
+    """Numbers of the other labs that use this machine."""
+    bridges = enumerate(settings.BRIDGES)
+    return [number for number, bridge in bridges if number != settings.NUMBER and _link_exists(bridge)]
+
+
+def _make_bridge() -> None:
     if not _link_exists(settings.BRIDGE):
         # Made here rather than by podman, so that its MAC is fixed from the start: one taken from the ports changes
         # with each power cut, and the hosts lose sight of the BMCs until their ARP entries expire.
@@ -134,19 +161,13 @@ def prepare():
     if not _link_exists(settings.ANCHOR):
         run("ip", "link", "add", settings.ANCHOR, "type", "veth", "peer", "name", f"{settings.ANCHOR}2")
         run("ip", "link", "set", settings.ANCHOR, "master", settings.BRIDGE)
-    NETWORKS.mkdir(exist_ok=True)
-    (NETWORKS / f"{settings.NETWORK}.json").write_text(json.dumps(_network(), indent=2) + "\n")
 
 
-def restore():
-    """Take the network away and put the sysctls back; the containers must be gone already."""
-    for link in (settings.ANCHOR, settings.BRIDGE):
-        if _link_exists(link):
-            run("ip", "link", "delete", link)
-    if settings.MACHINE_FILE.exists():
-        for name, value in json.loads(settings.MACHINE_FILE.read_text()).items():
-            _sysctl(name).write_text(value)
-        settings.MACHINE_FILE.unlink()
+def _write(file: pathlib.Path, text: str) -> None:
+    # Whole: podman may read it for the other lab at any moment.
+    draft = file.with_suffix(f".{settings.NUMBER}.new")
+    draft.write_text(text)
+    draft.rename(file)
 
 
 def _hard_limit(which, most):

@@ -1,10 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names, addresses and directories of the lab: plain data, derived from a handful of choices."""
+"""Names, addresses and directories of the lab: plain data, derived from a handful of choices.
+
+A machine can hold two labs side by side. ``NOVA_HA_LAB_NUMBER`` (0 or 1) says which of them a program means; whatever
+belongs to one lab alone is named for its number. Images and the cloud's virtual environment are shared.
+"""
 
 import dataclasses
 import json
 import os
 import pathlib
+
+LABS = 2
+
+
+def _number(text: str) -> int:
+    if text not in map(str, range(LABS)):
+        raise ValueError(f"NOVA_HA_LAB_NUMBER: invalid value {text!r}: expected a lab's number, 0 to {LABS - 1}")
+    return int(text)
+
+
+NUMBER = _number(os.environ.get("NOVA_HA_LAB_NUMBER", "0"))
+# What the names of a lab end in: those of the first one are bare.
+_SUFFIX = str(NUMBER or "")
+# How a person calls this lab.
+COMMAND = f"NOVA_HA_LAB_NUMBER={NUMBER} ./lab" if NUMBER else "./lab"
 
 HOME = pathlib.Path(os.environ.get("NOVA_HA_LAB_HOME", "/var/lib/nova-ha-lab"))
 SOURCE_TREE = pathlib.Path(__file__).resolve().parents[2]
@@ -12,12 +31,14 @@ RELEASES = ("bookworm", "trixie")
 MAX_COMPUTES = 8
 CONTROLS = 3
 
-CLUSTER_NAME = "nova-ha-lab"
-NETWORK = "nova-ha-lab"
-BRIDGE = "nova-ha-lab0"
-PREFIX = "172.30.77"
-# A port that never leaves the bridge: the bridge goes with its last one.
-ANCHOR = "nova-ha-anchor"
+CLUSTER_NAME = f"nova-ha-lab{_SUFFIX}"
+NETWORK = f"nova-ha-lab{_SUFFIX}"
+# Of every lab that a machine can hold. A lab whose bridge is there uses the machine.
+BRIDGES = tuple(f"nova-ha-lab{number}" for number in range(LABS))
+BRIDGE = BRIDGES[NUMBER]
+PREFIX = f"172.30.{77 + NUMBER}"
+# A port that never leaves the bridge: the bridge goes with its last one. Names of links have 15 letters at most.
+ANCHOR = ("nova-ha-anchor", "nova-h1-anchor")[NUMBER]
 CLOUD = "cloud"
 
 
@@ -70,11 +91,11 @@ class Settings:
 # Kept until the recipe changes (``wipe`` removes it): images, the virtual environment of the cloud.
 CACHE = HOME / "cache"
 # One lab's life, from ``up`` to ``down``.
-RUN = HOME / "run"
+RUN = HOME / f"run{_SUFFIX}"
 SETTINGS_FILE = RUN / "settings.json"
 # Passwords made at ``up``; readable by root only.
 SECRETS_FILE = RUN / "secrets.json"
-# What was changed on the machine and its former value, for ``down`` to put back.
+# What was changed on the machine and its former value, for the ``down`` of the last lab to put back.
 MACHINE_FILE = HOME / "machine.json"
 # Records outside the containers, appended to as JSON lines; every line has ``time`` (seconds since the epoch).
 RECORDS = RUN / "records"
@@ -86,7 +107,8 @@ FAULT_LOG = RECORDS / "faults.jsonl"
 
 def container(node):
     """Name of the podman container of a node."""
-    return f"nova-ha-lab-{node}"
+    # No lab's names begin with another's: podman is asked for all that begin with ``container("")``.
+    return f"nova-ha-lab{_SUFFIX}-{node}"
 
 
 def address(node):
@@ -95,6 +117,11 @@ def address(node):
         return f"{PREFIX}.5"
     kind, _, number = node.rpartition("-")
     return f"{PREFIX}.{ {'control': 10, 'compute': 20}[kind] + int(number) }"
+
+
+def mac(ip_address: str) -> str:
+    """The MAC that goes with an address on the lab's network."""
+    return "02:6e:6f:76:{:02x}:{:02x}".format(0x61 + NUMBER, int(ip_address.rpartition(".")[2]))
 
 
 def bmc_address(node):

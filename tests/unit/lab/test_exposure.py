@@ -20,8 +20,21 @@ SECRETS = {"one": "sEcret-1", "other": "sEcret-2"}
 @pytest.fixture
 def one_node(monkeypatch):
     """This machine counts as a node, and is the only one."""
-    name = pathlib.Path("/etc/hostname").read_text().strip()
-    monkeypatch.setattr(exposure.nodes, "existing", lambda: [name])
+    monkeypatch.setattr(exposure.nodes, "existing", lambda: ["here"])
+    monkeypatch.setattr(exposure.nodes, "layer", lambda node: exposure.root_layer(pathlib.Path("/proc/self")))
+
+
+@pytest.fixture
+def proc(tmp_path):
+    """A directory as /proc has one for a process: writes it, for a root that is this line of its mountinfo."""
+
+    def write(mount):
+        (tmp_path / "cmdline").write_bytes(b"ipmitool\0sEcret-1\0")
+        (tmp_path / "environ").write_bytes(b"")
+        (tmp_path / "mountinfo").write_text(f"386 270 0:9 / /proc rw - proc proc rw\n{mount}\n")
+        return tmp_path
+
+    return write
 
 
 @pytest.mark.parametrize(
@@ -43,10 +56,28 @@ def test_in_a_process(one_node, command, environment, place):
     assert not [entry for entry in found if "sEcret" in entry.program]
 
 
+OVERLAY = "386 270 0:136 / / rw,relatime - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir={layer},workdir=/work"
+# A container within a container: a directory of the outer one's root.
+NESTED = OVERLAY.replace(" / / ", " /var/lib/nova-rootfs / ")
+
+
+@pytest.mark.parametrize("mount", [OVERLAY, NESTED], ids=["container", "container within"])
+def test_a_process_is_of_the_node_that_its_root_is_of(proc, mount):
+    process = proc(mount.format(layer="/overlay/one/diff"))
+    layers = {"/overlay/one/diff": "control-1", "/overlay/two/diff": "control-2"}
+    found = exposure.in_process(process, SECRETS, layers)
+    assert [(entry.node, entry.secret) for entry in found] == [("control-1", "one")]
+
+
+@pytest.mark.parametrize("mount", [OVERLAY.format(layer="/overlay/three/diff"), "25 1 8:1 / / rw - ext4 /dev/sda rw"])
+def test_a_process_of_the_machine_or_of_another_lab_is_of_no_node(proc, mount):
+    assert not list(exposure.in_process(proc(mount), SECRETS, {"/overlay/one/diff": "control-1"}))
+
+
 def test_a_watch_that_fails_does_not_go_unnoticed(one_node, monkeypatch):
     looked = threading.Event()
 
-    def fail(_looks, _secrets):
+    def fail(_looks, _secrets, _layers):
         looked.set()
         raise OSError("no /proc")
 
