@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -152,8 +153,11 @@ def in_process(process: pathlib.Path, secrets: dict[str, str], layers: dict[str,
         content = (process / place).read_bytes()
         for name, value in secrets.items():
             # What runs on the machine itself, or in another lab, has no node's root.
-            if value.encode() in content and (node := layers.get(root_layer(process))):
-                yield InProcess(node, name, place, _program(process, secrets))
+            if value.encode() not in content or not (node := layers.get(root_layer(process))):
+                continue
+            # Without one it is about to end, and which program it was cannot be told any more.
+            if program := _program(process, secrets):
+                yield InProcess(node, name, place, program)
 
 
 def root_layer(process: pathlib.Path) -> str:
@@ -163,7 +167,13 @@ def root_layer(process: pathlib.Path) -> str:
 
     :param process: its directory in /proc
     """
-    mounts = (process / "mountinfo").read_text().splitlines()
+    try:
+        mounts = (process / "mountinfo").read_text().splitlines()
+    except OSError as error:
+        # One that is about to end has no mounts any more.
+        if error.errno != errno.EINVAL:
+            raise
+        return ""
     options = next((line.rpartition(" ")[2].split(",") for line in mounts if line.split()[4] == "/"), [])
     return next((word.removeprefix("upperdir=") for word in options if word.startswith("upperdir=")), "")
 

@@ -4,6 +4,7 @@
 import bz2
 import gzip
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -72,6 +73,22 @@ def test_a_process_is_of_the_node_that_its_root_is_of(proc, mount):
 @pytest.mark.parametrize("mount", [OVERLAY.format(layer="/overlay/three/diff"), "25 1 8:1 / / rw - ext4 /dev/sda rw"])
 def test_a_process_of_the_machine_or_of_another_lab_is_of_no_node(proc, mount):
     assert not list(exposure.in_process(proc(mount), SECRETS, {"/overlay/one/diff": "control-1"}))
+
+
+def test_a_process_that_is_about_to_end_is_met_the_next_time_that_it_runs(proc):
+    process = proc(OVERLAY.format(layer="/overlay/one/diff"))
+    (process / "environ").write_bytes((process / "cmdline").read_bytes())
+    (process / "cmdline").write_bytes(b"")
+    assert not list(exposure.in_process(process, SECRETS, {"/overlay/one/diff": "control-1"}))
+
+
+def test_a_process_that_has_ended_has_no_root():
+    process = subprocess.Popen(["true"])
+    try:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert exposure.root_layer(pathlib.Path(f"/proc/{process.pid}")) == ""
+    finally:
+        process.wait()
 
 
 def test_a_watch_that_fails_does_not_go_unnoticed(one_node, monkeypatch):
