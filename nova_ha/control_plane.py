@@ -24,6 +24,9 @@ PAUSE = 20.0
 # Seconds, beyond Nova's own times (``Rules.rpc_response_timeout`` and ``long_rpc_timeout``), for a conductor's reports,
 # and for the queues before and after it.
 FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
+# Seconds in which a conductor that was away has come to all that waited for it: ten minutes of a slow scheduler, and
+# half of that again.
+FOR_BACKLOG = 900.0
 
 
 class Break(NamedTuple):
@@ -31,13 +34,7 @@ class Break(NamedTuple):
 
     began: str
     ended: str
-
-
-class Pause(NamedTuple):
-    """A shorter one: Nova's time of the report that ended it, and when that was seen."""
-
-    ended: str = ""
-    seen_at: float = float("-inf")
+    seen_at: float = float("-inf")  # when the end of it was seen
 
 
 class ControlPlane:
@@ -51,12 +48,13 @@ class ControlPlane:
         self._newest_report = ""  # Nova's time of the newest report of any host
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since: float | None = None  # since when reports have come all the time
-        self._break: Break | None = None  # the last one
-        self._pause = Pause()  # the last one
+        # seconds for which all must have been at work since -> the last break after which that proves a message lost
+        self._breaks: dict[float, Break] = {}
         # conductor's host -> its newest report, and when it was read
         self._conductors: dict[str, tuple[str, float]] = {}
         self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
         self._pauses: dict[str, str] = {}  # conductor's host -> the report that ended its last pause
+        self._steady: dict[str, str] = {}  # conductor's host -> the report since which it has made no pause
 
     def go_by(self, rules: Rules) -> None:
         """Reckon with Nova's own times as the operator configured them, from now on."""
@@ -74,8 +72,8 @@ class ControlPlane:
             self._answering_since = now
         self._answered_at = now
         self._unread.update(dict.fromkeys(unread(services), now))
-        self._see_hosts(max((s.last_report or "" for s in services.values() if s.up), default=""), looked, now)
         self.sees_conductors(conductors(services))
+        self._see_hosts(max((s.last_report or "" for s in services.values() if s.up), default=""), looked, now)
 
     def _see_hosts(self, newest: str, looked: bool, now: float) -> None:
         silent = now - self._reported_at > BREAK
@@ -84,12 +82,22 @@ class ControlPlane:
             return
         # What nobody looked at, because Nova's API was away, say, tells nothing.
         if looked and self._newest_report and now - self._reported_at > PAUSE:
-            self._pause = Pause(newest, now)
-            if silent:
-                self._break = Break(self._newest_report, newest)
+            pause = Break(self._newest_report, newest, now)
+            self._breaks[self._patience_after(pause, silent)] = pause
         self._newest_report, self._reported_at = newest, now
         if silent:
             self._working_since = now
+
+    def _patience_after(self, pause: Break, is_long: bool) -> float:
+        """For how many seconds all must have been at work since, before what has not been begun with is lost.
+
+        If a conductor reported all the while, it was the bus, which loses what is in its queues. If none did, it was
+        the conductor: what is in its queue it comes to when it is back, sooner or later.
+        """
+        for host, since in self._steady.items():
+            if _seconds(pause.began, since) <= PAUSE and _seconds(self._conductors[host][0], pause.ended) <= PAUSE:
+                return 0.0 if is_long else FOR_QUEUES
+        return FOR_BACKLOG
 
     def sees_conductors(self, reports: Mapping[str, str]) -> None:
         """Learn which conductors stand still.
@@ -101,13 +109,15 @@ class ControlPlane:
                 # The last one ends all requests that a former one has ended.
                 self._standstills[host] = Break(newest, self._newest_report)
             # Of the only one it shows when it is back: meanwhile no host reports. If it was looked at all along.
-            before, read_at = self._conductors.get(host, (newest, self._answered_at))
-            if self._answered_at - read_at <= SILENCE and before:
-                missed = _seconds(before, newest)
-                if missed > PAUSE:
-                    self._pauses[host] = newest
-                if missed >= self._heartbeats:
-                    self._standstills[host] = Break(before, newest)
+            before, read_at = self._conductors.get(host, ("", self._answered_at))
+            looked = self._answered_at - read_at <= SILENCE
+            missed = _seconds(before, newest) if before and newest else 0.0
+            if not (before and looked) or missed > PAUSE:
+                self._steady[host] = newest
+            if looked and missed > PAUSE:
+                self._pauses[host] = newest
+            if looked and missed >= self._heartbeats:
+                self._standstills[host] = Break(before, newest)
             self._conductors[host] = newest, self._answered_at
 
     def answering_for(self, now: float, host: str | None = None) -> float:
@@ -130,16 +140,16 @@ class ControlPlane:
     def lost_messages_since(self, moment: str, now: float) -> bool:
         """Whether the bus was away after a moment of Nova's, and so may have lost what was in its queues.
 
-        A short pause may have been the bus as well as anything else that is slow: whoever was only slow has had the
-        time.
+        Whoever was only slow has had the time to begin with it.
         """
-        if self._break is not None and self._break.ended > moment:
-            return True
-        return self._pause.ended > moment and now - self._pause.seen_at >= FOR_QUEUES
+        return any(
+            last.ended > moment and now - last.seen_at >= patience for patience, last in self._breaks.items()
+        )
 
     def may_have_restarted_since(self, moment: str, conductor: str | None) -> bool:
         """Whether a host's conductor has been away for some seconds after a moment of Nova's."""
-        return max(self._pause.ended, self._pauses.get(conductor or "", "")) > moment
+        ends = [last.ended for last in self._breaks.values()] + [self._pauses.get(conductor or "", "")]
+        return max(ends) > moment
 
     def has_given_up(self, moment: str, conductor: str | None) -> bool:
         """Whether a host's conductor has stood still after a moment of Nova's until it waits for no scheduler."""
@@ -152,6 +162,7 @@ class ControlPlane:
         """Nothing is flagged any more: of requests nothing need be known."""
         self._standstills.clear()
         self._pauses.clear()
+        self._steady.clear()
         self._conductors.clear()
         self._unread.clear()
 

@@ -47,7 +47,7 @@ class Evidence(ControlPlane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._scheduled_by = ""  # Nova's time of the newest record that the scheduler answered ``SETTLE`` ago, or longer
+        self._scheduled_by = ""  # Nova's time of the newest record that the scheduler has answered ``SETTLE`` ago
         # id of a newer record -> (its time, when it was seen that the scheduler has answered)
         self._scheduled: dict[int, tuple[str, float]] = {}
         self._scheduling: dict[str, float] = {}  # id of a request -> when it was last seen to wait for the scheduler
@@ -62,14 +62,23 @@ class Evidence(ControlPlane):
             self._scheduled.setdefault(record.id, (record.created, now))
 
     def fates(
-        self, known: Requests, source: str, dead: frozenset[str], now: float, may_hang: bool = True
+        self,
+        known: Requests,
+        source: str,
+        dead: frozenset[str],
+        now: float,
+        may_hang: bool = True,
+        unheard: frozenset[str] = frozenset(),
     ) -> list[Fate]:
         """What is to be reckoned with of each request for an instance.
 
         :param source: Nova's name of the host that it is on
         :param dead: Nova's names of the hosts that are proved dead
         :param may_hang: whether Nova's API may have one that it has noted, and not passed on
+        :param unheard: likewise of those that were dead, and have not reported since: a queue there has not been begun
+            with
         """
+        off = dead | unheard
         begun = {request.compute.host for request in known.all if request.compute is not None}
         every = (known.claims or frozenset()) - {source}
         claims = every - begun
@@ -83,22 +92,24 @@ class Evidence(ControlPlane):
                 if mine:
                     self._claimed.setdefault(request.id, (mine, now))
                 claims -= self._claimed.get(request.id, _UNCLAIMED)[0]
-            found.append(self._fate(request, dead, may_hang, self.at_work_for(now, source), now))
+            found.append(self._fate(request, dead, off, may_hang, self.at_work_for(now, source), now))
         return found
 
-    def _fate(self, request: Request, dead: frozenset[str], may_hang: bool, at_work: float, now: float) -> Fate:
+    def _fate(
+        self, request: Request, dead: frozenset[str], off: frozenset[str], may_hang: bool, at_work: float, now: float
+    ) -> Fate:
         since = self._at_stage_since(request, now)
         if request.stage == OVER:
             return GONE
         if request.id in self._fates:
             fate = self._fates[request.id]
-            return Fate(False, queued_at=frozenset({fate.lost_at})) if fate.lost_at in dead else fate
+            return Fate(False, queued_at=frozenset({fate.lost_at})) if fate.lost_at in off else fate
         if request.stage == RUNNING:
             # Nobody takes up again what died with its host, also when that is back.
             died = request.compute is not None and request.compute.host in dead
             return self._for_good(request, GONE) if died else OPEN
         if request.id in self._claimed:
-            return self._fate_of_claimed(request, dead, at_work, now)
+            return self._fate_of_claimed(request, off, at_work, now)
         if at_work < SETTLE or request.stage == SENT:
             return Fate(True, untold=True)
         if self._is_message_lost(request, since, may_hang, now) or self._is_conductor_gone(request, now):
@@ -117,11 +128,11 @@ class Evidence(ControlPlane):
             self._scheduling[request.id] = now
         return since
 
-    def _fate_of_claimed(self, request: Request, dead: frozenset[str], at_work: float, now: float) -> Fate:
+    def _fate_of_claimed(self, request: Request, off: frozenset[str], at_work: float, now: float) -> Fate:
         claimed, claimed_at = self._claimed[request.id]
         # Of one that was sent, Nova tells since when; of one at the scheduler, the claim alone shows that it answered.
         at_rest = min(at_work, max(self._sent_for(request), now - claimed_at)) >= SETTLE
-        if claimed <= dead:
+        if claimed <= off:
             return Fate(request.stage == SCHEDULING and not at_rest, queued_at=claimed)
         # The scheduler has answered: whoever was to go on with it has had the time.
         if at_rest and len(claimed) == 1:

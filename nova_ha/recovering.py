@@ -238,11 +238,22 @@ def _in_flight(case, instance, revived):
         return held
     if cut_off:
         reason += f", nova-compute on {where} was started anew since"
-    lost = case.attempts.was_down(record) if _is_begun(record) else case.attempts.was_passed(record)
+    lost = case.attempts.was_down(record) if _is_begun(record) else _was_passed(case, record)
     if may_be_pinned and (lost_at or cut_off or lost):
         return _may_show(case, instance) or _pinned(case, instance, min(pinned), reason)
     restart = None if cut_off else _to_restart(case, instance, record)
     return case.wait(f"stuck: {reason}; {_given_up(instance, restart)}", instance, alarm=True)
+
+
+def _was_passed(case, record):
+    """Whether it was handed to its destination, which goes on with later ones.
+
+    A record may name a destination from the start, as it was asked for: only the requests tell who has it.
+    """
+    known = case.host.requests.get(record.instance)
+    stages = {request.stage for request in known.all} if known else {snapshot.QUEUED}
+    handed = stages.isdisjoint((snapshot.QUEUED, snapshot.SCHEDULING))
+    return handed and case.attempts.was_passed(record, case.now)
 
 
 def _to_restart(case, instance, record):

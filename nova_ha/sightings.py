@@ -37,12 +37,15 @@ class Sightings(Evidence):
         self._dead = {}  # host that is flagged, and so held to be dead -> since when it was seen so
         self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records then
         self._left = {}  # host -> ids of the instances that were to be moved away from it
-        self._begun = {}  # host -> when the newest evacuation that it has begun was first seen
+        # host -> when the newest evacuation that it has begun was first seen, and since when it is seen to be begun
+        self._begun = {}
         self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
         self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
         self._down = {}  # host -> when it was last seen not to report
         # host that is held to be dead -> (Nova's time of its last report, when that was seen to move)
         self._reports = {}
+        # host that was held to be dead, and has not reported since -> what its service said when it was that last
+        self._unheard = {}
         self._living = set()  # hosts that are held to be dead, and are proved to live
         self._idle = {}  # instance id -> since when it is in error with nothing being done to it
         self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
@@ -53,8 +56,17 @@ class Sightings(Evidence):
         :param services: ``{Nova's host name: snapshot.Service}``
         """
         self._down.update(dict.fromkeys((name for name, service in services.items() if not service.up), now))
+        self._see_unheard(services)
         self.sees_reports(services, now)
         self._see_living(services, now)
+
+    def _see_unheard(self, services):
+        """Learn which hosts that were dead have not reported since: what is queued there they take up before that."""
+        reports = {host: (service.up, service.last_report) for host, service in services.items()}
+        for host in reports.keys() & self._unheard.keys() - self._dead.keys():
+            if reports[host] != self._unheard[host]:
+                del self._unheard[host]
+        self._unheard.update((host, reports[host]) for host in self._dead.keys() - self._living if host in reports)
 
     def _see_living(self, services, now):
         """Learn which hosts that are held to be dead go on reporting."""
@@ -72,6 +84,11 @@ class Sightings(Evidence):
     def living(self):
         """Nova's names of the hosts that are flagged, and live: their nova-compute goes on reporting."""
         return frozenset(self._living)
+
+    @property
+    def unheard(self):
+        """Nova's names of the hosts that were held to be dead, and have not reported since they are not."""
+        return frozenset(self._unheard)
 
     def is_flagged_anew(self, host):
         """A host was fenced, whatever was seen of it before: it is dead, until the contrary shows."""
@@ -94,7 +111,8 @@ class Sightings(Evidence):
         elif record.in_flight and self.age(record, now) >= SETTLE and not self.is_stray(record):
             self._waiting.setdefault(record.instance, set()).add(record.id)
         if record.destination is not None and record.status in BEGUN:
-            self._begun[record.destination] = max(seen, self._begun.get(record.destination, seen))
+            newest, since = self._begun.get(record.destination, (seen, now))
+            self._begun[record.destination] = max((newest, since), (seen, now), key=lambda each: each[0])
         if record.status == "error" or (record.destination is not None and record.status in BEGUN):
             self.sees_scheduled(record, now)
         if record.in_flight and record.status != "accepted" and record.destination in dead:
@@ -163,7 +181,7 @@ class Sightings(Evidence):
         if known.read_at <= since or any(known.read_at < self._seen[record.id] for record in flights):
             return  # one has come since that was read
         dead = frozenset(self._dead) - self._living
-        fates = self.fates(known, instance.host, dead, now, may_hang)
+        fates = self.fates(known, instance.host, dead, now, may_hang, self.unheard)
         for fate in fates:
             for host in fate.queued_at:
                 self._sent_to.setdefault(host, set()).add(instance.id)
@@ -218,10 +236,14 @@ class Sightings(Evidence):
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
         return _state(record) in self._ended and record.destination not in self._living
 
-    def was_passed(self, record):
-        """Whether its destination has begun an evacuation that was asked for after this one was handed to it."""
-        _, since = self._records.get(record.id, (None, float("inf")))
-        return self._begun.get(record.destination, float("-inf")) > since
+    def was_passed(self, record, now):
+        """Whether its destination has, for long, worked at one that was asked for after this one was handed to it.
+
+        Two that are on their way to it overtake each other by seconds.
+        """
+        _, handed_at = self._records.get(record.id, (None, float("inf")))
+        asked_at, begun_at = self._begun.get(record.destination, (float("-inf"), now))
+        return asked_at > handed_at and now - begun_at >= SETTLE
 
     def was_down(self, record):
         """Whether its destination has been seen not to report since the record says what it says."""
@@ -298,6 +320,7 @@ class Sightings(Evidence):
     def forget_records(self):
         """Nothing is flagged any more."""
         self._reports.clear()
+        self._unheard.clear()
         self._living.clear()
         for memory in (self._records, self._seen, self._begun, self._down, self._dead, self._lost_at):
             memory.clear()

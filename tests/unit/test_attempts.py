@@ -491,7 +491,8 @@ def test_which_requests_a_destination_has_passed_over(other, passed):
     attempts, waiting = nothing_asked(), record(7, "accepted")
     attempts.observe(seen(waiting), NOW)
     attempts.observe(seen(waiting, other), NOW + 10)
-    assert attempts.was_passed(waiting) is passed
+    assert not attempts.was_passed(waiting, NOW + 69)  # on their way they overtake each other
+    assert attempts.was_passed(waiting, NOW + 70) is passed
 
 
 def test_what_was_begun_before_has_not_passed_it():
@@ -499,8 +500,8 @@ def test_what_was_begun_before_has_not_passed_it():
     attempts.observe(seen(other), NOW)
     attempts.observe(seen(other, waiting), NOW + 10)
     attempts.observe(seen(dataclasses.replace(other, status="done"), waiting), NOW + 20)
-    assert not attempts.was_passed(waiting)
-    assert not attempts.was_passed(record(9, "accepted"))  # which has never been seen
+    assert not attempts.was_passed(waiting, NOW + 90)
+    assert not attempts.was_passed(record(9, "accepted"), NOW + 90)  # which has never been seen
 
 
 @pytest.mark.parametrize(
@@ -734,3 +735,25 @@ def test_what_is_kept_while_a_flag_stands_for_weeks_does_not_grow():
     assert sizes[0]["_records"] == 1
     growing = {name for name, size in sizes[0].items() if sizes[-1][name] > size}
     assert growing <= {"_sent_to", "_left"}, "these are ids of instances, as many as there are"
+
+
+@pytest.mark.parametrize(
+    ("later", "unheard"),
+    [
+        ({}, True),
+        ({"report": told(5)}, False),  # it has reported
+        ({"up": True}, False),
+        (None, True),  # its cell is away
+    ],
+)
+def test_a_host_that_was_dead_has_not_reported_until_its_service_shows_it(later, unheard):
+    """Until then, what is queued there has not been begun with."""
+    attempts = nothing_asked()
+    dead, off = host(name="compute-2"), {"up": False, "forced_down": True, "report": told(1)}
+    for at in (NOW, NOW + 10):
+        attempts.observe_services({"compute-2": living("compute-2", **off)}, at)
+        attempts.observe(dead, at, frozenset({"compute-2"}))
+    attempts.observe(host(name="compute-2", flag="no"), NOW + 20)
+    known = {} if later is None else {"compute-2": living("compute-2", **{**off, **later})}
+    attempts.observe_services(known, NOW + 30)
+    assert ("compute-2" in attempts.unheard) is unheard

@@ -32,8 +32,12 @@ class Cloud:
         self.evidence = Evidence()
         self.now = self.report = 0
 
-    def look(self, at, report=None, away=(), conductors=()):
-        """A look at the services at that second; the newest report is of then, or of another second."""
+    def look(self, at, report=None, away=(), conductors=None):
+        """A look at the services at that second; the newest report is of then, or of another second.
+
+        One conductor reports always, unless it is said otherwise.
+        """
+        conductors = {"control-9": told(at)} if conductors is None else conductors
         self.now, self.report = at, at if report is None else report
         known = {"compute-2": living(report=told(self.report))}
         self.evidence.sees_reports(Services(known, frozenset(away), conductors), at)
@@ -52,9 +56,9 @@ class Cloud:
             self.look(second, report=last)
         return self
 
-    def fates(self, *requests, claims=None, dead=(), may_hang=True):
-        claimed = None if claims is None else frozenset(claims) | {"compute-1"}
-        return self.evidence.fates(Requests(requests, claimed), "compute-1", frozenset(dead), self.now, may_hang)
+    def fates(self, *requests, claims=None, dead=(), may_hang=True, unheard=frozenset()):
+        known = Requests(requests, None if claims is None else frozenset(claims) | {"compute-1"})
+        return self.evidence.fates(known, "compute-1", frozenset(dead), self.now, may_hang, unheard)
 
     def fate(self, one, **more):
         return self.fates(one, **more)[0]
@@ -545,3 +549,35 @@ def test_what_a_bus_that_was_away_for_some_seconds_has_lost_shows_after_three_mi
     cloud.works(100 + pause, until)
     assert cloud.fate(request(1, QUEUED, at=90)) == fate
     assert cloud.fate(request(2, QUEUED, at=122)) == UNTOLD
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "at_work", "fate"),
+    [
+        (100, 130, 900, GONE),
+        (100, 130, 899, UNTOLD),
+        (100, 120, 60, GONE),  # a report that is late
+        (0, 160, 899, UNTOLD),  # it was not there before either
+    ],
+)
+def test_a_conductor_that_was_away_itself_comes_to_what_waits_for_it(since, until, at_work, fate):
+    """Its queue outlives it; what it does first may take minutes."""
+    cloud, waits = Cloud(), request(1, QUEUED, at=90)
+    for second in range(0, 160 + at_work, 10):
+        report = second if not 100 < second < 160 else 100
+        conductors = {"control-9": told(since if since < second < until else second)}
+        cloud.look(second, report=report, conductors=conductors).seen(waits)
+    cloud.look(160 + at_work, conductors={"control-9": told(160 + at_work)})
+    assert cloud.fate(waits) == fate
+
+
+def test_what_is_queued_at_a_host_that_was_dead_is_queued_there_until_it_has_reported():
+    """So that which of the two has its turn is decided as for every host that returns."""
+    cloud, sent = Cloud().works(0, 100), request(1, SENT, at=10)
+    queued = Fate(False, queued_at=FROM_2)
+    assert cloud.fate(sent, claims=FROM_2, dead=FROM_2) == queued
+    cloud.works(100, 200)
+    assert cloud.fate(sent, claims=FROM_2, unheard=FROM_2) == queued
+    assert cloud.fate(sent, claims=FROM_2) == Fate(False, "compute-2", FROM_2)
+    assert cloud.fate(sent, claims=FROM_2, unheard=FROM_2) == queued
+    assert cloud.fate(request(1, RUNNING, at=10), claims=FROM_2, unheard=FROM_2) == OPEN

@@ -286,13 +286,16 @@ class SimulatedNova:
 
     def connect(self):
         self._asked("connect")
-        gone = self.conductor_gone_at if self.conductor_away else self.clock.now
-        reports = {"conductor": _text(gone // 10 * 10)}
-        return Services({name: self.service(name) for name in self.status}, conductors=reports)
+        return self._all_services()
 
     def services(self):
         self._asked("services")
-        return {name: self.service(name) for name in self.status}
+        return self._all_services()
+
+    def _all_services(self):
+        gone = self.conductor_gone_at if self.conductor_away else self.clock.now
+        reports = {"conductor": _text(gone // 10 * 10)}
+        return Services({name: self.service(name) for name in self.status}, conductors=reports)
 
     def aggregates(self):
         self._asked("aggregates")
