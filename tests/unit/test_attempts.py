@@ -104,6 +104,7 @@ def test_failures_stay_known_when_it_is_asked_again():
         (tried.FORBIDDEN, [60, 120, 240, 480, 600, 600]),
         (tried.AWAY, [2, 4, 8, 16, 30, 30]),
         (tried.UNKNOWN, [5, 10, 20, 40, 80, 160, 300, 300]),
+        (tried.REFUSED, [0, 0]),
     ],
 )
 def test_each_cause_has_its_own_pauses(cause, pauses):
