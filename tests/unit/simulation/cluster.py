@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster in memory: flags, which nodes are there, and when it started nova-compute on them."""
 
-from nova_ha import flag
+from nova_ha import flag, hostnames
 from nova_ha.cluster import FOUND_RUNNING, ClusterError
 from tests.unit.simulation.process import Tripwire
 
+# What the first engine's resource is called.
+RESOURCE = "nova-evacuate"
+
 
 class SimulatedCluster:
-    """Flags, who runs an engine, which nodes are online, and the last start of nova-compute on each."""
+    """Flags, who runs an engine, which nodes are online, and the last start of nova-compute on each.
+
+    What is asked of it about a host is by Nova's name of that; what it keeps is by its own.
+    """
 
     def __init__(self):
         self.values = {}
+        self.names = {}  # Nova's name of a host -> its own, if that is another; None if the host is no node (any more)
         self.active = set()  # control nodes on which the cluster holds an engine to be active
+        self.others = {}  # resource beside the first one -> the control nodes on which its engine is active
+        self.parameters = {RESOURCE: {}}  # resource -> its parameters
         self.known = ()  # remote nodes
         self.nodes = set()  # those that are online
         self.looks = 0  # how often an engine asked for these
@@ -28,34 +37,71 @@ class SimulatedCluster:
         self.away = False
         self.next_swaps = []  # "ok", "lost", "dropped": what becomes of the next changes of flags by an engine
 
-    def seen_from(self, node):
-        """The cluster as an engine on one control node knows it: stands in for ``cluster.Cluster``."""
-        return _View(self, node)
+    def seen_from(self, node, attribute=flag.ATTRIBUTE):
+        """The cluster as an engine on one control node knows it: stands in for ``cluster.Cluster``.
+
+        :param attribute: the engine's flag; of any other than the usual one there is none
+        """
+        return _View(self, node, attribute)
+
+    def node(self, host):
+        """Its name of a host, None if that is no node."""
+        return self.names.get(host, host)
+
+    def is_node(self, host):
+        """Whether it has a host at all."""
+        return self.node(host) is not None
+
+    def has(self, host):
+        """Whether it is connected to a host."""
+        return self.node(host) in self.nodes
+
+    def removes(self, host, with_its_flag=True):
+        """An operator removes a host from it.
+
+        :param with_its_flag: the node's entry, and so its flag, goes; else it stays, and the host is not connected to
+        """
+        node = self.node(host)
+        self.lost(host)
+        if with_its_flag:
+            self.forgets_entry(node)
+        self.names[host] = None
+
+    def forgets_entry(self, node):
+        """A node's entry is deleted; returns the flag that it had, or None."""
+        self.off.discard(node)
+        self.known = tuple(known for known in self.known if known != node)
+        return self.values.pop(node, None)
+
+    def joins(self, host, name=None):
+        """An operator adds a host that is no node, under Nova's name of it, or another."""
+        self.names[host] = name or host
+        self.known = tuple(sorted({*self.known, self.names[host]}))
 
     def fence(self, host):
         """fence_compute has proved a host's power off."""
-        self.values[host] = flag.FLAGGED
-        self.off.add(host)
+        self.values[self.node(host)] = flag.FLAGGED
+        self.off.add(self.node(host))
 
     def started(self, host):
         """The cluster has started nova-compute on a host."""
         self._started += 1
-        self.starts[host] = f"start {self._started}"
+        self.starts[self.node(host)] = f"start {self._started}"
 
     def starting(self, host):
         """It has begun to start it there, and does not know yet how that ends."""
-        self.starts.pop(host, None)
-        self.off.discard(host)
+        self.starts.pop(self.node(host), None)
+        self.off.discard(self.node(host))
 
     def stopped(self, host):
         """It has stopped it there."""
-        self.starts.pop(host, None)
-        self.off.add(host)
+        self.starts.pop(self.node(host), None)
+        self.off.add(self.node(host))
 
     def lost(self, host):
         """It has no connection to a host any more."""
-        self.nodes.discard(host)
-        self.starts.pop(host, None)
+        self.nodes.discard(self.node(host))
+        self.starts.pop(self.node(host), None)
 
     def forgets(self, host):
         """An operator has it forget what it knew of a host."""
@@ -63,25 +109,33 @@ class SimulatedCluster:
 
     def reaches(self, host):
         """A host is there, and a probe has found that nova-compute does not run."""
-        self.nodes.add(host)
-        self.off.add(host)
+        self.nodes.add(self.node(host))
+        self.off.add(self.node(host))
 
     def cleanup(self):
         """An operator has the cluster forget what it knows of its resources, and look."""
         self.starts = dict.fromkeys(self.starts, FOUND_RUNNING)
 
-    def go(self, host):
+    def go(self, node):
         """An operator lets a held host go."""
-        if self.values.get(host) == flag.FLAGGED:
-            self.values[host] = flag.GO
+        if self.values.get(node) == flag.FLAGGED:
+            self.values[node] = flag.GO
 
     def stands(self, host):
         """Whether a host must stay out of service."""
-        return flag.stands(self.values.get(host))
+        return any(map(flag.stands, self._flags(host)))
 
     def is_dead(self, host):
         """Whether a host's power was proved off, and it is not recovered yet."""
-        return flag.is_dead(self.values.get(host))
+        return any(map(flag.is_dead, self._flags(host)))
+
+    def keeps_off(self, host):
+        """Whether it starts no nova-compute on a host: it goes by the flag of the name by which it has that."""
+        return flag.stands(self.values.get(self.node(host)))
+
+    def _flags(self, host):
+        """Those under any name of a host, also an old one."""
+        return [value for node, value in self.values.items() if hostnames.label(node) == hostnames.label(host)]
 
     def swap(self, host, old, new):
         """Change a flag if it is what it is thought to be."""
@@ -96,9 +150,8 @@ class SimulatedCluster:
 
 
 class _View:
-    attribute = flag.ATTRIBUTE
-
-    def __init__(self, cluster, node):
+    def __init__(self, cluster, node, attribute):
+        self.attribute = attribute
         self._cluster = cluster
         self._node = node
         self._read = {}  # the flags as it has read them
@@ -107,17 +160,21 @@ class _View:
         return self._node
 
     def flags(self):
-        self._read = dict(self._asked().values)
+        self._read = dict(self._values())
         return dict(self._read)
 
     def flag(self, host):
-        return self._asked().values.get(host)
+        return self._values().get(host)
 
     def remote_nodes(self):
         return sorted(self._asked().known)
 
     def active(self, _agent):
-        return {"nova-evacuate": set(self._asked().active)}
+        every = {RESOURCE: self._asked().active, **self._cluster.others}
+        return {resource: set(nodes) for resource, nodes in every.items() if nodes}
+
+    def resource_parameters(self, _agent):
+        return {resource: dict(known) for resource, known in self._asked().parameters.items()}
 
     def online(self):
         self._asked().looks += 1
@@ -146,6 +203,9 @@ class _View:
         if answer != "ok":
             raise ClusterError("cibadmin did not answer within 20 s")
         return swapped
+
+    def _values(self):
+        return self._asked().values if self.attribute == flag.ATTRIBUTE else {}
 
     def _asked(self):
         if self._cluster.away:

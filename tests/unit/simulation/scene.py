@@ -6,20 +6,23 @@ import logging
 import re
 import types
 
-from nova_ha import flag, mark, reserve, restore
+from nova_ha import config, daemon, flag, hostnames, mark, reserve, restore
 from nova_ha import nova as door
 from nova_ha.account import Account
 from nova_ha.cluster import ClusterError
 from nova_ha.engine import Engine
 from nova_ha.rules import Rules
 from tests.unit.simulation.clock import Clock
-from tests.unit.simulation.cluster import SimulatedCluster
+from tests.unit.simulation.cluster import RESOURCE, SimulatedCluster
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED
 from tests.unit.simulation.nova import SimulatedNova
 from tests.unit.simulation.process import PROMPT, Killed, State, Tripwire, Workers
 
 # Seconds between two looks of Pacemaker at what should run where, and those that a host takes to boot.
 PACEMAKER, BOOT = 1.0, 5.0
+
+# A second resource for an engine.
+SECOND = "recovery"
 
 _log = logging.getLogger("nova-ha.simulated")
 _log.propagate = False
@@ -53,7 +56,7 @@ class Scene:
         self.workers = workers
         self.kept_off = set()  # hosts that do not boot by themselves
         self.broken = set()  # hosts whose nova-compute does not start
-        self.engines = {}  # control node -> _Process
+        self.engines = {}  # control node (of a second resource's engine: and that resource) -> _Process
         self.new_engine("control-1")
         self.clock.every(PACEMAKER, self._pacemaker)
 
@@ -74,17 +77,65 @@ class Scene:
     def new_engine(self, node, beside=False):
         """An engine starts on a control node.
 
-        :param beside: by mistake the others run on; else they are killed
-        """
-        if not beside:
-            self.engines.clear()
-        self.engines[node] = _Process(self, node)
-        self.cluster.active = set(self.engines)
+        Where a second resource's engine does the same, it refuses to.
 
-    def engine_dies(self, node):
+        :param beside: by mistake the others of its resource run on; else they are killed
+        """
+        for other in [] if beside else self._nodes(RESOURCE):
+            self.engine_dies(other)
+        if SECOND not in self.cluster.others or self._may_start(RESOURCE, node):
+            self._begins(RESOURCE, node)
+
+    def second_resource(self, node, parameters, at_once):
+        """An operator makes a second resource of the same agent; its engine refuses to start where it must.
+
+        :param parameters: as they stand in the cluster's configuration
+        :param at_once: it looks at the moment at which the first one's engine starts: neither sees the other
+        """
+        if SECOND in self.cluster.parameters:
+            return
+        self.cluster.parameters[SECOND] = parameters
+        if at_once or self._may_start(SECOND, node):
+            self._begins(SECOND, node)
+
+    def second_resource_goes(self):
+        """It is deleted, and the first one's engine can start."""
+        for node in self._nodes(SECOND):
+            self.engine_dies(node, SECOND)
+        self.cluster.parameters.pop(SECOND, None)
+        self.cluster.others.pop(SECOND, None)
+        if not self.engines:
+            self.new_engine("control-1")
+
+    def _may_start(self, resource, node):
+        """Whether an engine of a resource does not wait for another one's, or refuse to do the same."""
+        view = self.cluster.seen_from(node, self._attribute(resource))
+        try:
+            daemon.await_others(view, resource, lambda why: None, sleep=_give_up)
+        except (door.Misconfigured, _Waits):
+            return False
+        return True
+
+    def _attribute(self, resource):
+        """The flag that a resource's engine goes by; its file, which is not readable elsewhere, says the usual one."""
+        return config.attribute(self.cluster.parameters[resource]) or flag.ATTRIBUTE
+
+    def _begins(self, resource, node):
+        self.engines[_key(node, resource)] = _Process(self, node, resource, self._attribute(resource))
+        self._note_engines()
+
+    def engine_dies(self, node, resource=RESOURCE):
         """It is killed, and the cluster knows."""
-        self.engines.pop(node, None)
-        self.cluster.active.discard(node)
+        self.engines.pop(_key(node, resource), None)
+        self._note_engines()
+
+    def _nodes(self, resource):
+        return [process.node for process in self.engines.values() if process.resource == resource]
+
+    def _note_engines(self):
+        self.cluster.active = set(self._nodes(RESOURCE))
+        if SECOND in self.cluster.parameters:
+            self.cluster.others = {SECOND: set(self._nodes(SECOND))}
 
     def arm(self, tripwire):
         self.cluster.tripwire = self.nova.tripwire = tripwire
@@ -92,11 +143,11 @@ class Scene:
 
     def one_pass(self):
         """One pass of each engine, and the rest after it."""
-        pauses = [self._one_pass_of(node) for node in list(self.engines)]
+        pauses = [self._one_pass_of(key) for key in list(self.engines)]
         self.clock.advance(max(min(pauses, default=1.0), 0.1))
 
-    def _one_pass_of(self, node):
-        process = self.engines[node]
+    def _one_pass_of(self, key):
+        process = self.engines[key]
         self.nova.meanwhile = process.workers.meanwhile
         try:
             pause = process.engine.one_pass()
@@ -106,9 +157,17 @@ class Scene:
             return 2.0
         except Killed:
             self.arm(Tripwire())
-            self.engine_dies(node)
-            self.new_engine("control-2" if node == "control-1" else "control-1", beside=True)
+            self._starts_elsewhere(process)
             return 0.1
+
+    def _starts_elsewhere(self, process):
+        """An engine's process has died: its resource is started on another node."""
+        node, resource = "control-2" if process.node == "control-1" else "control-1", process.resource
+        self.engine_dies(process.node, resource)
+        if resource == RESOURCE:
+            self.new_engine(node, beside=True)
+        elif self._may_start(resource, node):
+            self._begins(resource, node)
 
     def run(self, seconds):
         """Pass after pass for some time."""
@@ -125,15 +184,34 @@ class Scene:
             self.one_pass()
         return True
 
-    def _judge(self, host, old, flags):
+    def _judge(self, node, old, flags):
         """Whether an engine may take a host up, of all the flags that it has seen."""
-        guard, dead = self.rules.guard, [other for other, value in flags.items() if flag.is_dead(value)]
+        host = self.host(node)
+        guard, dead = self.rules.guard, {self.host(other) for other, value in flags.items() if flag.is_dead(value)}
         is_mass = len(dead) >= guard.least and len(dead) * 100 > guard.max_share * len(self.nova.status)
         is_under_way = self.nova.status[host].forced_down and mark.is_marked(self.nova.service(host))
         if old == flag.FLAGGED and is_mass and not is_under_way:
             self.nova.guests.breach(f"{host} is taken up, one of {len(dead)} hosts at once")
 
     # Hosts
+
+    def host(self, node):
+        """Nova's name of a host that the cluster has, or had, under another."""
+        return hostnames.resolve(node, self.nova.status)
+
+    def removed(self, host, with_its_flag=True):
+        """An operator removes a host from the cluster, which stops what it runs there; see ``SimulatedCluster``."""
+        compute = self.nova.computes[host]
+        if self.cluster.has(host) and compute.running and not self.unmanaged:
+            compute.stop()
+        self._operations.pop(host, None)
+        self.cluster.removes(host, with_its_flag)
+
+    def added(self, host, name=None):
+        """An operator adds a host that was removed, perhaps under another name; the cluster reaches it if it can."""
+        self.cluster.joins(host, name)
+        if self.nova.computes[host].powered:
+            self.cluster.reaches(host)
 
     def dies(self, *hosts, off=False):
         """Hosts lose their power, and are fenced and flagged.
@@ -152,7 +230,9 @@ class Scene:
         self._operations.pop(host, None)
 
     def fenced(self, host, off=False):
-        """A host is fenced and flagged: its power is off, and comes back."""
+        """A host is fenced and flagged, if it is a node: its power is off, and comes back."""
+        if not self.cluster.is_node(host):
+            return
         if self.nova.computes[host].powered:
             self.breaks(host)
         self.cluster.fence(host)
@@ -161,20 +241,23 @@ class Scene:
         self.clock.after(BOOT, lambda: host in self.kept_off or self.boots(host))
 
     def boots(self, host):
-        """Its power is on, and the cluster reaches it."""
+        """Its power is on, and the cluster reaches it, if it is a node."""
         self.kept_off.discard(host)
         self.nova.computes[host].powered = True
-        self.cluster.reaches(host)
+        if self.cluster.is_node(host):
+            self.cluster.reaches(host)
 
     def _pacemaker(self):
         """nova-compute runs where, and only where, the flag lets it; no operation is interrupted, or beside another."""
         if self._operations or self.unmanaged:
             return
         for name, compute in self.nova.computes.items():
-            allowed = compute.powered and name in self.cluster.nodes and not self.cluster.stands(name)
+            allowed = compute.powered and self.cluster.has(name) and not self.cluster.keeps_off(name)
             if allowed and not compute.running and name not in self.broken:
-                self.starts(name)
-            elif compute.powered and name in self.cluster.nodes and not (allowed and compute.running):
+                # NovaCompute itself looks at flags of all names of its host.
+                if not self.cluster.stands(name):
+                    self.starts(name)
+            elif compute.powered and self.cluster.has(name) and not (allowed and compute.running):
                 if compute.running:
                     compute.stop()
                 self.cluster.stopped(name)
@@ -199,7 +282,7 @@ class Scene:
     # People
 
     def alarms(self):
-        """What the engines say that needs an operator, as ``{(host, instance id or None): reason}``."""
+        """What the engines say that needs an operator, as ``{(cluster's name, instance id or None): reason}``."""
         found = {}
         for process in self.engines.values():
             for host, about in process.account.as_dict()["hosts"].items():
@@ -210,22 +293,31 @@ class Scene:
 
     def operator_looks(self):
         """An operator does what the alarms ask for, after having looked whether it is so."""
-        for (host, instance), reason in self.alarms().items():
+        for (node, instance), reason in self.alarms().items():
+            host = self.host(node)
+            if not self.cluster.is_node(host) and instance is None:
+                self.added(host, node)
+                if "was removed from the cluster" in reason:
+                    self.fenced(host)
+            if "delete the entry" in reason and self.cluster.node(host) not in (None, node):
+                value = self.cluster.forgets_entry(node)
+                if "where this flag stops nothing" in reason:
+                    self.cluster.values[self.cluster.node(host)] = value
             if "nova-ha go" in reason:
-                self.cluster.go(host)
+                self.cluster.go(node)
             if "its flag was deleted" in reason:
-                self.cluster.values[host] = flag.RECOVERED if self.nova.computes[host].powered else flag.FLAGGED
+                self.cluster.values[node] = flag.RECOVERED if self.nova.computes[host].powered else flag.FLAGGED
             if "have it fenced" in reason:
                 self.fenced(host)
-            if "pcs stonith fence" in reason and host not in self.cluster.nodes:
+            if "pcs stonith fence" in reason and not self.cluster.has(host):
                 self.fenced(host)
             if "has not reported to Nova since the recovery" in reason:
                 self.boots(host)
             elsewhere = re.search(r"once it is well: openstack server set --state active (\S+)", reason)
-            if elsewhere and not self._may_start(elsewhere.group(1)):
+            if elsewhere and not self._may_begin(elsewhere.group(1)):
                 self.nova.operator_resets(elsewhere.group(1), "active")
             server = self.nova.servers.get(instance)
-            if server is None or server.host != host or self._may_start(instance):
+            if server is None or server.host != host or self._may_begin(instance):
                 continue
             to_restart = re.search(r"restart nova-compute on (\S+)", reason)
             if "restart nova-conductor" in reason:
@@ -244,7 +336,7 @@ class Scene:
                         self.nova.guests.destroy(instance, host)
                     self.nova.operator_resets(instance, state)
 
-    def _may_start(self, instance):
+    def _may_begin(self, instance):
         return any(compute.may_start(instance) and compute.running for compute in self.nova.computes.values())
 
     def _copies(self, instance):
@@ -291,12 +383,26 @@ class Scene:
         return hosts == {server.host} and how == {wanted} and server.vm_state in said
 
 
+class _Waits(Exception):
+    """An engine waits for another to end."""
+
+
+def _give_up(_seconds):
+    raise _Waits
+
+
+def _key(node, resource):
+    return node if resource == RESOURCE else (node, resource)
+
+
 @dataclasses.dataclass
 class _Process:
     """An engine's process."""
 
     scene: Scene
     node: str
+    resource: str
+    attribute: str
 
     def __post_init__(self):
         scene = self.scene
@@ -305,9 +411,9 @@ class _Process:
         self.state = State()
         options = types.SimpleNamespace(in_flight=scene.in_flight, domain=None)
         self.engine = Engine(
-            scene.cluster.seen_from(self.node),
+            scene.cluster.seen_from(self.node, self.attribute),
             scene.nova,
-            "nova-evacuate",
+            self.resource,
             self.state,
             self.account,
             scene.rules,
