@@ -107,8 +107,11 @@ class Deeds:
         return let
 
     def _put_back(self, step):
-        if self._cluster.flag(step.host) != flag.RECOVERED:
+        flags = self._cluster.flags()
+        if flags.get(step.host) != flag.RECOVERED:
             return True  # fenced again since this pass read the flags
+        if any(flag.is_dead(flags[name]) and hostnames.are_one(name, step.service.host) for name in flags):
+            return False  # likewise, by another name
         before = mark.reason_before(step.service)
         with self._counted(step.service):
             if before is not None:

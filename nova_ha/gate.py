@@ -9,7 +9,7 @@ fences no other host, so that NovaCompute does not wait there; who waits in nova
 import os
 import time
 
-from nova_ha import agent, flag, parameters
+from nova_ha import agent, flag, hostnames, parameters
 from nova_ha.agent import Failure, ocf
 from nova_ha.cluster import Cluster, ClusterError, NotInstalled
 from nova_ha.parameters import Parameter
@@ -78,28 +78,30 @@ def _go_through(given, left, waits):
     cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
     try:
         # By hand nobody says it; and Pacemaker's program that would is not on every remote node.
-        host = agent.meta("on_node") or cluster.resolve(os.uname().nodename, given.get("domain"))
-        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), left, waits)
+        domain = given.get("domain")
+        host = agent.meta("on_node") or cluster.resolve(os.uname().nodename, domain)
+        await_recovery(cluster, host, int(given.get("evacuation_delay", 0)), left, waits, domain)
     except NotInstalled as error:
         raise Failure(ocf.OCF_ERR_INSTALLED, f"{error}: nova-compute is not started") from error
     except ClusterError as error:
         raise Failure(ocf.OCF_ERR_GENERIC, f"{error}: nova-compute is not started") from error
 
 
-def await_recovery(cluster, host, delay, left, waits):
+def await_recovery(cluster, host, delay, left, waits, domain=None):
     """Return once the host is known not to be in recovery.
 
     :param delay: seconds to pause if it has just been recovered
     :param left: says how many seconds the operation has still
     :param waits: whether a recovery under way is waited for, for as long as there is time
+    :param domain: DNS domain of Nova's host names, or None
     :raises Failure: it is in recovery, or it cannot be known, and no time is left
     :raises nova_ha.cluster.NotInstalled: it cannot be known at all
     """
-    value = _await(cluster, host, left, waits)
+    value = _await(cluster, host, left, waits, domain)
     if value is not None and delay:
         time.sleep(_pause(delay, left))
         # It may have been fenced once more.
-        _await(cluster, host, left, waits)
+        _await(cluster, host, left, waits, domain)
 
 
 def _pause(delay, left):
@@ -113,12 +115,12 @@ def _pause(delay, left):
     return pause
 
 
-def _await(cluster, host, left, waits):
+def _await(cluster, host, left, waits, domain):
     """Return once the host is known not to be in recovery: the last flag that was seen, or None if there was none."""
     begun, seen = left(), None
     while True:
         try:
-            value = cluster.flag(host)
+            name, value = _flag(cluster.flags(), host, domain)
         except NotInstalled:
             raise
         except ClusterError as error:
@@ -127,7 +129,8 @@ def _await(cluster, host, left, waits):
         else:
             if not flag.stands(value):
                 return value or seen
-            obstacle, advice = f"{host} is being recovered (flag {value})", _advice(cluster)
+            where = "" if name == host else f" of {name}"
+            obstacle, advice = f"{host} is being recovered (flag {value}{where})", _advice(cluster)
             patience = begun if waits else 0
             if waits and seen is None:
                 ocf.logger.warning(
@@ -137,6 +140,16 @@ def _await(cluster, host, left, waits):
         if left() <= max(_POLL, begun - patience + _POLL):
             raise Failure(ocf.OCF_ERR_GENERIC, f"{obstacle}: nova-compute is not started{advice}")
         time.sleep(_POLL)
+
+
+def _flag(flags, host, domain):
+    """The host's flag, None if it has none, and the name under which it has that.
+
+    One that stands comes first: a host may have been renamed in the middle of its recovery, and the flag stand with the
+    old name's entry, which the cluster's rule does not look at.
+    """
+    alike = [(name, value) for name, value in flags.items() if hostnames.are_one(name, host, domain)]
+    return next((found for found in alike if flag.stands(found[1])), (alike or [(host, None)])[0])
 
 
 def _advice(cluster):

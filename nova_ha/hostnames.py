@@ -53,5 +53,10 @@ def resolve(name: str, known: Iterable[str], domain: str | None = None) -> str |
     return alike[0] if alike else None
 
 
+def are_one(name: str, other: str, domain: str | None = None) -> bool:
+    """Whether two names mean the same host."""
+    return resolve(name, [other], domain) is not None or resolve(other, [name], domain) is not None
+
+
 def _same(name, known):
     return [other for other in known if fold(other) == fold(name)]

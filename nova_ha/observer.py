@@ -33,6 +33,12 @@ _UNREADABLE = (
     " hosts of other cells do not"
 )
 
+_SECOND = (
+    "Nova has the same host for it as for {first}, which is flagged, too, and is seen to first. If the cluster has the"
+    " host as {first} now, delete the entry that is left over:"
+    " cibadmin --delete --xpath \"//nodes/node[@uname='{name}']\""
+)
+
 # What nova-compute may drive whose guests Nova cannot evacuate, by the type of hypervisor: the drivers without the
 # capability supports_evacuate in Nova's nova/virt. An evacuation is accepted, and sets the instance to error.
 _NOT_EVACUATED = {"ironic": "bare metal (ironic)", "VMware vCenter Server": "a vCenter"}
@@ -148,15 +154,20 @@ class Observer:
         self._note_flags(flags)
         self._broken_now = {}
         # A failed rack has many, of which each takes a few requests.
-        hosts = tuple(
-            self._each(lambda name: self._host(name, flags[name], services, name in inherited), sorted(flags))
-        )
+        flagged = {**flags, **others}
+        names = self.nova_names(flagged, services)
+        seconds = _second_flags(flagged, names)
+
+        def read(name):
+            if name in seconds:
+                return Host(name, flags[name], problem=_SECOND.format(name=name, first=seconds[name]))
+            return self._host(name, flags[name], services, name in inherited)
+
+        hosts = tuple(self._each(read, sorted(flags)))
         self._first_broken = self._broken_now
         self._drop_old(hosts)
         is_quiet = bool(hosts) and not any(map(flag.is_dead, others.values())) and all(map(_is_off, hosts))
         fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
-        flagged = {**flags, **others}
-        names = self.nova_names(flagged, services)
         fenced += [services[names[host]] for host in others if host in names]
         instances = [instance for host in hosts for instance in host.instances]
         self._world = World(
@@ -214,11 +225,24 @@ class Observer:
 
         :raises cluster.ClusterError: Pacemaker does not answer
         """
+        online = cluster.online()
+        others = self._other_names(world, online)
         held = [host.name for host in world.hosts if host.flag == flag.RESTART]
-        stopped = cluster.stopped(held) if held else set()
+        # What the cluster has of a former name tells nothing of what runs under the one that it has the host by now.
+        stopped = (cluster.stopped(held) if held else set()) - others.keys()
         now = self._clock()
         self._stopped = {host: self._stopped.get(host, now) for host in held if host in stopped}
-        return world.with_cluster(cluster.online(), {host: now - since for host, since in self._stopped.items()})
+        return world.with_cluster(online, {host: now - since for host, since in self._stopped.items()}, others)
+
+    def _other_names(self, world, online):
+        """Under what other names the cluster reaches hosts, that it has by their flags' names no more.
+
+        :return: ``{flag's name: the cluster's name}``
+        """
+        away = {host.service.host: host.name for host in world.hosts if host.service and host.name not in online}
+        labels = set(map(hostnames.label, away))
+        alike = [node for node in online if hostnames.label(node) in labels]
+        return {away[name]: node for node, name in self.nova_names(alike, world.services).items() if name in away}
 
     def glance(self, flags):
         """The last snapshot with nothing but the evacuations read anew, or None if that is not enough to go by.
@@ -507,6 +531,23 @@ def _two_records(service):
         " another cell: which of them has its instances cannot be told. Delete the one that is left over (openstack"
         " compute service delete ID): then its recovery goes on"
     )
+
+
+def _second_flags(flags, names):
+    """Flags that wait, as ``{cluster's name of a host: another one, whose flag is seen to first}``.
+
+    A host that was renamed in the cluster while it was flagged, and is fenced by its new name, has two.
+
+    :param flags: ``{cluster's name: flag}``
+    :param names: ``{cluster's name: Nova's name}``
+    """
+    found = {}
+    for host in names:
+        found.setdefault(names[host], []).append(host)
+    for alike in found.values():
+        # What is dead before what is held back, and that before what may start.
+        alike.sort(key=lambda host: (not flag.is_dead(flags[host]), not flag.stands(flags[host]), host))
+    return {second: first for first, *others in found.values() for second in others}
 
 
 def _is_off(host):

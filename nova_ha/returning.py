@@ -26,6 +26,11 @@ _NOT_STOPPED = (
     " managed, and its location rule on the flag is there (pcs constraint location)"
 )
 
+_RENAMED = (
+    "it is to be held back, but the cluster has the host as {other} now, where this flag stops nothing: set the flag of"
+    " {other} to restart, and delete the entry of {host} (cibadmin --delete --xpath \"//nodes/node[@uname='{host}']\")"
+)
+
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
 MOST_STARTS = 5
 
@@ -37,6 +42,8 @@ def steps(host, world, attempts, now):
         reason = "Nova has no nova-compute service of this host any more; if it was removed from Nova, delete the flag"
         return [Wait(host.name, reason, alarm=True)]
     if host.flag == flag.RESTART:
+        if host.online_as is not None:
+            return [Wait(host.name, _RENAMED.format(host=host.name, other=host.online_as), alarm=True)]
         if host.flagged_for < STOPPING or host.stopped_for is None:
             reason = "Pacemaker stops its nova-compute, which is to start later"
             late = host.flagged_for >= RETURN_PATIENCE

@@ -230,6 +230,7 @@ class Host:
         it has not reported
     :param flagged_for: seconds that its flag has been seen to have this value
     :param inherited: whether another engine may have sent instances to it that this one does not know of
+    :param online_as: under what other name the cluster reaches it, where its flag means nothing; read with ``online``
     :param problem: why nothing can be known of it, None if it can; what else stands here may be old then
     :param unread_for: seconds since Nova has not been able to read its service, which will pass; None if it can
     """
@@ -246,6 +247,7 @@ class Host:
     whereabouts: Mapping[str, Instance | None] = dataclasses.field(default_factory=dict)
     broken: tuple[tuple[Instance, float], ...] = ()
     online: bool = False
+    online_as: str | None = None
     stopped_for: float | None = None
     reported_for: float | None = None
     flagged_for: float = 0.0
@@ -281,14 +283,23 @@ class World:
     unflagged: frozenset = frozenset()
     late: frozenset = frozenset()
 
-    def with_cluster(self, online: Collection[str], stopped: Mapping[str, float]) -> World:
+    def with_cluster(
+        self, online: Collection[str], stopped: Mapping[str, float], others: Mapping[str, str] | None = None
+    ) -> World:
         """The same, with what the cluster says of the hosts.
 
         :param online: names of the nodes that it reaches
         :param stopped: ``{name: seconds}``, see ``Host.stopped_for``
+        :param others: ``{name: name}``, see ``Host.online_as``
         """
+        others = others or {}
         hosts = (
-            dataclasses.replace(host, online=host.name in online, stopped_for=stopped.get(host.name))
+            dataclasses.replace(
+                host,
+                online=host.name in online or host.name in others,
+                online_as=others.get(host.name),
+                stopped_for=stopped.get(host.name),
+            )
             for host in self.hosts
         )
         return dataclasses.replace(self, hosts=tuple(hosts))

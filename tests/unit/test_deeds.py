@@ -183,6 +183,23 @@ def test_a_host_that_is_not_recovered_any_more_is_not_put_back(meanwhile):
     assert stage.cloud.calls == []
 
 
+@pytest.mark.parametrize(
+    ("other", "value", "is_put_back"),
+    [
+        ("c1.example.org", "yes", False),
+        ("C1", OURS, False),
+        ("c1.example.org", "no", True),
+        ("c1.example.org", "restart", True),  # it is held back, and lives
+        ("c2", "yes", True),
+    ],
+)
+def test_a_host_that_was_fenced_by_another_name_meanwhile_is_not_put_back(other, value, is_put_back):
+    stage = Stage()
+    stage.cluster.others = {other: value}
+    assert stage.do(step_types.PutBack, service=service("c1")) is is_put_back
+    assert bool(stage.cloud.calls) is is_put_back
+
+
 # Flags
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate before nova-compute, on a scripted Pacemaker."""
 
+import types
+
 import pytest
 
 from nova_ha import gate
@@ -40,10 +42,9 @@ class Flags:
     def __init__(self, *values):
         self.values = list(values)
 
-    def flag(self, host):
-        assert host == "compute-1"
+    def flags(self):
         value = self.values.pop(0) if len(self.values) > 1 else self.values[0]
-        return Cluster(runner=Pacemaker({host: value}, deaf="cibadmin" if value == "?" else None)).flag(host)
+        return Cluster(runner=Pacemaker({"compute-1": value}, deaf="cibadmin" if value == "?" else None)).flags()
 
 
 def await_recovery(clock, delay, *flags, waits=True):
@@ -103,6 +104,28 @@ def test_a_start_that_the_cluster_should_not_have_tried_fails_at_once_and_names_
         f"With this rule the cluster does not try before: {RULE}"
     )
     assert clock.now == waited
+
+
+@pytest.mark.parametrize(
+    ("flags", "domain", "why"),
+    [
+        ({"compute-1.a": "yes"}, None, "yes of compute-1.a"),
+        ({"COMPUTE-1": "restart"}, None, "restart of COMPUTE-1"),
+        ({"compute-1": "no", "compute-1.a": "yes"}, None, "yes of compute-1.a"),
+        ({"compute-1": "yes", "compute-1.a": "no"}, None, "yes"),
+        ({"compute-1.a": "no"}, None, None),
+        ({"compute-11": "yes", "compute-1.a": "yes"}, "b", None),
+        ({"compute-1.b": "yes"}, "b", "yes of compute-1.b"),
+    ],
+)
+def test_a_flag_of_another_name_of_the_host_counts_too(clock, flags, domain, why):
+    """The host was renamed in the cluster in the middle of its recovery; the cluster's rule does not look there."""
+    there = types.SimpleNamespace(attribute="evacuate", flags=lambda: flags)
+    start = lambda: gate.await_recovery(there, "compute-1", 0, clock.left, False, domain)  # noqa: E731
+    if why is None:
+        start()
+    else:
+        assert f"compute-1 is being recovered (flag {why}): " in failure(start)[1]
 
 
 @pytest.mark.parametrize(("waits", "least", "most"), [(True, 50, 60), (False, 15, 20)])

@@ -4,7 +4,7 @@
 import pytest
 
 from nova_ha import flag, mark
-from nova_ha.hostnames import AmbiguousName, resolve
+from nova_ha.hostnames import AmbiguousName, are_one, resolve
 from tests.unit.worlds import living, service
 
 
@@ -72,6 +72,21 @@ def test_a_claim_names_its_node():
 )
 def test_one_host_several_names(name, known, domain, found):
     assert resolve(name, known, domain) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "domain", "are"),
+    [
+        ("c1", "C1", None, True),
+        ("c1", "c1.a", None, True),
+        ("c1.a", "c1.b", None, False),
+        ("c1", "c1.a", "a", True),
+        ("c1", "c1.a", "b", False),
+        ("c1", "c11", None, False),
+    ],
+)
+def test_whether_two_names_are_one_host_s(name, other, domain, are):
+    assert are_one(name, other, domain) is are_one(other, name, domain) is are
 
 
 @pytest.mark.parametrize(

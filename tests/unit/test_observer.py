@@ -257,6 +257,33 @@ def test_two_services_of_one_host_are_a_problem_of_that_host(value):
     assert second.problem is None and second.service.host == "compute-3"
 
 
+@pytest.mark.parametrize(
+    ("value", "other", "first"),
+    [
+        (OURS, "no", True),
+        ("no", "yes", False),
+        ("no", OURS, False),
+        ("restart", "no", True),
+        ("restart", "yes", False),
+        ("no", "no", True),
+        ("yes", OURS, True),
+    ],
+)
+def test_of_two_flags_of_one_host_the_one_that_keeps_it_out_most_is_seen_to_first(value, other, first):
+    watch = Watch()
+    flags = {"compute-1": value, "compute-1.example.org": other}
+    one, second = watch.look(flags=flags).hosts
+    assert [each.service is not None for each in (one, second)] == [first, not first]
+    waiting, seen_to = (second, one) if first else (one, second)
+    assert f"for {seen_to.name}, which" in waiting.problem and f"@uname='{waiting.name}'" in waiting.problem
+    assert seen_to.problem is None
+
+
+def test_a_flag_that_another_engine_sees_to_counts_as_one_of_the_same_host():
+    (one,) = Watch().look(flags={"compute-1": "no"}, others={"compute-1.example.org": "control-2@7"}).hosts
+    assert one.problem is not None and one.service is None
+
+
 def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
     watch = Watch(service("compute-1.a"), service("compute-1.b"), service("compute-3"))
     first, second = watch.look(flags={"compute-1": OURS, "compute-3": OURS}).hosts
@@ -378,6 +405,19 @@ def test_for_how_long_the_cluster_has_proved_it_stopped():
     assert [stopped_for(1), stopped_for(3)] == [0, 3]
     assert stopped_for(1, "no") is None  # it may start
     assert stopped_for(1) == 0
+
+
+@pytest.mark.parametrize("name", ["compute-1.example.org", "COMPUTE-1"])
+@pytest.mark.parametrize(("own", "is_online", "other"), [(False, True, True), (True, True, False)])
+def test_a_host_that_the_cluster_has_by_another_name_is_not_proved_stopped(name, own, is_online, other):
+    """What it has on record of the old one tells nothing of what runs there now."""
+    watch = Watch(service(), living("compute-2"), living("compute-11"))
+    online = ["control-1", "compute-11", "compute-2", name] + ["compute-1"] * own
+    world = watch.look(flags={"compute-1": "restart", "compute-2": "no"})
+    first, second = watch.observer.with_cluster(world, Nodes(online, ["compute-1"])).hosts
+    assert (first.online, first.online_as) == (is_online, name if other else None)
+    assert (first.stopped_for is None) is other
+    assert second.online and second.online_as is None
 
 
 def test_the_cluster_is_asked_only_of_hosts_that_are_held_back():

@@ -95,6 +95,12 @@ def test_a_nova_compute_that_pacemaker_does_not_stop_is_not_taken_for_stopped(se
     assert isinstance(found, Wait) and found.alarm is alarm
 
 
+def test_a_host_that_the_cluster_has_by_another_name_cannot_be_held_back_by_this_flag():
+    held = host("restart", flagged_for=0.0, stopped_for=None, online=True, online_as="compute-1.example.org")
+    (found,) = decided(held)
+    assert found.alarm and "set the flag of compute-1.example.org to restart" in found.reason
+
+
 @pytest.mark.parametrize("noted", [None, "running"])
 @pytest.mark.parametrize("value", ["no", "restart"])
 def test_nothing_is_evacuated_from_a_host_that_is_recovered(noted, value):
