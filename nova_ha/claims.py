@@ -110,6 +110,15 @@ class Claims:
                 found |= nodes
         return found
 
+    def of_others(self):
+        """The hosts that have a flag that another resource's engine goes by.
+
+        :raises cluster.ClusterError: the cluster is away
+        """
+        every = map(config.attribute, self._cluster.resource_parameters("NovaEvacuate").values())
+        others = set(every) - {None, self._cluster.attribute}
+        return {host for attribute in sorted(others) for host in self._cluster.flagged(attribute)}
+
     def take(self, host, old):
         """Claim a host whose flag was ``old``; returns whether it is ours now."""
         self._inherited |= {host} if self._inherited else set()

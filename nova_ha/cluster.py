@@ -87,9 +87,14 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
-        found = self._query(f"//nodes/node[instance_attributes/nvpair[@name={literal(self._attribute)}]]")
-        return {node.get("uname"): self._value(node) for node in found}
+        return {node.get("uname"): self._value(node) for node in self._having(self._attribute)}
+
+    def flagged(self, attribute):
+        """Names of the hosts that have a flag of another attribute.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return {node.get("uname") for node in self._having(attribute)}
 
     def flag(self, host):
         """One host's flag, or None.
@@ -274,6 +279,11 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         return self._demand(["crm_node", "--name"], "name of this node not known").strip()
+
+    def _having(self, attribute):
+        """The nodes that have an attribute."""
+        # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
+        return self._query(f"//nodes/node[instance_attributes/nvpair[@name={literal(attribute)}]]")
 
     def _query(self, xpath):
         """The elements that match, as a list."""

@@ -204,7 +204,11 @@ class Engine:
         if silent or taken_out or any(map(mark.is_marked, services.values())):
             nodes = self._observer.nova_names(self._cluster.remote_nodes(), services)
             flagged = self._observer.nova_names(self._claims.flags, services)
-            found = unflagged.alarms(services, nodes, flagged, self._cluster.attribute, taken_out)
+            about = services, nodes, flagged, self._cluster.attribute, taken_out
+            if unflagged.alarms(*about):
+                # One that has another engine's flag is that one's to see to: both use the same mark.
+                flagged.update(self._observer.nova_names(self._claims.of_others(), services))
+            found = unflagged.alarms(*about)
             if silent:
                 adrift = self._cluster.adrift()
                 # A host that is fenced just now is flagged before it is adrift.

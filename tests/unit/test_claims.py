@@ -28,6 +28,10 @@ class FakeCluster:
         self.calls.append("flags")
         return dict(self.kept)
 
+    def flagged(self, attribute):
+        assert attribute != self.attribute
+        return {f"host of {attribute}"}
+
     def active(self, agent):
         self.calls.append(f"active {agent}")
         return {resource: set(nodes) for resource, nodes in self._active.items()}
@@ -239,6 +243,14 @@ def test_a_claim_of_this_engine_s_own_has_no_rival_looked_for():
 def test_another_resources_engine_keeps_its_claims(parameters, is_rival, node):
     _, ours = read({"c1": "control-2@90"}, node=node, others={"nova-evacuate-2": parameters})
     assert ("control-2" in ours.rivals("nova-evacuate")) is is_rival
+
+
+def test_which_hosts_have_another_engine_s_flag():
+    _, ours = read(
+        {"c1": "yes"},
+        others={"a": {}, "b": {"attribute": "b"}, "c": {"attribute": "c"}, "d": {"config": "/nowhere/nova-ha.conf"}},
+    )
+    assert ours.of_others() == {"host of b", "host of c"}
 
 
 def test_the_node_is_asked_for_once():

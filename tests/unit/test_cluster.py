@@ -55,6 +55,11 @@ def test_flags_are_read_for_all_hosts_at_once(answer, flags):
     assert cluster((query(FLAGGED), answer)).flags() == flags
 
 
+def test_which_hosts_have_a_flag_of_another_attribute():
+    other = query('//nodes/node[instance_attributes/nvpair[@name="maintenance"]]')
+    assert cluster((other, (0, NODE.format("yes"), ""))).flagged("maintenance") == {"compute-1"}
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

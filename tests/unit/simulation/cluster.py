@@ -163,6 +163,9 @@ class _View:
         self._read = dict(self._values())
         return dict(self._read)
 
+    def flagged(self, attribute):
+        return set(self._asked().values) if attribute == flag.ATTRIBUTE else set()
+
     def flag(self, host):
         return self._values().get(host)
 
