@@ -72,6 +72,13 @@ def test_a_scheduler_that_takes_long_has_lost_nothing(scheduling):
     assert len(scene.nova.posts) == 3
 
 
+@pytest.mark.parametrize("conducting", [61, 160, 600])
+def test_a_conductor_that_comes_to_nothing_for_long_has_lost_nothing(conducting):
+    scene = Scene(count=3, conducting=conducting).dies("compute-1")
+    ends_well(scene, 1500)
+    assert len(scene.nova.posts) == 3
+
+
 @pytest.mark.parametrize("seconds", [90, 400, 900])
 def test_a_conductor_that_is_away_has_lost_nothing_yet(seconds):
     scene = Scene(count=2).dies("compute-1")

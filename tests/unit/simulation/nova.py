@@ -19,8 +19,6 @@ HANGS = 20.0
 GOES_ON = 0.3
 # Seconds that a slow answer takes.
 SLOWNESS = 15.0
-# Seconds that a request waits in the conductor's queue.
-QUEUEING = 0.1
 FOR_EVER = float("inf")
 # Seconds for which the conductor waits for a scheduler of which it hears nothing (rpc_response_timeout).
 HEARTBEATS = 60.0
@@ -93,6 +91,7 @@ class SimulatedNova:
     :param cluster: the ``SimulatedCluster``, by whose flags the rules are judged
     :param spawn_seconds: how long a host takes for one evacuation; it does one after the other
     :param choose: picks one of a list of hosts, as the scheduler does
+    :param conducting: seconds that a request waits in the conductor's queue
     :param scheduling: seconds that the scheduler takes for an evacuation
     :param request_seconds: how long an answer takes
     :param first_look: seconds from a nova-compute's start until it looks at its guests; the real one draws them, from 0
@@ -113,6 +112,7 @@ class SimulatedNova:
         count=3,
         hosts=3,
         spawn_seconds=1.0,
+        conducting=0.1,
         scheduling=0.2,
         choose=lambda hosts: hosts[0],
         request_seconds=0.01,
@@ -125,6 +125,7 @@ class SimulatedNova:
         self.clock = clock
         self.guests = Guests()
         self.spawn_seconds = spawn_seconds
+        self.conducting = conducting
         self.scheduling = scheduling
         self.first_look = first_look
         self.listens = listens
@@ -381,7 +382,7 @@ class SimulatedNova:
             raise Unreachable("connection refused", sent=False)
         self.posts.append((self.clock.now, instance.id))
         answer = self.next_answers.pop(0) if self.next_answers else "ok"
-        queueing = {"hung": HANGS, "noted": FOR_EVER, "noted and hung": FOR_EVER}.get(answer, QUEUEING)
+        queueing = {"hung": HANGS, "noted": FOR_EVER, "noted and hung": FOR_EVER}.get(answer, self.conducting)
         take = lambda: self.take(instance.id, destination, queueing)  # noqa: E731
         return self.tripwire.around(lambda: self._answered(answer, take))
 
@@ -557,11 +558,12 @@ class SimulatedNova:
 
     # An evacuation: the API, then the conductor
 
-    def take(self, instance, destination=None, queueing=QUEUEING):
+    def take(self, instance, destination=None, queueing=None):
         """The API takes an evacuate request up; without the bus it hangs with it, having noted it.
 
-        :param queueing: seconds until the conductor has it
+        :param queueing: seconds until the conductor has it, if not as many as for each
         """
+        queueing = self.conducting if queueing is None else queueing
         server = self._server(instance)
         if destination is not None and destination not in self.status:
             raise Refused(f"Compute host {destination} not found.", 404)
@@ -591,7 +593,7 @@ class SimulatedNova:
     def _cast_later(self, job):
         """Once the bus is back."""
         if self.bus_gone_at is None:
-            self._cast(job, QUEUEING)
+            self._cast(job, self.conducting)
         else:
             self.clock.after(1.0, lambda: self._cast_later(job))
 
