@@ -3,6 +3,7 @@
 
 import pytest
 
+from nova_ha import flag
 from tests.unit.simulation.scene import SECOND, Scene
 from tests.unit.test_engine import ends_well
 
@@ -42,6 +43,8 @@ def test_engines_that_started_at_once_keep_out_of_each_others_way(parameters, no
         scene.run(15)
     ends_well(scene, 900)
     assert len(scene.nova.posts) == 6
+    claimed = [host for host, value in scene.cluster.history if flag.claimant(value)]
+    assert sorted(claimed) == ["compute-1", "compute-2"]
     # What one has taken up, the other goes on with once that is gone.
     scene.dies("compute-5")
     assert scene.run_until(lambda: len(scene.nova.posts) == 12)
