@@ -13,6 +13,13 @@ from nova_ha import steps as step_types
 from nova_ha.outcomes import cause
 
 
+def disabled_before(service):
+    """What to tell of a service that was disabled before we do that: the mark may hold the beginning only."""
+    if service.enabled or mark.is_marked(service):
+        return ""
+    return f"; it was disabled before: {service.disabled_reason or 'without a reason'}"
+
+
 class Deeds:
     """The steps' deeds.
 
@@ -51,11 +58,7 @@ class Deeds:
                 request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
             else:
                 request = self._cloud.force_down(step.service, True)
-        reason = step.service.disabled_reason
-        was_disabled = not step.service.enabled and not mark.is_marked(step.service)
-        # All of it: the mark may hold its beginning only.
-        before = f"; it was disabled before: {reason or 'without a reason'}" if was_disabled else ""
-        self._event("forced down and disabled", step, request, reason=step.reason + before)
+        self._event("forced down and disabled", step, request, reason=step.reason + disabled_before(step.service))
         return True
 
     def _enlist(self, step):

@@ -232,7 +232,7 @@ class Engine:
         self._claims.meets(names, {host for host, name in names.items() if services[name].forced_down})
         standing = {names[host]: flags[host] for host in names if flag.is_dead(flags[host])}
         for host, service in services.items():
-            if host in standing and service.forced_down and mark.is_marked(service):
+            if host in standing and service.forced_down and mark.is_under_way(service):
                 standing[host] = flag.GO  # fenced once more while it is recovered: that goes on
         # Those of which Nova can read nothing count as well: among the dead, and among all.
         standing.update({name: flags[host] for host, name in unread.items() if flag.is_dead(flags[host])})
@@ -247,10 +247,14 @@ class Engine:
         )
         # Held or not, it is dead: nothing is to be sent there, and what is under way to it goes elsewhere.
         for host, name in names.items():
-            if name in held and not services[name].forced_down:
-                request = self._cloud.force_down(services[name], True)
+            # The mark tells any engine whose it is, should the flag be lost.
+            held_as = mark.held(services[name])
+            if name in held and (not services[name].forced_down or held_as is not None):
+                more = {} if held_as is None else {"enabled": False, "reason": held_as}
+                request = self._cloud.force_down(services[name], True, **more)
                 self._taken_out.sees(host, dataclasses.replace(services[name], forced_down=True))
-                self._account.event("forced down", host, request=request, reason="its power was proved off")
+                why = f"its power was proved off{deeds.disabled_before(services[name])}"
+                self._account.event("forced down", host, request=request, reason=why)
                 fresh = None
         if not self._claims.own:
             self._pace.begin()

@@ -9,10 +9,12 @@ place. Every service that is taken out of service carries it: a host whose flag 
 import re
 
 _MARK = "nova-ha: being recovered"
+# In its place while the mass failure guard holds the host, and no engine has begun with it.
+_HELD = "nova-ha: held"
 _RESERVE = "; reserve: "
 _DISABLED = "; was disabled"
 _PATTERN = re.compile(
-    f"{_MARK}(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?P<disabled>{_DISABLED}(?:: (?P<before>.*))?)?", re.DOTALL
+    f"(?:{_MARK}|{_HELD})(?:{_RESERVE}(?P<reserve>[^ ;]+))?(?P<disabled>{_DISABLED}(?:: (?P<before>.*))?)?", re.DOTALL
 )
 # Nova's column.
 _LONGEST = 255
@@ -32,13 +34,31 @@ def mark(service, reserve=None):
 
     :param reserve: Nova's name of the reserved host that takes this one's place, if any
     """
-    reason = service.disabled_reason
-    taken = _MARK + (_RESERVE + reserve if reserve else "")
-    if is_enabled(service):
-        return taken
-    if is_marked(service):
+    if is_under_way(service):
         return None
-    marked = taken + _DISABLED + (f": {reason}" if reason else "")
+    return _cut(_MARK + (_RESERVE + reserve if reserve else "") + _as_before(service))
+
+
+def held(service):
+    """The reason to disable a service with whose host is held, None if it carries a mark already."""
+    return None if is_marked(service) else _cut(_HELD + _as_before(service))
+
+
+def is_under_way(service):
+    """Whether an engine has begun with the recovery of the service's host."""
+    return is_marked(service) and service.disabled_reason.startswith(_MARK)
+
+
+def _as_before(service):
+    """What of a mark tells how the service was before."""
+    if is_marked(service):
+        return service.disabled_reason[len(_HELD) :]
+    if is_enabled(service):
+        return ""
+    return _DISABLED + (f": {service.disabled_reason}" if service.disabled_reason else "")
+
+
+def _cut(marked):
     return marked if len(marked) <= _LONGEST else marked[: _LONGEST - len(_CUT)] + _CUT
 
 

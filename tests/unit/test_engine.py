@@ -10,7 +10,7 @@ import types
 
 import pytest
 
-from nova_ha import flag
+from nova_ha import flag, mark
 from nova_ha.engine import CHECK
 from nova_ha.evidence import SETTLE
 from nova_ha.guard import Guard
@@ -1280,13 +1280,35 @@ def test_a_host_that_leaves_the_cluster_in_the_middle_of_its_recovery_is_told_of
     assert ("compute-1: nova-ha took it out of service" in (scene.complaints.get("unflagged") or "")) is told
 
 
-def test_a_held_host_whose_flag_is_deleted_is_told_of():
+@pytest.mark.parametrize("engine", ["the same", "new"])
+def test_a_held_host_whose_flag_is_deleted_is_told_of(engine):
     scene = Scene(hosts=4).dies("compute-1", "compute-2", "compute-3", off=True)
     assert scene.run_until(lambda: scene.nova.service("compute-1").forced_down, 60)
     scene.run(1)
-    assert scene.nova.service("compute-1").enabled
     del scene.cluster.values["compute-1"]
+    if engine == "new":
+        scene.new_engine("control-2")
     assert scene.run_until(lambda: "its flag was deleted" in scene.alarms().get(("compute-1", None), ""), 15)
+    assert scene.nova.posts == []
+
+
+def test_a_held_host_that_is_to_come_back_as_it_is_gets_back_what_it_had():
+    scene = Scene(hosts=4)
+    scene.nova.status["compute-2"].enabled = False
+    scene.nova.status["compute-2"].disabled_reason = "bad RAM"
+    scene.nova.status["compute-3"].forced_down = True  # by fence_compute
+    scene.dies("compute-1", "compute-2", "compute-3", off=True)
+    hosts = [f"compute-{number}" for number in (1, 2, 3)]
+    assert scene.run_until(lambda: all(mark.is_marked(scene.nova.service(host)) for host in hosts), 60)
+    events = scene.engines["control-1"].account.as_dict()["events"]
+    assert any(event["reason"].endswith("disabled before: bad RAM") for event in events)
+    for host in hosts:
+        scene.cluster.values[host] = flag.RECOVERED
+        scene.boots(host)
+    assert scene.run_until(lambda: not scene.cluster.values, 300)
+    reasons = {host: scene.nova.service(host).disabled_reason for host in hosts}
+    assert reasons == {"compute-1": None, "compute-2": "bad RAM", "compute-3": None}
+    assert [scene.nova.service(host).enabled for host in hosts] == [True, False, True]
 
 
 def test_a_flag_that_is_deleted_while_nova_is_away_is_told_of_when_it_answers():

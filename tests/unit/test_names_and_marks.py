@@ -118,6 +118,25 @@ def test_the_mark_gives_the_operators_reason_back(reason, reserved):
     assert mark.mark(marked) is None and mark.mark(marked, "spare-2") is None
 
 
+@pytest.mark.parametrize("reason", ["bad RAM", "", None])
+@pytest.mark.parametrize("reserved", [None, "spare-1"])
+def test_the_mark_of_a_held_host_becomes_that_of_one_that_is_recovered(reason, reserved):
+    seen = living(reason=None) if reason is None else service(reason=reason)
+    held = service(reason=mark.held(seen))
+    assert mark.is_marked(held) and not mark.is_under_way(held) and mark.held(held) is None
+    marked = service(reason=mark.mark(held, reserved))
+    assert mark.is_under_way(marked) and mark.held(marked) is None
+    assert mark.reserve(marked) == reserved and mark.reserve(held) is None
+    assert mark.reason_before(held) == mark.reason_before(marked) == reason
+
+
+def test_of_a_long_reason_of_a_held_host_the_beginning_is_kept():
+    held = service(reason=mark.held(service(reason="x" * 255)))
+    marked = service(reason=mark.mark(held, "spare-1"))
+    for each in (held, marked):
+        assert len(each.disabled_reason) == 255 and mark.reason_before(each).startswith("x" * 150)
+
+
 @pytest.mark.parametrize("reserved", [None, "spare-1"])
 @pytest.mark.parametrize("leftover", [None, "bad RAM", OURS])
 def test_a_service_that_was_enabled_is_marked_so(leftover, reserved):

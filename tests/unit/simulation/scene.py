@@ -189,7 +189,7 @@ class Scene:
         host = self.host(node)
         guard, dead = self.rules.guard, {self.host(other) for other, value in flags.items() if flag.is_dead(value)}
         is_mass = len(dead) >= guard.least and len(dead) * 100 > guard.max_share * len(self.nova.status)
-        is_under_way = self.nova.status[host].forced_down and mark.is_marked(self.nova.service(host))
+        is_under_way = self.nova.status[host].forced_down and mark.is_under_way(self.nova.service(host))
         if old == flag.FLAGGED and is_mass and not is_under_way:
             self.nova.guests.breach(f"{host} is taken up, one of {len(dead)} hosts at once")
 
