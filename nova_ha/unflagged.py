@@ -83,7 +83,8 @@ def _removed(node, name, attribute):
         f"recovery is not done. If nothing is left on it (openstack server list --all-projects --host {name}), delete "
         f"its service, or put it back (openstack compute service set --up --enable {name} nova-compute). Else add it "
         f'again (cibadmin --create --scope nodes --xml-text "{entry}") and, only if you are certain that its power is '
-        f"off, flag it ({_command(node, attribute)} {flag.FLAGGED})"
+        f"off, flag it ({_command(node, attribute)} {flag.FLAGGED}); its connection only after that: without a flag "
+        "nova-compute would be started there, and destroy what is to be recovered"
     )
 
 
