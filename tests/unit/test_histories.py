@@ -29,6 +29,9 @@ PARTS = 10
 # operator.
 PATIENCE, OPERATOR = 30000, 100
 
+# By what names the cluster may have a host, Nova's name of which stays.
+NAMES = {"as before": str, "full": "{}.example.org".format, "upper case": str.upper}
+
 LASTING = ("active", "stopped", "paused", "suspended")
 
 
@@ -87,13 +90,51 @@ class Story:
         """It, or its neighbour, was taken for dead once more."""
         flagged = sorted(self.scene.cluster.values)
         if flagged:
-            self.scene.fenced(flagged[number % len(flagged)])
+            self.scene.fenced(self.scene.host(flagged[number % len(flagged)]))
 
     def flag_deleted(self, number):
         """By an operator who wants a recovered host back at once."""
         recovered = sorted(host for host, value in self.scene.cluster.values.items() if value in flag.OVER)
         if recovered:
             del self.scene.cluster.values[recovered[number % len(recovered)]]
+
+    def node_removed(self, number, with_its_flag, off):
+        """A host that is out of service because of us is removed from the cluster, as one does with a broken one.
+
+        :param off: it had been switched off
+        """
+        host = self._out(number)
+        if host:
+            if off:
+                self.scene.breaks(host)
+                self.scene.kept_off.add(host)
+            self.scene.removed(host, with_its_flag)
+
+    def node_renamed(self, number, name):
+        """A host that is out of service because of us comes under another name; its entry stays, if that has a flag."""
+        host = self._out(number)
+        cluster = self.scene.cluster
+        if host and cluster.node(host) != NAMES[name](host):
+            self.scene.removed(host, with_its_flag=cluster.node(host) not in cluster.values)
+            self.scene.added(host, NAMES[name](host))
+
+    def node_added(self, number, name):
+        """What was removed is there again, under its own name or another; without a flag it is flagged, and so off."""
+        cluster = self.scene.cluster
+        removed = [host for host in self.hosts if not cluster.is_node(host)]
+        if removed:
+            host = removed[number % len(removed)]
+            if self.nova.status[host].forced_down and not cluster.is_flagged(host):
+                self.scene.breaks(host)
+                self.scene.added(host, NAMES[name](host))
+                self.scene.fenced(host)
+            else:
+                self.scene.added(host, NAMES[name](host))
+
+    def _out(self, number):
+        """A node whose service is forced down."""
+        out = [host for host in self.hosts if self.scene.cluster.is_node(host) and self.nova.status[host].forced_down]
+        return out[number % len(out)] if out else None
 
     def boots(self):
         for host in list(self.scene.kept_off):
@@ -138,8 +179,15 @@ class Story:
         self.scene.new_engine("control-3", beside=True)
 
     def first_engine_alone(self):
+        self.scene.second_resource_goes()
         for node in list(self.scene.engines)[1:]:
             self.scene.engine_dies(node)
+
+    def second_resource(self, node, parameters, at_once):
+        self.scene.second_resource(node, parameters, at_once)
+
+    def second_resource_goes(self):
+        self.scene.second_resource_goes()
 
     # The control plane
 
@@ -260,6 +308,9 @@ class Story:
 NUMBER = st.integers(0, 11)
 ANSWER = st.sampled_from(["ok", "lost", "dropped", "late", "hung", "refused", "busy", "conflict", "forbidden", "slow"])
 CHANGE = st.sampled_from(["ok", "lost", "dropped", "refused", "busy", "conflict", "slow"])
+NAME = st.sampled_from(sorted(NAMES))
+# Of a second resource for an engine: the usual flag, the same spelled out, a file that cannot be read, another flag.
+PARAMETERS = st.sampled_from([{}, {"attribute": "evacuate"}, {"config": "/nowhere/nova-ha.conf"}, {"attribute": "x"}])
 
 
 def event(kind, *arguments):
@@ -275,6 +326,11 @@ EVENTS = st.one_of(
     event("dies_and_is_forgotten", NUMBER),
     event("fenced_again", NUMBER),
     event("flag_deleted", NUMBER),
+    event("node_removed", NUMBER, st.booleans(), st.booleans()),
+    event("node_removed", NUMBER, st.booleans(), st.just(False)),
+    event("node_renamed", NUMBER, NAME),
+    event("node_renamed", NUMBER, NAME),
+    event("node_added", NUMBER, NAME),
     event("boots"),
     event("nova_compute_dies", NUMBER, st.booleans(), st.booleans()),
     event("nova_compute_is_killed_in_a_spawn", NUMBER, st.booleans(), st.booleans()),
@@ -285,6 +341,8 @@ EVENTS = st.one_of(
     event("engine_moves", st.sampled_from(["control-1", "control-2"])),
     event("second_engine"),
     event("first_engine_alone"),
+    event("second_resource", st.sampled_from(["control-1", "control-3"]), PARAMETERS, st.booleans()),
+    event("second_resource_goes"),
     event("api_away", st.booleans()),
     event("api_hangs", st.sampled_from([10, 70, 130])),
     event("conductor_away", st.booleans()),
@@ -330,6 +388,7 @@ STORIES = st.builds(
     starting=st.sampled_from([2, 2, 20, 130, 300]),
     listens=st.sampled_from([2.6, 2.6, 20, 129, 290]),
     finishing=st.sampled_from([0, 0, 5, 70, 300]),
+    conducting=st.sampled_from([0.1, 0.1, 5, 40]),
     scheduling=st.sampled_from([0.2, 0.2, 5, 160, 600]),
     lateness=st.sampled_from([4, 10, 20, 45]),
     resumes=st.booleans(),
@@ -412,6 +471,16 @@ FOUND = {
             ("flag_deleted", (0,), 0),
         ],
     ),
+    "a host that the guard held, and that was removed from the cluster, was forgotten by the next engine": (
+        {"hosts": 4},
+        [
+            ("dies", (1, 0, False), 0),
+            ("api_hangs", (10,), 0),
+            ("dies", (2, 0, False), 20),
+            ("engine_dies_at", (1, False), 0),
+            ("node_removed", (0, True, False), 1),
+        ],
+    ),
     "an evacuation was taken up where an owner's late request had prepared the instance for it": (
         {},
         [
@@ -443,6 +512,7 @@ def test_what_was_found_once_stays_mended(what):
         "listens": 2.6,
         "finishing": 0.0,
         "lateness": 4.0,
+        "conducting": 0.1,
         "scheduling": 0.2,
         "resumes": False,
     }

@@ -133,6 +133,10 @@ class SimulatedCluster:
         """Whether it starts no nova-compute on a host: it goes by the flag of the name by which it has that."""
         return flag.stands(self.values.get(self.node(host)))
 
+    def is_flagged(self, host):
+        """Whether any name of a host has a flag."""
+        return bool(self._flags(host))
+
     def _flags(self, host):
         """Those under any name of a host, also an old one."""
         return [value for node, value in self.values.items() if hostnames.label(node) == hostnames.label(host)]

@@ -244,7 +244,7 @@ class Scene:
         """Its power is on, and the cluster reaches it, if it is a node."""
         self.kept_off.discard(host)
         self.nova.computes[host].powered = True
-        if self.cluster.is_node(host):
+        if self.cluster.is_node(host) and not self.cluster.has(host):
             self.cluster.reaches(host)
 
     def _pacemaker(self):
