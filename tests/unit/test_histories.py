@@ -388,7 +388,7 @@ STORIES = st.builds(
     starting=st.sampled_from([2, 2, 20, 130, 300]),
     listens=st.sampled_from([2.6, 2.6, 20, 129, 290]),
     finishing=st.sampled_from([0, 0, 5, 70, 300]),
-    conducting=st.sampled_from([0.1, 0.1, 5, 40]),
+    conducting=st.sampled_from([0.1, 0.1, 5, 40, 160, 600]),
     scheduling=st.sampled_from([0.2, 0.2, 5, 160, 600]),
     lateness=st.sampled_from([4, 10, 20, 45]),
     resumes=st.booleans(),
@@ -426,6 +426,26 @@ def unfolds(story, events):
 
 # What chance had found once, in the shortest form: what was wrong, of which cloud, and by what events.
 FOUND = {
+    "a request that waited in the queue of a busy conductor was given up since the conductor had been away": (
+        {"hosts": 2, "conducting": 160},
+        [("dies_and_is_forgotten", (0,), 2), ("conductor_is_killed", (20,), 20)],
+    ),
+    "a request for a host that is named, which the conductor still had, was held to be passed over there": (
+        {
+            "names": ["rebooting hard", "soft-deleting", "powering-off", "active"],
+            "reserved": 1,
+            "request_seconds": 0.3,
+            "finishing": 70,
+            "scheduling": 600,
+            "rules": Rules(no_room_patience=60, reserve_destination=True),
+        },
+        [
+            ("conductor_is_killed", (90,), 1),
+            ("nova_compute_dies", (1, False, False), 8),
+            ("none_is_full", (), 70),
+            ("swaps", (["lost", "lost", "dropped"],), 3),
+        ],
+    ),
     "hosts that died in the middle of each other's evacuations waited for each other for ever": (
         {
             "names": ["active", "error, off"],
