@@ -106,7 +106,7 @@ def require():
     if packages:
         raise LabError(f"missing: apt-get install --no-install-recommends {' '.join(sorted(packages))}")
     CONTAINERS_CONF.parent.mkdir(parents=True, exist_ok=True)
-    _write(CONTAINERS_CONF, containers_conf(look()))
+    settings.write_whole(CONTAINERS_CONF, containers_conf(look()))
 
 
 def podman(*arguments, timeout=60, stdin=None, check=True):
@@ -130,7 +130,7 @@ def prepare():
         _set_sysctls()
         _make_bridge()
     NETWORKS.mkdir(exist_ok=True)
-    _write(NETWORKS / f"{settings.NETWORK}.json", json.dumps(_network(), indent=2) + "\n")
+    settings.write_whole(NETWORKS / f"{settings.NETWORK}.json", json.dumps(_network(), indent=2) + "\n")
 
 
 def restore():
@@ -161,13 +161,6 @@ def _make_bridge() -> None:
     if not _link_exists(settings.ANCHOR):
         run("ip", "link", "add", settings.ANCHOR, "type", "veth", "peer", "name", f"{settings.ANCHOR}2")
         run("ip", "link", "set", settings.ANCHOR, "master", settings.BRIDGE)
-
-
-def _write(file: pathlib.Path, text: str) -> None:
-    # Whole: podman may read it for the other lab at any moment.
-    draft = file.with_suffix(f".{settings.NUMBER}.new")
-    draft.write_text(text)
-    draft.rename(file)
 
 
 def _hard_limit(which, most):

@@ -77,7 +77,7 @@ class Settings:
     def save(self):
         """Remember the choices for the commands that follow ``up``."""
         SETTINGS_FILE.parent.mkdir(parents=True, exist_ok=True)
-        SETTINGS_FILE.write_text(json.dumps(dataclasses.asdict(self)) + "\n")
+        write_whole(SETTINGS_FILE, json.dumps(dataclasses.asdict(self)) + "\n")
 
     @classmethod
     def load(cls):
@@ -103,6 +103,13 @@ GUEST_JOURNAL = RECORDS / "guests"  # a directory: one file for each compute hos
 POWER_LOG = RECORDS / "power.jsonl"
 REQUEST_LOG = RECORDS / "requests" / "requests.jsonl"
 FAULT_LOG = RECORDS / "faults.jsonl"
+
+
+def write_whole(file: pathlib.Path, text: str) -> None:
+    """Write a file that other programs may read or write at any moment: they find the former text or this one."""
+    draft = file.with_suffix(f".{os.getpid()}.new")
+    draft.write_text(text)
+    draft.rename(file)
 
 
 def container(node):
