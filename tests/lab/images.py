@@ -10,7 +10,7 @@ import os
 import pathlib
 import tempfile
 
-from tests.lab import runtime, settings
+from tests.lab import locks, runtime, settings
 from tests.lab.shell import LabError, run
 
 KINDS = ("control", "compute", "cloud")
@@ -43,23 +43,23 @@ def exists(image):
     return runtime.podman("image", "exists", image, check=False).returncode == 0
 
 
-def build(chosen, progress):
+def build(chosen, progress, kinds=KINDS):
     """Build the images that are missing, and remove those of former recipes.
 
+    Of several programs that want an image at once, one builds it and the others wait.
+
+    :param kinds: of hosts, those that are wanted
     :raises LabError: a build failed; the text names its log
     """
-    if all(exists(name(chosen, kind)) for kind in KINDS):
+    if all(exists(name(chosen, kind)) for kind in kinds):
         return
     settings.CACHE.mkdir(parents=True, exist_ok=True)
-    if not exists(name(chosen, "base")):
-        with progress.step(f"image: base of Debian {chosen.release}"):
-            _build_base(chosen)
+    _ensure(chosen, "base", f"base of Debian {chosen.release}", progress)
 
-    def build_lane(kinds):
-        for kind in kinds:
-            if not exists(name(chosen, kind)):
-                with progress.step(f"image: {kind}"):
-                    _build_kind(chosen, kind)
+    def build_lane(lane):
+        for kind in lane:
+            if kind in kinds:
+                _ensure(chosen, kind, kind, progress)
 
     with concurrent.futures.ThreadPoolExecutor(len(LANES)) as lanes:
         list(lanes.map(build_lane, LANES))
@@ -94,6 +94,17 @@ def archive(index_targets, release):
     if "Debian-Security" in uris:
         suites.append((uris["Debian-Security"], f"{release}-security"))
     return "".join(f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for uri, suite in suites)
+
+
+def _ensure(chosen, kind, title, progress):
+    with locks.held(f"image-{kind}"):
+        if exists(name(chosen, kind)):
+            return
+        with progress.step(f"image: {title}"):
+            if kind == "base":
+                _build_base(chosen)
+            else:
+                _build_kind(chosen, kind)
 
 
 def _build_base(chosen):
