@@ -15,6 +15,7 @@ from tests.lab import cluster, facts, faults, history, nodes, workload
 from tests.lab.settings import SOURCE_TREE
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
+from tests.pages import commands
 
 # Detection of a silent death takes 20 s, fencing a few, the recovery of 20 instances 10 on two cores; with room.
 RECOVERY_LIMIT = 150
@@ -220,10 +221,7 @@ def on_control(settings, script, timeout=60):
 
 def readme_block(marker):
     """The shell commands that follow a marker in the README."""
-    text = (SOURCE_TREE / "README.md").read_text()
-    found = re.search(rf"<!-- test: {marker} -->\s*```sh\n(.*?)```", text, re.DOTALL)
-    assert found, f"README.md has no block marked {marker}"
-    return found.group(1)
+    return commands(SOURCE_TREE / "README.md")[marker]
 
 
 def _settled(entry):
