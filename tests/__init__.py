@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests: unit (decisions, parsing, metadata), functional (on the lab), and the lab itself."""
+"""Tests: unit (decisions, parsing, metadata), workbench (pcs and crm), functional (on the lab), and the lab itself."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fence_compute in its other places: as the only device, telling Nova at once, unfencing; and what its page prints."""
+"""fence_compute in its other places: as the only device, telling Nova at once, unfencing."""
 
 import contextlib
 import re
@@ -7,13 +7,10 @@ import re
 import pytest
 
 from tests.functional.steps import eventually, on_control
-from tests.functional.test_deploy import deploy
 from tests.lab import bmc, cloud, cluster, faults, nodes, settings
 from tests.lab.passwords import password
-from tests.lab.settings import SOURCE_TREE
 
 HOST, OTHER = "compute-1", "compute-2"
-PAGE = SOURCE_TREE / "docs/fencing.md"
 ALONE = "fence-alone"
 
 
@@ -238,24 +235,3 @@ def test_a_level_s_pattern_is_a_proof_only_where_pacemaker_matches_it(story):
         faults.kill(HOST)
         story.recovered(HOST, ids)
         story.back_in_service(HOST)
-
-
-def _blocks():
-    """The blocks of commands that the page prints, by their names."""
-    return dict(re.findall(r"<!-- test: (\S+) -->\s*```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
-
-
-@pytest.mark.parametrize("name", sorted(_blocks()))
-def test_commands_of_the_page_work_as_they_stand_there(settings, name):
-    configuration = deploy(settings, _blocks()[name])
-    assert 'type="fence_compute"' in configuration
-    for level in re.findall(r"<fencing-level [^>]*>", configuration):
-        assert re.search(r'devices="([^"]+,)?(fence-nova|fence-compute[^",]*)"', level), level
-
-
-def test_bad_values_are_named_when_a_device_is_made(settings):
-    scratch = "cibadmin --empty >/root/bad.xml; pcs -f /root/bad.xml stonith create x fence_compute"
-    for more, words in (("record_only=maybe", "record_only: 'maybe'"), ("colour=red", "colour")):
-        done = on_control(settings, f"{scratch} {more} --agent-validation")
-        assert done.returncode != 0
-        assert words in done.stdout + done.stderr

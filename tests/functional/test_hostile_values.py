@@ -8,22 +8,8 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from tests.functional.steps import eventually, on_control
+from tests.hostile import EVERY, HARM, is_brief
 from tests.lab import cluster, nodes
-
-# What these would make if anybody ran them.
-HARM = "/tmp/nova-ha-harm"
-VALUES = {
-    "shell": f"$(touch${{IFS}}{HARM});`touch${{IFS}}{HARM}`|touch${{IFS}}{HARM}&'\"",
-    "entity": "&lt;&#60;&harm;]]></nvpair><!--",
-    "newline": f"x\ntouch {HARM}",
-    "10 kB": "x" * 10_000,
-}
-EVERY = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
-# No line that is said of such a value is longer.
-LONGEST = 400
-
-SCRATCH = "/root/scratch.xml"
-CLOUD = "auth_url=http://k:5000/v3 username=u password=p tenant_name=t"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,26 +18,6 @@ def no_harm(settings):
     yield
     for node in (*settings.control_nodes, *settings.compute_hosts):
         assert nodes.execute(node, "test", "-e", HARM, check=False).returncode == 1, node
-
-
-@EVERY
-@pytest.mark.parametrize(
-    "command",
-    [
-        f"resource create x ocf:openstack:NovaEvacuate {CLOUD} region_name={{}}",
-        f"resource create x ocf:openstack:NovaEvacuate {CLOUD} domain={{}}",
-        f"resource create x ocf:openstack:NovaEvacuate {CLOUD} endpoint_type={{}}",
-        "resource create x ocf:openstack:NovaCompute unit={}",
-        "stonith create x fence_compute record_only={}",
-        "stonith create x fence_compute power_agent={} ip=192.0.2.1",
-    ],
-    ids=lambda command: command.split()[3],
-)
-def test_as_a_parameter_that_is_configured(settings, value, command):
-    command = command.format(shlex.quote(value))
-    done = on_control(settings, f"cibadmin --empty >{SCRATCH} && pcs -f {SCRATCH} {command} --agent-validation")
-    assert done.returncode in (0, 1)
-    _is_brief(done.stderr)
 
 
 @EVERY
@@ -99,7 +65,7 @@ def test_as_the_host_to_be_fenced(settings, value, action):
     done = nodes.execute(cluster.any_control(settings), "fence_compute", stdin=options, check=False)
     assert done.returncode == 1
     assert done.stderr
-    _is_brief(done.stderr)
+    assert is_brief(done.stderr)
     assert not cluster.flags(settings)
 
 
@@ -110,12 +76,7 @@ def test_as_the_host_that_an_operator_asks_about(settings, value, command):
     # History is kept of hosts and instances that are gone, too.
     assert done.returncode == (0 if command == "history" else 1)
     # His own words may come back whole.
-    _is_brief((done.stdout + done.stderr).replace(value, "..."))
-
-
-def _is_brief(text):
-    assert "Traceback" not in text
-    assert not [line for line in text.splitlines() if len(line) > LONGEST]
+    assert is_brief((done.stdout + done.stderr).replace(value, "..."))
 
 
 def _hosts(settings):
