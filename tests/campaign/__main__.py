@@ -47,7 +47,8 @@ def main(arguments=None):
     # Whoever ends us lets us mend what is broken; once is enough.
     signal.signal(signal.SIGTERM, _end)
     try:
-        return _campaign(Settings.load(), plans, given.minutes, given.results)
+        with lab.claimed():
+            return _campaign(Settings.load(), plans, given.minutes, given.results)
     except LabError as error:
         print(f"campaign: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

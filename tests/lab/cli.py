@@ -21,6 +21,8 @@ def main(arguments=None):
     """Run one command; returns its exit code."""
     chosen = _parser().parse_args(arguments)
     try:
+        if others := lab.other_trees():
+            print(f"lab: lab {settings.NUMBER} runs what is in {', '.join(others)}, not this tree", file=sys.stderr)
         return chosen.run(chosen) or 0
     except (LabError, ValueError) as error:
         print(f"lab: {' '.join(str(error).split())}", file=sys.stderr)
@@ -75,8 +77,9 @@ def _up(given):
 
 def _demo(_given):
     chosen = settings.Settings.load()
-    lab.up(chosen, Progress())
-    return demo.demo(chosen)
+    with lab.claimed():
+        lab.up(chosen, Progress())
+        return demo.demo(chosen)
 
 
 def _shell(given):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole lab: up, down, wipe, status, and the logs of all parts."""
 
+from __future__ import annotations
+
 import concurrent.futures
+import contextlib
 import datetime
+import functools
 import io
 import pathlib
 import shutil
@@ -29,10 +33,27 @@ from tests.lab.waiting import wait_for
 BOOTED_AT_ONCE = 3
 
 
+def claimed() -> contextlib.AbstractContextManager[None]:
+    """A block that has the lab for this process alone; see ``locks.claimed``."""
+    return locks.claimed(f"lab-{settings.NUMBER}", f"lab {settings.NUMBER}")
+
+
+def _alone(function):
+    """Have a function run only while no other process uses the lab."""
+
+    @functools.wraps(function)
+    def alone(*arguments):
+        with claimed():
+            return function(*arguments)
+
+    return alone
+
+
+@_alone
 def up(chosen, progress):
     """Bring the lab up. What is up already stays as it is; what is off or was stopped is started.
 
-    :raises LabError: a part did not come up, or another lab is up
+    :raises LabError: a part did not come up, another lab is up, or another process uses it
     """
     clear_lost(chosen, progress)
     _refuse_another(chosen)
@@ -70,10 +91,13 @@ def clear_lost(chosen, progress):
         down(chosen, progress)
 
 
+@_alone
 def down(chosen, progress):
     """Take the lab down and put the machine back as it was; images and the cloud's environment are kept.
 
     All that there is goes, also hosts that these settings do not know.
+
+    :raises LabError: another process uses it
     """
     with progress.step("down: containers, BMCs, network, sysctls"):
         runtime.require()
@@ -113,6 +137,12 @@ def status(chosen):
     services = cloud.status(chosen)
     lines += ["", "cloud", *(f"  {name:<20}{state}" for name, state in services.items())]
     return "\n".join(lines)
+
+
+def other_trees() -> list[str]:
+    """The trees other than this one whose files the lab's hosts run; none if there is no lab."""
+    trees = {nodes.mounted(node, cluster.SOURCE_MOUNT) for node in nodes.existing() if node != settings.CLOUD}
+    return sorted(trees - {str(settings.SOURCE_TREE)})
 
 
 def is_whole(chosen):
@@ -164,9 +194,8 @@ def _refuse_another(chosen):
             f" {settings.COMMAND} down first, to have another"
         )
     # Its hosts run what that tree holds: whoever tried something here would try that.
-    trees = {nodes.mounted(node, cluster.SOURCE_MOUNT) for node in nodes.existing() if node != settings.CLOUD}
-    if others := trees - {str(settings.SOURCE_TREE)}:
-        raise LabError(f"the lab that is up runs what is in {', '.join(sorted(others))}: {settings.COMMAND} down first")
+    if others := other_trees():
+        raise LabError(f"the lab that is up runs what is in {', '.join(others)}: {settings.COMMAND} down first")
 
 
 def _create_nodes(chosen):

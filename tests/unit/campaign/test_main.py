@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: runs one after the other, whatever becomes of one, and a lab that is healed at the end of all."""
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -18,6 +19,7 @@ from tests.unit.campaign.test_results import BAD, GOOD
 def lab_of_notes(monkeypatch):
     """What was done to the lab."""
     done = []
+    monkeypatch.setattr(lab, "claimed", contextlib.nullcontext)
     monkeypatch.setattr(lab, "clear_lost", lambda *_: None)
     monkeypatch.setattr(lab, "up", lambda *_: done.append("up"))
     monkeypatch.setattr(lab, "collect", lambda settings, file: file)

@@ -6,7 +6,7 @@ import runpy
 
 import pytest
 
-from tests.lab import lab, locks, runtime, settings
+from tests.lab import lab, runtime, settings
 from tests.lab.progress import Progress
 from tests.lab.shell import LabError
 
@@ -40,7 +40,6 @@ def machine(monkeypatch, tmp_path):
             (links / words[0]).unlink()
 
     monkeypatch.setattr(settings, "MACHINE_FILE", tmp_path / "machine.json")
-    monkeypatch.setattr(locks, "DIRECTORY", tmp_path / "locks")
     monkeypatch.setattr(runtime, "NETWORKS", tmp_path / "networks")
     monkeypatch.setattr(runtime, "require", lambda: None)
     monkeypatch.setattr(runtime, "run", ip)
