@@ -10,23 +10,36 @@ import pytest
 
 from tests.functional.steps import Story
 from tests.lab import audits, cluster, faults, healing, lab, scenario
+from tests.lab import settings as lab_settings
 from tests.lab.progress import Progress
 from tests.lab.settings import Settings
+from tests.lab.shell import LabError
+
+# So many heals in succession that fail are enough: such a lab does not come back, and each of them takes minutes.
+FAILED_HEALS = 2
+# Of so many failures the logs are packed; each pack is a few hundred kilobytes, and takes seconds.
+MOST_PACKS = 20
 
 
 @pytest.fixture(scope="session")
-def settings(pytestconfig):
+def settings(request):
     """The settings of the lab, which is up."""
     chosen = Settings.load()
-    # The person who waits for minutes sees what is done, past pytest's capture.
-    with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        # Of an earlier session that ended in the middle.
-        lab.clear_lost(chosen, Progress())
-        faults.end_all(chosen)
-        lab.up(chosen, Progress())
-    yield chosen
-    if os.environ.get("NOVA_HA_LAB_KEEP") != "1":
-        lab.down(chosen, Progress())
+    try:
+        with lab.claimed():
+            # The person who waits for minutes sees what is done, past pytest's capture.
+            with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+                # Of an earlier session that ended in the middle.
+                lab.clear_lost(chosen, Progress())
+                faults.end_all(chosen)
+                lab.up(chosen, Progress())
+            yield chosen
+            if os.environ.get("NOVA_HA_LAB_KEEP") != "1":
+                lab.down(chosen, Progress())
+    except LabError as error:
+        # Whoever else uses it, or whatever keeps it from coming up, does so for each of the tests.
+        request.session.shouldstop = f"lab {lab_settings.NUMBER}: {' '.join(str(error).split())}"
+        raise
 
 
 @pytest.fixture
@@ -46,16 +59,22 @@ def story(settings):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Pack the logs of the first failure that the lab had a part in, before the next test changes them."""
+    """Pack the logs of each test that failed and that the lab had a part in, before the next one changes them.
+
+    A lab that does not come back ends the session.
+    """
     outcome = yield
     report = outcome.get_result()
-    if report.failed and "settings" in item.fixturenames and not item.session.stash.get(_COLLECTED, False):
-        item.session.stash[_COLLECTED] = True
+    packed = item.session.stash.setdefault(_PACKED, set())
+    if report.failed and "settings" in item.fixturenames and item.nodeid not in packed and len(packed) < MOST_PACKS:
+        packed.add(item.nodeid)
         try:
             where = f"packed in {lab.collect(Settings.load())}"
         except Exception as error:  # noqa: BLE001 (whatever it is, it must not hide the failure)
             where = f"not packed: {error}"
         report.sections.append(("The lab's logs", where))
+    if (failed := healing.failed_in_succession()) >= FAILED_HEALS:
+        item.session.shouldstop = f"lab {lab_settings.NUMBER} is dead: {failed} heals in succession failed"
 
 
-_COLLECTED = pytest.StashKey()
+_PACKED = pytest.StashKey[set]()

@@ -2,6 +2,7 @@
 """Healing: from whatever a scenario left behind back to a healthy lab without instances, without building it anew."""
 
 import contextlib
+import functools
 import io
 
 from tests.lab import cluster, faults, lab, nodes, workload
@@ -15,6 +16,26 @@ from tests.lab.waiting import wait_for
 LIMIT = 180
 
 
+_failed = 0
+
+
+def failed_in_succession() -> int:
+    """How many heals have failed since the last one that did not."""
+    return _failed
+
+
+def _counted(function):
+    @functools.wraps(function)
+    def counted(*arguments, **options):
+        global _failed
+        _failed += 1
+        function(*arguments, **options)
+        _failed = 0
+
+    return counted
+
+
+@_counted
 def heal(settings, options=None):
     """End all faults, and wait until all nodes are online, no instance and no flag is left, and all services are up.
 

@@ -59,3 +59,18 @@ def test_a_lab_that_may_not_be_whole_is_brought_up(heal, state):
 def test_a_flagged_host_has_no_instance_to_wait_for_when_it_is_waited_for(heal):
     done = heal(whole=False, flags=("compute-1",))
     assert done.index("delete_all") < done.index("up")
+
+
+def test_heals_that_fail_in_succession_are_counted(heal, monkeypatch):
+    before = healing.failed_in_succession()
+    for failed in (1, 2):
+        with pytest.raises(LabError), monkeypatch.context() as broken:
+            broken.setattr(healing, "wait_for", dead)
+            heal()
+        assert healing.failed_in_succession() == before + failed
+    heal()
+    assert healing.failed_in_succession() == 0
+
+
+def dead(*_):
+    raise LabError("waited 180 s for all flags to be gone")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functional tests end soon, with a summary, where the lab does not come back; each failure is packed."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.lab import settings
+
+# A lab that is but names, for a session of its own.
+LAB = """
+import contextlib, itertools
+from tests.lab import audits, cluster, faults, healing, lab, scenario, settings
+from tests.lab.cloud import impair
+from tests.lab.shell import LabError
+
+def dead(*_):
+    raise LabError("the lab gives no answer")
+
+class Scenario:
+    def history(self):
+        return None
+
+settings.Settings.load = classmethod(lambda cls: cls())
+lab.claimed = contextlib.nullcontext
+for module, name in ((lab, "clear_lost"), (lab, "up"), (lab, "down"), (faults, "end_all"), (cluster, "set_options")):
+    setattr(module, name, lambda *_: None)
+scenario.recorded = lambda _: contextlib.nullcontext(Scenario())
+audits.report = audits.audit = lambda _: []
+packs = itertools.count(1)
+lab.collect = lambda _: f"pack {next(packs)}"
+"""
+STORIES = """
+import pytest
+
+@pytest.mark.parametrize("number", range(30))
+def test_a_story(story, number):
+    assert not RED
+"""
+
+
+@pytest.fixture
+def session(tmp_path):
+    """Run thirty stories on such a lab; returns what pytest printed, and its exit code."""
+
+    def run(broken="", red=False):
+        (tmp_path / "a_lab.py").write_text(LAB + broken)
+        (tmp_path / "test_stories.py").write_text(STORIES.replace("RED", str(red)))
+        plugins = ("-p", "a_lab", "-p", "tests.functional.conftest", "-p", "no:cacheprovider")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *plugins, "--rootdir", tmp_path, tmp_path / "test_stories.py"],
+            env={"PYTHONPATH": f"{settings.SOURCE_TREE}:{tmp_path}", "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stdout, done.returncode
+
+    return run
+
+
+def summary(printed):
+    """What pytest's last line counts, by kind."""
+    return {kind: int(count) for count, kind in re.findall(r"(\d+) (\w+)", printed.splitlines()[-1].split(" in ")[0])}
+
+
+HEALED = "healing.heal = lambda *_: None\n"
+
+
+def test_a_lab_that_is_well_is_used_to_the_end(session):
+    printed, code = session(HEALED)
+    assert (summary(printed), code) == ({"passed": 30}, 0)
+
+
+def test_two_heals_that_fail_in_succession_end_the_session(session):
+    printed, code = session("impair.clear = dead\n")
+    assert summary(printed) == {"errors": 2}
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert "lab 0 is dead" in printed
+
+
+@pytest.mark.parametrize("what", ["up", "claimed"])
+def test_a_lab_that_cannot_be_had_ends_the_session(session, what):
+    printed, code = session(f"lab.{what} = dead\n")
+    assert summary(printed) == {"error": 1}
+    assert code == pytest.ExitCode.INTERRUPTED
+
+
+def test_the_logs_of_each_failure_are_packed_up_to_a_limit(session):
+    printed, code = session(HEALED, red=True)
+    assert (summary(printed), code) == ({"failed": 30}, 1)
+    assert re.findall(r"packed in (pack \d+)", printed) == [f"pack {number}" for number in range(1, 21)]
