@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One lab for all functional tests, healed before each; every test is recorded and audited.
+"""One lab for all stories of its marker, healed before each; every story is recorded and audited.
 
 NOVA_HA_LAB_KEEP=1 leaves the lab up at the end.
 """
 
+import dataclasses
 import os
+import pathlib
 
 import pytest
 
+from tests.functional.labs import COMPUTES
 from tests.functional.steps import Story
 from tests.lab import audits, cluster, faults, healing, lab, scenario
 from tests.lab import settings as lab_settings
@@ -19,12 +22,30 @@ from tests.lab.shell import LabError
 FAILED_HEALS = 2
 # Of so many failures the logs are packed; each pack is a few hundred kilobytes, and takes seconds.
 MOST_PACKS = 20
+HERE = pathlib.Path(__file__).parent
+# What changes the whole cluster comes last.
+LAST = ("test_existing_deployments.py",)
+
+
+def pytest_collection_modifyitems(items):
+    """Refuse stories that no lab would tell, or two, and put last what has to be."""
+    mine = [item for item in items if HERE in item.path.parents]
+    if unmarked := [item.nodeid for item in mine if len(_markers(item)) != 1]:
+        markers = " or ".join(COMPUTES)
+        raise pytest.UsageError(f"a story needs one marker, {markers}; these have none or both: {', '.join(unmarked)}")
+    items.sort(key=lambda item: item in mine and item.path.name in LAST)
+
+
+def _markers(item):
+    return {mark.name for mark in item.iter_markers()} & COMPUTES.keys()
 
 
 @pytest.fixture(scope="session")
 def settings(request):
-    """The settings of the lab, which is up."""
-    chosen = Settings.load()
+    """The settings of the lab, which is up, with as many compute hosts as the stories need."""
+    present = Settings.load()
+    needed = [COMPUTES[marker] for item in request.session.items for marker in _markers(item)]
+    chosen = dataclasses.replace(present, computes=max([present.computes, *needed]))
     try:
         with lab.claimed():
             # The person who waits for minutes sees what is done, past pytest's capture.

@@ -9,6 +9,8 @@ import pytest
 from tests.functional.steps import eventually, on_control
 from tests.lab import bmc, cluster, facts, faults, nodes
 
+pytestmark = pytest.mark.lab_a
+
 HOST = "compute-1"
 OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
 

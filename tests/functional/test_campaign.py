@@ -8,6 +8,8 @@ import pytest
 from tests.campaign import limit, plan, run
 from tests.campaign.__main__ import impatient
 
+pytestmark = pytest.mark.lab_b
+
 # Between them they break a compute host in three ways, control nodes, and the cloud; in none of them does Nova lose
 # what it has accepted, so that no minutes pass before that is certain.
 SEEDS = (5, 6, 22)

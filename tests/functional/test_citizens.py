@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agents as other tools of the cluster know agents: ocf-tester. The workbench has pcs and crm."""
 
+import pytest
+
 from tests.lab import cloud, cluster, nodes
+
+pytestmark = pytest.mark.lab_b
 
 OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
 

@@ -9,6 +9,8 @@ from tests.functional.steps import LONG, LOSS_LIMIT, TAKE_OVER_LIMIT, after
 from tests.lab import facts, faults
 from tests.lab.cloud import identity, impair
 
+pytestmark = pytest.mark.lab_b
+
 HOST = "compute-1"
 
 # In the order in which they can come back.

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host dies, and then the host that its instances are being recovered on."""
 
+import pytest
+
 from tests.functional.steps import LONG, LOSS_LIMIT, eventually
 from tests.lab import facts, faults, workload
 from tests.lab.cloud import impair
+
+pytestmark = pytest.mark.lab_b
 
 HOST, DESTINATION, LAST = "compute-1", "compute-2", "compute-3"
 

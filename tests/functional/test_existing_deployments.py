@@ -17,6 +17,8 @@ from tests.lab import cloud, cluster, facts, faults, nodes
 from tests.lab.cloud import layout
 from tests.lab.progress import Progress
 
+pytestmark = pytest.mark.lab_b
+
 HOST = "compute-1"
 TRIGGER = "compute-unfence-trigger"
 CHECK = "nova-compute-checkevacuate"

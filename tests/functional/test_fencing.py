@@ -10,6 +10,8 @@ from tests.functional.steps import eventually, on_control
 from tests.lab import bmc, cloud, cluster, faults, nodes, settings
 from tests.lab.passwords import password
 
+pytestmark = pytest.mark.lab_a
+
 HOST, OTHER = "compute-1", "compute-2"
 ALONE = "fence-alone"
 

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator has prepared for the day: a limit to what is believed, a spare host, an order."""
 
+import pytest
+
 from tests.lab import cluster, facts, faults, workload
+
+pytestmark = pytest.mark.lab_b
 
 HOST, ANOTHER, SPARE = "compute-1", "compute-2", "compute-3"
 

@@ -11,6 +11,8 @@ from tests.functional.steps import eventually, on_control
 from tests.hostile import EVERY, HARM, is_brief
 from tests.lab import cluster, nodes
 
+pytestmark = pytest.mark.lab_a
+
 
 @pytest.fixture(autouse=True, scope="module")
 def no_harm(settings):

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """No other host can take the instances of a dead one: they wait for room, or start again where they were."""
 
+import pytest
+
 from tests.lab import facts, faults, workload
+
+pytestmark = pytest.mark.lab_b
 
 HOST = "compute-1"
 OTHERS = ("compute-2", "compute-3")

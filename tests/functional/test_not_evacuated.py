@@ -10,6 +10,8 @@ from nova_ha import states
 from tests.functional.steps import eventually
 from tests.lab import facts, faults, workload
 
+pytestmark = pytest.mark.lab_b
+
 HOST = "compute-1"
 SEALED = "sealed"  # a flavor, and an image, whose instances have a virtual TPM
 TPM = "a virtual TPM"

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute dies on the host on which instances are being recovered; the host lives."""
 
+import pytest
+
 from tests.functional.steps import LONG, eventually
 from tests.lab import facts, faults, workload
 from tests.lab.cloud import impair
+
+pytestmark = pytest.mark.lab_b
 
 HOST, DESTINATION, LAST = "compute-1", "compute-2", "compute-3"
 

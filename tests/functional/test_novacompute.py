@@ -10,6 +10,8 @@ import pytest
 from tests.functional.steps import eventually
 from tests.lab import cluster, computes, faults, nodes
 
+pytestmark = pytest.mark.lab_a
+
 SYSTEMD, DIRECT, CONTAINED = HOSTS = ("compute-1", "compute-2", "compute-3")
 OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
 GENERIC, NOT_RUNNING = 1, 7

@@ -15,6 +15,8 @@ from tests.lab.cloud import identity
 from tests.lab.passwords import password
 from tests.lab.shell import LabError
 
+pytestmark = pytest.mark.lab_a
+
 AGENT = "/usr/lib/ocf/resource.d/openstack/NovaEvacuate"
 # An engine of its own, beside that of the cluster, which keeps to another flag.
 BESIDE = {"attribute": "story"}

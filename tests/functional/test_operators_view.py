@@ -4,9 +4,13 @@
 import json
 import time
 
+import pytest
+
 from tests.functional.steps import eventually
 from tests.lab import cluster, facts, faults, nodes, workload
 from tests.lab.cloud import impair
+
+pytestmark = pytest.mark.lab_a
 
 HOST = "compute-1"
 

@@ -3,9 +3,13 @@
 
 import time
 
+import pytest
+
 from tests.functional.steps import LONG, RECOVERY_LIMIT, after, eventually
 from tests.lab import facts, faults, history
 from tests.lab.cloud import impair
+
+pytestmark = pytest.mark.lab_b
 
 HOST = "compute-1"
 OTHERS = ["compute-2", "compute-3"]

@@ -3,8 +3,12 @@
 
 import time
 
+import pytest
+
 from tests.lab import bmc, facts, faults
 from tests.lab.cloud import impair
+
+pytestmark = pytest.mark.lab_a
 
 HOST = "compute-1"
 

@@ -21,6 +21,8 @@ from tests.lab import cluster, exposure, faults
 from tests.lab.cloud import identity
 from tests.lab.passwords import password
 
+pytestmark = pytest.mark.lab_a
+
 HOST = "compute-1"
 ENGINE, BMC, ADMIN = "the engine's", "the BMCs'", "the cloud administrator's"
 

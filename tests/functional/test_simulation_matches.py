@@ -18,6 +18,8 @@ from tests.lab.passwords import password
 from tests.lab.settings import CLOUD
 from tests.lab.waiting import wait_for
 
+pytestmark = pytest.mark.lab_b
+
 UNIT = "nova-compute"
 GUESTS = "/run/nova-ha-lab/guests"
 

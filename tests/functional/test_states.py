@@ -4,10 +4,14 @@
 import contextlib
 from typing import NamedTuple, Optional
 
+import pytest
+
 from tests.functional.steps import eventually
 from tests.lab import facts, faults, history, workload
 from tests.lab.cloud import impair
 from tests.lab.shell import LabError
+
+pytestmark = pytest.mark.lab_a
 
 HOST, ANOTHER = "compute-1", "compute-2"
 ELSEWHERE = "elsewhere"

@@ -5,6 +5,8 @@ import pytest
 
 from tests.lab import facts, faults
 
+pytestmark = pytest.mark.lab_a
+
 HOST = "compute-1"
 
 

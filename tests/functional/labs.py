@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The labs that the stories are told on: each story's marker names one."""
+
+# How many compute hosts a lab has, by its marker; the first one is lab 0.
+COMPUTES = {"lab_a": 8, "lab_b": 3}
