@@ -145,10 +145,14 @@ def restore():
             settings.MACHINE_FILE.unlink()
 
 
+def labs() -> list[int]:
+    """Numbers of the labs that use this machine."""
+    return [number for number, bridge in enumerate(settings.BRIDGES) if _link_exists(bridge)]
+
+
 def other_labs() -> list[int]:
-    """Numbers of the other labs that use this machine."""
-    bridges = enumerate(settings.BRIDGES)
-    return [number for number, bridge in bridges if number != settings.NUMBER and _link_exists(bridge)]
+    """Those of them that are not this one."""
+    return [number for number in labs() if number != settings.NUMBER]
 
 
 def _make_bridge() -> None:
