@@ -12,7 +12,7 @@ import pytest
 
 from tests.functional.labs import COMPUTES
 from tests.functional.steps import Story
-from tests.lab import audits, cluster, faults, healing, lab, scenario
+from tests.lab import audits, cluster, faults, healing, lab, locks, scenario
 from tests.lab import settings as lab_settings
 from tests.lab.progress import Progress
 from tests.lab.settings import Settings
@@ -57,8 +57,11 @@ def settings(request):
             yield chosen
             if os.environ.get("NOVA_HA_LAB_KEEP") != "1":
                 lab.down(chosen, Progress())
+    except locks.InUse as error:
+        # It is not ours to pack the logs of.
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
     except LabError as error:
-        # Whoever else uses it, or whatever keeps it from coming up, does so for each of the tests.
+        # Whatever keeps it from coming up does so for each of the tests.
         request.session.shouldstop = f"lab {lab_settings.NUMBER}: {' '.join(str(error).split())}"
         raise
 

@@ -18,6 +18,10 @@ from tests.lab.shell import LabError
 DIRECTORY = pathlib.Path("/run/nova-ha-lab-locks")
 
 
+class InUse(LabError):
+    """Another process has it; the text says which."""
+
+
 @contextlib.contextmanager
 def held(name: str) -> Iterator[None]:
     """Hold a lock for as long as the block lasts; whoever else wants it waits for that."""
@@ -31,7 +35,7 @@ def claimed(name: str, what: str) -> Iterator[None]:
     """Have something for this process alone, for as long as the block lasts. A process may claim again what it has.
 
     :param what: is claimed, for the error
-    :raises LabError: another process has it; the text says which
+    :raises InUse: another process has it
     """
     if name in _claims:
         yield
@@ -40,7 +44,7 @@ def claimed(name: str, what: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LabError(f"{what} is in use by another process{_holder(descriptor)}") from None
+            raise InUse(f"{what} is in use by another process{_holder(descriptor)}") from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "tree": str(SOURCE_TREE)}).encode(), 0)
         _claims.add(name)

@@ -12,7 +12,7 @@ from tests.lab import settings
 # A lab that is but names, for a session of its own.
 LAB = """
 import contextlib, itertools
-from tests.lab import audits, cluster, faults, healing, lab, scenario, settings
+from tests.lab import audits, cluster, faults, healing, lab, locks, scenario, settings
 from tests.lab.cloud import impair
 from tests.lab.shell import LabError
 
@@ -66,6 +66,11 @@ def summary(printed):
     return {kind: int(count) for count, kind in re.findall(r"(\d+) (\w+)", printed.splitlines()[-1].split(" in ")[0])}
 
 
+IN_USE = """
+def in_use():
+    raise locks.InUse("lab 0 is in use by another process")
+lab.claimed = in_use
+"""
 HEALED = "healing.heal = lambda *_: None\n"
 
 
@@ -81,11 +86,17 @@ def test_two_heals_that_fail_in_succession_end_the_session(session):
     assert "lab 0 is dead" in printed
 
 
-@pytest.mark.parametrize("what", ["up", "claimed"])
-def test_a_lab_that_cannot_be_had_ends_the_session(session, what):
-    printed, code = session(f"lab.{what} = dead\n")
+def test_a_lab_that_does_not_come_up_ends_the_session(session):
+    printed, code = session("lab.up = dead\n")
     assert summary(printed) == {"error": 1}
     assert code == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_lab_that_another_process_uses_ends_the_session_and_its_logs_are_its_own(session):
+    printed, code = session(IN_USE)
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert "lab 0 is in use" in printed
+    assert "packed" not in printed
 
 
 def test_the_logs_of_each_failure_are_packed_up_to_a_limit(session):
