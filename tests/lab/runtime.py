@@ -7,6 +7,7 @@ change are written down before they are changed.
 
 import dataclasses
 import hashlib
+import ipaddress
 import json
 import os
 import pathlib
@@ -20,10 +21,11 @@ CONTAINERS_CONF = settings.HOME / "containers.conf"
 # What makes podman read it, and it alone.
 ENVIRONMENT = {"CONTAINERS_CONF": str(CONTAINERS_CONF)}
 NETWORKS = settings.HOME / "networks"
-BRIDGE_MAC = settings.mac(f"{settings.PREFIX}.1")
+LINKS = pathlib.Path("/sys/class/net")
+# Routes to less than this many bits are not about the lab's network in particular, and the lab's own goes before them.
+NEAR = 16
 # The lock under which the machine itself is changed, and looked at for that.
 MACHINE = "machine"
-GATEWAY = f"{settings.PREFIX}.1"
 # podman sets the first one to 1 by itself; the second one is the number of systemds that can run at once, times two.
 SYSCTLS = {"net/ipv4/ip_forward": None, "fs/inotify/max_user_instances": 1024}
 PROGRAMS = {
@@ -124,9 +126,14 @@ def podman(*arguments, timeout=60, stdin=None, check=True):
 
 
 def prepare():
-    """Set the sysctls and make the private network, unless that is done already."""
+    """Set the sysctls and make the private network, unless that is done already.
+
+    :raises LabError: a link or a route of somebody else's is in the way; the text names it
+    """
     require()
     with locks.held(MACHINE):
+        if not _is_labs(settings.NUMBER):
+            _refuse_others_network()
         _set_sysctls()
         _make_bridge()
     NETWORKS.mkdir(exist_ok=True)
@@ -136,8 +143,8 @@ def prepare():
 def restore():
     """Take the network away; if no other lab uses the machine, put the sysctls back. The containers must be gone."""
     with locks.held(MACHINE):
-        for link in (settings.ANCHOR, settings.BRIDGE):
-            if _link_exists(link):
+        if _is_labs(settings.NUMBER):
+            for link in filter(_link_exists, (settings.ANCHOR, settings.BRIDGE)):
                 run("ip", "link", "delete", link)
         if settings.MACHINE_FILE.exists() and not other_labs():
             for name, value in json.loads(settings.MACHINE_FILE.read_text()).items():
@@ -147,7 +154,7 @@ def restore():
 
 def labs() -> list[int]:
     """Numbers of the labs that use this machine."""
-    return [number for number, bridge in enumerate(settings.BRIDGES) if _link_exists(bridge)]
+    return [number for number in range(settings.LABS) if _is_labs(number)]
 
 
 def other_labs() -> list[int]:
@@ -155,12 +162,57 @@ def other_labs() -> list[int]:
     return [number for number in labs() if number != settings.NUMBER]
 
 
+def others_routes(routes: list[dict[str, str]]) -> list[str]:
+    """Routes to addresses of the lab's network by way of anything but its bridge, each as a person reads it.
+
+    :param routes: as ``ip -json route`` prints them
+    """
+    lab = ipaddress.ip_network(f"{settings.PREFIX}.0/24")
+
+    def is_near(destination: str) -> bool:
+        if destination == "default":
+            return False
+        network = ipaddress.ip_network(destination, strict=False)
+        return network.version == 4 and network.prefixlen >= NEAR and network.overlaps(lab)
+
+    others = [route for route in routes if is_near(route["dst"]) and route.get("dev") != settings.BRIDGE]
+    return [f"{route['dst']} by {route.get('dev', route.get('type', 'no device'))}" for route in others]
+
+
+def _is_labs(number: int) -> bool:
+    """Is the bridge of a lab there, and is it a lab's?"""
+    try:
+        address = (LINKS / settings.BRIDGES[number] / "address").read_text().strip()
+    except FileNotFoundError:
+        return False
+    return address == settings.mac(_gateway(number))
+
+
+def _gateway(number: int) -> str:
+    return f"{settings.PREFIXES[number]}.1"
+
+
+def _refuse_others_network() -> None:
+    if _link_exists(settings.BRIDGE):
+        raise LabError(
+            f"a link {settings.BRIDGE} is there already, and is not the lab's: it is left as it is;"
+            f" if nobody needs it, remove it by: ip link delete {settings.BRIDGE}"
+        )
+    routes = json.loads(run("ip", "-json", "-4", "route", "show", "table", "all").stdout or "[]")
+    if others := others_routes(routes):
+        raise LabError(
+            f"the lab's network {settings.PREFIX}.0/24 is in use on this machine, and is left alone:"
+            f" {', '.join(sorted(set(others)))}"
+        )
+
+
 def _make_bridge() -> None:
+    gateway = _gateway(settings.NUMBER)
     if not _link_exists(settings.BRIDGE):
         # Made here rather than by podman, so that its MAC is fixed from the start: one taken from the ports changes
         # with each power cut, and the hosts lose sight of the BMCs until their ARP entries expire.
-        run("ip", "link", "add", settings.BRIDGE, "address", BRIDGE_MAC, "type", "bridge")
-        run("ip", "address", "add", f"{GATEWAY}/24", "dev", settings.BRIDGE)
+        run("ip", "link", "add", settings.BRIDGE, "address", settings.mac(gateway), "type", "bridge")
+        run("ip", "address", "add", f"{gateway}/24", "dev", settings.BRIDGE)
         run("ip", "link", "set", settings.BRIDGE, "up")
     if not _link_exists(settings.ANCHOR):
         run("ip", "link", "add", settings.ANCHOR, "type", "veth", "peer", "name", f"{settings.ANCHOR}2")
@@ -202,4 +254,4 @@ def _sysctl(name):
 
 
 def _link_exists(name):
-    return os.path.exists(f"/sys/class/net/{name}")
+    return (LINKS / name).exists()

@@ -36,7 +36,9 @@ NETWORK = f"nova-ha-lab{_SUFFIX}"
 # Of every lab that a machine can hold. A lab whose bridge is there uses the machine.
 BRIDGES = tuple(f"nova-ha-lab{number}" for number in range(LABS))
 BRIDGE = BRIDGES[NUMBER]
-PREFIX = f"172.30.{77 + NUMBER}"
+# Of their networks, which are /24.
+PREFIXES = tuple(f"172.30.{77 + number}" for number in range(LABS))
+PREFIX = PREFIXES[NUMBER]
 # A port that never leaves the bridge: the bridge goes with its last one. Names of links have 15 letters at most.
 ANCHOR = ("nova-ha-anchor", "nova-h1-anchor")[NUMBER]
 CLOUD = "cloud"
@@ -127,8 +129,9 @@ def address(node):
 
 
 def mac(ip_address: str) -> str:
-    """The MAC that goes with an address on the lab's network."""
-    return "02:6e:6f:76:{:02x}:{:02x}".format(0x61 + NUMBER, int(ip_address.rpartition(".")[2]))
+    """The MAC that goes with an address on a lab's network."""
+    prefix, _, last = ip_address.rpartition(".")
+    return f"02:6e:6f:76:{0x61 + PREFIXES.index(prefix):02x}:{int(last):02x}"
 
 
 def bmc_address(node):

@@ -3,6 +3,8 @@
 
 import json
 import runpy
+import shutil
+import subprocess
 
 import pytest
 
@@ -10,6 +12,14 @@ from tests.lab import lab, runtime, settings
 from tests.lab.progress import Progress
 from tests.lab.shell import LabError
 
+OTHER = 1 - settings.NUMBER
+# What an ordinary machine has, and one whose other lab is up.
+ROUTES = [
+    {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"},
+    {"dst": "192.0.2.0/24", "dev": "eth0"},
+    {"type": "local", "dst": "127.0.0.0/8", "dev": "lo", "table": "local"},
+    {"dst": f"{settings.PREFIXES[OTHER]}.0/24", "dev": settings.BRIDGES[OTHER]},
+]
 FORMER = {"net/ipv4/ip_forward": "0", "fs/inotify/max_user_instances": "128"}
 
 
@@ -26,27 +36,32 @@ def of_number(monkeypatch):
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """A machine of its own, that this program has prepared for lab 0; returns the directory of its links."""
+    """A machine of its own, that has been prepared for a lab; returns a function that adds a link, given its MAC."""
     links, sysctls = tmp_path / "links", tmp_path / "sysctls"
     for name, value in FORMER.items():
         (sysctls / name).parent.mkdir(parents=True, exist_ok=True)
         (sysctls / name).write_text(f"{value}\n")
     links.mkdir()
 
-    def ip(_ip, _link, action, *words, **_options):
-        if action == "add" and "type" in words:
-            (links / words[0]).touch()
-        elif action == "delete":
-            (links / words[0]).unlink()
+    def add(link, mac):
+        (links / link).mkdir()
+        (links / link / "address").write_text(f"{mac}\n")
+
+    def ip(*words):
+        if words[1:3] == ("link", "add"):
+            add(words[3], words[5] if words[4] == "address" else "")
+        elif words[1:3] == ("link", "delete"):
+            shutil.rmtree(links / words[3])
+        return subprocess.CompletedProcess(words, 0, stdout=json.dumps(ROUTES))
 
     monkeypatch.setattr(settings, "MACHINE_FILE", tmp_path / "machine.json")
     monkeypatch.setattr(runtime, "NETWORKS", tmp_path / "networks")
     monkeypatch.setattr(runtime, "require", lambda: None)
     monkeypatch.setattr(runtime, "run", ip)
-    monkeypatch.setattr(runtime, "_link_exists", lambda name: (links / name).exists())
+    monkeypatch.setattr(runtime, "LINKS", links)
     monkeypatch.setattr(runtime, "_sysctl", lambda name: sysctls / name)
     runtime.prepare()
-    return links
+    return add
 
 
 def sysctls():
@@ -86,15 +101,54 @@ def test_the_last_lab_puts_the_machine_back(machine):
 
 
 def test_a_lab_that_leaves_another_one_changes_nothing_of_the_machine(machine):
-    (machine / settings.BRIDGES[1 - settings.NUMBER]).touch()
+    machine(settings.BRIDGES[OTHER], settings.mac(f"{settings.PREFIXES[OTHER]}.1"))
     runtime.restore()
     assert sysctls()["fs/inotify/max_user_instances"] == "1024"
     assert json.loads(settings.MACHINE_FILE.read_text()) == FORMER
-    assert not (machine / settings.BRIDGE).exists()
+    assert runtime.labs() == [OTHER]
 
 
 def test_what_another_lab_uses_is_not_wiped(machine, monkeypatch):
-    (machine / settings.BRIDGES[1 - settings.NUMBER]).touch()
+    machine(settings.BRIDGES[OTHER], settings.mac(f"{settings.PREFIXES[OTHER]}.1"))
     monkeypatch.setattr(lab, "down", lambda *_: pytest.fail("was taken down"))
-    with pytest.raises(LabError, match=f"lab {1 - settings.NUMBER} is up"):
+    with pytest.raises(LabError, match=f"lab {OTHER} is up"):
         lab.wipe(settings.Settings(), Progress())
+
+
+def test_a_bridge_of_somebody_elses_is_named_and_left_alone(machine):
+    runtime.restore()
+    machine(settings.BRIDGE, "02:42:ac:11:00:02")
+    with pytest.raises(LabError, match=settings.BRIDGE):
+        runtime.prepare()
+    assert sysctls() == FORMER
+    runtime.restore()
+    assert (runtime.LINKS / settings.BRIDGE / "address").read_text() == "02:42:ac:11:00:02\n"
+
+
+def test_a_lab_that_is_up_is_no_obstacle_to_itself(machine):
+    runtime.prepare()
+    assert runtime.labs() == [settings.NUMBER]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        {"dst": "172.30.0.0/16", "dev": "docker0"},
+        {"dst": f"{settings.PREFIX}.0/24", "dev": "eth1"},
+        {"dst": f"{settings.PREFIX}.21", "dev": "tun0"},
+        {"type": "unreachable", "dst": f"{settings.PREFIX}.0/24"},
+    ],
+)
+def test_a_network_that_is_in_use_is_named_and_left_alone(machine, monkeypatch, route):
+    runtime.restore()
+    monkeypatch.setitem(globals(), "ROUTES", [*ROUTES, route])
+    with pytest.raises(LabError) as refused:
+        runtime.prepare()
+    assert route["dst"] in str(refused.value)
+    assert runtime.labs() == []
+    assert sysctls() == FORMER
+
+
+@pytest.mark.parametrize("destination", ["172.16.0.0/12", "128.0.0.0/1"])
+def test_a_route_to_half_the_world_is_no_obstacle(destination):
+    assert runtime.others_routes([*ROUTES, {"dst": destination, "dev": "tun0"}]) == []
