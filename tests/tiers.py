@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``./lab test`` and ``./lab story`` run: lint, unit tests, and the stories on two labs at once.
+"""What ``./lab test`` and ``./lab story`` run: lint, unit tests, the workbench, and the stories on two labs at once.
 
     python3 -m tests.tiers test [quick | long | pytest's options and paths]
     python3 -m tests.tiers stories [pytest's options and paths]
@@ -43,6 +43,7 @@ def _lab(number: int, *words: str) -> Part:
 # Of all that is needed ruff alone is not Debian's: so lint alone needs tox's virtual environment.
 LINT = Part("lint", ("tox", "-qq", "-e", "lint"))
 UNIT = Part("unit", (*PYTEST, "-q", "-n", "auto"), "tests/unit")
+WORKBENCH = Part("workbench", (*PYTEST, "-q", "-n", "auto", "--maxprocesses=4"), "tests/workbench")
 STORIES = tuple(
     Part(f"stories of lab {n}", (*PYTEST, "-v", "--durations=30", "-m", marker), STORIES_DIRECTORY, _on_lab(n))
     for n, marker in enumerate(COMPUTES)
@@ -82,14 +83,14 @@ def main(arguments: list[str]) -> int:
 
 def quick(run: Run) -> None:
     """What needs no lab."""
-    run.side_by_side(*map(_whole, (LINT, UNIT)))
+    run.side_by_side(*map(_whole, (LINT, UNIT, WORKBENCH)))
 
 
 def everything(run: Run) -> None:
     """All. The labs come up beside what needs none; where that is red, no story is begun."""
     # What was up before may be another tree's.
     before = runtime.labs()
-    if run.side_by_side(*map(_whole, (LINT, UNIT)), beside=UPS):
+    if run.side_by_side(*map(_whole, (LINT, UNIT, WORKBENCH)), beside=UPS):
         run.side_by_side(*map(_whole, STORIES))
     elif os.environ.get(KEEP) != "1":
         run.side_by_side(beside=[down for n, down in enumerate(DOWNS) if n not in before])
@@ -123,7 +124,7 @@ def stories(run: Run, words: list[str]) -> None:
 
 def selected(run: Run, words: list[str]) -> None:
     """What pytest's options and paths select. Where that is red that needs no lab, no story is begun."""
-    parts = selecting((UNIT, *STORIES), words)
+    parts = selecting((UNIT, WORKBENCH, *STORIES), words)
     on_labs = [part for part in parts if part.directory == STORIES_DIRECTORY]
     if run.side_by_side(*(part for part in parts if part not in on_labs)):
         run.side_by_side(*on_labs)

@@ -190,7 +190,7 @@ def order(monkeypatch):
     return of
 
 
-FIRST = ["lint", "unit", "lab 0: up", "lab 1: up"]
+FIRST = ["lint", "unit", "workbench", "lab 0: up", "lab 1: up"]
 STORIES = ["stories of lab 0", "stories of lab 1"]
 
 
@@ -198,7 +198,7 @@ def test_stories_come_after_what_needs_no_lab(order):
     assert order(tiers.everything) == [FIRST, STORIES]
 
 
-@pytest.mark.parametrize("red", ["lint", "unit"])
+@pytest.mark.parametrize("red", ["lint", "unit", "workbench"])
 def test_red_in_what_needs_no_lab_means_that_no_story_is_begun(order, red):
     assert order(tiers.everything, red=[red]) == [FIRST, ["lab 0: down", "lab 1: down"]]
 
@@ -208,7 +208,7 @@ def test_a_lab_that_was_up_before_is_not_taken_down_for_that(order):
 
 
 def test_the_quick_tier_needs_no_lab(order):
-    assert order(tiers.quick) == [FIRST[:2]]
+    assert order(tiers.quick) == [FIRST[:3]]
 
 
 def test_a_story_is_told_on_its_lab_which_stays_up(order, monkeypatch):
