@@ -54,6 +54,8 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if going := [going.name for going in self._going if going.process.poll() is None]:
+            print(f"\nwaits for {', '.join(going)} to put back what they have changed ...", flush=True)
         _interrupt(self._going)
         self._scratch.cleanup()
 
@@ -111,6 +113,7 @@ class _Going:
 
     def __init__(self, part: Part, scratch: pathlib.Path) -> None:
         self._part = part
+        self.name = part.name
         self._results = scratch.with_suffix(".xml")
         log = scratch.with_suffix(".log")
         command = (*part.command, f"--junitxml={self._results}") if part.directory else part.command
@@ -144,7 +147,7 @@ class _Going:
         over = self.process.poll() is not None
         if not self._titled:
             self._titled = True
-            print(f"\n--- {self._part.name} ---", flush=True)
+            print(f"\n--- {self.name} ---", flush=True)
         sys.stdout.write(self._output.read())
         sys.stdout.flush()
         return over

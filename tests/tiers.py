@@ -11,6 +11,7 @@ three.
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -141,7 +142,8 @@ def selecting(parts: Iterable[Part], words: list[str]) -> list[Part]:
         for part in parts
         if (within := paths_in(part.directory, paths) if paths else [part.directory])
     ]
-    found = [part for part in wanted if _selects(part)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        found = [part for part, selects in zip(wanted, pool.map(_selects, wanted)) if selects]
     if not found:
         raise UsageError(f"no test is selected by: {' '.join(words)}")
     return found

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.lab import settings
+from tests.unit.lab.summaries import summary
 
 # A lab that is but names, for a session of its own.
 LAB = """
@@ -59,11 +60,6 @@ def session(tmp_path):
         return done.stdout, done.returncode
 
     return run
-
-
-def summary(printed):
-    """What pytest's last line counts, by kind."""
-    return {kind: int(count) for count, kind in re.findall(r"(\d+) (\w+)", printed.splitlines()[-1].split(" in ")[0])}
 
 
 IN_USE = """

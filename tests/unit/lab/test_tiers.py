@@ -12,7 +12,7 @@ import pytest
 
 from tests import tiers
 from tests.parts import Part, Run
-from tests.unit.lab.test_dead_lab import summary
+from tests.unit.lab.summaries import summary
 
 GREEN = "def test_one(): pass\n"
 RED = "def test_one(): pass\ndef test_two(): assert False\n"
