@@ -6,7 +6,6 @@ NOVA_HA_LAB_KEEP=1 leaves the lab up at the end.
 
 import dataclasses
 import os
-import pathlib
 
 import pytest
 
@@ -15,14 +14,14 @@ from tests.functional.steps import Story
 from tests.lab import audits, cluster, faults, healing, lab, locks, scenario
 from tests.lab import settings as lab_settings
 from tests.lab.progress import Progress
-from tests.lab.settings import Settings
+from tests.lab.settings import SOURCE_TREE, Settings
 from tests.lab.shell import LabError
 
 # So many heals in succession that fail are enough: such a lab does not come back, and each of them takes minutes.
 FAILED_HEALS = 2
 # Of so many failures the logs are packed; each pack is a few hundred kilobytes, and takes seconds.
 MOST_PACKS = 20
-HERE = pathlib.Path(__file__).parent
+HERE = SOURCE_TREE / "tests/functional"
 # What changes the whole cluster comes last.
 LAST = ("test_existing_deployments.py",)
 
