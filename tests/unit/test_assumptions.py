@@ -6,8 +6,8 @@ Each broke "exactly once" or forgot something, and each fails when the assumptio
 
 import pytest
 
+from tests.unit.scenes import ends_well
 from tests.unit.simulation.scene import Scene
-from tests.unit.test_engine import ends_well
 
 
 @pytest.mark.parametrize("finishing", [61, 130, 300])

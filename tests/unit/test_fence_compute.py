@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """fence_compute's own file, run as the fencer runs it; and its actions in this process on a scripted Pacemaker."""
 
-import importlib.machinery
-import importlib.util
-import logging
 import pathlib
 import re
 import resource
 import subprocess
-import sys
 from xml.etree import ElementTree
 
 import pytest
 
 from nova_ha import fence_options, force_down
-from nova_ha.devices import Devices
 from tests.unit.agents import FENCE_COMPUTE, fence, validates
-from tests.unit.test_fence import Pacemaker
-from tests.unit.test_power import OFF, OFF_FOR, ON, Stand
+from tests.unit.pacemaker import Pacemaker
+from tests.unit.power_agents import OFF, OFF_FOR, ON, Stand
 
 TODAY = ("auth_url=http://k:5000/v3", "login=admin", "passwd=sEcret", "tenant_name=admin", "domain=cloud.example")
 TODAY += ("user-domain=Default", "project-domain=Default", "region_name=R", "endpoint_type=publicURL")
@@ -356,43 +351,7 @@ pathlib.Path(__file__ + ".limits").write_text(str(resource.getrlimit(resource.RL
     assert (tmp_path / "fence_stand.limits").read_text() == wanted
 
 
-# In this process, because Pacemaker is scripted.
-
-
-@pytest.fixture
-def agent(monkeypatch):
-    """Call as ``agent(pacemaker, *lines)``: runs the agent's main; returns its exit code."""
-
-    def run(pacemaker, *lines):
-        loader = importlib.machinery.SourceFileLoader("fence_compute_under_test", str(FENCE_COMPUTE))
-        module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-        loader.exec_module(module)
-        monkeypatch.setattr(module, "Devices", lambda attribute: Devices(attribute, runner=pacemaker))
-        monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
-        monkeypatch.setattr(module.core, "leave_none", lambda: None)
-        monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
-        monkeypatch.setattr(sys, "argv", ["fence_compute"])
-        monkeypatch.setattr(sys, "stdin", Lines(lines))
-        with pytest.raises(SystemExit) as ended:
-            module.main()
-        return ended.value.code or 0
-
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.syspath_prepend("/usr/share/fence")
-    return run
-
-
-class Lines:
-    """A standard input."""
-
-    def __init__(self, lines):
-        self._lines = lines
-
-    def readlines(self):
-        return [f"{line}\n" for line in self._lines]
-
-    def reconfigure(self, errors):
-        assert errors == "surrogateescape"
+# In this process, because Pacemaker is scripted (the fixture ``agent``).
 
 
 LEVELS = '<fencing-level target-pattern="compute-.*" devices="fence_ipmilan-1,fence_compute"/>'

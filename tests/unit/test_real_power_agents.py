@@ -13,10 +13,7 @@ import threading
 
 import pytest
 
-from tests.unit import test_fence_compute
-from tests.unit.test_fence import Pacemaker
-
-agent = test_fence_compute.agent
+from tests.unit.pacemaker import Pacemaker
 
 SYSTEM = "/redfish/v1/Systems/1"
 

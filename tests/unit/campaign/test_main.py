@@ -12,7 +12,7 @@ from tests.campaign import __main__ as campaign
 from tests.campaign import plan, results, run
 from tests.lab import cluster, faults, healing, lab
 from tests.lab.shell import LabError
-from tests.unit.campaign.test_results import BAD, GOOD
+from tests.unit.campaign.verdicts import BAD, GOOD
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from tests.campaign import moments
-from tests.unit.lab.test_audits import SOUND
+from tests.unit.lab.histories import SOUND
 
 # In SOUND host a dies at 100.
 TIMES = {

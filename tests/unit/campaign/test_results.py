@@ -5,9 +5,7 @@ import dataclasses
 
 from tests.campaign import plan, results
 from tests.campaign.verdict import Verdict
-
-GOOD = Verdict((), 0, 0, False, 20.0, 12, (), ())
-BAD = dataclasses.replace(GOOD, findings=("lost",), lost=2, doubled=1, late=True, recovery=None)
+from tests.unit.campaign.verdicts import BAD, GOOD
 
 
 def line(seed, faults, verdict):

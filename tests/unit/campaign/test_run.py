@@ -14,7 +14,7 @@ from tests.campaign.disturbances.base import Death, Disturbance
 from tests.lab import faults, healing, history, scenario, settings
 from tests.lab.cloud import impair
 from tests.lab.shell import LabError
-from tests.unit.lab.test_audits import SOUND
+from tests.unit.lab.histories import SOUND
 from tests.unit.waiting import until
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.campaign import plan, tell, verdict
 from tests.lab.history import RUNNING, STOPPED, UNSURE, GuestChange
-from tests.unit.lab.test_audits import SOUND, but
+from tests.unit.lab.histories import SOUND, but
 
 PAST = but(requests=tuple(
     dataclasses.replace(request, request_id="req-1") if request.action else request for request in SOUND.requests

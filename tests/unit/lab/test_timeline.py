@@ -5,7 +5,7 @@ import dataclasses
 
 from tests.lab import timeline
 from tests.lab.history import FencingStep
-from tests.unit.lab.test_audits import SOUND
+from tests.unit.lab.histories import SOUND
 
 HISTORY = dataclasses.replace(
     SOUND,

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of several modules are given."""
+
+import importlib.machinery
+import importlib.util
+import logging
+import sys
+
+import pytest
+
+from nova_ha.devices import Devices
+from tests.unit.agents import FENCE_COMPUTE
+
+
+@pytest.fixture
+def agent(monkeypatch):
+    """Call as ``agent(pacemaker, *lines)``: runs fence_compute's main in this process; returns its exit code."""
+
+    def run(pacemaker, *lines):
+        loader = importlib.machinery.SourceFileLoader("fence_compute_under_test", str(FENCE_COMPUTE))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(module)
+        monkeypatch.setattr(module, "Devices", lambda attribute: Devices(attribute, runner=pacemaker))
+        monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
+        monkeypatch.setattr(module.core, "leave_none", lambda: None)
+        monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
+        monkeypatch.setattr(sys, "argv", ["fence_compute"])
+        monkeypatch.setattr(sys, "stdin", Lines(lines))
+        with pytest.raises(SystemExit) as ended:
+            module.main()
+        return ended.value.code or 0
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.syspath_prepend("/usr/share/fence")
+    return run
+
+
+class Lines:
+    """A standard input."""
+
+    def __init__(self, lines):
+        self._lines = lines
+
+    def readlines(self):
+        return [f"{line}\n" for line in self._lines]
+
+    def reconfigure(self, errors):
+        assert errors == "surrogateescape"
