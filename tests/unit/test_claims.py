@@ -6,48 +6,7 @@ import pytest
 from nova_ha import claims as claims_module
 from nova_ha import cluster, flag
 from nova_ha.claims import Claims
-
-
-class FakeCluster:
-    """Flags with compare and swap; everything that is asked is noted."""
-
-    attribute = "evacuate"
-
-    def __init__(self, flags, active=("control-1",), node="control-1", others=None):
-        self.kept = dict(flags)
-        self.calls = []
-        self._active = {"nova-evacuate": set(active), **{other: {"control-2"} for other in others or ()}}
-        self._parameters = others or {}
-        self._node = node
-
-    def local_node(self):
-        self.calls.append("local_node")
-        return self._node
-
-    def flags(self):
-        self.calls.append("flags")
-        return dict(self.kept)
-
-    def flagged(self, attribute):
-        assert attribute != self.attribute
-        return {f"host of {attribute}"}
-
-    def active(self, agent):
-        self.calls.append(f"active {agent}")
-        return {resource: set(nodes) for resource, nodes in self._active.items()}
-
-    def resource_parameters(self, agent):
-        self.calls.append(f"resource_parameters {agent}")
-        return {resource: known for resource, known in self._parameters.items() if known is not None}
-
-    def swap_flag(self, host, old, new):
-        self.calls.append(f"swap {host} {old} {new}")
-        if self.kept.get(host) != old:
-            return False
-        self.kept[host] = new
-        if new is None:
-            del self.kept[host]
-        return True
+from tests.unit.doubles import FakeCluster
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +14,9 @@ def clock(monkeypatch):
     monkeypatch.setattr(claims_module.time, "time", lambda: 100.9)
 
 
-def read(flags, **more):
-    fake = FakeCluster(flags, **more)
+def read(flags, node="control-1", active=("control-1",)):
+    fake = FakeCluster(flags, node)
+    fake.engines["nova-evacuate"] = set(active)
     found = Claims(fake)
     assert found.read() == flags
     return fake, found
@@ -65,8 +25,8 @@ def read(flags, **more):
 def test_what_is_claimed_is_ours():
     fake, ours = read({"c1": "yes", "c2": "yes"})
     assert ours.take("c1", "yes")
-    assert fake.kept == {"c1": "control-1@100", "c2": "yes"}
-    assert ours.flags == fake.kept
+    assert fake.values == {"c1": "control-1@100", "c2": "yes"}
+    assert ours.flags == fake.values
     assert ours.own == {"c1": "control-1@100"} == ours.ours()
 
 
@@ -74,10 +34,10 @@ def test_what_is_claimed_is_ours():
 @pytest.mark.parametrize("meanwhile", ["no", "yes", "go", "control-3@99", None])
 def test_what_changed_meanwhile_is_not_taken(old, meanwhile):
     fake, ours = read({"c1": old})
-    fake.kept["c1"] = meanwhile
+    fake.values["c1"] = meanwhile
     assert ours.take("c1", old) is (old == meanwhile)
     if old != meanwhile:
-        assert fake.kept == {"c1": meanwhile}
+        assert fake.values == {"c1": meanwhile}
         assert ours.own == {}
 
 
@@ -85,7 +45,7 @@ def test_a_closed_host_is_seen_to_but_is_no_claim():
     fake, ours = read({"c1": "yes"})
     ours.take("c1", "yes")
     assert ours.close("c1")
-    assert fake.kept == {"c1": "no"}
+    assert fake.values == {"c1": "no"}
     assert ours.own == {}
     assert ours.ours() == {"c1": "no"}
 
@@ -118,9 +78,9 @@ def test_what_another_engine_may_have_done_with_a_host_is_not_known(flags, inher
 def test_a_host_that_another_engine_closed_is_not_known_any_more():
     fake, ours = read({"c1": "yes"})
     ours.take("c1", "yes")
-    fake.kept["c1"] = "control-2@101"
+    fake.values["c1"] = "control-2@101"
     ours.read()
-    fake.kept["c1"] = "no"
+    fake.values["c1"] = "no"
     ours.read()
     assert ours.inherited == {"c1"}
 
@@ -130,12 +90,12 @@ def test_a_host_that_is_fenced_again_is_as_known_as_it_was(known):
     fake, ours = read({"c1": "yes" if known else "no"})
     if known:
         ours.take("c1", "yes")
-    fake.kept["c1"] = "yes"
+    fake.values["c1"] = "yes"
     ours.read()
     assert ours.take("c1", "yes") and ours.close("c1")
     ours.read()
     assert ours.inherited == (set() if known else {"c1"})
-    del fake.kept["c1"]
+    del fake.values["c1"]
     ours.read()
     assert ours.inherited == set()
 
@@ -147,9 +107,9 @@ def test_what_is_forced_down_when_it_is_first_met_was_another_engines():
     ours.meets(["c1", "c2"], ["c1"])
     ours.meets(["c1", "c2"], ["c1", "c2"])  # by this one
     assert ours.inherited == {"c1"}
-    del fake.kept["c1"], fake.kept["c2"]
+    del fake.values["c1"], fake.values["c2"]
     ours.read()
-    fake.kept["c2"] = "yes"
+    fake.values["c2"] = "yes"
     ours.read()
     ours.meets(["c2"], ["c2"])
     assert ours.inherited == {"c2"}
@@ -158,16 +118,16 @@ def test_what_is_forced_down_when_it_is_first_met_was_another_engines():
 def test_a_host_that_is_fenced_again_is_not_closed():
     fake, ours = read({"c1": "yes"})
     ours.take("c1", "yes")
-    fake.kept["c1"] = "yes"
+    fake.values["c1"] = "yes"
     assert not ours.close("c1")
-    assert fake.kept == {"c1": "yes"}
+    assert fake.values == {"c1": "yes"}
 
 
 @pytest.mark.parametrize("meanwhile", ["yes", "go", "control-2@101", "no", None])
 def test_a_claim_that_is_gone_is_not_ours_any_more(meanwhile):
     fake, ours = read({"c1": "yes"})
     ours.take("c1", "yes")
-    fake.kept = {"c1": meanwhile} if meanwhile else {}
+    fake.values = {"c1": meanwhile} if meanwhile else {}
     ours.read()
     assert ours.own == {}
 
@@ -218,15 +178,15 @@ def test_nothing_is_free_when_all_are_ours():
 def test_other_engines_are_looked_for_only_where_a_flag_names_one(flags, active, rivals):
     fake, ours = read(flags, active=active)
     assert ours.rivals("nova-evacuate") == (rivals or set())
-    assert ("active NovaEvacuate" in fake.calls) is (rivals is not None)
-    assert "resource_parameters NovaEvacuate" not in fake.calls
+    assert (("active", "NovaEvacuate") in fake.asked) is (rivals is not None)
+    assert ("resource_parameters", "NovaEvacuate") not in fake.asked
 
 
 def test_a_claim_of_this_engine_s_own_has_no_rival_looked_for():
     fake, ours = read({"c1": "yes"})
     ours.take("c1", "yes")
     assert ours.rivals("nova-evacuate") == set()
-    assert "active NovaEvacuate" not in fake.calls
+    assert ("active", "NovaEvacuate") not in fake.asked
 
 
 @pytest.mark.parametrize(
@@ -241,7 +201,10 @@ def test_a_claim_of_this_engine_s_own_has_no_rival_looked_for():
 )
 @pytest.mark.parametrize("node", ["control-1", "control-2"])
 def test_another_resources_engine_keeps_its_claims(parameters, is_rival, node):
-    _, ours = read({"c1": "control-2@90"}, node=node, others={"nova-evacuate-2": parameters})
+    fake, ours = read({"c1": "control-2@90"}, node=node)
+    fake.engines["nova-evacuate-2"] = {"control-2"}
+    if parameters is not None:
+        fake.parameters["nova-evacuate-2"] = parameters
     assert ("control-2" in ours.rivals("nova-evacuate")) is is_rival
 
 
@@ -256,26 +219,21 @@ def test_which_hosts_have_another_engine_s_flag():
 def test_the_node_is_asked_for_once():
     fake, ours = read({})
     ours.read()
-    assert fake.calls == ["local_node", "flags", "flags"]
+    assert fake.asked == [("local_node",), ("flags",), ("flags",)]
 
 
 def test_a_claim_names_this_node():
     fake, ours = read({"c1": "yes"}, node="control-7")
     ours.take("c1", "yes")
-    assert flag.claimant(fake.kept["c1"]) == "control-7"
+    assert flag.claimant(fake.values["c1"]) == "control-7"
 
 
 def test_a_cluster_that_is_away_changes_nothing():
     fake, ours = read({"c1": "yes"})
-
-    def away(*_):
-        raise cluster.ClusterError("no answer")
-
-    fake.swap_flag = away
+    fake.failing = cluster.ClusterError("no answer")
     with pytest.raises(cluster.ClusterError):
         ours.take("c1", "yes")
     assert ours.flags == {"c1": "yes"} and ours.own == {}
-    fake.flags = away
     with pytest.raises(cluster.ClusterError):
         ours.read()
     assert ours.flags == {"c1": "yes"}
@@ -291,10 +249,10 @@ def test_what_workers_read_is_never_half_changed():
 def test_the_flag_of_a_host_that_is_back_is_deleted_unless_it_says_something_else_by_now():
     fake, ours = read({"c1": "no", "c2": "no"})
     assert ours.clear("c1")
-    assert fake.kept == ours.flags == {"c2": "no"}
-    fake.kept["c2"] = "yes"
+    assert fake.values == ours.flags == {"c2": "no"}
+    fake.values["c2"] = "yes"
     assert not ours.clear("c2")
-    assert fake.kept == {"c2": "yes"} and "c2" in ours.flags
+    assert fake.values == {"c2": "yes"} and "c2" in ours.flags
 
 
 def test_a_flag_that_somebody_else_deletes_has_vanished():
@@ -304,7 +262,7 @@ def test_a_flag_that_somebody_else_deletes_has_vanished():
     ours.take("c3", "yes")
     ours.read()
     assert not ours.vanished
-    del fake.kept["c2"]
+    del fake.values["c2"]
     ours.read()
     ours.read()
     assert ours.vanished == {"c2"}

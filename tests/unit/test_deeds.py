@@ -8,44 +8,8 @@ import pytest
 from nova_ha import deeds, nova
 from nova_ha import steps as step_types
 from nova_ha.cluster import ClusterError
+from tests.unit.doubles import SERVICE_CHANGES, FakeAccount, FakeCloud, FakeCluster
 from tests.unit.worlds import NOW, OURS, living, nothing_asked, service, spare
-
-CHANGES = ["force_down", "disable", "enable"]
-
-
-class FakeCloud:
-    """Notes each change as a tuple; ``failing`` maps a change's name to the error that it answers with."""
-
-    def __init__(self, failing=None):
-        self.calls = []
-        self._failing = failing or {}
-
-    def __getattr__(self, name):
-        if name not in CHANGES:
-            raise AssertionError(f"unexpected: {name}")
-
-        def change(subject, *details, **more):
-            self.calls.append((name, subject.id, *details, *([more] if more else [])))
-            if name in self._failing:
-                raise self._failing[name]
-            return f"req-{len(self.calls)}"
-
-        return change
-
-
-class FakeCluster:
-    def __init__(self, value):
-        self.calls = []
-        self.others = {}
-        self._value = value
-
-    def flag(self, host):
-        self.calls.append(("flag", host))
-        return self._value
-
-    def flags(self):
-        self.calls.append(("flags",))
-        return {"compute-1": self._value, **self.others}
 
 
 class FakeClaims:
@@ -68,20 +32,12 @@ class FakeClaims:
         return self._works
 
 
-class FakeAccount:
-    def __init__(self):
-        self.events = []
-
-    def event(self, name, host, instance=None, request=None, reason=None, level=logging.INFO):
-        self.events.append((name, host, instance, request, reason, level))
-
-
 class Stage:
     """Deeds with fakes all around."""
 
-    def __init__(self, failing=None, flag="no", claims=True):
-        self.cloud = FakeCloud(failing)
-        self.cluster = FakeCluster(flag)
+    def __init__(self, failing=(), flag="no", claims=True):
+        self.cloud = FakeCloud(failing=failing)
+        self.cluster = FakeCluster({"compute-1": flag})
         self.claims = FakeClaims(claims)
         self.account = FakeAccount()
         self.attempts = nothing_asked()
@@ -105,21 +61,21 @@ class Stage:
 def test_a_host_is_forced_down_and_disabled(before, mark, calls):
     stage = Stage()
     assert stage.do(step_types.TakeOut, service=before, mark=mark)
-    assert stage.cloud.calls == calls
+    assert stage.cloud.changes == calls
 
 
 def test_a_reserved_host_is_enabled():
     stage = Stage()
     assert stage.do(step_types.Enlist, service=spare())
-    assert stage.cloud.calls == [("enable", "id-spare-1")]
+    assert stage.cloud.changes == [("enable", "id-spare-1")]
 
 
 @pytest.mark.parametrize("name", ["spare-1", "Spare-1.example.org"])
 def test_a_reserved_host_that_has_been_lost_itself_is_not_enabled(name):
     stage = Stage()
-    stage.cluster.others = {name: "yes"}
+    stage.cluster.values[name] = "yes"
     stage.do(step_types.Enlist, service=spare())
-    assert stage.cloud.calls == []
+    assert stage.cloud.changes == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +84,7 @@ def test_a_reserved_host_that_has_been_lost_itself_is_not_enabled(name):
 )
 def test_a_service_that_nova_does_not_change_is_remembered(kind, details):
     """So that nothing else waits for it."""
-    stage = Stage(dict.fromkeys(CHANGES, nova.Refused("no", 403)))
+    stage = Stage(dict.fromkeys(SERVICE_CHANGES, nova.Refused("no", 403)))
     assert not stage.do(kind, **details)
     assert stage.attempts.get("id-c1").until > NOW
 
@@ -173,14 +129,14 @@ ENABLED = {"enabled": True}
 def test_a_host_gets_back_what_it_had(reason, then):
     stage = Stage()
     assert stage.do(step_types.PutBack, service=service("c1", reason=reason))
-    assert stage.cloud.calls == [("force_down", "id-c1", False, *then)]
+    assert stage.cloud.changes == [("force_down", "id-c1", False, *then)]
 
 
 @pytest.mark.parametrize("meanwhile", ["yes", "go", OURS, "restart", None, "maybe"])
 def test_a_host_that_is_not_recovered_any_more_is_not_put_back(meanwhile):
     stage = Stage(flag=meanwhile)
     stage.do(step_types.PutBack, service=service("c1"))
-    assert stage.cloud.calls == []
+    assert stage.cloud.changes == []
 
 
 @pytest.mark.parametrize(
@@ -217,7 +173,7 @@ def test_a_host_that_was_fenced_by_another_name_meanwhile_is_not_put_back(other,
 def test_flags_are_changed_only_from_what_they_were(kind, details, calls, works):
     stage = Stage(claims=works)
     assert stage.do(kind, **details) is works
-    assert stage.claims.calls == calls and stage.cloud.calls == []
+    assert stage.claims.calls == calls and stage.cloud.changes == []
     assert bool(stage.account.events) is works
     assert stage.attempts.starts("compute-1") == (works and kind is step_types.StartAgain)
 
@@ -253,15 +209,15 @@ def test_what_was_done_is_told_with_novas_request(kind, details):
     ((_, host, about, request, reason, level),) = stage.account.events
     assert (host, reason, level) == ("compute-1", "because", logging.INFO)
     assert about is None
-    assert request == f"req-{len(stage.cloud.calls)}"
+    assert request == f"req-{len(stage.cloud.changes)}"
 
 
 @pytest.mark.parametrize(("kind", "details"), DEEDS)
 @pytest.mark.parametrize("error", [nova.Unreachable("it is away"), nova.Refused("conflict", 409), nova.Busy("slow")])
 def test_what_fails_is_told(kind, details, error):
-    stage = Stage(dict.fromkeys(CHANGES, error))
+    stage = Stage(dict.fromkeys(SERVICE_CHANGES, error))
     assert stage.do(kind, **details) is False
-    assert len(stage.cloud.calls) == 1
+    assert len(stage.cloud.changes) == 1
     name, host, about, _, reason, level = stage.account.events[-1]
     assert (name, host, about, level) == ("failed", "compute-1", None, logging.WARNING)
     assert str(error) in reason and "because" in reason

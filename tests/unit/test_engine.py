@@ -21,40 +21,13 @@ from nova_ha.restarts import LATER, SOON
 from nova_ha.rules import RESTART_IN_PLACE, Rules
 from nova_ha.snapshot import Services
 from nova_ha.unfenced import PATIENCE
+from tests.unit.scenes import ends_well, scene_with
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
-from tests.unit.simulation.nova import SimulatedNova
 from tests.unit.simulation.process import HELD, LATE, PROMPT, SLOW, Tripwire
 from tests.unit.simulation.scene import Scene
 
 MIXED = ["active", "paused", "suspended", "stopped", "error", "resized", "rescued", "deleting", "powering-off"]
-
-
-def scene_with(names, **more):
-    """A scene with an instance in each of these states (see ``simulation.states``) on compute-1."""
-    scene = Scene(count=0, **more)
-    for name in names:
-        scene.nova.add(*states.ALL[name][:3], wanted=states.ALL[name].wanted)
-    return scene
-
-
-def ends_well(scene, seconds=900):
-    """Everything is recovered, restored and back in service within some time, and no rule was broken."""
-    scene.run_until(lambda: scene.is_over() and not scene.wrong(), seconds)
-    assert scene.wrong() == [], scene.alarms()
-    assert scene.is_over(), scene.alarms()
-
-
-def test_the_simulated_nova_has_the_doors_methods():
-    for name, method in inspect.getmembers(Nova, inspect.isfunction):
-        if not name.startswith("_"):
-            simulated = getattr(SimulatedNova, name)
-            assert str(inspect.signature(simulated)) == str(_without_types(inspect.signature(method))), name
-
-
-def _without_types(signature):
-    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
-    return signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
 
 
 # From the flag to the way back

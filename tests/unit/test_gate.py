@@ -7,9 +7,10 @@ import pytest
 
 from nova_ha import gate
 from nova_ha.agent import Failure, ocf
-from nova_ha.cluster import Cluster, NotInstalled
+from nova_ha.cluster import Cluster, ClusterError, NotInstalled
 from tests.unit.agents import Clock, failure
-from tests.unit.test_fence import Pacemaker
+from tests.unit.doubles import FakeCluster
+from tests.unit.pacemaker import Pacemaker
 
 
 @pytest.fixture(autouse=True)
@@ -34,17 +35,17 @@ def warnings(monkeypatch):
 RULE = "pcs constraint location nova-compute-clone rule score=-INFINITY defined evacuate and evacuate ne no"
 
 
-class Flags:
-    """A cluster whose flag of compute-1 is each of these in turn; an exception is raised, the last one stays."""
-
-    attribute = "evacuate"
+class Flags(FakeCluster):
+    """A cluster whose flag of compute-1 is each of these in turn; at ``?`` it does not answer, the last one stays."""
 
     def __init__(self, *values):
-        self.values = list(values)
+        super().__init__()
+        self.coming = list(values)
 
     def flags(self):
-        value = self.values.pop(0) if len(self.values) > 1 else self.values[0]
-        return Cluster(runner=Pacemaker({"compute-1": value}, deaf="cibadmin" if value == "?" else None)).flags()
+        self.values["compute-1"] = self.coming.pop(0) if len(self.coming) > 1 else self.coming[0]
+        self.failing = ClusterError("no answer") if self.values["compute-1"] == "?" else None
+        return {host: value for host, value in super().flags().items() if value is not None}
 
 
 def await_recovery(clock, delay, *flags, waits=True):

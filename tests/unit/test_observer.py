@@ -8,90 +8,9 @@ import pytest
 from nova_ha.nova import Busy, Misconfigured, Refused, Unreachable
 from nova_ha.observer import ABSENCE, GLANCE_AGE, REQUESTS_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
 from nova_ha.policy import Selection
-from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services, unread
+from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
+from tests.unit.doubles import FakeCloud, FakeCluster
 from tests.unit.worlds import OURS, instance, living, record, request, service, spare
-
-
-class FakeCloud:
-    """A cloud that is what its attributes say; each question is noted."""
-
-    def __init__(self, *services):
-        self.known = {each.host: each for each in services}
-        self.on = {}  # host -> its instances
-        self.records = []
-        self.live = ()
-        self.resized = ()
-        self.tagged = ()
-        self.errors = ()
-        self.requests = {}  # instance id -> its Requests, or what is raised instead
-        self.claimed = frozenset()  # or what is raised instead
-        self.selected = None  # a Selection in the place of the usual one
-        self.hypervisor = "QEMU"  # or what is raised instead
-        self.asked = []
-
-    def _note(self, *question):
-        self.asked.append(question if len(question) > 1 else question[0])
-
-    def services(self):
-        self._note("services")
-        return Services(self.known, unread(self.known))
-
-    def aggregates(self):
-        self._note("aggregates")
-        return {"rack": frozenset({"compute-1"})}
-
-    def selection(self, tag):
-        self._note("selection")
-        return self.selected or Selection(True, frozenset({f"{tag}-image"}))
-
-    def hypervisor_type(self, host, node):
-        self._note("hypervisor_type", host, node)
-        if isinstance(self.hypervisor, Exception):
-            raise self.hypervisor
-        return self.hypervisor
-
-    def instances(self, host):
-        self._note("instances", host)
-        return tuple(self.on.get(host, ()))
-
-    def instance(self, id):
-        self._note("instance", id)
-        return next((each for every in self.on.values() for each in every if each.id == id), None)
-
-    def migrations(self, host):
-        self._note("migrations", host)
-        return tuple(each for each in self.records if host in (each.source, each.destination))
-
-    def live_migrations(self, host):
-        self._note("live_migrations", host)
-        return self.live
-
-    def resizes(self, host):
-        self._note("resizes", host)
-        return self.resized
-
-    def restoring(self):
-        self._note("restoring")
-        return self.tagged
-
-    def in_error(self):
-        self._note("in_error")
-        return self.errors
-
-    def evacuation_requests(self, instance):
-        self._note("evacuation_requests", instance)
-        return given(self.requests.get(instance, Requests()))
-
-    def claims(self, instance):
-        self._note("claims", instance)
-        return given(self.claimed)
-
-
-def given(what):
-    """It, if it is not to be raised."""
-    if isinstance(what, Exception):
-        raise what
-    return what
 
 
 class Watch:
@@ -375,33 +294,20 @@ def test_whether_the_cluster_reaches_it(online, found):
     assert (world if online is None else world.with_cluster(online, {})).hosts[0].online is found
 
 
-class Nodes:
-    """A cluster that has some nodes online, and proves some to have nova-compute stopped."""
-
-    def __init__(self, online=(), stopped=()):
-        self.is_online, self.is_stopped, self.asked = set(online), set(stopped), []
-
-    def online(self):
-        return self.is_online
-
-    def stopped(self, hosts):
-        self.asked.append(list(hosts))
-        return self.is_stopped & set(hosts)
-
-
 def test_for_how_long_the_cluster_has_proved_it_stopped():
-    watch, nodes = Watch(), Nodes(["compute-1"], ["compute-1"])
+    watch, cluster = Watch(), FakeCluster()
+    cluster.nodes, cluster.off = {"compute-1"}, {"compute-1"}
 
     def stopped_for(after, value="restart"):
         world = watch.look(after, {"compute-1": value})
-        (host,) = watch.observer.with_cluster(world, nodes).hosts
+        (host,) = watch.observer.with_cluster(world, cluster).hosts
         assert host.online
         return host.stopped_for
 
     assert [stopped_for(0), stopped_for(7), stopped_for(5)] == [0, 7, 12]
-    nodes.is_stopped.clear()  # its record was lost, or it starts
+    cluster.off.clear()  # its record was lost, or it starts
     assert stopped_for(1) is None
-    nodes.is_stopped.add("compute-1")
+    cluster.off.add("compute-1")
     assert [stopped_for(1), stopped_for(3)] == [0, 3]
     assert stopped_for(1, "no") is None  # it may start
     assert stopped_for(1) == 0
@@ -421,11 +327,11 @@ def test_a_host_that_the_cluster_has_by_another_name_is_not_proved_stopped(name,
 
 
 def test_the_cluster_is_asked_only_of_hosts_that_are_held_back():
-    watch, nodes = Watch(), Nodes()
-    watch.observer.with_cluster(watch.look(flags={"compute-1": "no"}), nodes)
-    assert nodes.asked == []
-    watch.observer.with_cluster(watch.look(flags={"compute-1": "restart", "compute-2": "no"}), nodes)
-    assert nodes.asked == [["compute-1"]]
+    watch, cluster = Watch(), FakeCluster()
+    watch.observer.with_cluster(watch.look(flags={"compute-1": "no"}), cluster)
+    assert {question[0] for question in cluster.asked} == {"online"}
+    watch.observer.with_cluster(watch.look(flags={"compute-1": "restart", "compute-2": "no"}), cluster)
+    assert [question for question in cluster.asked if "stopped" in question] == [("stopped", "compute-1")]
 
 
 # What was asked for instances
@@ -506,7 +412,7 @@ def away(watch, *hosts):
     """Take the database of these hosts' cell away."""
     for name in hosts:
         watch.cloud.known.pop(name, None)
-    watch.cloud.known = Services(watch.cloud.known, hosts)
+    watch.cloud.away = hosts
 
 
 def two_cells():
@@ -530,7 +436,7 @@ def test_a_cell_that_is_away_is_a_problem_of_its_own_hosts():
     assert "cell" in second.problem and second.unread_for == 0
     assert ("instances", "compute-3") not in watch.cloud.asked and ("migrations", "compute-3") not in watch.cloud.asked
     assert watch.look(7.0, flags=BOTH).hosts[1].unread_for == 7
-    watch.cloud.known = {"compute-3": service("compute-3"), "compute-1": service()}
+    watch.cloud.known, watch.cloud.away = {"compute-3": service("compute-3"), "compute-1": service()}, ()
     assert watch.look(1.0, flags=BOTH).hosts[1].problem is None
     away(watch, "compute-3")
     assert watch.look(1.0, flags=BOTH).hosts[1].unread_for == 0
@@ -557,7 +463,7 @@ def test_notes_of_a_cell_that_is_away_are_not_forgotten():
     for _ in range(2):
         watch.look()
         assert "restoring" in watch.cloud.asked
-    watch.cloud.known = Services(watch.cloud.known)
+    watch.cloud.away = ()
     watch.look()
     watch.look()
     assert "restoring" not in watch.cloud.asked

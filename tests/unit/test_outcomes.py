@@ -11,7 +11,7 @@ from nova_ha import nova, outcomes
 from nova_ha import steps as step_types
 from nova_ha.errands import Answer, NotSent
 from nova_ha.pace import Pace
-from tests.unit.test_deeds import FakeAccount
+from tests.unit.doubles import FakeAccount
 from tests.unit.worlds import NOW, instance, nothing_asked
 
 TOOK = Answer("req-1", 0.2)
