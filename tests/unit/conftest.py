@@ -4,12 +4,17 @@
 import importlib.machinery
 import importlib.util
 import logging
+import os
 import sys
 
 import pytest
 
 from nova_ha.devices import Devices
 from tests.unit.agents import FENCE_COMPUTE
+
+# The processes that xdist starts must find the same tests, and hypothesis the same histories each time: what the engine
+# does first, and by that how many changes a story has, depends on the order of sets of names.
+os.environ.setdefault("PYTHONHASHSEED", "0")
 
 
 @pytest.fixture
