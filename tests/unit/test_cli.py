@@ -18,8 +18,8 @@ from nova_ha import cib_secrets, cli, config, decide, mark, nova, plan, reserve,
 from nova_ha.cluster import Cluster
 from nova_ha.policy import Selection
 from nova_ha.runstate import RunState
-from nova_ha.snapshot import Services
 from tests.unit.agents import TREE
+from tests.unit.doubles import FakeCloud
 from tests.unit.worlds import instance, service
 
 RESOURCE = "nova-evacuate"
@@ -459,41 +459,15 @@ def test_that_no_engine_runs_is_said(command):
 # plan
 
 
-class Cloud:
-    """A Nova of a few hosts that can be read, and fails the test if anything else is asked of it."""
-
-    def __init__(self, service_=None, others=9):
-        alive = service("compute-9", up=True, enabled=True, forced_down=False, reason=None)
-        self.tagged = ()  # what flavors carry
-        self.away = ()  # hosts of a cell whose database does not answer
-        self.found = {"compute-9": service_ or alive}
-        for number in range(1, others):
-            self.found[f"compute-{number}"] = dataclasses.replace(alive, host=f"compute-{number}", id=f"id-{number}")
-
-    def services(self):
-        return Services(self.found, self.away)
-
-    def aggregates(self):
-        return {"rack": frozenset({"compute-9", "compute-1"})}
-
-    def migrations(self, host):
-        return ()
-
-    def live_migrations(self, host):
-        return ()
-
-    def restoring(self):
-        return ()
-
-    def in_error(self):
-        return ()
-
-    def selection(self, tag):
-        return Selection(tag in self.tagged)
-
-    def instances(self, host):
-        known = (instance(1), instance(2, "soft-delete"), instance(3, "building"))
-        return known if host == "compute-9" else (instance(4, host=host),)
+def made_up(service_=None, others=9):
+    """A Nova of a few hosts, whose policy selects by a tag."""
+    alive = service("compute-9", up=True, enabled=True, forced_down=False, reason=None)
+    rest = [dataclasses.replace(alive, host=f"compute-{number}", id=f"id-{number}") for number in range(1, others)]
+    found = FakeCloud(service_ or alive, *rest)
+    found.on = {each.host: [instance(4, host=each.host)] for each in rest}
+    found.on["compute-9"] = [instance(1), instance(2, "soft-delete"), instance(3, "building")]
+    found.selected = Selection(False)
+    return found
 
 
 @pytest.fixture
@@ -537,7 +511,7 @@ def test_a_plan_is_made_with_the_secret_that_the_cluster_only_points_to(planned,
     asked = []
     load = config.load
     monkeypatch.setattr(config, "load", lambda parameters: asked.append(parameters) or load(parameters))
-    assert run(Cloud(), Pacemaker({}, resources=SECRET), "compute-9")[0] == 0
+    assert run(made_up(), Pacemaker({}, resources=SECRET), "compute-9")[0] == 0
     assert asked == [{**SECRET[RESOURCE], "password": "sesame"}]
 
 
@@ -548,7 +522,7 @@ def test_a_secret_that_is_not_here_is_said_so(planned, secrets, sign, said):
     if sign:
         secrets("password", "sesame", sign)
     _worlds, run = planned
-    code, _, err = run(Cloud(), Pacemaker({}, resources=SECRET), "compute-9")
+    code, _, err = run(made_up(), Pacemaker({}, resources=SECRET), "compute-9")
     assert code == 1 and said in err and "cibsecret sync" in err and "sesame" not in err
 
 
@@ -557,12 +531,10 @@ def of(world, name="compute-9"):
 
 
 def test_a_plan_shows_what_nova_does_not_evacuate(planned):
-    class Sealed(Cloud):
-        def instances(self, host):
-            return (instance(1), instance(2, extra_specs={"hw:tpm_version": "2.0"})) if host == "compute-9" else ()
-
+    nova = made_up()
+    nova.on = {"compute-9": [instance(1), instance(2, extra_specs={"hw:tpm_version": "2.0"})]}
     _worlds, run = planned
-    _code, out, _err = run(Sealed(), Pacemaker({}), "compute-9", "--json")
+    _code, out, _err = run(nova, Pacemaker({}), "compute-9", "--json")
     steps = {step["instance"]: step for step in json.loads(out)["steps"]}
     assert (steps["i1"]["step"], steps["i2"]["step"]) == ("evacuate", "leave")
     assert "a virtual TPM" in steps["i2"]["reason"] and steps["i2"]["alarm"]
@@ -572,7 +544,7 @@ def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
     worlds, run = planned
     flags = {"compute-1": "yes", "compute-2": "no"}
     pacemaker = Pacemaker(flags)
-    code, out, err = run(Cloud(), pacemaker, "compute-9", "--json")
+    code, out, err = run(made_up(), pacemaker, "compute-9", "--json")
     assert (code, err, pacemaker.flags) == (0, "", flags)
     before, after = worlds
     for world in worlds:
@@ -605,8 +577,8 @@ def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
 
 def test_a_plan_tells_the_limit_and_does_not_heed_it(planned):
     _worlds, run = planned
-    cloud = Cloud(others=3)
-    cloud.instances = lambda host: tuple(instance(n) for n in range(30)) if host == "compute-9" else ()
+    cloud = made_up(others=3)
+    cloud.on = {"compute-9": [instance(n) for n in range(30)]}
     code, out, err = run(cloud, Pacemaker({"compute-1": "yes"}), "compute-9", "--json")
     found = json.loads(out)
     assert (code, err, found["counts"], found["in_flight"]) == (0, "", {"evacuate": 30}, 20)
@@ -614,7 +586,7 @@ def test_a_plan_tells_the_limit_and_does_not_heed_it(planned):
 
 def test_a_plan_for_people(planned):
     _worlds, run = planned
-    code, out, _err = run(Cloud(), Pacemaker({}), "compute-9")
+    code, out, _err = run(made_up(), Pacemaker({}), "compute-9")
     assert code == 0
     assert [line for line in out.splitlines() if not line.startswith("    ")] == [
         "If compute-9 were lost now (nothing has been changed):",
@@ -632,7 +604,7 @@ def test_a_plan_for_people(planned):
 def test_a_plan_for_a_host_that_is_dead_already(planned):
     worlds, run = planned
     dead = service("compute-9")
-    code, out, _err = run(Cloud(dead), Pacemaker({"compute-9": "control-2@7"}), "compute-9")
+    code, out, _err = run(made_up(dead), Pacemaker({"compute-9": "control-2@7"}), "compute-9")
     assert code == 0
     assert [of(world).service for world in worlds] == [dead]
     assert out.startswith("compute-9 is in recovery (flag control-2@7). What an engine would do that has tried nothing")
@@ -652,27 +624,27 @@ def test_a_plan_for_a_host_that_is_dead_already(planned):
 )
 def test_a_plan_says_that_the_mass_failure_guard_would_hold_the_host(planned, flags, others, is_held):
     _worlds, run = planned
-    _code, out, _err = run(Cloud(others=others), Pacemaker(flags), "compute-9")
+    _code, out, _err = run(made_up(others=others), Pacemaker(flags), "compute-9")
     assert ("NEEDS AN OPERATOR: 3 of 4 of the cloud's compute hosts are flagged at once" in out) == is_held
     assert re.search(r"i1 +web-1 +active +evacuate", out)
 
 
 def test_a_plan_goes_on_behind_the_reserved_host_that_is_enabled_first(planned):
     worlds, run = planned
-    cloud = Cloud()
-    cloud.found["compute-1"] = service("compute-1", up=True, forced_down=False, reason=reserve.REASON)
+    cloud = made_up()
+    cloud.known["compute-1"] = service("compute-1", up=True, forced_down=False, reason=reserve.REASON)
     _code, out, _err = run(cloud, Pacemaker({}), "compute-9", "--json")
     steps = [(step["step"], step["instance"]) for step in json.loads(out)["steps"]]
     assert steps[:3] == [("take out", None), ("enlist", None), ("evacuate", "i1")]
     assert [world.services["compute-1"].enabled for world in worlds] == [False, False, True]
-    assert not cloud.found["compute-1"].enabled
+    assert not cloud.known["compute-1"].enabled
 
 
 @pytest.mark.parametrize(("tag", "step"), [("ha", "leave"), ("other", "evacuate")])
 def test_a_plan_goes_by_the_configured_tag(planned, tmp_path, tag, step):
     _worlds, run = planned
-    cloud = Cloud()
-    cloud.tagged = ("ha",)
+    cloud = made_up()
+    cloud.selection = lambda asked: Selection(asked == "ha")
     file = tmp_path / "policy.conf"
     file.write_text(f"[policy]\ntag = {tag}\n")
     pacemaker = Pacemaker({}, resources={RESOURCE: {"config": str(file)}})
@@ -682,8 +654,8 @@ def test_a_plan_goes_by_the_configured_tag(planned, tmp_path, tag, step):
 
 def test_a_plan_for_a_host_that_nova_does_not_know(planned):
     _worlds, run = planned
-    cloud = Cloud()
-    del cloud.found["compute-9"]
+    cloud = made_up()
+    del cloud.known["compute-9"]
     code, out, _err = run(cloud, Pacemaker({}), "compute-9")
     assert code == 0
     assert out.splitlines()[1].startswith("  wait: NEEDS AN OPERATOR: Nova has no nova-compute service of this host")
@@ -691,8 +663,8 @@ def test_a_plan_for_a_host_that_nova_does_not_know(planned):
 
 def test_a_plan_for_a_host_whose_cell_is_away(planned):
     _worlds, run = planned
-    cloud = Cloud()
-    del cloud.found["compute-9"]
+    cloud = made_up()
+    del cloud.known["compute-9"]
     cloud.away = ("compute-9",)
     _code, out, _err = run(cloud, Pacemaker({}), "compute-9")
     assert out.splitlines()[1].startswith("  wait: Nova can read nothing of this host")
@@ -700,7 +672,7 @@ def test_a_plan_for_a_host_whose_cell_is_away(planned):
 
 def test_a_plan_counts_hosts_whose_cell_is_away(planned):
     _worlds, run = planned
-    cloud = Cloud(others=4)
+    cloud = made_up(others=4)
     cloud.away = ("compute-4", "compute-5")
     _code, out, _err = run(cloud, Pacemaker({"compute-1": "yes", "compute-2": "yes"}), "compute-9")
     assert "are flagged at once" not in out  # three of six
@@ -717,7 +689,7 @@ def test_a_plan_cannot_change_anything():
 @pytest.mark.parametrize("error", [nova.Unreachable("connection refused"), nova.Misconfigured("no\ncredentials")])
 def test_a_cloud_that_does_not_answer_is_one_line(planned, monkeypatch, error):
     _seen, run = planned
-    cloud = Cloud()
+    cloud = made_up()
     monkeypatch.setattr(cloud, "services", lambda: (_ for _ in ()).throw(error))
     code, out, err = run(cloud, Pacemaker({}), "compute-9")
     assert (code, out, err) == (1, "", f"nova-ha: {' '.join(str(error).split())}\n")
@@ -725,7 +697,7 @@ def test_a_cloud_that_does_not_answer_is_one_line(planned, monkeypatch, error):
 
 def test_a_plan_for_a_host_that_the_cluster_does_not_know(planned):
     _seen, run = planned
-    code, out, err = run(Cloud(), Pacemaker({}), "compute-8")
+    code, out, err = run(made_up(), Pacemaker({}), "compute-8")
     assert (code, out, err) == (1, "", "nova-ha: the cluster knows no node 'compute-8'\n")
 
 
