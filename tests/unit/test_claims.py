@@ -209,10 +209,8 @@ def test_another_resources_engine_keeps_its_claims(parameters, is_rival, node):
 
 
 def test_which_hosts_have_another_engine_s_flag():
-    _, ours = read(
-        {"c1": "yes"},
-        others={"a": {}, "b": {"attribute": "b"}, "c": {"attribute": "c"}, "d": {"config": "/nowhere/nova-ha.conf"}},
-    )
+    fake, ours = read({"c1": "yes"})
+    fake.parameters = {"a": {}, "b": {"attribute": "b"}, "c": {"attribute": "c"}, "d": {"config": "/nowhere/x.conf"}}
     assert ours.of_others() == {"host of b", "host of c"}
 
 

@@ -151,9 +151,9 @@ def test_a_host_that_is_not_recovered_any_more_is_not_put_back(meanwhile):
 )
 def test_a_host_that_was_fenced_by_another_name_meanwhile_is_not_put_back(other, value, is_put_back):
     stage = Stage()
-    stage.cluster.others = {other: value}
+    stage.cluster.values[other] = value
     assert stage.do(step_types.PutBack, service=service("c1")) is is_put_back
-    assert bool(stage.cloud.calls) is is_put_back
+    assert bool(stage.cloud.changes) is is_put_back
 
 
 # Flags

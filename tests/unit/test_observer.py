@@ -318,9 +318,10 @@ def test_for_how_long_the_cluster_has_proved_it_stopped():
 def test_a_host_that_the_cluster_has_by_another_name_is_not_proved_stopped(name, own, is_online, other):
     """What it has on record of the old one tells nothing of what runs there now."""
     watch = Watch(service(), living("compute-2"), living("compute-11"))
-    online = ["control-1", "compute-11", "compute-2", name] + ["compute-1"] * own
+    cluster = FakeCluster()
+    cluster.nodes, cluster.off = {"control-1", "compute-11", "compute-2", name, *["compute-1"] * own}, {"compute-1"}
     world = watch.look(flags={"compute-1": "restart", "compute-2": "no"})
-    first, second = watch.observer.with_cluster(world, Nodes(online, ["compute-1"])).hosts
+    first, second = watch.observer.with_cluster(world, cluster).hosts
     assert (first.online, first.online_as) == (is_online, name if other else None)
     assert (first.stopped_for is None) is other
     assert second.online and second.online_as is None
