@@ -16,6 +16,17 @@ from tests.unit.agents import FENCE_COMPUTE
 # does first, and by that how many changes a story has, depends on the order of sets of names.
 os.environ.setdefault("PYTHONHASHSEED", "0")
 
+LONG = ("test_histories.py", "test_model.py")  # of all tests' time they take half
+
+
+def pytest_collection_modifyitems(items):
+    """Spread the long tests over the first half: xdist hands out neighbours, and one process would get all of them."""
+    long = [item for item in items if item.path.name in LONG]
+    others = [item for item in items if item.path.name not in LONG]
+    share = len(others) // (2 * len(long)) if long else 0
+    items[:] = [each for number, item in enumerate(long) for each in (item, *others[number * share :][:share])]
+    items += others[len(long) * share :]
+
 
 @pytest.fixture
 def agent(monkeypatch):
