@@ -35,6 +35,7 @@ class Break(NamedTuple):
     began: str
     ended: str
     seen_at: float = float("-inf")  # when the end of it was seen
+    witnesses: frozenset[str] = frozenset()  # hosts that had reported just before it
 
 
 class ControlPlane:
@@ -50,6 +51,8 @@ class ControlPlane:
         self._working_since: float | None = None  # since when reports have come all the time
         # seconds for which all must have been at work since -> the last break after which that proves a message lost
         self._breaks: dict[float, Break] = {}
+        # host that has not been forced down since -> Nova's time of its newest report, and when that was first seen
+        self._alive: dict[str, tuple[str, float]] = {}
         # conductor's host -> its newest report, and when it was read
         self._conductors: dict[str, tuple[str, float]] = {}
         self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
@@ -74,6 +77,11 @@ class ControlPlane:
         self._unread.update(dict.fromkeys(unread(services), now))
         self.sees_conductors(conductors(services))
         self._see_hosts(max((s.last_report or "" for s in services.values() if s.up), default=""), looked, now)
+        for host, service in services.items():
+            if service.up and self._alive.get(host, ("", now))[0] != service.last_report:
+                self._alive[host] = service.last_report or "", now
+            elif service.forced_down:
+                self._alive.pop(host, None)
 
     def _see_hosts(self, newest: str, looked: bool, now: float) -> None:
         silent = now - self._reported_at > BREAK
@@ -82,7 +90,8 @@ class ControlPlane:
             return
         # What nobody looked at, because Nova's API was away, say, tells nothing.
         if looked and self._newest_report and now - self._reported_at > PAUSE:
-            pause = Break(self._newest_report, newest, now)
+            before = (host for host, (_, at) in self._alive.items() if at >= self._reported_at - PAUSE)
+            pause = Break(self._newest_report, newest, now, frozenset(before))
             self._breaks[self._patience_after(pause, silent)] = pause
         self._newest_report, self._reported_at = newest, now
         if silent:
@@ -143,8 +152,13 @@ class ControlPlane:
         Whoever was only slow has had the time to begin with it.
         """
         return any(
-            last.ended > moment and now - last.seen_at >= patience for patience, last in self._breaks.items()
+            last.ended > moment and now - last.seen_at >= (patience if self._is_witnessed(last) else FOR_BACKLOG)
+            for patience, last in self._breaks.items()
         )
+
+    def _is_witnessed(self, pause: Break) -> bool:
+        """Whether several hosts fell silent and report again: of one alone, nova-compute may have been restarted."""
+        return sum(self._alive.get(host, ("", 0.0))[0] > pause.began for host in pause.witnesses) > 1
 
     def may_have_restarted_since(self, moment: str, conductor: str | None) -> bool:
         """Whether a host's conductor has been away for some seconds after a moment of Nova's."""
@@ -163,6 +177,7 @@ class ControlPlane:
         self._standstills.clear()
         self._pauses.clear()
         self._steady.clear()
+        self._alive.clear()
         self._conductors.clear()
         self._unread.clear()
 

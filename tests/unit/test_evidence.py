@@ -32,14 +32,14 @@ class Cloud:
         self.evidence = Evidence()
         self.now = self.report = 0
 
-    def look(self, at, report=None, away=(), conductors=None):
+    def look(self, at, report=None, away=(), conductors=None, hosts=("compute-2", "compute-3")):
         """A look at the services at that second; the newest report is of then, or of another second.
 
         One conductor reports always, unless it is said otherwise.
         """
         conductors = {"control-9": told(at)} if conductors is None else conductors
         self.now, self.report = at, at if report is None else report
-        known = {"compute-2": living(report=told(self.report))}
+        known = {host: living(host, report=told(self.report)) for host in hosts}
         self.evidence.sees_reports(Services(known, frozenset(away), conductors), at)
         return self
 
@@ -581,3 +581,18 @@ def test_what_is_queued_at_a_host_that_was_dead_is_queued_there_until_it_has_rep
     assert cloud.fate(sent, claims=FROM_2) == Fate(False, "compute-2", FROM_2)
     assert cloud.fate(sent, claims=FROM_2, unheard=FROM_2) == queued
     assert cloud.fate(request(1, RUNNING, at=10), claims=FROM_2, unheard=FROM_2) == OPEN
+
+
+@pytest.mark.parametrize(
+    ("hosts", "fate"),
+    [
+        (["compute-2"], UNTOLD),  # its nova-compute may have been restarted
+        (["compute-2", "compute-4"], UNTOLD),  # of which one had not been there before
+        (["compute-2", "compute-3"], GONE),
+    ],
+)
+def test_one_host_that_reports_again_does_not_tell_of_the_bus(hosts, fate):
+    cloud, waits = Cloud().works(0, 100), request(1, QUEUED, at=90)
+    cloud.seen(waits).breaks(160).works(160, 240, hosts=hosts)
+    assert cloud.fate(waits) == fate
+    assert cloud.works(240, 160 + 900, hosts=hosts).fate(waits) == GONE
