@@ -397,6 +397,18 @@ def test_the_last_time_that_a_conductor_stood_still_tells_of_all_before():
     assert cloud.fate(request(3, SCHEDULING, at=230)) == UNTOLD
 
 
+@pytest.mark.parametrize("lag", [40, 70])
+def test_a_shorter_time_without_reports_takes_nothing_from_a_longer_one(lag):
+    cloud = Cloud().works(0, 190)
+    cloud.evidence.sees_conductors({"control-1": told(100)})
+    for second in range(200, 310, 10):
+        cloud.look(second, conductors={"control-1": told(second)})
+    for second in range(310, 300 + lag + 1, 10):
+        cloud.look(second, conductors={"control-1": told(300)})
+    cloud.look(310 + lag, conductors={"control-1": told(300 + lag)})
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == GONE
+
+
 @pytest.mark.parametrize("reports", [{}, {"control-1": ""}])
 def test_a_conductor_of_which_nothing_is_read_is_not_dead(reports):
     cloud = Cloud().works(0, 300)
@@ -470,7 +482,9 @@ def test_without_a_flag_all_that_is_forgotten():
     assert cloud.breaks(300).look(300).fate(request(1, QUEUED, at=90)) == UNTOLD  # which is what is seen now
 
 
-@pytest.mark.parametrize(("every", "back", "fate"), [(10, 175, GONE), (10, 174, UNTOLD), (50, 175, UNTOLD)])
+@pytest.mark.parametrize(
+    ("every", "back", "fate"), [(10, 175, GONE), (10, 174, UNTOLD), (45, 175, GONE), (46, 175, UNTOLD)]
+)
 def test_that_the_only_conductor_stood_still_shows_when_it_is_back(every, back, fate):
     """Meanwhile no host reports. What nobody looked at tells nothing."""
     cloud = Cloud().works(0, 100)
