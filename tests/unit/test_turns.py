@@ -8,7 +8,7 @@ import pytest
 from nova_ha import decide, turns
 from nova_ha.evidence import SETTLE
 from nova_ha.policy import Selection
-from nova_ha.returning import RETURN_PATIENCE, STOPPING
+from nova_ha.returning import STOPPING
 from nova_ha.rules import Rules
 from nova_ha.snapshot import Services
 from nova_ha.steps import Close, Evacuate, HoldBack, LetStart, Wait
@@ -191,7 +191,7 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
         (set(), sent("compute-2"), False),
     ],
 )
-@pytest.mark.parametrize(("flagged_for", "alarm"), [(20.0, False), (RETURN_PATIENCE, True)])
+@pytest.mark.parametrize(("flagged_for", "alarm"), [(20.0, False), (899.0, False), (900.0, True)])
 def test_a_host_does_not_start_before_what_may_be_queued_there_is_healed(late, attempts, waits, flagged_for, alarm):
     one = other("restart", True, flagged_for)
     (step,) = about(decided(one, attempts=attempts, services=OTHERS, late=frozenset(late)), "compute-2")
