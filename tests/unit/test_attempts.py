@@ -696,6 +696,23 @@ def test_whether_a_host_may_have_what_the_owner_asked_for_of_an_instance_that_an
     assert attempts.may_have_the_same("compute-3", "compute-2") is same
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda attempts: attempts.inherited("i1", 0, NOW),
+        lambda attempts: attempts.observe(seen(task_state="rebuilding"), NOW),
+    ],
+    ids=["a former engine's", "somebody else's"],
+)
+def test_what_may_have_been_asked_may_show_until_nova_has_answered_for_a_minute(begin):
+    attempts = nothing_asked()
+    begin(attempts)
+    for moment in (0, 10, 50, 100):  # it was away between the last two
+        attempts.observe_services({}, NOW + moment)
+    assert attempts.may_show("i1", NOW + 159) and attempts.open(NOW + 159) == {"i1"}
+    assert not attempts.may_show("i1", NOW + 160) and attempts.open(NOW + 160) == set()
+
+
 @pytest.mark.parametrize(("away", "may"), [("compute-1", True), ("compute-9", False)])
 def test_what_was_not_answered_may_show_until_its_own_cell_has_answered_for_a_minute(away, may):
     attempts = asked()

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.attempts import FORBIDDEN
-from nova_ha.returning import CERTAIN, CLEANING, RETURN_PATIENCE, STOPPING
+from nova_ha.returning import CERTAIN, CLEANING, STOPPING
 from nova_ha.steps import PutBack, StartAgain, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
 
@@ -89,7 +89,7 @@ def test_a_nova_compute_that_is_to_start_once_more_is_first_stopped(seconds, kin
     assert kinds(found) == [kind]
 
 
-@pytest.mark.parametrize(("seconds", "alarm"), [(STOPPING, False), (RETURN_PATIENCE, True)])
+@pytest.mark.parametrize(("seconds", "alarm"), [(STOPPING, False), (899.0, False), (900.0, True)])
 def test_a_nova_compute_that_pacemaker_does_not_stop_is_not_taken_for_stopped(seconds, alarm):
     (found,) = decided(host("restart", flagged_for=seconds, stopped_for=None, reported_for=99.0))
     assert isinstance(found, Wait) and found.alarm is alarm
