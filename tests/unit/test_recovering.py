@@ -273,6 +273,20 @@ def test_a_request_that_names_a_host_that_died_may_be_with_the_conductor_still(s
     assert kinds(decided(dead, attempts=attempts, dead=DEAD_TOO)) == [kind]
 
 
+@pytest.mark.parametrize(("after", "kind"), [(59, "Wait"), (60, "Evacuate")])
+def test_what_is_lost_on_its_way_to_a_host_is_not_sent_again_before_that_has_reported_for_a_minute(after, kind):
+    """It was silent, and takes up what waits for it when it is back."""
+    seen = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted")])
+    attempts = nothing_asked()
+    for second in range(0, 210, 10):
+        others = {"compute-3": living("compute-3", report=told(second))}
+        attempts.observe_services({"compute-2": living(up=second > 190, report=told(0)), **others}, NOW + second)
+        attempts.observe(seen, NOW + second)
+        read(attempts, seen, request(1, SENT), now=NOW + second, claims=frozenset({"compute-1", "compute-2"}))
+    (found,) = decided(seen, attempts=attempts, now=NOW + 190 + after)
+    assert kinds([found]) == [kind] and getattr(found, "destination", "compute-2") == "compute-2"
+
+
 @pytest.mark.parametrize(
     ("records", "kind"),
     [

@@ -127,6 +127,7 @@ def test_what_somebody_works_on_is_let_be(task_state, noted):
         ([record(7, "accepted", destination="compute-3"), record(6, "done")], 0, "Restore"),
         ([record(7, "pre-migrating", instance="i9")], 0, "Restore"),
         ([record(6, "pre-migrating"), record(7, "done")], SETTLE, "Restore"),  # stays so until its source is back
+        ([record(7, "accepted")], SETTLE - 1, "Wait"),
         ([record(7, "accepted")], SETTLE, "Restore"),
     ],
 )
