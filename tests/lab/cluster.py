@@ -21,7 +21,8 @@ FENCE_NOVA = "fence-nova"
 ENGINE = "nova-evacuate"
 COMPUTE = "nova-compute"
 SOURCE_MOUNT = "/usr/src/nova-ha"
-LOOK = f"{settings.COMMAND} shell control-1, then pcs status --full and /var/log/pacemaker/pacemaker.log"
+LOG = "/var/log/pacemaker/pacemaker.log"
+LOOK = f"{settings.COMMAND} shell control-1, then pcs status --full and {LOG}"
 
 # How soon a silent death is noticed, and how soon a host that returns is taken back (seconds).
 REMOTE_OPTIONS = ("reconnect_interval=5", "op", "monitor", "interval=5", "timeout=15")
