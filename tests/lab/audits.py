@@ -243,12 +243,17 @@ def _source(request, flights, runs):
     return started[-1] if started else None
 
 
+def _is_accepted(request):
+    """Whether Nova did what was asked for; one whose answer was lost on its way has an id by which Nova had it."""
+    return request.status == 200 or (request.status is None and request.request_id is not None)
+
+
 def _forced_down(history, host, time):
     """Whether the last word that Nova had accepted of the agents on a host's service by then was: forced down."""
     words = [
         request.service["forced_down"]
         for request in facts.service_changes(history, host)
-        if request.status == 200 and request.end <= time and request.service.get("forced_down") is not None
+        if _is_accepted(request) and request.end <= time and request.service.get("forced_down") is not None
     ]
     return bool(words) and words[-1]
 

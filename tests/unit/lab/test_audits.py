@@ -161,6 +161,12 @@ GOOD = {
         migrations=(Migration(1, "i", "completed", "a", "b", 120, 240), Migration(2, "i", "done", "b", "c", 220, 222)),
         instances=(Instance("i", "c", "ACTIVE"),),
     ),
+    "the answer to forcing it down was lost": but(
+        requests=(
+            dataclasses.replace(SOUND.requests[0], status=None, request_id="req-1"),
+            *SOUND.requests[1:],
+        ),
+    ),
     "the flag is seen a little late": but(
         flags=(FlagChange(110, "a", "yes"), FlagChange(131.2, "a", "no"), FlagChange(135, "a", None))
     ),
@@ -225,6 +231,11 @@ BAD = {
     "evacuated before the flag": (but(requests=[evacuate(108)]), 1, "without its flag"),
     "evacuated after the flag was closed": (but(requests=[evacuate(136, status=400)]), 1, "without its flag"),
     "not forced down": (without("requests", SOUND.requests[0]), 1, "before its service was forced down"),
+    "forced down by a request that Nova never had": (
+        but(requests=(dataclasses.replace(SOUND.requests[0], status=None), *SOUND.requests[1:])),
+        1,
+        "before its service was forced down",
+    ),
     "forced down too late": (but(requests=[evacuate(114, status=400)]), 1, "before its service was forced down"),
     "forcing down failed": (
         but(requests=(dataclasses.replace(SOUND.requests[0], status=500), evacuate(120))),
