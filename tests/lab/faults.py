@@ -20,6 +20,15 @@ STANDING = settings.RUN / "faults"
 _STARVER = "lab-starver"
 _STARVER_SCRIPT = f"/run/{_STARVER}.sh"
 
+# What keeps systemd's unit of nova-compute in its start, and the file for as long as which it does.
+_HOLDING = "/etc/systemd/system/nova-compute.service.d/lab-hold-start.conf"
+_HELD = "/etc/nova-ha-lab-hold-start"
+_HOLDING_LINES = f"""\
+[Service]
+ExecStartPre=/bin/sh -c 'while test -e {_HELD}; do sleep 0.2; done'
+TimeoutStartSec=infinity
+"""
+
 # By how many seconds a control node's clock is wrong (recipes/control-clock.c).
 CLOCK = "/run/clock"
 
@@ -123,6 +132,22 @@ def feed(node=settings.CLOUD):
     """Let starved services work as ever, if their host has not been switched off meanwhile."""
     nodes.execute(node, "systemctl", "stop", f"{_STARVER}-*", check=False)
     _end("starve", node)
+
+
+def hold_start(node):
+    """Have each start of nova-compute on a host last until ``release_start``, where systemd runs it.
+
+    The start is recorded when it begins; the program itself begins at the end. A reboot changes nothing in that.
+    """
+    _begin("hold-start", node)
+    script = f"mkdir -p $(dirname {_HOLDING}) && cat >{_HOLDING} && touch {_HELD} && systemctl daemon-reload"
+    nodes.execute(node, "sh", "-c", script, stdin=_HOLDING_LINES)
+
+
+def release_start(node):
+    """Let nova-compute start as ever, and a start that is held go on."""
+    nodes.execute(node, "sh", "-c", f"rm -f {_HELD} {_HOLDING} && systemctl daemon-reload")
+    _end("hold-start", node)
 
 
 def kill_service(unit, node=settings.CLOUD):
@@ -252,6 +277,7 @@ def end_all(chosen):
         "freeze": lambda target: thaw_service(*reversed(target.split("/"))),
         "freeze-engine": thaw_engine,
         "starve": feed,
+        "hold-start": release_start,
         "clock": right_clock,
         "standby": lambda node: unstandby(chosen, node),
         "ban": lambda node: unban_engine(chosen, node),

@@ -123,6 +123,26 @@ def test_with_nothing_named_all_of_a_node_is_starved(hosts, monkeypatch):
     assert "kill -STOP" in said[1]
 
 
+def test_a_start_is_held_until_the_fault_ends(hosts, monkeypatch, tmp_path):
+    dropin, held = tmp_path / "unit.d" / "hold.conf", tmp_path / "held"
+    monkeypatch.setattr(faults, "_HOLDING", dropin)
+    monkeypatch.setattr(faults, "_HELD", held)
+    monkeypatch.setattr(faults, "_HOLDING_LINES", f"ExecStartPre=while test -e {held}; do sleep 0.1; done")
+
+    def execute(node, *command, stdin=None):
+        script = command[-1].replace("systemctl daemon-reload", ":")
+        subprocess.run(["sh", "-c", script], input=stdin or "", text=True, check=True)
+
+    monkeypatch.setattr(nodes, "execute", execute)
+    faults.hold_start("a")
+    with subprocess.Popen(["sh", "-c", dropin.read_text().partition("=")[2]]) as start:
+        assert start.poll() is None
+        faults.end_all(None)
+        assert start.wait(5) == 0
+    assert not dropin.exists()
+    assert records(settings.FAULT_LOG, "fault", "target") == [("hold-start", "a")] * 2
+
+
 @pytest.mark.parametrize(("node", "ended"), [("a", [("a", "rm", "-f", "/run/clock")]), ("b", [])])
 def test_a_clock_is_wrong_until_the_fault_ends_or_the_node_is_switched_off(hosts, monkeypatch, node, ended):
     monkeypatch.setattr(nodes, "execute", lambda *command: hosts.done.append(command))
