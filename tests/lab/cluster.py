@@ -276,10 +276,16 @@ def _failures(chosen):
         (
             entry.get("op_key"),
             f"{entry.get('op_key')} on {entry.get('node')}: {html.unescape(entry.get('exitreason'))}",
-            datetime.datetime.strptime(entry.get("last-rc-change"), "%Y-%m-%d %H:%M:%S%z").timestamp(),
+            _failed_at(entry),
         )
         for entry in found
     ]
+
+
+def _failed_at(entry):
+    """When an operation failed (seconds since the epoch): just now, where the cluster has no time of it yet (seen)."""
+    text = entry.get("last-rc-change")
+    return datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S%z").timestamp() if text else time.time()
 
 
 def resources(chosen):

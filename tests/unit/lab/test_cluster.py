@@ -96,3 +96,13 @@ def test_failures_last_that_no_timeout_ends_or_has_ended_and_fencing_that_was_no
         "nova-evacuate-too_start_0 on control-1: another",
         "reboot of b: no route",
     ]
+
+
+def test_a_failure_of_which_the_cluster_has_no_time_counts_as_new(controls, monkeypatch):
+    monkeypatch.setattr(cluster, "cib", lambda chosen: CIB)
+    lasting = cluster.lasting_failures(settings.Settings())
+    monkeypatch.setitem(globals(), "STATUS", STATUS.replace('last-rc-change="2026-01-01 00:00:00Z"', ""))
+    # What no failure-timeout ends lasts, however new it is.
+    assert set(lasting) - set(cluster.lasting_failures(settings.Settings())) == {
+        "nova-evacuate_monitor_10000 on control-2: engine hung"
+    }
