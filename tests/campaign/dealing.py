@@ -18,7 +18,7 @@ ROUND = 60
 
 # How many faults strike beside the death, run after run. In a round that is a few more than twice the kinds that there
 # are; and no divisor of their number, or the same ones would always come alone.
-BESIDE = (2, 1, 2, 1, 1, 2, 2, 0)
+BESIDE = (2, 1, 2, 1, 2, 2, 2, 0)
 
 DEATHS = tuple(name for name, kind in KINDS.items() if kind.is_death)
 OTHERS = tuple(name for name, kind in KINDS.items() if not kind.is_death)

@@ -77,6 +77,30 @@ class RabbitPaused(Forgetful):
         faults.thaw_service("rabbitmq-server")
 
 
+class _Starved(Forgetful):
+    group = CLOUD
+    lasts = (30, 90)
+    units = ()
+
+    def begin(self, field):
+        faults.starve(*self.units)
+
+    def end(self, field):
+        faults.feed()
+
+
+class ConductorStarved(_Starved):
+    """The conductor gets on for moments only."""
+
+    name, units = "conductor-starved", ("nova-conductor",)
+
+
+class CloudStarved(_Starved):
+    """All services of the cloud get on for moments only, all at once."""
+
+    name = "cloud-starved"
+
+
 class TokensRevoked(Forgetful):
     """The engine's tokens are revoked, and nova-api, which would believe in them for minutes, is restarted."""
 
@@ -187,5 +211,5 @@ class NoCapacity(Disturbance):
 
 KINDS = (
     ApiKilled, ConductorKilled, SchedulerKilled, RabbitKilled, RabbitPaused, MariadbAway, PlacementKilled, KeystoneDown,
-    TokensRevoked, Errors, Busy, Slow, RepliesDropped, SpawnFailures, NoCapacity,
+    TokensRevoked, Errors, Busy, Slow, RepliesDropped, SpawnFailures, NoCapacity, ConductorStarved, CloudStarved,
 )  # fmt: skip

@@ -33,4 +33,19 @@ class ComputeHang(Disturbance):
         faults.thaw_service(UNIT, self.strike.target)
 
 
-KINDS = (ComputeCrash, ComputeHang)
+class ComputeStarved(Disturbance):
+    """nova-compute gets on for moments only on another host, whose processors others take."""
+
+    name = "compute-starved"
+    group = COMPUTE
+    needs_another_host = True
+    lasts = (30, 90)
+
+    def begin(self, field):
+        faults.starve(node=self.strike.target)
+
+    def end(self, field):
+        faults.feed(self.strike.target)
+
+
+KINDS = (ComputeCrash, ComputeHang, ComputeStarved)
