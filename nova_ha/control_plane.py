@@ -24,9 +24,11 @@ PAUSE = 20.0
 # Seconds, beyond Nova's own times (``Rules.rpc_response_timeout`` and ``long_rpc_timeout``), for a conductor's reports,
 # and for the queues before and after it.
 FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
-# Seconds in which a conductor that was away has come to all that waited for it: ten minutes of a slow scheduler, and
-# half of that again.
+# Seconds in which a conductor of which nothing is known has come to all that waits for it: ten minutes of a slow
+# scheduler, and half of that again.
 FOR_BACKLOG = 900.0
+# For so many times as long as requests have taken until they were scheduled, one may take that waits for the conductor.
+SLOWER = 1.5
 
 
 class Break(NamedTuple):
@@ -46,6 +48,8 @@ class ControlPlane:
         self._answered_at = float("-inf")  # when Nova's API last told of services
         self._answering_since = float("-inf")  # since when it has done so without a break
         self._unread: dict[str, float] = {}  # host -> when Nova could not read its service last: its cell has been away
+        self._first_report = ""  # the newest report of any host when that was first read
+        self._slowest: float | None = None  # seconds, by Nova's times, that a request took until it was scheduled
         self._newest_report = ""  # Nova's time of the newest report of any host
         self._reported_at = float("-inf")  # when that was seen to change
         self._working_since: float | None = None  # since when reports have come all the time
@@ -94,6 +98,7 @@ class ControlPlane:
             pause = Break(self._newest_report, newest, now, frozenset(before))
             self._breaks[self._patience_after(pause, silent)] = pause
         self._newest_report, self._reported_at = newest, now
+        self._first_report = self._first_report or newest
         if silent:
             self._working_since = now
 
@@ -152,9 +157,23 @@ class ControlPlane:
         Whoever was only slow has had the time to begin with it.
         """
         return any(
-            last.ended > moment and now - last.seen_at >= (patience if self._is_witnessed(last) else FOR_BACKLOG)
+            last.ended > moment and now - last.seen_at >= self._backlog(patience, last)
             for patience, last in self._breaks.items()
         )
+
+    def sees_time_to_schedule(self, asked_at: str) -> None:
+        """Learn how long requests take until they are scheduled, from one that has just been.
+
+        :param asked_at: Nova's time at which it was made
+        """
+        if self._first_report and asked_at > self._first_report:
+            self._slowest = max(self._slowest or 0.0, self.reported_since(asked_at))
+
+    def _backlog(self, patience: float, pause: Break) -> float:
+        """For how many seconds after a break the conductor may come to what waits for it."""
+        if patience >= FOR_BACKLOG or self._slowest is None or not self._is_witnessed(pause):
+            return FOR_BACKLOG
+        return patience + SLOWER * self._slowest
 
     def _is_witnessed(self, pause: Break) -> bool:
         """Whether several hosts fell silent and report again: of one alone, nova-compute may have been restarted."""
@@ -175,6 +194,7 @@ class ControlPlane:
     def forget_control_plane(self) -> None:
         """Nothing is flagged any more: of requests nothing need be known."""
         self._standstills.clear()
+        self._slowest = None
         self._pauses.clear()
         self._steady.clear()
         self._alive.clear()

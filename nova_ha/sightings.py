@@ -103,7 +103,7 @@ class Sightings(Evidence):
         seen = self._seen.setdefault(record.id, now)
         self._left.setdefault(record.source, set()).add(record.instance)
         state = (record.status, record.destination)
-        former, _ = self._records.get(record.id, (state, now))
+        former, _ = self._records.get(record.id, (("accepted", None), now))
         if former != state or record.id not in self._records:
             self._records[record.id] = (state, now)
         if record.in_flight and record.destination is not None:
@@ -114,7 +114,7 @@ class Sightings(Evidence):
             newest, since = self._begun.get(record.destination, (seen, now))
             self._begun[record.destination] = max((newest, since), (seen, now), key=lambda each: each[0])
         if record.status == "error" or (record.destination is not None and record.status in BEGUN):
-            self.sees_scheduled(record, now)
+            self.sees_scheduled(record, now, is_new=former[0] == "accepted")
         if record.in_flight and record.status != "accepted" and record.destination in dead:
             self._ended.add((record.id, *state))
 

@@ -28,9 +28,12 @@ def test_nova_s_own_times_may_be_others():
 class Cloud:
     """A cloud whose hosts report every ten seconds, by a clock that is Nova's, too."""
 
-    def __init__(self):
+    def __init__(self, takes=None):
+        """:param takes: seconds in which what is asked for is scheduled; None: that has not been seen"""
         self.evidence = Evidence()
         self.now = self.report = 0
+        if takes is not None:
+            self.look(-takes - 1).look(0).evidence.sees_scheduled(record(9, "done", created=told(-takes)), 0, True)
 
     def look(self, at, report=None, away=(), conductors=None, hosts=("compute-2", "compute-3")):
         """A look at the services at that second; the newest report is of then, or of another second.
@@ -173,21 +176,21 @@ def test_what_is_on_its_way_to_a_host_that_nothing_names_is_not_given_up():
 )
 def test_what_waits_for_the_conductor_is_lost_with_the_bus(asked_at, at_work, fate):
     waits = request(1, QUEUED, at=asked_at)
-    cloud = Cloud().works(0, 100).breaks(160).works(160, 180).seen(waits).works(190, 160 + at_work)
+    cloud = Cloud(takes=1).works(0, 100).breaks(160).works(160, 180).seen(waits).works(190, 160 + at_work)
     assert cloud.fate(waits) == fate
 
 
 @pytest.mark.parametrize(("seen", "gone"), [(261, False), (260, True)])
 def test_what_waits_for_the_conductor_is_looked_at_twice(seen, gone):
     waits = request(1, QUEUED, at=90)
-    cloud = Cloud().works(0, 100).breaks(160).works(160, seen).seen(waits).look(280)
+    cloud = Cloud(takes=1).works(0, 100).breaks(160).works(160, seen).seen(waits).look(280)
     assert (cloud.fate(waits) == GONE) is gone
 
 
 @pytest.mark.parametrize(("seen", "gone"), [(261, False), (260, True)])
 def test_a_conductor_that_waits_for_a_slow_scheduler_may_have_what_waits_for_it(seen, gone):
     waits = request(1, QUEUED, at=90)
-    cloud = Cloud().works(0, 100).breaks(160).works(160, 180).seen(waits)
+    cloud = Cloud(takes=1).works(0, 100).breaks(160).works(160, 180).seen(waits)
     cloud.works(190, seen).seen(request(9, SCHEDULING, at=80)).look(280)
     assert (cloud.fate(waits) == GONE) is gone
     assert cloud.seen(request(9, OVER)).fate(waits) == GONE
@@ -200,19 +203,19 @@ def test_a_time_in_which_nobody_looked_is_no_proof_that_the_bus_broke():
 
 @pytest.mark.parametrize("gap", [20, 30])
 def test_a_report_that_is_late_is_no_break(gap):
-    cloud = Cloud().works(0, 100).breaks(100 + gap).works(100 + gap, 300)
+    cloud = Cloud(takes=1).works(0, 100).breaks(100 + gap).works(100 + gap, 300)
     assert cloud.fate(request(1, QUEUED, at=90)) == UNTOLD
 
 
 @pytest.mark.parametrize("stage", [SCHEDULING, SENT])
 def test_a_break_alone_tells_nothing_of_what_is_further(stage):
     """The scheduler's answer may have come; what the destination took before it goes on."""
-    cloud = Cloud().works(0, 100).breaks(160).works(160, 300)
+    cloud = Cloud(takes=1).works(0, 100).breaks(160).works(160, 300)
     assert cloud.fate(request(1, stage, at=90)) == UNTOLD
 
 
 def test_a_second_break_does_not_take_away_what_the_first_has_proved():
-    cloud = Cloud().works(0, 100).seen(request(1, QUEUED, at=90)).breaks(160).works(160, 220)
+    cloud = Cloud(takes=1).works(0, 100).seen(request(1, QUEUED, at=90)).breaks(160).works(160, 220)
     assert cloud.fate(request(1, QUEUED, at=90)) == GONE
     assert cloud.breaks(300).fate(request(1, QUEUED, at=90)) == GONE
 
@@ -420,7 +423,7 @@ def test_a_conductor_of_which_nothing_is_read_is_not_dead(reports):
 
 
 def lost_with_the_bus():
-    cloud = Cloud().works(0, 100).seen(request(1, QUEUED, at=90)).breaks(160).works(160, 220)
+    cloud = Cloud(takes=1).works(0, 100).seen(request(1, QUEUED, at=90)).breaks(160).works(160, 220)
     assert cloud.fate(request(1, QUEUED, at=90)) == GONE
     return cloud
 
@@ -447,7 +450,7 @@ def test_what_moves_on_after_it_was_given_up_is_judged_anew(stage, claims, fate)
     ],
 )
 def test_what_does_not_move_stays_lost_whatever_breaks_next(lost, claims, fate):
-    cloud = Cloud().works(0, 100).seen(request(1, lost.stage, at=90)).breaks(160).works(160, 220)
+    cloud = Cloud(takes=1).works(0, 100).seen(request(1, lost.stage, at=90)).breaks(160).works(160, 220)
     cloud.evidence.sees_conductors({"control-1": told(80)})
     assert cloud.fate(lost, claims=claims) == fate
     cloud.breaks(400).look(400)
@@ -477,7 +480,7 @@ def test_without_a_flag_all_that_is_forgotten():
     cloud.evidence.sees_conductors({"control-1": told(90)})
     cloud.look(230, away=["compute-1"])
     cloud.evidence.forget_control_plane()
-    assert cloud.evidence.answering_for(230, "compute-1") == 230
+    assert cloud.evidence.answering_for(230, "compute-1") == 232
     assert cloud.fate(request(2, SCHEDULING, at=90)) == UNTOLD
     assert cloud.breaks(300).look(300).fate(request(1, QUEUED, at=90)) == UNTOLD  # which is what is seen now
 
@@ -557,7 +560,7 @@ def test_what_was_passed_on_its_way_to_the_conductor_is_lost(may_hang, created, 
 @pytest.mark.parametrize(("pause", "until", "fate"), [(21, 301, GONE), (21, 300, UNTOLD), (20, 301, UNTOLD)])
 def test_what_a_bus_that_was_away_for_some_seconds_has_lost_shows_after_three_minutes(pause, until, fate):
     """Whoever was only slow has begun with it by then."""
-    cloud = Cloud().works(0, 100).seen(request(1, QUEUED, at=90))
+    cloud = Cloud(takes=0).works(0, 100).seen(request(1, QUEUED, at=90))
     for second in range(101, 100 + pause):
         cloud.look(second, report=100)
     cloud.works(100 + pause, until)
@@ -576,7 +579,7 @@ def test_what_a_bus_that_was_away_for_some_seconds_has_lost_shows_after_three_mi
 )
 def test_a_conductor_that_was_away_itself_comes_to_what_waits_for_it(since, until, at_work, fate):
     """Its queue outlives it; what it does first may take minutes."""
-    cloud, waits = Cloud(), request(1, QUEUED, at=90)
+    cloud, waits = Cloud(takes=0), request(1, QUEUED, at=90)
     for second in range(0, 160 + at_work, 10):
         report = second if not 100 < second < 160 else 100
         conductors = {"control-9": told(since if since < second < until else second)}
@@ -606,7 +609,29 @@ def test_what_is_queued_at_a_host_that_was_dead_is_queued_there_until_it_has_rep
     ],
 )
 def test_one_host_that_reports_again_does_not_tell_of_the_bus(hosts, fate):
-    cloud, waits = Cloud().works(0, 100), request(1, QUEUED, at=90)
+    cloud, waits = Cloud(takes=1).works(0, 100), request(1, QUEUED, at=90)
     cloud.seen(waits).breaks(160).works(160, 240, hosts=hosts)
     assert cloud.fate(waits) == fate
     assert cloud.works(240, 160 + 900, hosts=hosts).fate(waits) == GONE
+
+
+@pytest.mark.parametrize(
+    ("takes", "at_work", "fate"),
+    [
+        (0, 60, GONE),
+        (100, 149, UNTOLD),  # half as long again as the slowest so far
+        (100, 150, GONE),
+        (None, 899, UNTOLD),  # nobody knows
+        (None, 900, GONE),
+    ],
+)
+def test_what_the_bus_has_lost_is_told_from_what_a_slow_conductor_has_by_how_long_others_took(takes, at_work, fate):
+    cloud, waits = Cloud(takes).works(10, 100), request(1, QUEUED, at=90)
+    assert cloud.seen(waits).breaks(160).works(160, 160 + at_work).fate(waits) == fate
+
+
+def test_the_slowest_counts_of_those_that_were_asked_for_since_this_engine_looks():
+    cloud, waits = Cloud(takes=20).works(10, 100), request(1, QUEUED, at=90)
+    for number, created, is_new in ((7, -1000, True), (6, 10, False), (5, 95, True)):
+        cloud.evidence.sees_scheduled(record(number, "done", created=told(created)), 100, is_new)
+    assert cloud.seen(waits).breaks(160).works(160, 221).fate(waits) == GONE

@@ -4,8 +4,8 @@
 import pytest
 
 from nova_ha import flag
+from tests.unit.scenes import ends_well
 from tests.unit.simulation.scene import Scene
-from tests.unit.test_engine import ends_well
 
 FULL = "compute-1.example.org"
 NAMES = [FULL, "COMPUTE-1"]

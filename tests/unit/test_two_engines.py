@@ -4,8 +4,8 @@
 import pytest
 
 from nova_ha import flag
+from tests.unit.scenes import ends_well
 from tests.unit.simulation.scene import SECOND, Scene
-from tests.unit.test_engine import ends_well
 
 # The same flag, in the ways in which two resources may come to have it.
 SAME = [{}, {"attribute": "evacuate"}, {"config": "/nowhere/nova-ha.conf"}]
