@@ -4,7 +4,6 @@
 import inspect
 import itertools
 import pathlib
-import random
 import subprocess
 import sys
 import types
@@ -1045,8 +1044,7 @@ def test_a_host_fenced_again_just_before_it_is_put_back_stays_out():
 
 
 def changes_of(make):
-    """How many calls that change something a story takes; the same in each process that collects the tests."""
-    random.seed(make.__name__)
+    """How many calls that change something a story takes."""
     scene = make()
     tripwire = scene.arm(Tripwire())
     scene.run_until(scene.is_over, 900)
