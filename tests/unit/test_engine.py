@@ -1102,18 +1102,15 @@ def test_the_stories_have_every_change_that_an_engine_can_make():
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize(
-    ("story", "at"),
-    [
-        pytest.param(story, at, id=f"{story.__name__}-{at}")
-        for story in STORIES
-        for at in range(1, changes_of(story) + 1)
-    ],
-)
-def test_an_engine_killed_at_any_change_is_gone_on_from_on_another_node(story, at, before):
-    scene = story()
-    scene.arm(Tripwire(at, before))
-    ends_well(scene)
+@pytest.mark.parametrize("first", range(1, 11))
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_an_engine_killed_at_any_change_is_gone_on_from_on_another_node(story, first, before):
+    """Every tenth change from the first on; how many there are differs by one from run to run, which no id may."""
+    for at in range(first, changes_of(story) + 1, 10):
+        print(f"killed at change {at}")
+        scene = story()
+        scene.arm(Tripwire(at, before))
+        ends_well(scene)
 
 
 # What it costs
