@@ -10,8 +10,8 @@ import os
 import pytest
 
 from tests.functional.labs import COMPUTES
-from tests.functional.steps import Story
-from tests.lab import audits, cluster, faults, healing, lab, locks, scenario
+from tests.functional.steps import told
+from tests.lab import faults, healing, lab, locks
 from tests.lab import settings as lab_settings
 from tests.lab.progress import Progress
 from tests.lab.settings import SOURCE_TREE, Settings
@@ -67,17 +67,9 @@ def settings(request):
 
 @pytest.fixture
 def story(settings):
-    """A healthy lab without instances, of which everything is recorded; at the end the audits must hold.
-
-    The options that a story gives the engine are taken away again.
-    """
-    healing.heal(settings)
-    with scenario.recorded(settings) as recorded:
-        yield Story(settings, recorded)
-        cluster.set_options(settings, {})
-        past = recorded.history()
-    print("\n".join(audits.report(past)))
-    assert not audits.audit(past), "safety rules were broken, see the audits' report"
+    """One test's story; see ``steps.told``."""
+    with told(settings) as story:
+        yield story
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -4,6 +4,8 @@
 Everything that is awaited has a limit, in seconds from the moment it is awaited.
 """
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import re
@@ -11,7 +13,7 @@ import time
 
 import pytest
 
-from tests.lab import cluster, facts, faults, history, nodes, workload
+from tests.lab import audits, cluster, facts, faults, healing, history, nodes, scenario, workload
 from tests.lab.settings import SOURCE_TREE
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
@@ -190,6 +192,39 @@ class Story:
 
     def _instances(self):
         return {entry["id"]: entry for entry in workload.instances(self.settings)}
+
+
+@contextlib.contextmanager
+def told(settings):
+    """A ``Story`` on a healthy lab without instances, of which everything is recorded; at its end the audits must hold.
+
+    The options that it gives the engine are taken away again.
+    """
+    with recorded(settings) as story:
+        yield story
+        cluster.set_options(settings, {})
+        past = story.recorded.history()
+    print("\n".join(audits.report(past)))
+    assert not audits.audit(past), "safety rules were broken, see the audits' report"
+
+
+@contextlib.contextmanager
+def recorded(settings):
+    """A ``Story`` on a healthy lab without instances, of which everything is recorded; others see to the audits."""
+    healing.heal(settings)
+    with scenario.recorded(settings) as going_on:
+        yield Story(settings, going_on)
+
+
+def side_by_side(names, tried):
+    """Try something with each name, all at once; gives what came of it by name, as a future that is over."""
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        return {name: pool.submit(tried, name) for name in names}
+
+
+def all_of(outcomes):
+    """What came of all that was tried, by name; the first failure is raised."""
+    return {name: outcome.result() for name, outcome in outcomes.items()}
 
 
 def eventually(what, condition, limit, interval=0.5):
