@@ -14,6 +14,7 @@ import time
 import pytest
 
 from tests.lab import audits, cluster, facts, faults, healing, history, nodes, scenario, workload
+from tests.lab.cloud import impair
 from tests.lab.settings import SOURCE_TREE
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
@@ -86,6 +87,15 @@ class Story:
         self.engine_node()
 
     # When ...
+
+    @contextlib.contextmanager
+    def spawns_held(self):
+        """No instance's spawn ends for as long as the block lasts."""
+        impair.set_guests(hold_spawn_on=self.settings.compute_hosts)
+        try:
+            yield
+        finally:
+            impair.set_guests()
 
     def outage(self, *units, seconds=20):
         """Have services of the cloud die, and come back so much later, in that order. Returns when they began to."""

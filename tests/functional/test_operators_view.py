@@ -8,7 +8,6 @@ import pytest
 
 from tests.functional.steps import eventually
 from tests.lab import cluster, facts, faults, nodes, workload
-from tests.lab.cloud import impair
 
 pytestmark = pytest.mark.lab_a
 
@@ -34,22 +33,22 @@ def test_recovery_as_it_is_told(story):
     assert f"If {HOST} were lost now" in _said(another, "plan", HOST, code=0)
     assert not [request for request in story.recorded.history().requests if request.method != "GET"]
     assert "No host is flagged." in _said(engine, "status", code=WELL)
-    # when it dies, and its instances take a while to spawn,
-    impair.set_guests(spawn_seconds=10)
-    faults.kill(HOST)
-    # then the engine's node tells of each instance what is going on,
-    eventually("status to tell of all evacuations", lambda: _all_in_flight(engine, to_recover), 60)
-    status = _told(engine, "status", code=RECOVERING)
-    assert (status["verdict"], status["engine"]["here"]) == ("recovering", True)
-    instances = status["hosts"][HOST]["instances"]
-    assert (instances[left]["doing"], set(instances)) == ("leave", {*to_recover, left})
-    assert status["hosts"][HOST]["claimed_by"] == engine
-    assert all(ident in _said(engine, "status", HOST, code=RECOVERING) for ident in instances)
-    # and the others tell where to ask.
-    status = _told(another, "status", code=RECOVERING)
-    assert (status["engine"]["state"], status["engine"]["nodes"]) == ("elsewhere", [engine])
-    assert status["hosts"][HOST]["claimed_by"] == engine
-    assert f"run nova-ha on {engine}" in _said(another, "status", code=RECOVERING)
+    # when it dies, and its instances spawn,
+    with story.spawns_held():
+        faults.kill(HOST)
+        # then the engine's node tells of each instance what is going on,
+        eventually("status to tell of all evacuations", lambda: _all_in_flight(engine, to_recover), 60)
+        status = _told(engine, "status", code=RECOVERING)
+        assert (status["verdict"], status["engine"]["here"]) == ("recovering", True)
+        instances = status["hosts"][HOST]["instances"]
+        assert (instances[left]["doing"], set(instances)) == ("leave", {*to_recover, left})
+        assert status["hosts"][HOST]["claimed_by"] == engine
+        assert all(ident in _said(engine, "status", HOST, code=RECOVERING) for ident in instances)
+        # and the others tell where to ask.
+        status = _told(another, "status", code=RECOVERING)
+        assert (status["engine"]["state"], status["engine"]["nodes"]) == ("elsewhere", [engine])
+        assert status["hosts"][HOST]["claimed_by"] == engine
+        assert f"run nova-ha on {engine}" in _said(another, "status", code=RECOVERING)
     # When all is over, and what was left on the host runs there again,
     story.recovered(HOST, sorted(to_recover))
     story.back_in_service(HOST)

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from tests.lab import bmc, facts, faults
-from tests.lab.cloud import impair
 
 pytestmark = pytest.mark.lab_a
 
@@ -14,15 +13,15 @@ HOST = "compute-1"
 
 
 def test_nova_compute_does_not_start_before_the_instances_are_recovered(story):
-    # Given instances that take longer to spawn than their host takes to come back,
+    # Given instances on a host, whose spawns take longer than their host takes to come back,
     ids = story.instances_on(HOST, 5)
-    impair.set_guests(spawn_seconds=30)
-    # when their host dies and its power is on again at once,
-    faults.power_cut(HOST)
-    bmc.power_on(HOST)
-    story.evacuating()
-    story.online(HOST)
-    online = time.time()
+    with story.spawns_held():
+        # when their host dies and its power is on again at once,
+        faults.power_cut(HOST)
+        bmc.power_on(HOST)
+        story.evacuating()
+        story.online(HOST)
+        online = time.time()
     # then all are recovered, and only after that nova-compute started.
     story.recovered(HOST, ids)
     story.back_in_service(HOST)

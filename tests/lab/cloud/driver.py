@@ -116,9 +116,11 @@ class LabDriver(fake.FakeDriver):
     # A guest's life.
 
     def spawn(self, context, instance, *args, power_on=True, **kwargs):
-        """Define and start a guest, after the spawn time; the switches may make it fail."""
+        """Define and start a guest, after the spawn time; the switches may hold it back, or make it fail."""
         switches = self._guests.switches
         time.sleep(switches.spawn_seconds)
+        while CONF.host in self._guests.switches.hold_spawn_on:
+            time.sleep(0.2)
         if CONF.host in switches.fail_spawn_on:
             raise exception.InstanceDeployFailure(reason=f"the lab's switch says that spawns fail on {CONF.host}")
         self._guests.define(instance.uuid, instance.name)

@@ -29,6 +29,7 @@ class Switches:
 
     :param spawn_seconds: how long a spawn takes
     :param fail_spawn_on: hosts where every spawn fails, at its end
+    :param hold_spawn_on: hosts where a spawn does not end, until the host is named here no more
     :param hold_end_on: hosts where an evacuation whose guest runs does not end, until the host is named here no more
     :param shared_storage: disks are on the directory that all hosts share
     :param start_seconds: how long a start of nova-compute takes until it reports, beside what it takes anyway
@@ -36,6 +37,7 @@ class Switches:
 
     spawn_seconds: float = 0.5
     fail_spawn_on: tuple = ()
+    hold_spawn_on: tuple = ()
     hold_end_on: tuple = ()
     shared_storage: bool = False
     start_seconds: float = 0

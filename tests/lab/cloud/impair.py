@@ -15,6 +15,7 @@ from tests.lab.shell import LabError
 DEFAULT_SWITCHES = {
     "spawn_seconds": 0.5,
     "fail_spawn_on": [],
+    "hold_spawn_on": [],
     "hold_end_on": [],
     "shared_storage": False,
     "start_seconds": 0,
@@ -74,12 +75,13 @@ def set_guests(**switches):
     _tell(layout.SWITCHES_FILE, json.dumps({**DEFAULT_SWITCHES, **switches}))
 
 
-def set_scheduler(seconds=0):
-    """Set how long the scheduler takes for each request from now on.
+def set_scheduler(seconds=0, without=()):
+    """Set how the scheduler works from now on.
 
-    :param seconds: beside what it takes anyway; a request that it has begun is not hurried
+    :param seconds: that it takes for each request beside what it takes anyway; one that it has begun is not hurried
+    :param without: hosts that it chooses for nothing
     """
-    _tell(layout.SCHEDULER_FILE, str(seconds))
+    _tell(layout.SCHEDULER_FILE, json.dumps({"seconds": seconds, "without": list(without)}))
 
 
 def _tell(file, text):

@@ -24,7 +24,7 @@ ETC = RUN / "cloud" / "etc"  # configuration of the cloud container
 COMPUTE_ETC = RUN / "cloud" / "compute-etc"  # configuration of nova-compute, the same on every host
 CONTROL = RUN / "control"  # what the virt driver and the scheduler's filter read each time that they do something
 SWITCHES_FILE = CONTROL / "guests.json"
-SCHEDULER_FILE = CONTROL / "schedule_seconds"
+SCHEDULER_FILE = CONTROL / "scheduler.json"
 SHARED_DISKS = RUN / "disks"
 LOGS = RUN / "logs" / "cloud"
 

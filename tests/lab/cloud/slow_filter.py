@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scheduler filter that lets every host pass, and takes its time; ``impair.set_scheduler`` says how long.
+"""A scheduler filter that takes its time, and passes over hosts; ``impair.set_scheduler`` says how long, and which.
 
 nova-scheduler loads it with Nova's own filters, among which ``environment`` puts a link to it.
 """
 
+import json
 import pathlib
 import time
 
 from nova.scheduler import filters
 
-SECONDS = pathlib.Path("/var/lib/nova-ha-lab/control/schedule_seconds")
+TOLD = pathlib.Path("/var/lib/nova-ha-lab/control/scheduler.json")
 
 
 class LabSlowFilter(filters.BaseHostFilter):
@@ -18,8 +19,7 @@ class LabSlowFilter(filters.BaseHostFilter):
     RUN_ON_REBUILD = True
 
     def filter_all(self, filter_obj_list, spec_obj):
-        """All hosts, after the time that is set at this moment."""
-        hosts = list(filter_obj_list)
-        if SECONDS.exists():
-            time.sleep(float(SECONDS.read_text()))
-        return hosts
+        """The hosts but those that are to be passed over, after the time that is set at this moment."""
+        told = json.loads(TOLD.read_text()) if TOLD.exists() else {"seconds": 0, "without": []}
+        time.sleep(told["seconds"])
+        return [host for host in filter_obj_list if host.host not in told["without"]]

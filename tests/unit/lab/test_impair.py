@@ -47,12 +47,19 @@ def test_a_switch_that_does_not_exist_is_an_error():
         impair.set_guests(hold=True)
 
 
-def test_the_scheduler_takes_the_time_that_is_set(control, monkeypatch, slow_filter):
-    assert slow_filter.SECONDS.parent.as_posix() == str(layout.CONTROL_MOUNT)
-    monkeypatch.setattr(slow_filter, "SECONDS", control / slow_filter.SECONDS.name)
+def test_the_scheduler_takes_the_time_and_passes_over_the_hosts_that_are_set(control, monkeypatch, slow_filter):
+    assert slow_filter.TOLD.parent.as_posix() == str(layout.CONTROL_MOUNT)
+    monkeypatch.setattr(slow_filter, "TOLD", control / slow_filter.TOLD.name)
     slept = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    passed = slow_filter.LabSlowFilter().filter_all(iter(["a", "b"]), None)
-    impair.set_scheduler(160)
-    slow_filter.LabSlowFilter().filter_all(iter(["a", "b"]), None)
-    assert (passed, slept) == (["a", "b"], [160.0])
+
+    def passed():
+        hosts = (types.SimpleNamespace(host=name) for name in ("a", "b"))
+        return [host.host for host in slow_filter.LabSlowFilter().filter_all(hosts, None)]
+
+    assert passed() == ["a", "b"]
+    impair.set_scheduler(160, without=["a"])
+    assert passed() == ["b"]
+    impair.set_scheduler()
+    assert passed() == ["a", "b"]
+    assert slept == [0, 160, 0]
