@@ -19,6 +19,7 @@ FLAG = "evacuate"
 OPTIONS_FILE = "/etc/nova-ha/nova-ha.conf"
 FENCE_NOVA = "fence-nova"
 ENGINE = "nova-evacuate"
+ENGINE_AGENT = "/usr/lib/ocf/resource.d/openstack/NovaEvacuate"
 COMPUTE = "nova-compute"
 SOURCE_MOUNT = "/usr/src/nova-ha"
 LOG = "/var/log/pacemaker/pacemaker.log"
@@ -139,9 +140,10 @@ def configure(chosen, script, passwords, change=lambda text: text):
 
 
 def set_options(chosen, options):
-    """Write the engine's configuration file on every control node that runs; restart the engine if that is a change.
+    """Write the engine's configuration file on every control node that runs; have the engine take over a change.
 
     :param options: ``{section: {name: value}}``; without any, there is no file
+    :raises LabError: the engine does not take that over
     """
     lines = []
     for section, more in options.items():
@@ -156,8 +158,20 @@ def set_options(chosen, options):
         return True
 
     changed = on_each([node for node in chosen.control_nodes if nodes.running(node)], write)
-    if any(changed) and active_on(chosen, ENGINE):
-        pcs(chosen, "resource", "restart", ENGINE)
+    if any(changed) and (node := active_on(chosen, ENGINE)):
+        _reload_engine(chosen, node)
+
+
+def _reload_engine(chosen, node):
+    """Have the engine read its file anew, as Pacemaker does when a parameter changes, and return when it has.
+
+    The agent's monitor says whether it could take over what is there.
+    """
+    pairs = ElementTree.fromstring(cib(chosen)).findall(f".//primitive[@id='{ENGINE}']/instance_attributes/nvpair")
+    given = {f"OCF_RESKEY_{pair.get('name')}": pair.get("value") for pair in pairs}
+    given |= {"OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": ENGINE}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in given.items()]
+    nodes.execute(node, "sh", stdin="\n".join([*lines, f"{ENGINE_AGENT} reload-agent && {ENGINE_AGENT} monitor"]))
 
 
 def set_remote_options(chosen, options):

@@ -27,6 +27,7 @@ STATUS = """\
 CIB = """\
 <cib><configuration><resources>
   <primitive id="nova-evacuate">
+    <instance_attributes><nvpair name="verbose" value="true"/></instance_attributes>
     <meta_attributes><nvpair name="failure-timeout" value="120s"/></meta_attributes>
   </primitive>
   <primitive id="nova-evacuate-too"/>
@@ -44,6 +45,11 @@ def controls(monkeypatch):
             return types.SimpleNamespace(stdout=there.files.get(node, ""))
         if command[0] == "crm_mon":
             return types.SimpleNamespace(stdout=STATUS, returncode=0)
+        if command[0] == "cibadmin":
+            return types.SimpleNamespace(stdout=CIB)
+        if command == ("sh",):
+            there.asked.append((node, stdin.splitlines()))
+            return None
         if "rm -f" in command[-1]:
             del there.files[node]
         else:
@@ -53,7 +59,6 @@ def controls(monkeypatch):
     monkeypatch.setattr(nodes, "execute", execute)
     monkeypatch.setattr(nodes, "running", lambda node: node != "control-3")
     monkeypatch.setattr(cluster, "active_on", lambda chosen, resource: there.engine)
-    monkeypatch.setattr(cluster, "pcs", lambda chosen, *words: there.asked.append(words))
     return there
 
 
@@ -63,14 +68,17 @@ def test_options_are_written_once_and_taken_away(controls):
         cluster.set_options(chosen, {"guard": {"least": 1}, "order": {"groups": "a, b"}})
     text = "[guard]\nleast = 1\n\n[order]\ngroups = a, b\n"
     assert controls.files == {"control-1": text, "control-2": text}
-    assert controls.asked == [("resource", "restart", cluster.ENGINE)]
+    [(node, lines)] = controls.asked
+    # Pacemaker gives the agent all parameters, and what is not given would count as taken away.
+    assert (node, "export OCF_RESKEY_verbose=true" in lines) == (controls.engine, True)
+    assert lines[-1].split()[1::3] == ["reload-agent", "monitor"]
     for _ in range(2):
         cluster.set_options(chosen, {})
     assert controls.files == {}
     assert len(controls.asked) == 2
 
 
-def test_an_engine_that_does_not_run_is_not_restarted(controls):
+def test_an_engine_that_does_not_run_is_not_told(controls):
     controls.engine = None
     cluster.set_options(settings.Settings(), {"guard": {"least": 1}})
     assert controls.files
