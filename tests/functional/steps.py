@@ -141,13 +141,13 @@ class Story:
 
         def returned():
             service = self.service(host)
-            return host not in self.flags() and service["state"] == "up" and not service["forced_down"]
+            return self._flag(host) is None and service["state"] == "up" and not service["forced_down"]
 
         eventually(f"{host} to be back in service", returned, limit)
 
     def flagged(self, host, limit=60):
         """Wait until the host has a flag that stands."""
-        eventually(f"{host} to be flagged", lambda: self.flags().get(host) not in (None, "no"), limit)
+        eventually(f"{host} to be flagged", lambda: self._flag(host) not in (None, "no"), limit)
 
     def evacuating(self, limit=90):
         """Wait for the first request to evacuate."""
@@ -196,6 +196,10 @@ class Story:
     def engine_node(self):
         """The control node on which the recovery engine runs."""
         return eventually("the engine to run somewhere", lambda: cluster.active_on(self.settings, cluster.ENGINE), 60)
+
+    def _flag(self, host):
+        """The host's flag as recorded, which costs the nodes nothing: for waits."""
+        return {change.host: change.value for change in history.flags()}.get(host)
 
     def _instance(self, ident):
         return self._instances()[ident]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pacemaker: the cluster as an operator makes it with pcs, the agents under test in it, and what others ask of it."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import datetime
 import hashlib
@@ -8,6 +10,7 @@ import html
 import pathlib
 import shlex
 import time
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from tests.lab import bmc, computes, nodes, settings
@@ -187,7 +190,7 @@ def any_control(chosen):
 
     :raises LabError: there is none
     """
-    return _monitor(chosen)[0]
+    return status(chosen).told_by
 
 
 def pcs(chosen, *words, timeout=120, check=True):
@@ -211,11 +214,8 @@ def flags(chosen):
 
 
 def online_nodes(chosen):
-    """Names of the nodes that the cluster has online, remote nodes too; one whose connection still starts is not."""
-    status = _monitor(chosen)[1]
-    online = {node.get("name") for node in status.findall("./nodes/node") if node.get("online") == "true"}
-    connections = {r.get("id") for r in status.iter("resource") if r.get("pending") and r.get("id") in online}
-    return sorted(online - connections)
+    """Names of the nodes that the cluster has online, see ``Status.online``."""
+    return status(chosen).online()
 
 
 def wait_online(chosen, wanted, limit=120):
@@ -235,14 +235,7 @@ def wait_online(chosen, wanted, limit=120):
 
 def active_nodes(chosen, resource):
     """The nodes that a resource, or the instances of a clone, run on."""
-    found = []
-    for entry in _monitor(chosen)[1].iter("resource"):
-        # The monitor that goes on shows as pending, once one has answered "degraded".
-        idle = entry.get("pending") in (None, "Monitoring")
-        started = entry.get("role") == "Started" and idle and entry.get("failed") == "false"
-        if entry.get("id") == resource and started:
-            found += [node.get("name") for node in entry.findall("./node")]
-    return sorted(found)
+    return status(chosen).active(resource)
 
 
 def active_on(chosen, resource):
@@ -252,12 +245,12 @@ def active_on(chosen, resource):
 
 def leader(chosen):
     """The control node that leads the cluster, Pacemaker's DC."""
-    return _monitor(chosen)[1].find("./summary/current_dc").get("name")
+    return status(chosen).root.find("./summary/current_dc").get("name")
 
 
 def failures(chosen, resource):
     """The operations of a resource that failed and are not forgotten yet, as ``OPERATION on NODE: why``."""
-    return [text for operation, text, _ in _failures(chosen) if operation.startswith(f"{resource}_")]
+    return [text for operation, text, _ in status(chosen).failures() if operation.startswith(f"{resource}_")]
 
 
 def lasting_failures(chosen):
@@ -268,11 +261,12 @@ def lasting_failures(chosen):
         for primitive in ElementTree.fromstring(cib(chosen)).iter("primitive")
         for pair in primitive.findall("./meta_attributes/nvpair[@name='failure-timeout']")
     }
+    seen = status(chosen)
     # The newest comes first.
-    for event in reversed(_monitor(chosen)[1].findall("./fence_history/fence_event")):
+    for event in reversed(seen.root.findall("./fence_history/fence_event")):
         last[event.get("target")] = event
     failed = []
-    for operation, text, since in _failures(chosen):
+    for operation, text, since in seen.failures():
         # An operation is called RESOURCE_OPERATION_INTERVAL.
         timeout = timeouts.get(operation.rsplit("_", 2)[0])
         if timeout is None or time.time() > since + timeout + FORGETS:
@@ -281,20 +275,6 @@ def lasting_failures(chosen):
         f"{event.get('action')} of {host}: {event.get('exit-reason')}"
         for host, event in sorted(last.items())
         if event.get("status") == "failed"
-    ]
-
-
-def _failures(chosen):
-    """The failed operations: name, what to tell of it, and when it failed (seconds since the epoch)."""
-    found = _monitor(chosen)[1].findall("./failures/failure")
-    return [
-        # Pacemaker 2.1.5 escapes the reason twice.
-        (
-            entry.get("op_key"),
-            f"{entry.get('op_key')} on {entry.get('node')}: {html.unescape(entry.get('exitreason'))}",
-            _failed_at(entry),
-        )
-        for entry in found
     ]
 
 
@@ -307,7 +287,7 @@ def _failed_at(entry):
 def resources(chosen):
     """A line about each resource: its name, and for each state that it is in, where."""
     found = {}
-    for entry in _monitor(chosen)[1].iter("resource"):
+    for entry in status(chosen).root.iter("resource"):
         state = "FAILED" if entry.get("failed") == "true" else entry.get("pending") or entry.get("role")
         where = [node.get("name") for node in entry.findall("./node")]
         found.setdefault(entry.get("id"), {}).setdefault(state, []).extend(where)
@@ -325,15 +305,58 @@ def on_each(names, action):
         return list(pool.map(action, names))
 
 
-def _monitor(chosen):
-    """A control node with a quorum, and the status of the cluster as it sees it."""
+class Status(NamedTuple):
+    """The status of the cluster at one moment.
+
+    :param told_by: the control node that tells it, which has a quorum
+    :param root: what ``crm_mon`` prints
+    """
+
+    told_by: str
+    root: ElementTree.Element
+
+    def online(self) -> list[str]:
+        """Names of the nodes that are online, remote nodes too; one whose connection still starts is not."""
+        online = {node.get("name") for node in self.root.findall("./nodes/node") if node.get("online") == "true"}
+        connections = {r.get("id") for r in self.root.iter("resource") if r.get("pending") and r.get("id") in online}
+        return sorted(online - connections)
+
+    def active(self, resource: str) -> list[str]:
+        """The nodes that a resource, or the instances of a clone, run on."""
+        found = []
+        for entry in self.root.iter("resource"):
+            # The monitor that goes on shows as pending, once one has answered "degraded".
+            idle = entry.get("pending") in (None, "Monitoring")
+            started = entry.get("role") == "Started" and idle and entry.get("failed") == "false"
+            if entry.get("id") == resource and started:
+                found += [node.get("name") for node in entry.findall("./node")]
+        return sorted(found)
+
+    def failures(self) -> list[tuple[str, str, float]]:
+        """The failed operations: name, what to tell of it, and when it failed (seconds since the epoch)."""
+        return [
+            # Pacemaker 2.1.5 escapes the reason twice.
+            (
+                entry.get("op_key"),
+                f"{entry.get('op_key')} on {entry.get('node')}: {html.unescape(entry.get('exitreason'))}",
+                _failed_at(entry),
+            )
+            for entry in self.root.findall("./failures/failure")
+        ]
+
+
+def status(chosen) -> Status:
+    """Look at the cluster once.
+
+    :raises LabError: no control node has a quorum
+    """
     for node in chosen.control_nodes:
         done = nodes.execute(node, "crm_mon", "--one-shot", "--output-as=xml", timeout=20, check=False)
         if done.returncode == 0:
-            status = ElementTree.fromstring(done.stdout)
-            leader = status.find("./summary/current_dc")
-            if leader is not None and leader.get("with_quorum") == "true":
-                return node, status
+            root = ElementTree.fromstring(done.stdout)
+            leads = root.find("./summary/current_dc")
+            if leads is not None and leads.get("with_quorum") == "true":
+                return Status(node, root)
     raise LabError(f"no control node has a cluster with a quorum; see {LOOK}")
 
 

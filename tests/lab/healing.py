@@ -56,8 +56,9 @@ def heal(settings, options=None):
             _let_go(settings)
         # It starts what does not run, and leaves the rest.
         lab.up(settings, Progress(io.StringIO()))
-    cluster.pcs(settings, "resource", "cleanup")
-    cluster.pcs(settings, "stonith", "cleanup")
+    if cluster.status(settings).failures():
+        # Those of fence devices, too.
+        cluster.pcs(settings, "resource", "cleanup")
     cluster.set_options(settings, options or {})
     workload.delete_all(settings)
     workload.delete_aggregates(settings)

@@ -232,7 +232,7 @@ def read(services=(), instances=(), migrations=(), expected=None):
             FaultMoment(line["time"], line["fault"], line["target"], line["phase"] == "begin")
             for line in _lines(settings.FAULT_LOG)
         ),
-        flags=_ordered(FlagChange(line["time"], line["host"], line["value"]) for line in _lines(FLAG_LOG)),
+        flags=flags(),
         fencing=_ordered(FencingStep(line["time"], line["host"], line["device"]) for line in _lines(FENCING_LOG)),
         starts=_ordered(
             ServiceStart(line["time"], line["host"]) for line in guest_lines if line["event"] == "service_start"
@@ -242,6 +242,11 @@ def read(services=(), instances=(), migrations=(), expected=None):
         instances=tuple(_instance(entry) for entry in instances),
         expected=expected or Expected(),
     )
+
+
+def flags():
+    """Every change of a flag up to now."""
+    return _ordered(FlagChange(line["time"], line["host"], line["value"]) for line in _lines(FLAG_LOG))
 
 
 def forget():

@@ -150,14 +150,18 @@ def is_whole(chosen):
 
     :raises LabError: the cluster does not answer
     """
-    hosts = set(chosen.compute_hosts)
-    return (
-        all(nodes.running(node) for node in (settings.CLOUD, *chosen.powered))
+    states = nodes.states()
+    if not (
+        all(states.get(node) == "running" for node in (settings.CLOUD, *chosen.powered))
         and all(bmc.running(node) for node in chosen.powered)
         and set(cloud.status(chosen).values()) == {"active"}
-        and set(cluster.online_nodes(chosen)) >= set(chosen.powered)
-        and cluster.active_on(chosen, cluster.ENGINE) is not None
-        and set(cluster.active_nodes(chosen, cluster.COMPUTE)) >= hosts
+    ):
+        return False
+    seen = cluster.status(chosen)
+    return bool(
+        set(seen.online()) >= set(chosen.powered)
+        and seen.active(cluster.ENGINE)
+        and set(seen.active(cluster.COMPUTE)) >= set(chosen.compute_hosts)
     )
 
 

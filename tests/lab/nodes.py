@@ -105,10 +105,14 @@ def remove_all():
 
 def existing():
     """Names of the nodes that have a container."""
+    return sorted(states())
+
+
+def states():
+    """The state of each node that has a container, as ``state`` gives it."""
     prefix = settings.container("")
-    form = ("--format", "{{.Names}}")
-    listed = runtime.podman("ps", "--all", "--filter", f"name=^{prefix}", *form).stdout
-    return sorted(name[len(prefix) :] for name in listed.split())
+    listed = json.loads(runtime.podman("ps", "--all", "--filter", f"name=^{prefix}", "--format", "json").stdout)
+    return {entry["Names"][0][len(prefix) :]: entry["State"] for entry in listed}
 
 
 def state(node):

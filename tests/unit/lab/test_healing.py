@@ -16,7 +16,7 @@ USABLE = {"state": "up", "status": "enabled", "forced_down": False}
 def heal(monkeypatch):
     """A function that heals a lab of such a state, and returns what was done for it."""
 
-    def run(stood=False, whole=True, flags=()):
+    def run(stood=False, whole=True, flags=(), failures=()):
         done = []
 
         def note(module, name, answer=None):
@@ -33,7 +33,8 @@ def heal(monkeypatch):
         note(workload, "services", [USABLE])
         note(workload, "client", types.SimpleNamespace(services=None))
         monkeypatch.setattr(lab, "is_whole", lambda chosen: whole() if callable(whole) else whole)
-        monkeypatch.setattr(cluster, "pcs", lambda *args: None)
+        monkeypatch.setattr(cluster, "pcs", lambda chosen, *words: done.append(" ".join(words)))
+        monkeypatch.setattr(cluster, "status", lambda chosen: types.SimpleNamespace(failures=lambda: failures))
         monkeypatch.setattr(cluster, "any_control", lambda chosen: "control-1")
         shown = iter([dict.fromkeys(flags, "yes")] if flags else [])
         monkeypatch.setattr(cluster, "flags", lambda chosen: next(shown, {}))
@@ -48,7 +49,11 @@ def election():
 
 
 def test_a_whole_lab_is_only_tidied(heal):
-    assert "up" not in heal()
+    assert not {"up", "resource cleanup"} & set(heal())
+
+
+def test_failures_that_the_cluster_remembers_are_cleaned_up(heal):
+    assert "resource cleanup" in heal(failures=["nova-evacuate_monitor_10000"])
 
 
 @pytest.mark.parametrize("state", [{"stood": True}, {"whole": False}, {"whole": election}])
