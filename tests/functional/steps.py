@@ -119,8 +119,7 @@ class Story:
 
         def all_elsewhere():
             meanwhile()
-            found = [entry for entry in workload.instances(self.settings) if entry["id"] in ids]
-            return len(found) == len(ids) and all(_settled(entry) and entry["host"] != host for entry in found)
+            return are_elsewhere(workload.instances(self.settings), host, ids)
 
         eventually(f"{len(ids)} instances of {host} to be recovered", all_elsewhere, limit)
 
@@ -138,12 +137,7 @@ class Story:
 
     def back_in_service(self, host, limit=RETURN_LIMIT):
         """Wait until the host has no flag, and Nova has its service up again and not forced down."""
-
-        def returned():
-            service = self.service(host)
-            return self._flag(host) is None and service["state"] == "up" and not service["forced_down"]
-
-        eventually(f"{host} to be back in service", returned, limit)
+        eventually(f"{host} to be back in service", lambda: self.is_back(host), limit)
 
     def flagged(self, host, limit=60):
         """Wait until the host has a flag that stands."""
@@ -176,6 +170,11 @@ class Story:
         assert not cluster.failures(self.settings, cluster.ENGINE)
 
     # What is.
+
+    def is_back(self, host):
+        """Whether the host has no flag, and Nova has its service up again and not forced down."""
+        service = self.service(host)
+        return self._flag(host) is None and service["state"] == "up" and not service["forced_down"]
 
     def account(self):
         """What ``nova-ha status --json`` says on the engine's node."""
@@ -271,6 +270,15 @@ def on_control(settings, script, timeout=60):
 def readme_block(marker):
     """The shell commands that follow a marker in the README."""
     return commands(SOURCE_TREE / "README.md")[marker]
+
+
+def are_elsewhere(entries, host, ids):
+    """Whether all instances are somewhere else than on a host, each done with and in a state that lasts.
+
+    :param entries: as ``workload.instances`` gives them
+    """
+    found = [entry for entry in entries if entry["id"] in ids]
+    return len(found) == len(ids) and all(_settled(entry) and entry["host"] != host for entry in found)
 
 
 def _settled(entry):

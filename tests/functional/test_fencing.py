@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.functional.devices import only_device
 from tests.functional.steps import eventually, on_control
 from tests.lab import bmc, cloud, cluster, faults, nodes, settings
 from tests.lab.passwords import password
@@ -13,27 +14,6 @@ from tests.lab.passwords import password
 pytestmark = pytest.mark.lab_a
 
 HOST, OTHER = "compute-1", "compute-2"
-ALONE = "fence-alone"
-
-
-@contextlib.contextmanager
-def only_device(story, secret="@BMC_PASSWORD@"):
-    """fence_compute as the only device, one for two hosts, with the addresses of their BMCs in a map."""
-    addresses = ";".join(f"{host}:{settings.bmc_address(host)}" for host in (HOST, OTHER))
-    device = (
-        f"stonith create {ALONE} fence_compute port_as_ip=1 'pcmk_host_map={addresses}' username={bmc.USER}"
-        f" password={secret} lanplus=1 cipher=3 op monitor interval=60s"
-    )
-    levels = [(host, f"ipmi-{host} {cluster.FENCE_NOVA}") for host in (HOST, OTHER)]
-    script = [device, *(f"stonith level remove 1 target {host}" for host, _devices in levels)]
-    script += [f"stonith level add 1 {host} {ALONE}" for host, _devices in levels]
-    cluster.configure(story.settings, script, {"BMC_PASSWORD": password("bmc")})
-    try:
-        yield
-    finally:
-        script = [f"stonith level remove 1 target {host}" for host, _devices in levels]
-        script += [f"stonith level add 1 {host} {devices}" for host, devices in levels]
-        cluster.configure(story.settings, [*script, f"stonith delete {ALONE}"], {})
 
 
 @contextlib.contextmanager
@@ -67,25 +47,10 @@ def by_hand(story, *lines):
     return nodes.execute(cluster.any_control(story.settings), "fence_compute", stdin=text, check=False)
 
 
-def test_a_host_dies_whose_only_device_is_fence_compute(story):
-    # Given instances on a host whose power and flag are one device's business, which is that of another host, too,
-    ids = story.instances_on(HOST, 3)
-    with only_device(story):
-        # when it dies,
-        faults.power_cut(HOST)
-        # then all of them run elsewhere, the host is back in service, and nothing was done to the other one.
-        story.recovered(HOST, ids)
-        story.back_in_service(HOST)
-    assert story.service(HOST)["status"] == "enabled"
-    switched = {(change.host, change.on) for change in story.recorded.history().power if change.by == "bmc"}
-    # Off it was already.
-    assert switched == {(HOST, True)}
-
-
 def test_a_wrong_password_of_the_bmc_is_a_failed_fence_until_it_is_right(story):
     # Given a host whose BMC refuses the password that the device has,
     ids = story.instances_on(HOST, 2)
-    with only_device(story, secret="mistyped"):
+    with only_device(story.settings, (HOST, OTHER), secret="mistyped") as device:
         # when it dies, and Pacemaker has tried in vain to fence it,
         before = fencings(story)
         faults.power_cut(HOST)
@@ -96,7 +61,7 @@ def test_a_wrong_password_of_the_bmc_is_a_failed_fence_until_it_is_right(story):
         assert f"{HOST} is not proved to be off, and is not flagged: fence_ipmilan off: " in said
         assert "mistyped" not in said
         # Once it is right, its instances are recovered.
-        update = f"stonith update {ALONE} password=@BMC_PASSWORD@"
+        update = f"stonith update {device} password=@BMC_PASSWORD@"
         cluster.configure(story.settings, [update], {"BMC_PASSWORD": password("bmc")})
         story.recovered(HOST, ids)
         story.back_in_service(HOST)

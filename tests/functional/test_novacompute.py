@@ -69,16 +69,6 @@ def test_each_host_runs_it_in_its_own_way(settings):
     assert nodes.execute(CONTAINED, "podman", "exec", computes.CONTAINER, "cat", "/proc/1/cmdline").stdout.count("nova")
 
 
-@pytest.mark.parametrize("host", [DIRECT, CONTAINED])
-def test_host_dies_and_returns_whatever_way_it_is_run(story, host):
-    # Given instances on a host, when it loses its power,
-    ids = story.instances_on(host, 2)
-    faults.power_cut(host)
-    # then they are recovered, and the host returns (the audits see that nova-compute does not start before).
-    story.recovered(host, ids)
-    story.back_in_service(host)
-
-
 def test_change_that_needs_no_restart_makes_none(settings):
     # Given nova-compute on all hosts, when an operator changes how long start pauses,
     former = [_pid(host) for host in HOSTS]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.lab import bmc, facts, faults
+from tests.lab import bmc, faults
 
 pytestmark = pytest.mark.lab_a
 
@@ -30,21 +30,3 @@ def test_nova_compute_does_not_start_before_the_instances_are_recovered(story):
     died = next(change.time for change in past.power if change.host == HOST and not change.on)
     started = [start.time for start in past.starts if start.host == HOST and start.time > died]
     assert online < max(back) < min(started)
-
-
-def test_what_an_owner_or_an_operator_had_stopped_stays_so(story):
-    # Given a running and a stopped instance on a host that an operator has disabled, and one that is to be deleted,
-    running, stopped, unwanted = story.instances_on(HOST, 3)
-    story.stop(stopped)
-    story.disable(HOST, "new disks on Monday")
-    # when the host dies, and before anybody knows it the owner deletes the third one,
-    faults.power_cut(HOST)
-    story.delete(unwanted)
-    # then two are recovered in the state that they had (the audits see to that), and the host returns as it was;
-    story.recovered(HOST, [running, stopped])
-    story.back_in_service(HOST)
-    # the third one was not revived, and its deletion ends when the host is back.
-    assert unwanted not in [request.instance for request in facts.evacuate_requests(story.recorded.history())]
-    story.gone(unwanted)
-    service = story.service(HOST)
-    assert (service["status"], service["disabled_reason"]) == ("disabled", "new disks on Monday")
