@@ -235,6 +235,12 @@ def side_by_side(names, tried):
         return {name: pool.submit(tried, name) for name in names}
 
 
+def in_turn(names, tried):
+    """The same, one after the other; a failure does not keep the others from it."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return {name: pool.submit(tried, name) for name in names}
+
+
 def all_of(outcomes):
     """What came of all that was tried, by name; the first failure is raised."""
     return {name: outcome.result() for name, outcome in outcomes.items()}

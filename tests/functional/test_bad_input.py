@@ -20,7 +20,7 @@ def test_unreachable_bmc_is_a_failed_fence(story):
     ids = story.instances_on(HOST, 2)
     bmc.stop(story.settings, HOST)
     # when the host dies, and Pacemaker has tried in vain to fence it,
-    faults.power_cut(HOST)
+    faults.kill(HOST)
     eventually("a fencing that failed", lambda: "failed" in _fencing_history(story.settings), 120)
     # then it is not flagged and nothing is evacuated,
     assert HOST not in story.flags()

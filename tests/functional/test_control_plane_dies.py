@@ -18,13 +18,16 @@ PARTS = ("mariadb", "rabbitmq-server", "keystone", "nova-conductor", "nova-sched
 
 
 def test_control_node_of_the_engine_dies_in_the_middle_of_a_recovery(story):
-    # Given twenty instances on a host that dies,
+    # Given twenty instances on a host that dies, and an engine that asks for no more than half of them at once, the
+    # spawns of which do not end before it is dead,
+    story.options(recovery={"in_flight": 10})
     ids = story.instances_on(HOST, 20)
     engine = story.engine_node()
-    faults.power_cut(HOST)
-    # when the control node that recovers it dies at its first evacuate request,
-    story.evacuating()
-    faults.power_cut(engine)
+    with story.spawns_held():
+        faults.kill(HOST)
+        # when the control node that recovers it dies at its first evacuate request,
+        story.evacuating()
+        faults.power_cut(engine)
     # then an engine takes the host up anew, wherever it is started, and asks for the rest, and only for that.
     story.recovered(HOST, ids, TAKE_OVER_LIMIT)
     story.back_in_service(HOST)
@@ -39,7 +42,7 @@ def test_whole_cluster_restarts_while_a_host_is_flagged(story):
     # Given instances on a host that dies while Nova's API is away, so that it is flagged and cannot be recovered,
     ids = story.instances_on(HOST, 5)
     faults.stop_service("nova-api")
-    faults.power_cut(HOST)
+    faults.kill(HOST)
     story.flagged(HOST)
     # when the whole cluster stops, Nova's API comes back, and the cluster starts again,
     faults.stop_cluster(story.settings)
@@ -59,7 +62,7 @@ def test_nova_is_away_for_a_minute_when_a_host_dies(story):
     died = time.time()
     faults.power_cut(HOST)
     # then it is fenced and flagged all the same,
-    story.flagged(HOST, limit=45)
+    story.flagged(HOST)
     # and once the API is back, a minute later, its instances are recovered.
     after(60, died, "Nova's API to have been away for a minute")
     faults.start_service("nova-api")
@@ -149,9 +152,9 @@ def test_answers_of_nova_are_lost(story):
     # then all instances are recovered,
     story.recovered(HOST, ids)
     story.back_in_service(HOST)
-    # each asked for once, unless Nova said that it was too busy to do anything.
+    # each asked for once, unless Nova said that it had done nothing.
     asked = facts.evacuate_requests(story.recorded.history())
     statuses = [request.status for request in asked]
-    assert {status: statuses.count(status) for status in statuses} == {429: 5, None: 4, 502: 4, 200: 7}
-    assert sorted(request.instance for request in asked if request.status != 429) == sorted(ids)
+    assert (statuses.count(429) >= 5, statuses.count(None), statuses.count(502)) == (True, 4, 4)
+    assert sorted(request.instance for request in asked if not request.refused) == sorted(ids)
     story.engine_never_failed()

@@ -7,8 +7,8 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from tests.functional.steps import eventually, on_control
-from tests.hostile import EVERY, HARM, is_brief
+from tests.functional.steps import eventually, in_turn, on_control, told
+from tests.hostile import EVERY, HARM, VALUES, is_brief
 from tests.lab import cluster, nodes
 
 pytestmark = pytest.mark.lab_a
@@ -22,24 +22,34 @@ def no_harm(settings):
         assert nodes.execute(node, "test", "-e", HARM, check=False).returncode == 1, node
 
 
-@EVERY
-def test_as_a_parameter_of_the_engine_that_runs(story, value):
+@pytest.fixture(scope="module")
+def taken_by_the_engine(settings):
+    """What came of each value as a parameter of an engine that runs, which needs it for no host here."""
+    with told(settings) as story:
+        return in_turn(VALUES.values(), lambda value: _give_to_the_engine(story, value))
+
+
+def _give_to_the_engine(story, value):
     settings = story.settings
-    # Given an engine with such a parameter, which it needs for no host here;
-    cluster.pcs(settings, "resource", "update", cluster.ENGINE, f"domain={value}")
+    cluster.pcs(settings, "resource", "update", cluster.ENGINE, f"domain={value}", "--wait=60")
     try:
         if "\n" in value:
-            # which Pacemaker hands on with a blank for the end of a line, then that is refused, in one line,
+            # Pacemaker hands it on with a blank for the end of a line, and it is refused, in one line;
             (failure,) = eventually("a refusal", lambda: cluster.failures(settings, cluster.ENGINE), 60)
             assert failure.endswith("will not do: a name without white space is needed")
         else:
-            # then the engine works,
+            # otherwise the engine works.
             assert story.account()["engine"]["state"] == "working"
             assert not cluster.failures(settings, cluster.ENGINE)
     finally:
-        cluster.pcs(settings, "resource", "update", cluster.ENGINE, "domain=")
+        cluster.pcs(settings, "resource", "update", cluster.ENGINE, "domain=", "--wait=60")
         cluster.pcs(settings, "resource", "cleanup", cluster.ENGINE)
     story.engine_node()
+
+
+@EVERY
+def test_as_a_parameter_of_the_engine_that_runs(taken_by_the_engine, value):
+    taken_by_the_engine[value].result()
 
 
 @EVERY
@@ -83,7 +93,7 @@ def test_as_the_host_that_an_operator_asks_about(settings, value, command):
 
 def _hosts(settings):
     """What ``nova-ha status --json`` says of hosts, on the engine's node."""
-    node = cluster.active_on(settings, cluster.ENGINE)
+    node = eventually("the engine to run", lambda: cluster.active_on(settings, cluster.ENGINE), 60)
     return json.loads(nodes.execute(node, "nova-ha", "status", "--json", check=False).stdout)["hosts"]
 
 

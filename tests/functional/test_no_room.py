@@ -26,7 +26,7 @@ def test_instances_wait_for_room(story):
     assert not facts.evacuate_requests(story.recorded.history())
     # and soon after a host is enabled they are recovered.
     story.enable(OTHERS[0])
-    story.recovered(HOST, ids, limit=30)
+    story.recovered(HOST, ids, limit=90)
     story.back_in_service(HOST)
 
 
