@@ -65,7 +65,9 @@ def add_parameters(text):
     """
     root = ElementTree.fromstring(text)
     primitive = root.find(f".//primitive[@id='{SERVICE}']")
-    for at, (node, parameters) in enumerate(PARAMETERS.items()):
+    # pcs changes the first set, which has to be that of all hosts.
+    primitive.insert(0, ElementTree.Element("instance_attributes", id=f"{SERVICE}-instance_attributes"))
+    for at, (node, parameters) in enumerate(PARAMETERS.items(), start=1):
         name = f"{SERVICE}-on-{node}"
         attributes = ElementTree.Element("instance_attributes", id=name)
         rule = ElementTree.SubElement(attributes, "rule", {"id": f"{name}-rule", "score": "INFINITY"})

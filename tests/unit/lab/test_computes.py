@@ -28,12 +28,15 @@ def done(monkeypatch):
 def test_each_host_has_its_own_parameters():
     primitive = ElementTree.fromstring(computes.add_parameters(CIB)).find(".//primitive")
     # The schema wants them before the operations.
-    assert [child.tag for child in primitive] == ["instance_attributes", "instance_attributes", "operations"]
+    assert [child.tag for child in primitive] == 3 * ["instance_attributes"] + ["operations"]
+    # The first set, which pcs changes, is that of all hosts.
+    all_hosts, *of_one_host = primitive.findall("instance_attributes")
+    assert not list(all_hosts)
     told = {
         attributes.find("rule/expression").get("value"): {
             pair.get("name"): pair.get("value") for pair in attributes.findall("nvpair")
         }
-        for attributes in primitive.findall("instance_attributes")
+        for attributes in of_one_host
     }
     assert told == computes.PARAMETERS
     named = [element.get("id") for element in primitive.iter() if element.get("id")]
