@@ -41,12 +41,24 @@ class Story:
 
     :param settings: of the lab
     :param recorded: the ``Scenario`` that is going on
+    :param returning: hosts that are still on their way back
     """
 
-    def __init__(self, settings, recorded):
+    def __init__(self, settings, recorded, returning=()):
         self.settings = settings
         self.recorded = recorded
         self._restarted = set()  # hosts whose nova-compute an operator has restarted
+        self._returning = returning
+
+    @property
+    def spare(self):
+        """A host for a death whose return the story need not wait for; see ``closed``."""
+        return next(host for host in (*self._spares, *self.settings.compute_hosts) if host not in self._returning)
+
+    @property
+    def _spares(self):
+        # The others have compute-1 to -3.
+        return self.settings.compute_hosts[3:]
 
     # Given ...
 
@@ -139,6 +151,18 @@ class Story:
         """Wait until the host has no flag, and Nova has its service up again and not forced down."""
         eventually(f"{host} to be back in service", lambda: self.is_back(host), limit)
 
+    def closed(self, host, limit=30):
+        """Wait until the host's recovery is over; its return is looked at when the story after the next one begins.
+
+        Where that needs the host, it is waited for here.
+        """
+        if host not in self._spares:
+            self.back_in_service(host)
+            return
+        eventually(f"the recovery of {host} to end", lambda: self._flag(host) in (None, "no"), limit)
+        self.recorded.may_be_returning(host)
+        _LEFT[-1].add(host)
+
     def flagged(self, host, limit=60):
         """Wait until the host has a flag that stands."""
         eventually(f"{host} to be flagged", lambda: self._flag(host) not in (None, "no"), limit)
@@ -222,11 +246,28 @@ def told(settings):
 
 
 @contextlib.contextmanager
-def recorded(settings):
-    """A ``Story`` on a healthy lab without instances, of which everything is recorded; others see to the audits."""
-    healing.heal(settings)
+def recorded(settings, whole=False):
+    """A ``Story`` on a healthy lab without instances, of which everything is recorded; others see to the audits.
+
+    :param whole: all hosts are there; otherwise those that the story before has left may still be on their way back
+    """
+    returning = set() if whole else _LEFT[-1]
+    healing.heal(settings, returning=returning)
+    _LEFT[:] = [returning, set()]
     with scenario.recorded(settings) as going_on:
-        yield Story(settings, going_on)
+        going_on.may_be_returning(*returning)
+        yield Story(settings, going_on, returning)
+
+
+def heal_if_needed(settings, failed):
+    """Heal the lab, if a test has failed since, or if it is not certain that all hosts are back."""
+    if failed or any(_LEFT):
+        healing.heal(settings)
+        _LEFT[:] = [set(), set()]
+
+
+# Hosts that were recovered, and that the last but one, and the last story have left on their way back.
+_LEFT = [set(), set()]
 
 
 def side_by_side(names, tried):

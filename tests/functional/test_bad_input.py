@@ -11,24 +11,24 @@ from tests.lab import bmc, cluster, facts, faults, nodes
 
 pytestmark = pytest.mark.lab_a
 
-HOST = "compute-1"
 OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
 
 
 def test_unreachable_bmc_is_a_failed_fence(story):
     # Given instances on a host whose BMC does not answer,
-    ids = story.instances_on(HOST, 2)
-    bmc.stop(story.settings, HOST)
+    host = story.spare
+    ids = story.instances_on(host, 2)
+    bmc.stop(story.settings, host)
     # when the host dies, and Pacemaker has tried in vain to fence it,
-    faults.kill(HOST)
-    eventually("a fencing that failed", lambda: "failed" in _fencing_history(story.settings), 120)
+    faults.kill(host)
+    eventually("a fencing that failed", lambda: "failed" in _fencing_history(story.settings, host), 120)
     # then it is not flagged and nothing is evacuated,
-    assert HOST not in story.flags()
+    assert host not in story.flags()
     assert not facts.evacuate_requests(story.recorded.history())
     # until the BMC answers again.
-    bmc.start(story.settings, HOST)
-    story.recovered(HOST, ids)
-    story.back_in_service(HOST)
+    bmc.start(story.settings, host)
+    story.recovered(host, ids)
+    story.closed(host)
 
 
 def test_wrong_password_is_named_in_the_status_of_the_cluster(story):
@@ -71,8 +71,8 @@ def test_mistake_is_named_in_one_line(settings, command, code, words):
     assert not cluster.flags(settings)
 
 
-def _fencing_history(settings):
-    return on_control(settings, f"stonith_admin --history {HOST} --verbose").stdout
+def _fencing_history(settings, host):
+    return on_control(settings, f"stonith_admin --history {host} --verbose").stdout
 
 
 def _resources(cib):

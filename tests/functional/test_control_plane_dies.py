@@ -56,18 +56,19 @@ def test_whole_cluster_restarts_while_a_host_is_flagged(story):
 
 def test_nova_is_away_for_a_minute_when_a_host_dies(story):
     # Given instances on a host, and a cloud whose API is away,
-    ids = story.instances_on(HOST, 5)
+    host = story.spare
+    ids = story.instances_on(host, 5)
     faults.stop_service("nova-api")
     # when the host dies,
     died = time.time()
-    faults.power_cut(HOST)
+    faults.power_cut(host)
     # then it is fenced and flagged all the same,
-    story.flagged(HOST)
+    story.flagged(host)
     # and once the API is back, a minute later, its instances are recovered.
     after(60, died, "Nova's API to have been away for a minute")
     faults.start_service("nova-api")
-    story.recovered(HOST, ids)
-    story.back_in_service(HOST)
+    story.recovered(host, ids)
+    story.closed(host)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +118,9 @@ def test_database_dies_and_an_operator_sees_to_what_nova_compute_gave_up_without
 
 def test_keystone_dies_in_the_middle_of_a_recovery_and_all_tokens_are_revoked(story):
     # Given instances on a host that dies,
-    ids = story.instances_on(HOST, 15)
-    faults.kill(HOST)
+    host = story.spare
+    ids = story.instances_on(host, 15)
+    faults.kill(host)
     # when Keystone and Nova's API die at the first evacuate request, and the engine's token is revoked meanwhile,
     story.evacuating()
     faults.stop_service("nova-api", at_once=True)
@@ -126,8 +128,8 @@ def test_keystone_dies_in_the_middle_of_a_recovery_and_all_tokens_are_revoked(st
     identity.revoke_tokens(identity.AGENT_USER)
     faults.start_service("nova-api")
     # then the engine gets another one, and all instances are recovered.
-    story.recovered(HOST, ids, LOSS_LIMIT)
-    story.back_in_service(HOST)
+    story.recovered(host, ids, LOSS_LIMIT)
+    story.closed(host)
     past = story.recorded.history()
     assert any(request.status == 401 for request in past.requests)
     assert {request.instance for request in facts.evacuate_requests(past)} == set(ids)

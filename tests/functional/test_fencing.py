@@ -49,22 +49,23 @@ def by_hand(story, *lines):
 
 def test_a_wrong_password_of_the_bmc_is_a_failed_fence_until_it_is_right(story):
     # Given a host whose BMC refuses the password that the device has,
-    ids = story.instances_on(HOST, 2)
-    with only_device(story.settings, (HOST, OTHER), secret="mistyped") as device:
+    host = story.spare
+    ids = story.instances_on(host, 2)
+    with only_device(story.settings, (host, OTHER), secret="mistyped") as device:
         # when it dies, and Pacemaker has tried in vain to fence it,
-        before, logs = fencings(story), exposure.Logs(story.settings.control_nodes)
-        faults.kill(HOST)
-        eventually("a fencing that failed", lambda: "failed" in str(fencings(story) - before), 120)
+        before, logs = fencings(story, host), exposure.Logs(story.settings.control_nodes)
+        faults.kill(host)
+        eventually("a fencing that failed", lambda: "failed" in str(fencings(story, host) - before), 120)
         # then it is not flagged, and the log says why, without the password.
-        assert HOST not in story.flags()
+        assert host not in story.flags()
         said = said_since(logs)
-        assert f"{HOST} is not proved to be off, and is not flagged: fence_ipmilan off: " in said
+        assert f"{host} is not proved to be off, and is not flagged: fence_ipmilan off: " in said
         assert "mistyped" not in said
         # Once it is right, its instances are recovered.
         update = f"stonith update {device} password=@BMC_PASSWORD@"
         cluster.configure(story.settings, [update], {"BMC_PASSWORD": password("bmc")})
-        story.recovered(HOST, ids)
-        story.back_in_service(HOST)
+        story.recovered(host, ids)
+    story.closed(host)
 
 
 def test_what_is_wrong_with_a_bmc_is_named_and_the_host_lives_on(story):

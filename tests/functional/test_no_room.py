@@ -8,7 +8,6 @@ from tests.lab import facts, faults, workload
 pytestmark = pytest.mark.lab_b
 
 HOST = "compute-1"
-OTHERS = ("compute-2", "compute-3")
 
 # Three of these fill a host of the lab, which has 256 GiB, and leave no room for a fourth.
 LARGE, LARGE_MIB = "large", 80 * 1024
@@ -17,7 +16,7 @@ LARGE, LARGE_MIB = "large", 80 * 1024
 def test_instances_wait_for_room(story):
     # Given instances on a host, and no other host that is enabled,
     ids = story.instances_on(HOST, 3)
-    for host in OTHERS:
+    for host in _others(story):
         story.disable(host, "new memory on Monday")
     # when the host dies,
     faults.kill(HOST)
@@ -25,7 +24,7 @@ def test_instances_wait_for_room(story):
     story.waits(HOST, "no compute host is up and enabled")
     assert not facts.evacuate_requests(story.recorded.history())
     # and soon after a host is enabled they are recovered.
-    story.enable(OTHERS[0])
+    story.enable(_others(story)[0])
     story.recovered(HOST, ids, limit=90)
     story.back_in_service(HOST)
 
@@ -34,7 +33,7 @@ def test_instances_restart_in_place_if_an_operator_wants_that(story):
     # Given hosts that are full, on one of them a running, a stopped and a paused instance, and little patience,
     workload.create_flavor(story.settings, LARGE, LARGE_MIB)
     ids = story.instances_on(HOST, 3, flavor=LARGE)
-    for host in OTHERS:
+    for host in _others(story):
         story.instances_on(host, 3, flavor=LARGE)
     _running, stopped, paused = ids
     story.stop(stopped)
@@ -49,3 +48,7 @@ def test_instances_restart_in_place_if_an_operator_wants_that(story):
     assert {instance.host for instance in past.instances if instance.id in ids} == {HOST}
     # and no record is left for which nova-compute, when it starts again, would destroy them.
     assert {record.status for record in past.migrations} == {"error"}
+
+
+def _others(story):
+    return [host for host in story.settings.compute_hosts if host != HOST]

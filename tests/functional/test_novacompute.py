@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.functional.steps import all_of, eventually, side_by_side, told
+from tests.functional.steps import all_of, eventually, heal_if_needed, side_by_side, told
 from tests.lab import cluster, computes, exposure, faults, nodes
 
 pytestmark = pytest.mark.lab_a
@@ -223,21 +223,22 @@ def test_start_does_not_wait_for_a_nova_that_is_away(started_in_vain, host):
 
 def test_host_that_dies_while_nova_compute_starts_elsewhere_is_fenced_soon(story):
     # Given instances on a host, and a Nova whose conductor is away, so that no nova-compute that is started answers,
-    ids = story.instances_on(SYSTEMD, 2)
+    dying = story.spare
+    ids = story.instances_on(dying, 2)
     former = _pid(DIRECT)
     faults.stop_service("nova-conductor")
     try:
         # when the cluster starts nova-compute anew on another host, and the first one dies meanwhile,
         faults.kill_service(computes.SERVICE, DIRECT)
         eventually("nova-compute to be started anew", lambda: _pid(DIRECT) not in (None, former), 60, 0.1)
-        faults.kill(SYSTEMD)
+        faults.kill(dying)
         # then it is fenced and flagged soon, whether or not nova-compute answers;
-        story.flagged(SYSTEMD, FENCED_LIMIT)
+        story.flagged(dying, FENCED_LIMIT)
     finally:
         faults.start_service("nova-conductor")
     # and once the conductor is back, all is recovered.
-    story.recovered(SYSTEMD, ids)
-    story.back_in_service(SYSTEMD)
+    story.recovered(dying, ids)
+    story.closed(dying)
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +316,7 @@ def left_alone(settings):
 @contextlib.contextmanager
 def maintenance(settings):
     """Pacemaker does nothing for as long as the block lasts."""
+    heal_if_needed(settings, failed=False)
     cluster.pcs(settings, "property", "set", "maintenance-mode=true")
     try:
         yield

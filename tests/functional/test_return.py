@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host comes back: not too early, and as it was."""
+"""The host comes back, not too early."""
 
 import time
 

@@ -100,7 +100,7 @@ class Told(NamedTuple):
 @pytest.fixture(scope="module")
 def told(settings):
     """What came of it that three hosts died at once without a word."""
-    with recorded(settings) as story:
+    with recorded(settings, whole=True) as story:
         given = _given(story)
         ids = {
             HOST: [given.states[name] for name, state in STATES.items() if state.where == ELSEWHERE],

@@ -18,7 +18,7 @@ COUNTS = {KILLED: 20, CUT: 20, DIRECT: 2, CONTAINED: 2}
 @pytest.fixture(scope="module")
 def past(settings):
     """What came of it that four hosts with instances died at once."""
-    with recorded(settings) as story:
+    with recorded(settings, whole=True) as story:
         ids = all_of(side_by_side(COUNTS, lambda host: story.instances_on(host, COUNTS[host])))
         yield wave.strike(story, DEATHS, ids)
 

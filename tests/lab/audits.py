@@ -138,9 +138,10 @@ def nothing_forgotten(history):
     for service in history.services:
         if service.host in excused:
             continue
-        if service.forced_down:
+        returns = service.host in history.expected.returning
+        if service.forced_down and not returns:
             yield Breach(4, None, service.host, "its service is left forced down")
-        if not service.enabled and (service.disabled_reason or "").startswith("nova-ha:"):
+        if not service.enabled and not returns and (service.disabled_reason or "").startswith("nova-ha:"):
             yield Breach(4, None, service.host, f"its service is left disabled: {service.disabled_reason}")
         for migration in history.migrations:
             if migration.source == service.host and facts.is_open(migration):

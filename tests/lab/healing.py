@@ -36,7 +36,7 @@ def _counted(function):
 
 
 @_counted
-def heal(settings, options=None):
+def heal(settings, options=None, returning=()):
     """End all faults, and wait until all nodes are online, no instance and no flag is left, and all services are up.
 
     The engine has its default options then, or those that are given as ``cluster.set_options`` takes them, and there is
@@ -45,13 +45,14 @@ def heal(settings, options=None):
     Nothing is forced: flags are deleted by the engine, services un-forced by it, as after any recovery; unless a
     scenario has deleted a flag before that.
 
+    :param returning: hosts that were recovered, and may still be on their way back
     :raises LabError: something does not come back
     """
     anything_stood = faults.end_all(settings)
     impair.clear()
     impair.set_guests()
     impair.set_scheduler()
-    if anything_stood or not _is_whole(settings):
+    if anything_stood or not _is_whole(settings, returning):
         with contextlib.suppress(LabError):
             _let_go(settings)
         # It starts what does not run, and leaves the rest.
@@ -62,14 +63,14 @@ def heal(settings, options=None):
     cluster.set_options(settings, options or {})
     workload.delete_all(settings)
     workload.delete_aggregates(settings)
-    wait_for("all flags to be gone", lambda: _no_flags(settings), LIMIT, 0.5, cluster.LOOK)
-    _enable_services(settings)
-    wait_for("all compute services to be up", lambda: _all_usable(settings), LIMIT, 0.5, f"{COMMAND} status")
+    wait_for("all flags to be gone", lambda: _no_flags(settings, returning), LIMIT, 0.5, cluster.LOOK)
+    _enable_services(settings, returning)
+    wait_for("all compute services to be up", lambda: _all_usable(settings, returning), LIMIT, 0.5, f"{COMMAND} status")
 
 
-def _is_whole(settings):
+def _is_whole(settings, returning):
     try:
-        return lab.is_whole(settings)
+        return lab.is_whole(settings, returning)
     except LabError:
         # While the cluster elects a leader.
         return False
@@ -86,26 +87,30 @@ def _let_go(settings):
         workload.delete_all(settings)
 
 
-def _no_flags(settings):
+def _no_flags(settings, returning):
     try:
-        return not cluster.flags(settings)
+        return set(cluster.flags(settings).items()) <= {(host, "no") for host in returning}
     except LabError:
         # While the cluster elects a leader.
         return False
 
 
-def _enable_services(settings):
+def _enable_services(settings, returning):
     """What a scenario's operator has disabled, or has left out of service by deleting its flag."""
     services = workload.client(settings).services
-    for service in workload.services(settings):
+    for service in _services(settings, returning):
         if service["forced_down"]:
             services.force_down(service["id"], False)
         if service["status"] != "enabled":
             services.enable(service["id"])
 
 
-def _all_usable(settings):
+def _services(settings, returning):
+    return [service for service in workload.services(settings) if service["host"] not in returning]
+
+
+def _all_usable(settings, returning):
     return all(
         service["state"] == "up" and service["status"] == "enabled" and not service["forced_down"]
-        for service in workload.services(settings)
+        for service in _services(settings, returning)
     )

@@ -185,10 +185,12 @@ class Expected:
     :param instances: what is to become of instances, ``{id: state}``, the states being those above (RUNNING ...); one
         that is not named and ran on a host when it was flagged has to run
     :param flagged: hosts that may keep their flag, and what belongs to it, at the end
+    :param returning: hosts that were recovered, and may still be out of service at the end
     """
 
     instances: Mapping = dataclasses.field(default_factory=dict)
     flagged: frozenset[str] = frozenset()
+    returning: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -145,23 +145,25 @@ def other_trees() -> list[str]:
     return sorted(trees - {str(settings.SOURCE_TREE)})
 
 
-def is_whole(chosen):
+def is_whole(chosen, but=()):
     """Whether all parts run, as far as a quick look tells, so that ``up`` would find nothing to do.
 
+    :param but: compute hosts that need not run
     :raises LabError: the cluster does not answer
     """
+    powered = set(chosen.powered) - set(but)
     states = nodes.states()
     if not (
-        all(states.get(node) == "running" for node in (settings.CLOUD, *chosen.powered))
+        all(states.get(node) == "running" for node in (settings.CLOUD, *powered))
         and all(bmc.running(node) for node in chosen.powered)
         and set(cloud.status(chosen).values()) == {"active"}
     ):
         return False
     seen = cluster.status(chosen)
     return bool(
-        set(seen.online()) >= set(chosen.powered)
+        set(seen.online()) >= powered
         and seen.active(cluster.ENGINE)
-        and set(seen.active(cluster.COMPUTE)) >= set(chosen.compute_hosts)
+        and set(seen.active(cluster.COMPUTE)) >= set(chosen.compute_hosts) - set(but)
     )
 
 

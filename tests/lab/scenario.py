@@ -13,6 +13,7 @@ class Scenario:
         self._settings = settings
         self._instances = {}
         self._flagged = set()
+        self._returning = set()
 
     def expect(self, state, *instances):
         """Say what is to become of instances by the end.
@@ -30,6 +31,10 @@ class Scenario:
         """Excuse hosts that keep their flag, and are out of service, at the end."""
         self._flagged.update(hosts)
 
+    def may_be_returning(self, *hosts):
+        """Excuse hosts that were recovered, and are not back in service at the end."""
+        self._returning.update(hosts)
+
     def history(self):
         """All that happened so far, with what Nova says now.
 
@@ -39,7 +44,9 @@ class Scenario:
             services=workload.services(self._settings),
             instances=workload.instances(self._settings),
             migrations=workload.migrations(self._settings),
-            expected=history.Expected(dict(self._instances), frozenset(self._flagged)),
+            expected=history.Expected(
+                dict(self._instances), frozenset(self._flagged), frozenset(self._returning)
+            ),
         )
 
 
@@ -47,7 +54,7 @@ class Scenario:
 def recorded(settings):
     """Empty the records and record for as long as the block lasts; gives the ``Scenario``.
 
-    No instance may exist when it begins, and all hosts must be up.
+    No instance may exist when it begins, and all hosts must be up, but for those that come back without one.
     """
     history.forget()
     with recorder.recording(settings):

@@ -218,6 +218,13 @@ GOOD = {
         services=(Service("s-a", "a", forced_down=True, enabled=False, disabled_reason="nova-ha: being recovered"),),
         expected=Expected(flagged=frozenset({"a"})),
     ),
+    "a host is on its way back": but(
+        flags=SOUND.flags[:3],
+        requests=SOUND.requests[:2],
+        starts=(),
+        services=(Service("s-a", "a", forced_down=True, enabled=False, disabled_reason="nova-ha: being recovered"),),
+        expected=Expected(returning=frozenset({"a"})),
+    ),
     "an operator's own reason stays": but(
         services=(Service("s-a", "a", enabled=False, disabled_reason="new disks"), *SERVICES[1:])
     ),
@@ -374,6 +381,16 @@ BAD = {
         but(DESTINATION_DIED, migrations=TAKEN_OVER),
         4,
         "evacuation 2 of instance i is left accepted",
+    ),
+    "such a record is left, of a host on its way back": (
+        but(DESTINATION_DIED, migrations=TAKEN_OVER, expected=Expected(returning=frozenset({"a"}))),
+        4,
+        "evacuation 2 of instance i is left accepted",
+    ),
+    "the flag is left of a host on its way back": (
+        but(flags=SOUND.flags[:2], expected=Expected(returning=frozenset({"a"}))),
+        4,
+        "still stands",
     ),
     "the flag is left": (but(flags=SOUND.flags[:2]), 4, "still stands"),
     "the service is left forced down": (but(services=(Service("s-a", "a", forced_down=True),)), 4, "forced down"),

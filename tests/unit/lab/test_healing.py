@@ -9,14 +9,14 @@ from tests.lab import cluster, faults, healing, lab, nodes, settings, workload
 from tests.lab.cloud import impair
 from tests.lab.shell import LabError
 
-USABLE = {"state": "up", "status": "enabled", "forced_down": False}
+USABLE = {"host": "compute-1", "state": "up", "status": "enabled", "forced_down": False}
 
 
 @pytest.fixture
 def heal(monkeypatch):
     """A function that heals a lab of such a state, and returns what was done for it."""
 
-    def run(stood=False, whole=True, flags=(), failures=()):
+    def run(stood=False, whole=True, flags=(), failures=(), returning=None, service=USABLE):
         done = []
 
         def note(module, name, answer=None):
@@ -30,21 +30,23 @@ def heal(monkeypatch):
         note(nodes, "execute")
         note(faults, "end_all", stood)
         note(cluster, "set_options")
-        note(workload, "services", [USABLE])
+        note(workload, "services", [service])
         note(workload, "client", types.SimpleNamespace(services=None))
-        monkeypatch.setattr(lab, "is_whole", lambda chosen: whole() if callable(whole) else whole)
+        monkeypatch.setattr(lab, "is_whole", lambda chosen, but: whole(but) if callable(whole) else whole)
         monkeypatch.setattr(cluster, "pcs", lambda chosen, *words: done.append(" ".join(words)))
         monkeypatch.setattr(cluster, "status", lambda chosen: types.SimpleNamespace(failures=lambda: failures))
         monkeypatch.setattr(cluster, "any_control", lambda chosen: "control-1")
         shown = iter([dict.fromkeys(flags, "yes")] if flags else [])
-        monkeypatch.setattr(cluster, "flags", lambda chosen: next(shown, {}))
-        healing.heal(settings.Settings())
+        # The flag of one that is on its way stands for as long as it takes.
+        on_its_way = {returning: "no"} if returning else {}
+        monkeypatch.setattr(cluster, "flags", lambda chosen: next(shown, on_its_way))
+        healing.heal(settings.Settings(), returning=tuple(on_its_way))
         return done
 
     return run
 
 
-def election():
+def election(_but):
     raise LabError("no control node has a cluster with a quorum")
 
 
@@ -79,3 +81,9 @@ def test_heals_that_fail_in_succession_are_counted(heal, monkeypatch):
 
 def dead(*_):
     raise LabError("waited 180 s for all flags to be gone")
+
+
+def test_a_host_that_was_recovered_comes_back_by_itself(heal):
+    out = {**USABLE, "state": "down", "status": "disabled", "forced_down": True}
+    done = heal(whole=lambda but: but == ("compute-1",), returning="compute-1", service=out)
+    assert "up" not in done
