@@ -216,6 +216,11 @@ class Story:
         """The host's compute service, as Nova reports it."""
         return next(entry for entry in workload.services(self.settings) if entry["host"] == host)
 
+    def fencings(self, host):
+        """What Pacemaker's fencer remembers to have done to a host, and how it ended: a line for each."""
+        lines = on_control(self.settings, f"stonith_admin --history {host} --verbose").stdout.splitlines()
+        return {line for line in lines if "completed=" in line}
+
     def engine_node(self):
         """The control node on which the recovery engine runs."""
         return eventually("the engine to run somewhere", lambda: cluster.active_on(self.settings, cluster.ENGINE), 60)

@@ -30,12 +30,6 @@ def telling_nova(story):
         cluster.configure(story.settings, [f"{update} {' '.join(f'{name}=' for name in names)}"], {})
 
 
-def fencings(story, host=HOST):
-    """What Pacemaker's fencer remembers to have done to a host, and how it ended."""
-    lines = on_control(story.settings, f"stonith_admin --history {host} --verbose").stdout.splitlines()
-    return {line for line in lines if "completed=" in line}
-
-
 def said_since(logs):
     """What fence_compute has said in the logs that ``exposure.Logs`` began with."""
     return "\n".join(line for _node, line in logs.added() if "fence_compute" in line)
@@ -53,9 +47,9 @@ def test_a_wrong_password_of_the_bmc_is_a_failed_fence_until_it_is_right(story):
     ids = story.instances_on(host, 2)
     with only_device(story.settings, (host, OTHER), secret="mistyped") as device:
         # when it dies, and Pacemaker has tried in vain to fence it,
-        before, logs = fencings(story, host), exposure.Logs(story.settings.control_nodes)
+        before, logs = story.fencings(host), exposure.Logs(story.settings.control_nodes)
         faults.kill(host)
-        eventually("a fencing that failed", lambda: "failed" in str(fencings(story, host) - before), 120)
+        eventually("a fencing that failed", lambda: "failed" in str(story.fencings(host) - before), 120)
         # then it is not flagged, and the log says why, without the password.
         assert host not in story.flags()
         said = said_since(logs)
@@ -131,11 +125,11 @@ def fenced_while_hanging(settings):
 
 def _dies_while_hanging(story, part):
     host = HANGS[part]
-    before = fencings(story, host)
+    before = story.fencings(host)
     faults.freeze_service(part)
     try:
         faults.kill(host)
-        return eventually("the fencing to end", lambda: fencings(story, host) - before, 60)
+        return eventually("the fencing to end", lambda: story.fencings(host) - before, 60)
     finally:
         faults.thaw_service(part)
 
@@ -174,13 +168,13 @@ def test_unfencing_is_part_of_the_return(story):
     # Given a fence_compute that provides unfencing, as existing deployments have it,
     with unfencing(story):
         ids = story.instances_on(HOST, 2)
-        before = fencings(story)
+        before = story.fencings(HOST)
         # when a host dies, then its instances are recovered;
         faults.kill(HOST)
         story.recovered(HOST, ids)
         # and the host is unfenced, and returns.
         story.back_in_service(HOST)
-        assert f"unfencing of {HOST} successful" in str(fencings(story) - before)
+        assert f"unfencing of {HOST} successful" in str(story.fencings(HOST) - before)
 
 
 @contextlib.contextmanager
@@ -212,11 +206,11 @@ def test_a_level_s_pattern_is_a_proof_only_where_pacemaker_matches_it(story):
     ids = story.instances_on(HOST, 2)
     # Given a level whose pattern Python would match and POSIX does not, so that Pacemaker has no level for the host,
     with level_by_pattern(story, r"compute-\d+"), without_power_device(story):
-        before, logs = fencings(story), exposure.Logs(story.settings.control_nodes)
+        before, logs = story.fencings(HOST), exposure.Logs(story.settings.control_nodes)
         # when somebody wants the living host fenced, then Pacemaker asks the device that only flags, and it refuses.
         done = on_control(story.settings, f"stonith_admin --reboot {HOST} --timeout=30", timeout=90)
         assert done.returncode != 0
-        assert "failed" in str(fencings(story) - before)
+        assert "failed" in str(story.fencings(HOST) - before)
         assert f"{HOST} is not flagged: record_only proves nothing by itself" in said_since(logs)
         assert not story.flags()
     # With a pattern that POSIX does match, the host is fenced when it dies, and flagged, and recovered.
