@@ -20,6 +20,8 @@ from tests.lab.settings import SOURCE_TREE
 NOTHING = 5
 # Seconds between two looks at what a part has printed.
 INTERVAL = 0.2
+# Seconds in which a part that is interrupted has put back what it changed: a lab has a story to end, and to go down.
+ENDING = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Run:
         if any(going.is_red for going in shown):
             _interrupt(silent)
         for going in silent:
-            going.process.wait()
+            going.end()
             if going.failed:
                 going.show()
         results = [going.count() for going in self._going if going in shown or going.failed]
@@ -158,6 +160,15 @@ class _Going:
             self._interrupted = True
             self.process.send_signal(signal.SIGINT)
 
+    def end(self) -> None:
+        """Wait until it has ended; if it was interrupted, for ``ENDING`` seconds at most: then it is killed."""
+        try:
+            self.process.wait(ENDING if self._interrupted else None)
+        except subprocess.TimeoutExpired:
+            print(f"{self.name} has not ended within {ENDING} s of its interrupt: killed", flush=True)
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
     def count(self) -> dict[str, int]:
         """How many tests had which outcome; a part that is none of pytest's counts as one, and so does its failure."""
         counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -179,4 +190,4 @@ def _interrupt(them: Iterable[_Going]) -> None:
     for going in them:
         going.interrupt()
     for going in them:
-        going.process.wait()
+        going.end()

@@ -60,7 +60,9 @@ class UsageError(Exception):
 def main(arguments: list[str]) -> int:
     """Run a tier; returns the exit code: 0 if nothing failed, 2 for wrong arguments."""
     command, *words = arguments
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that runs us in the background has SIGINT ignored, and so would have all that we are to interrupt.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.default_int_handler)
     try:
         with Run() as run:
             if command == "story":

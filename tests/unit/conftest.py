@@ -5,6 +5,7 @@ import importlib.machinery
 import importlib.util
 import logging
 import os
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,9 @@ from tests.unit.agents import FENCE_COMPUTE
 # The processes that xdist starts must find the same tests, and hypothesis the same histories each time: what the engine
 # does first, and by that how many changes a story has, depends on the order of sets of names.
 os.environ.setdefault("PYTHONHASHSEED", "0")
+
+# A shell that runs pytest in the background has SIGINT ignored: so would programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONG = ("test_histories.py", "test_model.py")  # of all tests' time they take half
 

@@ -2,10 +2,14 @@
 """One workbench for all tests of a pytest process."""
 
 import contextlib
+import signal
 
 import pytest
 
 from tests.workbench import bench as workbench
+
+# A shell that runs pytest in the background has SIGINT ignored: so would programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests import tiers
+from tests import parts, tiers
 from tests.parts import Part, Run
 from tests.unit.lab.summaries import summary
 
@@ -83,6 +83,13 @@ def test_what_comes_up_beside_red_tests_is_interrupted_and_not_counted(part, tmp
         assert not run.side_by_side(part("a", RED), beside=[up])
         assert closed(run, capsys) == (1, {"passed": 1, "failed": 1, "skipped": 0})
     assert (tmp_path / "put-back").exists()
+
+
+def test_a_part_that_does_not_heed_its_interrupt_is_killed(part, monkeypatch):
+    monkeypatch.setattr(parts, "ENDING", 0.5)
+    with Run() as run:
+        deaf = command("deaf", "sh", "-c", "trap '' INT; while :; do sleep 0.05; done")
+        assert not run.side_by_side(part("a", RED), beside=[deaf])
 
 
 def test_a_lab_that_does_not_come_up_is_told_at_once(capsys):
