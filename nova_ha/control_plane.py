@@ -61,7 +61,6 @@ class ControlPlane:
         self._conductors: dict[str, tuple[str, float]] = {}
         self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
         self._pauses: dict[str, str] = {}  # conductor's host -> the report that ended its last pause
-        self._steady: dict[str, str] = {}  # conductor's host -> the report since which it has made no pause
 
     def go_by(self, rules: Rules) -> None:
         """Reckon with Nova's own times as the operator configured them, from now on."""
@@ -96,22 +95,11 @@ class ControlPlane:
         if looked and self._newest_report and now - self._reported_at > PAUSE:
             before = (host for host, (_, at) in self._alive.items() if at >= self._reported_at - PAUSE)
             pause = Break(self._newest_report, newest, now, frozenset(before))
-            self._breaks[self._patience_after(pause, silent)] = pause
+            self._breaks[0.0 if silent else FOR_QUEUES] = pause
         self._newest_report, self._reported_at = newest, now
         self._first_report = self._first_report or newest
         if silent:
             self._working_since = now
-
-    def _patience_after(self, pause: Break, is_long: bool) -> float:
-        """For how many seconds all must have been at work since, before what has not been begun with is lost.
-
-        If a conductor reported all the while, it was the bus, which loses what is in its queues. If none did, it was
-        the conductor: what is in its queue it comes to when it is back, sooner or later.
-        """
-        for host, since in self._steady.items():
-            if _seconds(pause.began, since) <= PAUSE and _seconds(self._conductors[host][0], pause.ended) <= PAUSE:
-                return 0.0 if is_long else FOR_QUEUES
-        return FOR_BACKLOG
 
     def sees_conductors(self, reports: Mapping[str, str]) -> None:
         """Learn which conductors stand still.
@@ -126,8 +114,6 @@ class ControlPlane:
             before, read_at = self._conductors.get(host, ("", self._answered_at))
             looked = self._answered_at - read_at <= SILENCE
             missed = _seconds(before, newest) if before and newest else 0.0
-            if not (before and looked) or missed > PAUSE:
-                self._steady[host] = newest
             if looked and missed > PAUSE:
                 self._pauses[host] = newest
             if looked and missed >= self._heartbeats:
@@ -152,9 +138,10 @@ class ControlPlane:
         return _seconds(moment, self._newest_report) if self._newest_report else 0.0
 
     def lost_messages_since(self, moment: str, now: float) -> bool:
-        """Whether the bus was away after a moment of Nova's, and so may have lost what was in its queues.
+        """Whether the bus or the conductor was away after a moment of Nova's, and what had not been begun with is lost.
 
-        Whoever was only slow has had the time to begin with it.
+        The bus loses what is in its queues; a conductor that is killed what it has taken, and not begun with. Whoever
+        was only slow has had the time to begin with it.
         """
         return any(
             last.ended > moment and now - last.seen_at >= self._backlog(patience, last)
@@ -171,7 +158,7 @@ class ControlPlane:
 
     def _backlog(self, patience: float, pause: Break) -> float:
         """For how many seconds after a break the conductor may come to what waits for it."""
-        if patience >= FOR_BACKLOG or self._slowest is None or not self._is_witnessed(pause):
+        if self._slowest is None or not self._is_witnessed(pause):
             return FOR_BACKLOG
         return patience + SLOWER * self._slowest
 
@@ -196,7 +183,6 @@ class ControlPlane:
         self._standstills.clear()
         self._slowest = None
         self._pauses.clear()
-        self._steady.clear()
         self._alive.clear()
         self._conductors.clear()
         self._unread.clear()
