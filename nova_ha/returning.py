@@ -113,12 +113,16 @@ def heal(host, world, attempts, now):
     found = []
     for instance, seconds in host.broken:
         service = world.services.get(instance.host)
-        if service is None or not service.up or instance.host == host.service.host:
+        if service is None or instance.host == host.service.host or instance.host in world.dead:
             continue
         left = instance.task_state or instance.fault
         doing = f"a late or second request of {host.name} left it in error ({left}) while its guest runs"
         attempt = attempts.get(instance.id)
-        if seconds < CERTAIN or (attempt is not None and now < attempt.until):
+        if not service.up:
+            # It may be starting anew: who forgot the instance now would leave it so.
+            reason = f"it seems that {doing}; {instance.host} does not report"
+            found.append(Wait(host.name, reason, instance, alarm=seconds >= RETURN_PATIENCE))
+        elif seconds < CERTAIN or (attempt is not None and now < attempt.until):
             reason, in_vain = f"it seems that {doing}", attempts.in_vain(instance.id) >= MANY
             if in_vain:
                 reason += f", and healing it did not help. If so: openstack server set --state active {instance.id}"

@@ -433,6 +433,16 @@ def unfolds(story, events, late=0):
 
 # What chance had found once, in the shortest form: what was wrong, of which cloud, and by what events.
 FOUND = {
+    "an instance that a late request broke was forgotten, for its host did not report just then": (
+        {"names": ["active"], "hosts": 2, "listens": 129},
+        [
+            ("dies_and_is_forgotten", (0,), 0),
+            ("boots", (), 0),
+            ("rebuilt", (0,), 70),
+            ("nova_compute_dies", (1, False, False), 0),
+            ("nova_compute_is_well", (), 0),
+        ],
+    ),
     "a request that waited in the queue of a busy conductor was given up since the conductor had been away": (
         {"hosts": 2, "conducting": 160},
         [("dies_and_is_forgotten", (0,), 2), ("conductor_is_killed", (20,), 20)],

@@ -165,7 +165,6 @@ def test_what_a_late_request_broke_is_healed_once_that_is_certain(task_state, se
 @pytest.mark.parametrize(
     ("where", "services"),
     [
-        ("compute-3", [living("compute-2"), living("compute-3", up=False)]),
         ("compute-3", [living("compute-2")]),
         ("compute-1", [living("compute-2")]),
         ("compute-9", [living("compute-2")]),
@@ -175,6 +174,17 @@ def test_what_a_late_request_broke_is_healed_once_that_is_certain(task_state, se
 def test_only_what_runs_on_another_living_host_is_healed(where, services):
     broken = dataclasses.replace(BROKEN, host=where)
     assert kinds(decided(back(broken=((broken, 999.0),)), services=services)) == ["PutBack"]
+
+
+@pytest.mark.parametrize(("seconds", "alarm"), [(0.0, False), (899.0, False), (900.0, True)])
+def test_what_is_broken_on_a_host_that_does_not_report_just_now_is_not_forgotten(seconds, alarm):
+    """Its nova-compute may be starting anew: the returning host's flag stays until it can be healed."""
+    services = [living("compute-2"), living("compute-3", up=False)]
+    found = decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),)), services=services)
+    assert kinds(found) == ["Wait"] and found[0].alarm is alarm and found[0].instance == BROKEN
+    # One that is proved dead has a recovery of its own.
+    found = decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),)), services=services, dead={"compute-3"})
+    assert kinds(found) == ["Clear"]
 
 
 def test_what_is_on_the_host_itself_is_not_healed():
