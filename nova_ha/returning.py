@@ -111,9 +111,11 @@ def heal(host, world, attempts, now):
     that the first has just started elsewhere.
     """
     found = []
+    # Those have a return of their own, which may wait for this one.
+    flagged = {other.service.host for other in world.hosts if other.service}
     for instance, seconds in host.broken:
         service = world.services.get(instance.host)
-        if service is None or instance.host == host.service.host or instance.host in world.dead:
+        if service is None or instance.host == host.service.host or (not service.up and instance.host in flagged):
             continue
         left = instance.task_state or instance.fault
         doing = f"a late or second request of {host.name} left it in error ({left}) while its guest runs"

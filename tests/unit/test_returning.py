@@ -182,9 +182,10 @@ def test_what_is_broken_on_a_host_that_does_not_report_just_now_is_not_forgotten
     services = [living("compute-2"), living("compute-3", up=False)]
     found = decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),)), services=services)
     assert kinds(found) == ["Wait"] and found[0].alarm is alarm and found[0].instance == BROKEN
-    # One that is proved dead has a recovery of its own.
-    found = decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),)), services=services, dead={"compute-3"})
-    assert kinds(found) == ["Clear"]
+    # One that is flagged has a return of its own, which may wait for this one.
+    other = host("restart", name="compute-3")
+    found = decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),)), other, services=[living("compute-2")])
+    assert [step.host for step in found if kinds([step]) == ["Clear"]] == ["compute-1"]
 
 
 def test_what_is_on_the_host_itself_is_not_healed():
