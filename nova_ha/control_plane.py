@@ -48,7 +48,6 @@ class ControlPlane:
         self._answered_at = float("-inf")  # when Nova's API last told of services
         self._answering_since = float("-inf")  # since when it has done so without a break
         self._unread: dict[str, float] = {}  # host -> when Nova could not read its service last: its cell has been away
-        self._first_report = ""  # the newest report of any host when that was first read
         self._slowest: float | None = None  # seconds, by Nova's times, that a request took until it was scheduled
         self._newest_report = ""  # Nova's time of the newest report of any host
         self._reported_at = float("-inf")  # when that was seen to change
@@ -97,7 +96,6 @@ class ControlPlane:
             pause = Break(self._newest_report, newest, now, frozenset(before))
             self._breaks[0.0 if silent else FOR_QUEUES] = pause
         self._newest_report, self._reported_at = newest, now
-        self._first_report = self._first_report or newest
         if silent:
             self._working_since = now
 
@@ -148,19 +146,21 @@ class ControlPlane:
             for patience, last in self._breaks.items()
         )
 
-    def sees_time_to_schedule(self, asked_at: str) -> None:
-        """Learn how long requests take until they are scheduled, from one that has just been.
+    def sees_time_to_schedule(self, asked_at: str, was_seen: bool) -> None:
+        """Learn how long requests take until they are scheduled, from one that is seen to be.
 
         :param asked_at: Nova's time at which it was made
+        :param was_seen: whether it had been seen to wait; else it may have been scheduled long ago
         """
-        if self._first_report and asked_at > self._first_report:
-            self._slowest = max(self._slowest or 0.0, self.reported_since(asked_at))
+        took = self.reported_since(asked_at)
+        if was_seen or took <= PAUSE:
+            self._slowest = max(self._slowest or 0.0, took)
 
     def _backlog(self, patience: float, pause: Break) -> float:
         """For how many seconds after a break the conductor may come to what waits for it."""
         if self._slowest is None or not self._is_witnessed(pause):
             return FOR_BACKLOG
-        return patience + SLOWER * self._slowest
+        return min(FOR_BACKLOG, patience + SLOWER * self._slowest)
 
     def _is_witnessed(self, pause: Break) -> bool:
         """Whether several hosts fell silent and report again: of one alone, nova-compute may have been restarted."""

@@ -56,13 +56,8 @@ class Evidence(ControlPlane):
         self._claimed: dict[str, tuple[frozenset[str], float]] = {}
         self._fates: dict[str, Fate] = {}  # id of a request -> its fate, where that is for good
 
-    def sees_scheduled(self, record: Migration, now: float, is_new: bool = False) -> None:
-        """Learn that the scheduler has answered a request: a record's, or a later one's that took that over.
-
-        :param is_new: it has done so since this was last looked at
-        """
-        if is_new and record.created:
-            self.sees_time_to_schedule(record.created)
+    def sees_scheduled(self, record: Migration, now: float) -> None:
+        """Learn that the scheduler has answered a request: a record's, or a later one's that took that over."""
         if record.created and record.created > self._scheduled_by:
             self._scheduled.setdefault(record.id, (record.created, now))
 

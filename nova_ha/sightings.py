@@ -103,8 +103,9 @@ class Sightings(Evidence):
         seen = self._seen.setdefault(record.id, now)
         self._left.setdefault(record.source, set()).add(record.instance)
         state = (record.status, record.destination)
+        is_new = record.id not in self._records
         former, _ = self._records.get(record.id, (("accepted", None), now))
-        if former != state or record.id not in self._records:
+        if former != state or is_new:
             self._records[record.id] = (state, now)
         if record.in_flight and record.destination is not None:
             self._sent_to.setdefault(record.destination, set()).add(record.instance)
@@ -114,7 +115,9 @@ class Sightings(Evidence):
             newest, since = self._begun.get(record.destination, (seen, now))
             self._begun[record.destination] = max((newest, since), (seen, now), key=lambda each: each[0])
         if record.status == "error" or (record.destination is not None and record.status in BEGUN):
-            self.sees_scheduled(record, now, is_new=former[0] == "accepted")
+            self.sees_scheduled(record, now)
+            if former[0] == "accepted" and record.created:
+                self.sees_time_to_schedule(record.created, was_seen=not is_new)
         if record.in_flight and record.status != "accepted" and record.destination in dead:
             self._ended.add((record.id, *state))
 

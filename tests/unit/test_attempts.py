@@ -775,3 +775,21 @@ def test_a_host_that_was_dead_has_not_reported_until_its_service_shows_it(later,
     known = {} if later is None else {"compute-2": living("compute-2", **{**off, **later})}
     attempts.observe_services(known, NOW + 30)
     assert ("compute-2" in attempts.unheard) is unheard
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told_of"),
+    [
+        (None, "done", [("t0", False)]),  # it may have been scheduled long ago
+        ("accepted", "pre-migrating", [("t0", True)]),
+        ("accepted", "error", [("t0", True)]),
+        ("pre-migrating", "done", [("t0", False)]),  # once
+        ("accepted", "accepted", []),
+    ],
+)
+def test_when_a_record_tells_how_long_a_request_took_to_be_scheduled(monkeypatch, first, then, told_of):
+    attempts, found = nothing_asked(), []
+    monkeypatch.setattr(attempts, "sees_time_to_schedule", lambda at, was_seen: found.append((at, was_seen)))
+    for status in filter(None, (first, then, then)):
+        attempts.observe(seen(record(1, status, created="t0")), NOW)
+    assert found == told_of
