@@ -10,7 +10,7 @@ Hosts, as ``{name of the host: ...}``:
 key           value
 ============= ========================================================================================
 flag          the flag's value; None where only instances that were evacuated are still seen to
-doing         the step at hand: ``wait``, ``take out``, ``close``, ...; ``recover`` while its instances are recovered
+doing         label of the step at hand (see ``steps``); ``recover`` while its instances are recovered
 reason        why, for people
 alarm         true if it will not end by itself
 since         when it began to do this for this reason; seconds since the epoch
@@ -126,7 +126,7 @@ class Account:
 
     def _now(self, step, before, host, instance=None):
         """What a step says is being done; that it is nothing is an event when it is new, and Nova is not at work."""
-        state = self._state(doing(step), step.reason, _alarm(step), before)
+        state = self._state(step.label, step.reason, _alarm(step), before)
         if not is_action(step) and not getattr(step, "under_way", False) and not _is_same(state, before):
             level = logging.WARNING if state["alarm"] else logging.INFO
             self.event(state["doing"], host, instance, reason=step.reason, level=level)
@@ -135,11 +135,6 @@ class Account:
     def _state(self, what, reason, alarm, before):
         state = {"doing": what, "reason": reason, "alarm": alarm}
         return {**state, "since": before["since"] if _is_same(state, before) else self._clock()}
-
-
-def doing(step):
-    """A step's kind in words: ``take out`` for TakeOut."""
-    return re.sub("(?<=.)([A-Z])", r" \1", type(step).__name__).lower()
 
 
 def _alarm(step):

@@ -13,8 +13,8 @@ host      the cluster's name of it
 flag      its flag now, None if it has none
 time      when this was read, seconds since the epoch
 in_flight how many evacuations the engine has under way at once, at most
-counts    how many instances there are of each step: ``{"evacuate": 12, "leave": 1}``
-steps     in the engine's order, each with ``step`` (see ``account.doing``), ``reason``, ``alarm``, and of a step
+counts    how many instances there are of each step: ``{"evacuate": 12, "skip": 1}``
+steps     in the engine's order, each with ``step`` (its label, see ``steps``), ``reason``, ``alarm``, and of a step
           about an instance ``instance`` (its id), ``name``, ``vm_state``, ``task_state``; else None
 ========= ============================================================================================
 """
@@ -24,7 +24,6 @@ import dataclasses
 import math
 
 from nova_ha import config, decide, flag, sending, snapshot
-from nova_ha.account import doing
 from nova_ha.attempts import Attempts
 from nova_ha.observer import Observer
 from nova_ha.rules import Rules
@@ -182,7 +181,7 @@ def _held(host, standing, world, rules):
 def _plain(step):
     instance = getattr(step, "instance", None)
     return {
-        "step": doing(step),
+        "step": step.label,
         "reason": step.reason,
         "alarm": getattr(step, "alarm", False),
         "instance": instance and instance.id,

@@ -5,7 +5,7 @@ They are plain data. The engine carries them out; ``nova-ha plan`` prints them.
 """
 
 import dataclasses
-from typing import Optional
+from typing import ClassVar, Optional
 
 from nova_ha import flag
 from nova_ha.snapshot import Instance, Service
@@ -13,8 +13,13 @@ from nova_ha.snapshot import Instance, Service
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """Something to do about a host; ``reason`` is for people."""
+    """Something to do about a host.
 
+    :cvar label: what ``nova-ha`` and the journal call it; programs go by it, so that it outlives the class's name
+    :param reason: why, for people
+    """
+
+    label: ClassVar[str]
     host: str
     reason: str
 
@@ -28,6 +33,7 @@ class Wait(Step):
     :param held: it waits for its turn only
     """
 
+    label: ClassVar[str] = "wait"
     instance: Optional[Instance] = None
     alarm: bool = False
     under_way: bool = False
@@ -41,6 +47,7 @@ class Leave(Step):
     :param alarm: nobody wished it: an operator should know of it
     """
 
+    label: ClassVar[str] = "skip"
     instance: Instance = None
     alarm: bool = False
 
@@ -49,6 +56,7 @@ class Leave(Step):
 class Claim(Step):
     """Take the host up: its flag, now ``old``, becomes this engine's claim."""
 
+    label: ClassVar[str] = "claim"
     old: str = flag.FLAGGED
 
 
@@ -56,6 +64,7 @@ class Claim(Step):
 class TakeOut(Step):
     """Force the service down, and disable it for ``mark`` unless that is None."""
 
+    label: ClassVar[str] = "disable_host"
     service: Service = None
     mark: Optional[str] = None
 
@@ -64,6 +73,7 @@ class TakeOut(Step):
 class Enlist(Step):
     """Enable a reserved host (``service``) in the place of the lost one."""
 
+    label: ClassVar[str] = "enable_reserved_host"
     service: Service = None
 
 
@@ -75,6 +85,7 @@ class MakeReady(Step):
     :param in_place: it is to start again on its own host: left in error, which nova-compute does not touch at its start
     """
 
+    label: ClassVar[str] = "prepare_instance"
     instance: Instance = None
     restore: Optional[str] = None
     in_place: bool = False
@@ -84,6 +95,7 @@ class MakeReady(Step):
 class ConfirmResize(Step):
     """Confirm the instance's resize, which its owner cannot revert any more."""
 
+    label: ClassVar[str] = "confirm_resize"
     instance: Instance = None
 
 
@@ -95,6 +107,7 @@ class Evacuate(Step):
     :param destination: Nova's name of the host to send it to, None to leave the choice to the scheduler
     """
 
+    label: ClassVar[str] = "evacuate"
     instance: Instance = None
     newest: int = 0
     destination: Optional[str] = None
@@ -104,6 +117,7 @@ class Evacuate(Step):
 class Defuse(Step):
     """Reset the instance's state to error: a queued evacuation, when it is taken up, ends before it starts a guest."""
 
+    label: ClassVar[str] = "cancel_queued_evacuation"
     instance: Instance = None
 
 
@@ -111,6 +125,7 @@ class Defuse(Step):
 class Delete(Step):
     """Finish the deletion that the instance's owner asked for."""
 
+    label: ClassVar[str] = "finish_deletion"
     instance: Instance = None
 
 
@@ -122,6 +137,7 @@ class Restore(Step):
         ``settle`` (note that it is so) or ``untag``
     """
 
+    label: ClassVar[str] = "restore_state"
     instance: Instance = None
     move: str = "untag"
 
@@ -130,6 +146,7 @@ class Restore(Step):
 class Heal(Step):
     """Set an instance to active that a late request of a host that came back had set to error, while it runs."""
 
+    label: ClassVar[str] = "repair_instance_state"
     instance: Instance = None
 
 
@@ -140,6 +157,7 @@ class Close(Step):
     :param held: its nova-compute is not to start yet: ``restart``
     """
 
+    label: ClassVar[str] = "finish_recovery"
     held: bool = False
 
 
@@ -150,6 +168,7 @@ class HoldBack(Step):
     :param had_its_turn: the cluster reaches it, so that it may have been starting
     """
 
+    label: ClassVar[str] = "block_start"
     had_its_turn: bool = False
 
 
@@ -157,22 +176,29 @@ class HoldBack(Step):
 class StartAgain(Step):
     """The recovered host's nova-compute is to be stopped and started once more: its flag becomes ``restart``."""
 
+    label: ClassVar[str] = "restart_compute"
+
 
 @dataclasses.dataclass(frozen=True)
 class LetStart(Step):
     """It has been stopped, or held back, for long enough: the host's flag becomes ``no`` again."""
+
+    label: ClassVar[str] = "allow_start"
 
 
 @dataclasses.dataclass(frozen=True)
 class PutBack(Step):
     """Un-force the service and put its status back to what it was before us."""
 
+    label: ClassVar[str] = "return_to_service"
     service: Service = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Clear(Step):
     """The host is in service again: its flag goes."""
+
+    label: ClassVar[str] = "clear_flag"
 
 
 def is_action(step):

@@ -27,8 +27,8 @@ def test_recovery_as_it_is_told(story):
     # then any control node tells what would be done if it died, without doing anything,
     began = time.time()
     plan = _told(another, "plan", HOST)
-    assert {step["instance"] for step in plan["steps"] if step["step"] == "leave"} == {left}
-    to_recover = {step["instance"] for step in plan["steps"] if step["step"] in ("make ready", "evacuate")}
+    assert {step["instance"] for step in plan["steps"] if step["step"] == "skip"} == {left}
+    to_recover = {step["instance"] for step in plan["steps"] if step["step"] in ("prepare_instance", "evacuate")}
     assert to_recover == {running, stopped, *more}
     assert f"If {HOST} were lost now" in _said(another, "plan", HOST, code=0)
     assert not [request for request in story.recorded.history().requests if request.method != "GET"]
@@ -41,7 +41,7 @@ def test_recovery_as_it_is_told(story):
         status = _told(engine, "status", code=RECOVERING)
         assert (status["verdict"], status["engine"]["here"]) == ("recovering", True)
         instances = status["hosts"][HOST]["instances"]
-        assert (instances[left]["doing"], set(instances)) == ("leave", {*to_recover, left})
+        assert (instances[left]["doing"], set(instances)) == ("skip", {*to_recover, left})
         assert status["hosts"][HOST]["claimed_by"] == engine
         assert all(ident in _said(engine, "status", HOST, code=RECOVERING) for ident in instances)
         # and the others tell where to ask.

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from nova_ha.account import Account, doing
+from nova_ha.account import Account
 from nova_ha.attempts import ACCEPTED, FAILED, SENDING, Attempt
-from nova_ha.steps import Close, Evacuate, Leave, MakeReady, TakeOut, Wait
+from nova_ha.steps import Close, Evacuate, Leave, Wait
 from tests.unit.worlds import OURS, instance
 
 FLAGS = {"compute-1": OURS}
@@ -80,13 +80,6 @@ def test_so_many_events_are_kept_and_no_more():
     assert [event["event"] for event in scene.events] == ["event 2", "event 3", "event 4"]
 
 
-@pytest.mark.parametrize(
-    ("step", "words"), [(Close, "close"), (TakeOut, "take out"), (MakeReady, "make ready"), (Wait, "wait")]
-)
-def test_what_a_step_is_called(step, words):
-    assert doing(step("compute-1", "why")) == words
-
-
 def test_since_is_when_this_began_for_this_reason():
     scene = Scene()
     first = Wait("compute-1", "evacuation 1 is running", instance())
@@ -105,7 +98,7 @@ def test_a_host_says_what_it_does_itself_or_that_its_instances_are_recovered():
     assert (own["doing"], own["reason"], own["flag"], own["instances"]) == ("wait", "no service", OURS, {})
     assert scene.after_pass(Evacuate("compute-1", "dead", instance()))["compute-1"]["doing"] == "recover"
     both = scene.after_pass(Leave("compute-1", "deleted", instance()), Close("compute-1", "over"))["compute-1"]
-    assert (both["doing"], both["instances"]["i1"]["doing"]) == ("close", "leave")
+    assert (both["doing"], both["instances"]["i1"]["doing"]) == ("finish_recovery", "skip")
     assert scene.after_pass()["compute-1"]["doing"] == "wait"
     assert scene.after_pass(flags={}) == {}
 
@@ -132,7 +125,7 @@ def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
     ("step", "line"),
     [
         (Wait("compute-1", "no room", instance()), ("INFO", 'wait: host=compute-1 instance=i1 reason="no room"')),
-        (Leave("compute-1", "deleted", instance()), ("INFO", 'leave: host=compute-1 instance=i1 reason="deleted"')),
+        (Leave("compute-1", "deleted", instance()), ("INFO", 'skip: host=compute-1 instance=i1 reason="deleted"')),
         (Wait("compute-1", "held", alarm=True), ("WARNING", 'wait: host=compute-1 reason="held"')),
         (Evacuate("compute-1", "dead", instance()), None),
         (Wait("compute-1", "evacuation 1 is running", instance(), under_way=True), None),

@@ -536,7 +536,7 @@ def test_a_plan_shows_what_nova_does_not_evacuate(planned):
     _worlds, run = planned
     _code, out, _err = run(nova, Pacemaker({}), "compute-9", "--json")
     steps = {step["instance"]: step for step in json.loads(out)["steps"]}
-    assert (steps["i1"]["step"], steps["i2"]["step"]) == ("evacuate", "leave")
+    assert (steps["i1"]["step"], steps["i2"]["step"]) == ("evacuate", "skip")
     assert "a virtual TPM" in steps["i2"]["reason"] and steps["i2"]["alarm"]
 
 
@@ -556,16 +556,16 @@ def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
     assert mark.is_marked(dead)
     found = json.loads(out)
     assert abs(found.pop("time") - time.time()) < 60
-    assert found["counts"] == {"evacuate": 1, "leave": 2}
+    assert found["counts"] == {"evacuate": 1, "skip": 2}
     assert (found["host"], found["flag"], found["in_flight"]) == ("compute-9", None, 100)
     assert [(step["step"], step["instance"]) for step in found["steps"]] == [
-        ("take out", None),
+        ("disable_host", None),
         ("evacuate", "i1"),
-        ("leave", "i2"),
-        ("leave", "i3"),
+        ("skip", "i2"),
+        ("skip", "i3"),
     ]
     assert found["steps"][3] == {
-        "step": "leave",
+        "step": "skip",
         "reason": states.treatment(instance(3, "building")).why,
         "alarm": False,
         "instance": "i3",
@@ -590,13 +590,13 @@ def test_a_plan_for_people(planned):
     assert code == 0
     assert [line for line in out.splitlines() if not line.startswith("    ")] == [
         "If compute-9 were lost now (nothing has been changed):",
-        "  take out: dead hosts are forced down and disabled in Nova",
-        "  then, at most 100 evacuations at once: 1 evacuate, 2 leave",
+        "  disable_host: dead hosts are forced down and disabled in Nova",
+        "  then, at most 100 evacuations at once: 1 evacuate, 2 skip",
         "",
         "INSTANCE  NAME   STATE        WOULD",
         "i1        web-1  active       evacuate",
-        "i2        web-2  soft-delete  leave",
-        "i3        web-3  building     leave",
+        "i2        web-2  soft-delete  skip",
+        "i3        web-3  building     skip",
     ]
     assert f"    {states.treatment(instance(3, 'building')).why}\n" in out
 
@@ -608,7 +608,7 @@ def test_a_plan_for_a_host_that_is_dead_already(planned):
     assert code == 0
     assert [of(world).service for world in worlds] == [dead]
     assert out.startswith("compute-9 is in recovery (flag control-2@7). What an engine would do that has tried nothing")
-    assert "take out" not in out
+    assert "disable_host" not in out
 
 
 @pytest.mark.parametrize(
@@ -635,12 +635,12 @@ def test_a_plan_goes_on_behind_the_reserved_host_that_is_enabled_first(planned):
     cloud.known["compute-1"] = service("compute-1", up=True, forced_down=False, reason=reserve.REASON)
     _code, out, _err = run(cloud, Pacemaker({}), "compute-9", "--json")
     steps = [(step["step"], step["instance"]) for step in json.loads(out)["steps"]]
-    assert steps[:3] == [("take out", None), ("enlist", None), ("evacuate", "i1")]
+    assert steps[:3] == [("disable_host", None), ("enable_reserved_host", None), ("evacuate", "i1")]
     assert [world.services["compute-1"].enabled for world in worlds] == [False, False, True]
     assert not cloud.known["compute-1"].enabled
 
 
-@pytest.mark.parametrize(("tag", "step"), [("ha", "leave"), ("other", "evacuate")])
+@pytest.mark.parametrize(("tag", "step"), [("ha", "skip"), ("other", "evacuate")])
 def test_a_plan_goes_by_the_configured_tag(planned, tmp_path, tag, step):
     _worlds, run = planned
     cloud = made_up()
