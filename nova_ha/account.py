@@ -6,18 +6,21 @@ finds it; each event is also a line in the journal, for people and, in its ``nam
 
 Hosts, as ``{name of the host: ...}``:
 
-============= ========================================================================================
-key           value
-============= ========================================================================================
-flag          the flag's value; None where only instances that were evacuated are still seen to
-doing         label of the step at hand (see ``steps``); ``recover`` while its instances are recovered
-reason        why, for people
-alarm         true if it will not end by itself
-since         when it began to do this for this reason; seconds since the epoch
-instances     ``{instance id: {name, doing, reason, alarm, since, failures, last_failure}}``
-============= ========================================================================================
+============== =======================================================================================
+key            value
+============== =======================================================================================
+flag           the flag's value; None where only instances that were evacuated are still seen to
+doing          label of the step at hand (see ``steps``); ``recover`` while its instances are recovered
+code           why it waits, or is left: a code of ``reasons``; None where something is done
+reason         why, for people
+command        the way out, complete, where there is one; the reason tells when to take it
+needs_operator true if it will not end by itself
+since          when it began to do this for this reason; seconds since the epoch
+instances      ``{instance id: {name, doing, code, reason, command, needs_operator, since, failures, last_failure}}``
+============== =======================================================================================
 
-Events, oldest first: ``{time, level, event, host, instance, request, reason}``; what does not apply is None.
+Events, oldest first: ``{time, level, event, host, instance, request, code, reason, command}``; what does not apply is
+None.
 """
 
 import collections
@@ -27,12 +30,14 @@ import re
 import time
 
 from nova_ha import attempts
+from nova_ha.reasons import Code
 from nova_ha.steps import is_action
 
-RECOVERING = ("recover", "its instances are being recovered, see each one", False)
-NOT_YET = ("wait", "the engine has not come to it yet", False)
+RECOVERING = ("recover", None, "its instances are being recovered, see each one")
+NOT_YET = ("wait", Code.NOT_YET, "the engine has not come to it yet")
 
-_EVENT_KEYS = ("time", "level", "event", "host", "instance", "request", "reason")
+_EVENT_KEYS = ("time", "level", "event", "host", "instance", "request", "code", "reason", "command")
+_QUOTED = ("reason", "command")
 _BARE = re.compile(r"[^\s\"=]+")
 
 
@@ -63,7 +68,9 @@ class Account:
         account._events.extend(known)
         return account
 
-    def event(self, name, host, instance=None, request=None, reason=None, level=logging.INFO):
+    def event(
+        self, name, host, instance=None, request=None, reason=None, level=logging.INFO, code=None, command=None
+    ):
         """Keep that something happened, and log it.
 
         :param name: what happened, in a few words: ``evacuation accepted``
@@ -72,11 +79,14 @@ class Account:
         :param request: Nova's request id
         :param reason: why, for people
         :param level: one of ``logging``'s
+        :param code: why, a code of ``reasons``
+        :param command: the way out
         """
-        about = {"host": host, "instance": instance, "request": request, "reason": reason}
+        about = {"host": host, "instance": instance, "request": request}
+        about.update(code=code and code.value, reason=reason, command=command)
         word = logging.getLevelName(level).lower()
         self._events.append({"time": self._clock(), "level": word, "event": name, **about})
-        pairs = [f"{key}={_logfmt(value, key == 'reason')}" for key, value in about.items() if value is not None]
+        pairs = [f"{key}={_logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
         self._log.log(level, "%s: %s", name, " ".join(pairs))
 
     def hosts(self, flags, steps, tried):
@@ -126,14 +136,16 @@ class Account:
 
     def _now(self, step, before, host, instance=None):
         """What a step says is being done; that it is nothing is an event when it is new, and Nova is not at work."""
-        state = self._state(step.label, step.reason, _alarm(step), before)
+        code, command = getattr(step, "code", None), getattr(step, "command", None)
+        state = self._state(step.label, code, step.reason, before, command, _alarm(step))
         if not is_action(step) and not getattr(step, "under_way", False) and not _is_same(state, before):
-            level = logging.WARNING if state["alarm"] else logging.INFO
-            self.event(state["doing"], host, instance, reason=step.reason, level=level)
+            level = logging.WARNING if state["needs_operator"] else logging.INFO
+            self.event(step.label, host, instance, None, step.reason, level, code, command)
         return state
 
-    def _state(self, what, reason, alarm, before):
-        state = {"doing": what, "reason": reason, "alarm": alarm}
+    def _state(self, what, code, reason, before, command=None, needs_operator=False):
+        state = {"doing": what, "code": code and code.value, "reason": reason, "command": command}
+        state["needs_operator"] = needs_operator
         return {**state, "since": before["since"] if _is_same(state, before) else self._clock()}
 
 
@@ -147,7 +159,7 @@ def _instance_of(step):
 
 
 def _is_same(state, before):
-    return all(state[key] == before.get(key) for key in ("doing", "reason", "alarm"))
+    return all(before.get(key) == value for key, value in state.items())
 
 
 def _is_event(event):

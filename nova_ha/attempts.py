@@ -10,6 +10,7 @@ import random
 from typing import NamedTuple
 
 from nova_ha.evidence import SETTLE
+from nova_ha.reasons import Code
 from nova_ha.sightings import Sightings
 from nova_ha.snapshot import FAILED as ENDED_BADLY
 from nova_ha.snapshot import FINISHED, by_instance, unread
@@ -21,14 +22,14 @@ UNCLEAR = "unclear"
 FAILED = "failed"
 
 # Why an attempt failed.
-NO_ROOM = "no room"  # no host could take it
-SPAWN = "spawn"  # the destination tried and failed
-CONFLICT = "conflict"  # something else is done with the instance just now
-FORBIDDEN = "forbidden"  # a quota or a policy of the cloud is against it
-AWAY = "away"  # the cloud did not take requests
-REFUSED = "refused"  # Nova evacuates no instance of that kind: it is not asked again
-UNKNOWN = "unknown"
-
+NO_ROOM = Code.NO_ROOM
+SPAWN = Code.SPAWN_FAILED
+CONFLICT = Code.CONFLICT
+FORBIDDEN = Code.FORBIDDEN
+AWAY = Code.CLOUD_AWAY
+REFUSED = Code.NOT_EVACUABLE  # it is not asked again
+UNKNOWN = Code.UNKNOWN_FAILURE
+_ASKED = {SENDING: Code.SENDING, ACCEPTED: Code.EVACUATING, UNCLEAR: Code.REQUEST_UNANSWERED}
 
 # What did not help so often an operator should know of, though it goes on.
 MANY = 5
@@ -68,6 +69,7 @@ class Attempt:
     :param since: seconds (monotonic) since when it has been failing for this cause
     :param settle: UNCLEAR: seconds in which a Nova that answers carries out what it still has of the request
     :param moving: what was asked for was a move towards the instance's former state
+    :param pause: FAILED: why nothing is asked for a while, the cause or what ``later`` was told
     """
 
     outcome: str
@@ -80,6 +82,12 @@ class Attempt:
     streak: int = 0
     settle: float = 0.0
     moving: bool = False
+    pause: Code = UNKNOWN
+
+    @property
+    def code(self) -> Code:
+        """Why nothing is asked for the instance until ``until``."""
+        return _ASKED.get(self.outcome, self.pause)
 
 
 class Attempts(Sightings):
@@ -174,16 +182,18 @@ class Attempts(Sightings):
             since=before.since if streak else now,
             streak=streak + 1,
             moving=False,
+            pause=cause,
         )
 
-    def later(self, instance, now, pause, reason, moving=False):
+    def later(self, instance, now, pause, reason, moving=False, code=Code.ASKED):
         """Leave an instance alone for ``pause`` seconds, though nothing failed.
 
         :param moving: see ``Attempt``
+        :param code: why
         """
         before = self._attempts.get(instance) or Attempt(FAILED)
         self._attempts[instance] = dataclasses.replace(
-            before, outcome=FAILED, until=now + pause, reason=reason, moving=moving
+            before, outcome=FAILED, until=now + pause, reason=reason, moving=moving, pause=code
         )
 
     def moved(self, instance, now, reason):

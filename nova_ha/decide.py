@@ -10,6 +10,7 @@ to do with each other is ``double_failure`` and ``turns``, who goes first and ho
 
 from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, returning, sending, turns
 from nova_ha.attempts import MANY
+from nova_ha.reasons import Code
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
 from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
 
@@ -20,7 +21,7 @@ UNREAD_PATIENCE = 60.0
 _LIVES = (
     "it is flagged, but its nova-compute goes on reporting to Nova: it is not dead. Nothing more of it is evacuated;"
     " what was may run twice. See whether its power is off, and which host the fencing devices and Nova's name mean;"
-    " then have it fenced: pcs stonith fence {host}"
+    " then have it fenced"
 )
 
 
@@ -39,14 +40,14 @@ def claims(flags, own, others, held):
             continue
         claimant = flag.claimant(value)
         if host in held:
-            steps.append(Wait(host, held[host], alarm=True))
+            steps.append(Wait(host, held[host], Code.HELD_BY_GUARD, alarm=True, command=f"nova-ha go {host}"))
         elif value in (flag.FLAGGED, flag.GO):
             steps.append(Claim(host, "flagged: its power was proved off", value))
         elif claimant is None:
             reason = f"its flag {value!r} is none that nova-ha knows: set it to yes or delete it"
-            steps.append(Wait(host, reason, alarm=True))
+            steps.append(Wait(host, reason, Code.UNKNOWN_FLAG, alarm=True))
         elif claimant in others:
-            steps.append(Wait(host, f"the engine on {claimant} has it, and runs"))
+            steps.append(Wait(host, f"the engine on {claimant} has it, and runs", Code.OTHER_ENGINE))
         else:
             steps.append(Claim(host, f"taken over from the engine on {claimant}", value))
     return steps
@@ -67,7 +68,8 @@ def steps(world, attempts, rules, window, now):
     for host in world.hosts:
         if host.problem is not None:
             passes = host.unread_for is not None and host.unread_for < UNREAD_PATIENCE
-            others.append(Wait(host.name, host.problem, alarm=not passes))
+            code, reason, command = host.problem
+            others.append(Wait(host.name, reason, code, alarm=not passes, command=command))
         elif host.flag in flag.OVER:
             # An instance that two hosts have to do with is healed once.
             others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]
@@ -101,7 +103,7 @@ def _recover(case, taken):
     service = host.service
     if service is None:
         reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
-        return [Wait(host.name, reason, alarm=True)]
+        return [Wait(host.name, reason, Code.NO_SERVICE, alarm=True)]
     if not service.forced_down or mark.mark(service) is not None:
         spare = reserve.choose(service, world.services, world.aggregates, taken)
         taken.add(spare)
@@ -109,10 +111,10 @@ def _recover(case, taken):
         refused = case.attempts.get(service.id)
         if refused is not None and case.now < refused.until:
             reason = f"it is to be forced down and disabled in Nova; tried again after a pause: {refused.reason}"
-            return [case.wait(reason, alarm=refused.failures >= MANY)]
+            return [case.wait(reason, Code.SERVICE_CHANGE_REFUSED, alarm=refused.failures >= MANY)]
         return [TakeOut(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
     if service.host in world.living:
-        return [case.wait(_LIVES.format(host=host.name), alarm=True)]
+        return [case.wait(_LIVES, Code.FLAGGED_HOST_LIVES, alarm=True, command=f"pcs stonith fence {host.name}")]
     enlist = _enlist(case)
     if enlist and case.attempts.get(enlist.service.id) is None:
         return [enlist]
@@ -137,7 +139,7 @@ def _not_too_early(case, step):
     if not isinstance(step, Evacuate) or case.host.flagged_for >= case.rules.evacuate_delay:
         return step
     reason = f"evacuate_delay: storage is given {case.rules.evacuate_delay:g} s to let go of what the dead host held"
-    return case.wait(reason, step.instance)
+    return case.wait(reason, Code.STORAGE_DELAY, step.instance)
 
 
 def _enlist(case):
@@ -157,5 +159,5 @@ def _arriving(case):
         if record.destination == case.host.service.host and record.source not in case.world.dead:
             reason = f"live migration {record.id} of instance {record.instance} to this host is {record.status}"
             late = case.attempts.age(record, case.now) >= MIGRATION_PATIENCE
-            found.append(case.wait(reason, alarm=late))
+            found.append(case.wait(reason, Code.LIVE_MIGRATION, alarm=late))
     return found

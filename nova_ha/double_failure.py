@@ -9,6 +9,7 @@ elsewhere, Nova ends with a guest that it does not know of, or with two (all mea
 
 from nova_ha import attempts as tried
 from nova_ha import flag, sending, states
+from nova_ha.reasons import Code
 
 
 def not_yet(case):
@@ -24,7 +25,10 @@ def not_yet(case):
     # Most hosts of a failed rack have none: then it does not cost a look at all that is in flight.
     flights = sending.in_flight(case.world, case.attempts, case.rules, case.now) if suspects else ()
     found = [
-        case.wait(f"instance {instance}, which may have been sent here, is just being evacuated to {destination}")
+        case.wait(
+            f"instance {instance}, which may have been sent here, is just being evacuated to {destination}",
+            Code.START_INTERLOCK,
+        )
         for instance, _, destination in sorted(flights, key=str)
         if instance in suspects
     ]
@@ -34,7 +38,8 @@ def not_yet(case):
             continue
         for instance in host.instances:
             if instance.id in sent_here and not _may_wait_for_host(case, instance):
-                found.append(case.wait(f"instance {instance.id}, once sent here, is first evacuated elsewhere"))
+                reason = f"instance {instance.id}, once sent here, is first evacuated elsewhere"
+                found.append(case.wait(reason, Code.START_INTERLOCK))
     return found
 
 

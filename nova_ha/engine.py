@@ -218,7 +218,8 @@ class Engine:
         self._claims.seen_to()
         # It becomes an exit reason, which the cluster keeps: one tells what to do, `nova-ha status` tells of all.
         more = f"; and {len(found) - 1} more: see nova-ha status" if len(found) > 1 else ""
-        self._state.complain("unflagged", f"{found[0].host}: {found[0].reason}{more}" if found else None)
+        first = f"{found[0].host}: {found[0].reason}: {found[0].command}" if found else None
+        self._state.complain("unflagged", f"{first}{more}" if found else None)
 
     def _claim(self):
         """Take up the hosts that are free to take.

@@ -57,3 +57,13 @@ def stands(value):
     A value that nobody writes stands too: what is not understood must not bring a host back.
     """
     return bool(value) and value != RECOVERED
+
+
+def change(node: str, attribute: str, value: str) -> str:
+    """The command by which an operator sets the flag of a node."""
+    return f"crm_attribute --node {node} --name {attribute} --lifetime forever --update {value}"
+
+
+def removal(node: str) -> str:
+    """The command by which an operator deletes what the cluster has of a node, and so its flag."""
+    return f"cibadmin --delete --xpath \"//nodes/node[@uname='{node}']\""

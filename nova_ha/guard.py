@@ -50,7 +50,7 @@ class Guard:
             ]
             reason = next(filter(None, reasons), None)
             if reason:
-                found[host] = f"{reason}: held until an operator lets it go (nova-ha go) or the number falls"
+                found[host] = f"{reason}: held until an operator lets it go or the number falls"
         return found
 
     def _mass(self, standing, members, share, most, of_what):

@@ -4,7 +4,7 @@
 ``--json`` prints ``{"resource": ..., "events": [...]}``, the events as ``nova_ha.account`` describes them.
 """
 
-from nova_ha.table import moment, table
+from nova_ha.table import moment, table, way_out
 
 # Characters of an instance's id that are enough to ask for it.
 _PREFIX = 8
@@ -32,4 +32,5 @@ def _is_about(event, subject):
 
 def _notes(event):
     named = (f"{key} {event[key]}" for key in ("instance", "request") if event[key])
-    return ["  ".join(named), event["reason"]]
+    reason = f"{event['code']}: {event['reason']}" if event["code"] else event["reason"]
+    return ["  ".join(named), reason, way_out(event)]

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from nova_ha import flag, hostnames, mark, policy, reserve, restore, restoring, states
 from nova_ha.answers import CloudError, Misconfigured
 from nova_ha.cluster import Cluster
+from nova_ha.reasons import Code, Problem
 from nova_ha.snapshot import FINISHED, Host, Requests, World, by_instance, unfinished, unread
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
@@ -28,15 +29,15 @@ REQUESTS_AGE = 10.0
 ABSENCE = 5.0
 WHEREABOUTS_AGE = 10.0
 
-_UNREADABLE = (
+_UNREADABLE = Problem(
+    Code.CELL_AWAY,
     "Nova can read nothing of this host: the database of its cell does not answer. Its recovery waits for that; the"
-    " hosts of other cells do not"
+    " hosts of other cells do not",
 )
 
 _SECOND = (
     "Nova has the same host for it as for {first}, which is flagged, too, and is seen to first. If the cluster has the"
-    " host as {first} now, delete the entry that is left over:"
-    " cibadmin --delete --xpath \"//nodes/node[@uname='{name}']\""
+    " host as {first} now, delete the entry that is left over"
 )
 
 # What nova-compute may drive whose guests Nova cannot evacuate, by the type of hypervisor: the drivers without the
@@ -160,7 +161,8 @@ class Observer:
 
         def read(name):
             if name in seconds:
-                return Host(name, flags[name], problem=_SECOND.format(name=name, first=seconds[name]))
+                reason = _SECOND.format(first=seconds[name])
+                return Host(name, flags[name], problem=Problem(Code.SECOND_FLAG, reason, flag.removal(name)))
             return self._host(name, flags[name], services, name in inherited)
 
         hosts = tuple(self._each(read, sorted(flags)))
@@ -232,7 +234,8 @@ class Observer:
         stopped = (cluster.stopped(held) if held else set()) - others.keys()
         now = self._clock()
         self._stopped = {host: self._stopped.get(host, now) for host in held if host in stopped}
-        return world.with_cluster(online, {host: now - since for host, since in self._stopped.items()}, others)
+        stopped_for = {host: now - since for host, since in self._stopped.items()}
+        return world.with_cluster(online, stopped_for, others, cluster.attribute)
 
     def _other_names(self, world, online):
         """Under what other names the cluster reaches hosts, that it has by their flags' names no more.
@@ -285,7 +288,7 @@ class Observer:
         try:
             known_as = self._resolve(name, services)
         except hostnames.AmbiguousName as error:
-            return Host(name, value, problem=str(error))
+            return Host(name, value, problem=Problem(Code.AMBIGUOUS_HOST, str(error)))
         if known_as in unread(services):
             return self._unreadable(name, value)
         self._unread.pop(name, None)
@@ -307,7 +310,8 @@ class Observer:
         instances = self._cloud.instances(service.host)
         kind = self._hypervisor_type(service.host, instances)
         if kind in _NOT_EVACUATED:
-            return dataclasses.replace(found, problem=_REFUSED.format(_NOT_EVACUATED[kind]))
+            reason = _REFUSED.format(_NOT_EVACUATED[kind])
+            return dataclasses.replace(found, problem=Problem(Code.UNSUPPORTED_HYPERVISOR, reason))
         moving = any(instance.task_state in states.MIGRATING for instance in instances)
         resized = any(instance.vm_state == "resized" or states.is_found_there(instance) for instance in instances)
         found = dataclasses.replace(
@@ -526,11 +530,13 @@ class Observer:
 
 
 def _two_records(service):
-    return (
+    reason = (
         f"Nova has two nova-compute services of {service.host}, {service.id} and {service.twin}, as after a move to"
         " another cell: which of them has its instances cannot be told. Delete the one that is left over (openstack"
         " compute service delete ID): then its recovery goes on"
     )
+    command = f"openstack compute service list --service nova-compute --host {service.host}"
+    return Problem(Code.TWO_SERVICES, reason, command)
 
 
 def _second_flags(flags, names):

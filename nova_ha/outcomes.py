@@ -6,6 +6,7 @@ import logging
 from nova_ha import attempts as tried
 from nova_ha import nova, states
 from nova_ha.errands import NotSent
+from nova_ha.reasons import Code
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Heal, MakeReady, Restore
 
 # Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
@@ -66,7 +67,8 @@ class Outcomes:
         now = self._clock()
         if isinstance(error, nova.Busy):
             self._pace.busy(now, error.retry_after)
-            self._attempts.later(instance, now, self._pace.paused(now), f"Nova asks to slow down: {error}")
+            reason = f"Nova asks to slow down: {error}"
+            self._attempts.later(instance, now, self._pace.paused(now), reason, code=Code.CLOUD_BUSY)
         elif evacuation and getattr(error, "sent", False):
             # All else may simply be asked for once more.
             self._attempts.unclear(instance, now, f"no clear answer: {error}", error.hung)

@@ -14,8 +14,9 @@ flag      its flag now, None if it has none
 time      when this was read, seconds since the epoch
 in_flight how many evacuations the engine has under way at once, at most
 counts    how many instances there are of each step: ``{"evacuate": 12, "skip": 1}``
-steps     in the engine's order, each with ``step`` (its label, see ``steps``), ``reason``, ``alarm``, and of a step
-          about an instance ``instance`` (its id), ``name``, ``vm_state``, ``task_state``; else None
+steps     in the engine's order, each with ``step`` (its label, see ``steps``), ``code``, ``reason``, ``command``,
+          ``needs_operator`` (see ``account``), and of a step about an instance ``instance`` (its id), ``name``,
+          ``vm_state``, ``task_state``; else None
 ========= ============================================================================================
 """
 
@@ -28,7 +29,7 @@ from nova_ha.attempts import Attempts
 from nova_ha.observer import Observer
 from nova_ha.rules import Rules
 from nova_ha.steps import Enlist, TakeOut
-from nova_ha.table import clipped, explained, table, wrapped
+from nova_ha.table import clipped, explained, table, way_out, wrapped
 from nova_ha.wording import counted
 
 # In the place of a control node's name in the claim that a plan imagines.
@@ -97,7 +98,8 @@ def lines(found, width):
     for step in steps:
         if step["instance"] is None:
             said += wrapped(f"{step['step']}: {explained(step)}", width, "  ")
-    rows = [(_cells(step), [explained(step)]) for step in steps if step["instance"]]
+            said += wrapped(way_out(step), width, "    ") if step["command"] else []
+    rows = [(_cells(step), [explained(step), way_out(step)]) for step in steps if step["instance"]]
     if not rows:
         return said
     counts = ", ".join(f"{number} {step}" for step, number in found["counts"].items())
@@ -179,11 +181,13 @@ def _held(host, standing, world, rules):
 
 
 def _plain(step):
-    instance = getattr(step, "instance", None)
+    instance, code = getattr(step, "instance", None), getattr(step, "code", None)
     return {
         "step": step.label,
+        "code": code and code.value,
         "reason": step.reason,
-        "alarm": getattr(step, "alarm", False),
+        "command": getattr(step, "command", None),
+        "needs_operator": getattr(step, "alarm", False),
         "instance": instance and instance.id,
         "name": instance and instance.name,
         "vm_state": instance and instance.vm_state,

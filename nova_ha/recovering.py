@@ -6,6 +6,7 @@ import itertools
 from nova_ha import attempts as tried
 from nova_ha import mark, restore, snapshot, states
 from nova_ha.evidence import SETTLE
+from nova_ha.reasons import Code, Problem
 from nova_ha.rules import WAIT
 from nova_ha.snapshot import FAILED
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
@@ -48,9 +49,9 @@ class Case:
         self._records = snapshot.by_instance(host.evacuations)
         self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
 
-    def wait(self, reason, instance=None, alarm=False, under_way=False):
+    def wait(self, reason, code, instance=None, alarm=False, under_way=False, command=None):
         """A Wait step."""
-        return Wait(self.host.name, reason, instance, alarm, under_way)
+        return Wait(self.host.name, reason, code, instance, alarm, under_way, command=command)
 
     def records(self, instance):
         """The records of evacuations of an instance away from the host, oldest first."""
@@ -65,7 +66,7 @@ def instance_step(case, instance):
     """The step for one instance that Nova still has on the host."""
     treatment = states.treatment(instance)
     if treatment.do == states.LEAVE:
-        return _left(case, instance, treatment.why)
+        return _left(case, instance, treatment.why, Code.NOTHING_TO_RECOVER)
     verdict = _verdict(case, instance)
     revived = treatment.do in (states.EVACUATE, states.RESET) and verdict.recover
     busy = untracked(case, instance) or _in_flight(case, instance, revived)
@@ -76,15 +77,15 @@ def instance_step(case, instance):
     if treatment.do == states.DELETE:
         return Delete(case.host.name, treatment.why, instance)
     if treatment.do == states.HOLD:
-        return case.wait(treatment.why, instance, alarm=True)
+        return case.wait(treatment.why, Code.UNKNOWN_STATE, instance, alarm=True)
     if not verdict.known:
         late = case.attempts.pending(instance.id, case.now) >= SELECTION_PATIENCE
-        return case.wait(verdict.reason, instance, alarm=late)
+        return case.wait(verdict.reason, Code.SELECTION_UNKNOWN, instance, alarm=late)
     if not verdict.recover:
-        return _left(case, instance, verdict.reason)
+        return _left(case, instance, verdict.reason, Code.NOT_SELECTED)
     refused = _refused(case, instance)
     if refused:
-        return _left(case, instance, refused, alarm=True)
+        return _left(case, instance, refused.reason, refused.code, alarm=True, command=refused.command)
     moving = _being_migrated(case, instance)
     if moving:
         return moving
@@ -102,7 +103,8 @@ def instance_step(case, instance):
         # No flagged host comes back by itself before it is recovered.
         every = {*case.world.services, *snapshot.unread(case.world.services)}
         for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
-        return case.wait("no compute host is up and enabled that could take it", instance, alarm=for_ever)
+        reason = "no compute host is up and enabled that could take it"
+        return case.wait(reason, Code.NO_HOST, instance, alarm=for_ever)
     return _may_show(case, instance) or _evacuate(case, instance)
 
 
@@ -112,7 +114,8 @@ def _may_show(case, instance):
         return None
     attempt = case.attempts.get(instance.id)
     reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
-    return case.wait(reason, instance, alarm=case.now - attempt.until >= case.rules.stuck_after)
+    late = case.now - attempt.until >= case.rules.stuck_after
+    return case.wait(reason, Code.REQUEST_UNANSWERED, instance, alarm=late)
 
 
 def _resized_from(case, instance):
@@ -141,23 +144,25 @@ def _evacuate(case, instance, why=None):
 
 
 def _refused(case, instance):
-    """Why Nova will not evacuate an instance, however often it is asked, or None."""
+    """Why Nova will not evacuate an instance, however often it is asked, as a ``reasons.Problem``; or None."""
     attempt = case.attempts.get(instance.id)
     what = states.refused_beforehand(instance)
     if what is None and attempt is not None and attempt.cause == tried.REFUSED:
         what = states.refusal(attempt.reason)
     if what is not None:
-        return f"Nova does not evacuate an instance with {what}: it stays, and can start here when the host is back"
+        reason = f"Nova does not evacuate an instance with {what}: it stays, and can start here when the host is back"
+        return Problem(Code.NOT_EVACUABLE, reason)
     failures = sum(record.status in FAILED for record in case.records(instance))
     if failures >= KEY_ATTEMPTS and states.is_kept_from_its_key(instance):
-        return (
+        reason = (
             f"Nova may not read the key of {states.ENCRYPTED_VOLUME} of it: it stays, and its owner can start it here"
-            f" when the host is back: openstack server reboot --hard {instance.id}"
+            " when the host is back"
         )
+        return Problem(Code.KEY_REFUSED, reason, f"openstack server reboot --hard {instance.id}")
     return None
 
 
-def _left(case, instance, why, alarm=False):
+def _left(case, instance, why, code, alarm=False, command=None):
     """An instance that stays: for good, unless the host's return would destroy it."""
     for record in case.records(instance):
         if record.in_flight or record.status == "done":
@@ -165,8 +170,8 @@ def _left(case, instance, why, alarm=False):
                 f"{why}; but evacuation {record.id} is {record.status}, for which nova-compute would destroy the "
                 f"instance here when it starts: delete it, or have it evacuated"
             )
-            return case.wait(reason, instance, alarm=True)
-    return Leave(case.host.name, why, instance, alarm)
+            return case.wait(reason, Code.WOULD_BE_DESTROYED, instance, alarm=True)
+    return Leave(case.host.name, why, code, instance, alarm, command)
 
 
 def _verdict(case, instance):
@@ -198,16 +203,16 @@ def untracked(case, instance):
         young = case.attempts.age(record, case.now) < case.rules.stuck_after
         if record.in_flight and _is_begun(record) and young and not case.attempts.was_cut_off(record, case.now):
             reason = f"a second request found the guest that evacuation {record.id} started on {record.destination}"
-            return case.wait(reason, instance, under_way=True)
+            return case.wait(reason, Code.EVACUATING, instance, under_way=True)
     where = " or ".join(sorted(tried_on))
     if not told and all(case.attempts.age(record, case.now) < SETTLE for record in done):
         # Nova ends the record and moves the instance at the same time; the two are read one after the other.
-        return case.wait(f"its evacuation to {where} has just ended", instance, under_way=True)
+        return case.wait(f"its evacuation to {where} has just ended", Code.EVACUATING, instance, under_way=True)
     reason = (
         f"a guest of it is on {where}, unknown to Nova: fence that host, or remove the guest there (virsh destroy, "
-        f"virsh undefine) and then openstack server set --state active {instance.id}"
+        "virsh undefine) and then set the instance to active"
     )
-    return case.wait(reason, instance, alarm=True)
+    return case.wait(reason, Code.UNKNOWN_GUEST, instance, alarm=True, command=_set_state(instance, "active"))
 
 
 def _in_flight(case, instance, revived):
@@ -232,7 +237,7 @@ def _in_flight(case, instance, revived):
     pinned = lost_at or {flight.destination for flight in flights}
     may_be_pinned = revived and len(pinned) == 1 and pinned <= case.candidates
     if not late and not (may_be_pinned and (lost_at or cut_off)):
-        return case.wait(reason, instance, under_way=True)
+        return case.wait(reason, Code.EVACUATING, instance, under_way=True)
     held = _held(case, instance)
     if held:
         return held
@@ -242,7 +247,7 @@ def _in_flight(case, instance, revived):
     if may_be_pinned and (lost_at or cut_off or lost):
         return _may_show(case, instance) or _pinned(case, instance, min(pinned), reason)
     restart = None if cut_off else _to_restart(case, instance, record)
-    return case.wait(f"stuck: {reason}; {_given_up(instance, restart)}", instance, alarm=True)
+    return _stuck(case, instance, reason, "there", restart)
 
 
 def _was_passed(case, record):
@@ -268,15 +273,23 @@ def _to_restart(case, instance, record):
     return None
 
 
-def _given_up(instance, restart):
-    """What an operator does about an evacuation that does not move.
+def _stuck(case, instance, reason, where, restart=None):
+    """A Wait for an evacuation that does not move, with what an operator does about it.
 
     His word that nobody goes on with it is not enough while a process may have it: the next one would be a second.
+
+    :param where: where its guest may be, in words
+    :param restart: what is to be restarted first, in words
     """
-    way_out = f"once you have seen that no guest of it is there: openstack server set --state error {instance.id}"
-    if restart is None:
-        return way_out
-    return f"if nothing is done with it there any more, restart {restart} and then {way_out}"
+    way_out = f"once you have seen that no guest of it is {where}, set the instance to error"
+    if restart is not None:
+        way_out = f"if nothing is done with it there any more, restart {restart} and then, {way_out}"
+    return case.wait(f"{reason}; {way_out}", Code.STUCK, instance, alarm=True, command=_set_state(instance, "error"))
+
+
+def _set_state(instance, state):
+    """The command by which an operator sets an instance to a state."""
+    return f"openstack server set --state {state} {instance.id}"
 
 
 def _is_begun(record):
@@ -295,9 +308,8 @@ def _begun_elsewhere(case, instance):
         return None
     reason = "some host has begun to start it, for an older evacuation"
     if seconds < case.rules.stuck_after:
-        return case.wait(reason, instance, under_way=True)
-    way_out = f"once you have seen that no guest of it is anywhere: openstack server set --state error {instance.id}"
-    return case.wait(f"stuck: {reason}; {way_out}", instance, alarm=True)
+        return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    return _stuck(case, instance, reason, "anywhere")
 
 
 def _died_with_its_host(case, record):
@@ -324,26 +336,28 @@ def _held(case, instance):
     if attempt is None:
         return None
     if attempt.outcome == tried.SENDING:
-        return case.wait("the request is being sent", instance, under_way=True)
+        return case.wait("the request is being sent", Code.SENDING, instance, under_way=True)
     if case.now >= attempt.until:
         return None
     again = "tried" if attempt.outcome == tried.FAILED else "looked at"
     reason = f"{attempt.reason}; {again} again after a pause"
     if case.attempts.in_vain(instance.id) < tried.MANY:
-        return case.wait(reason, instance)
-    return case.wait(reason + _way_out(case, instance, attempt), instance, alarm=True)
+        return case.wait(reason, attempt.code, instance)
+    command = _way_out(case, instance, attempt)
+    reason += ". Or have it left as it is" if command else ""
+    return case.wait(reason, attempt.code, instance, alarm=True, command=command)
 
 
 def _way_out(case, instance, attempt):
-    """How an operator has what Nova refuses again and again left alone; empty where that is no way.
+    """The command by which an operator has left alone what Nova refuses again and again; None where that is no way.
 
     Nova lets the metadata be changed in the states in which it lets an instance be tagged, and with no task only.
     """
     key = case.rules.policy.metadata_key
     refused = attempt.cause in (tried.CONFLICT, tried.FORBIDDEN, tried.UNKNOWN)
     if not (key and refused and instance.vm_state in states.TAGGABLE and instance.task_state is None):
-        return ""
-    return f". Or have it left: openstack server set --property {key}=false {instance.id}"
+        return None
+    return f"openstack server set --property {key}=false {instance.id}"
 
 
 def _being_migrated(case, instance):
@@ -360,9 +374,10 @@ def _being_migrated(case, instance):
         where = record.destination or "a host that is still to be chosen"
         reason = f"live migration {record.id} to {where} is {record.status}: its guest may run there"
         if case.attempts.pending(instance.id, case.now) < MIGRATION_PATIENCE:
-            return case.wait(reason, instance)
-        reason += f". Look; if it does not: openstack server set --state error {instance.id}"
-        return case.wait(reason, instance, alarm=True)
+            return case.wait(reason, Code.LIVE_MIGRATION, instance)
+        reason += ". Look there; if it does not run, set the instance to error"
+        command = _set_state(instance, "error")
+        return case.wait(reason, Code.LIVE_MIGRATION, instance, alarm=True, command=command)
     return None
 
 
@@ -372,12 +387,16 @@ def unsettled(case):
     for record in open_records(case.host, case.world):
         reason = f"evacuation {record.id} of instance {record.instance} is {record.status}"
         instance = case.host.whereabouts.get(record.instance)
-        stuck = case.attempts.age(record, case.now) >= case.rules.stuck_after
-        if stuck and instance is not None:
+        if case.attempts.age(record, case.now) < case.rules.stuck_after:
+            found.append(case.wait(reason, Code.EVACUATING))
+            continue
+        command = None
+        if instance is not None:
             reason += f", and it is {instance.vm_state} on {instance.host}, task {instance.task_state}: see to it there"
             if instance.vm_state == "error":
-                reason += f"; once it is well: openstack server set --state active {instance.id}"
-        found.append(case.wait(reason, alarm=stuck))
+                reason += "; once it is well, set it to active"
+                command = _set_state(instance, "active")
+        found.append(case.wait(reason, Code.STUCK, alarm=True, command=command))
     return found
 
 

@@ -6,6 +6,7 @@ Which state that is stands on the instance itself, as a tag (see ``restore``).
 
 from nova_ha import flag, restore
 from nova_ha.attempts import FAILED, MANY, SETTLE
+from nova_ha.reasons import Code
 from nova_ha.states import LATE, TAGGABLE
 from nova_ha.steps import Restore, Wait
 
@@ -39,10 +40,11 @@ def steps(world, attempts, now):
 def _wait(host, reason, instance, attempts, busy):
     efforts = attempts.efforts(instance.id)
     if efforts < MANY:
-        return Wait(host, f"{reason}, once nothing else is done with it", instance, under_way=busy)
+        return Wait(host, f"{reason}, once nothing else is done with it", Code.RESTORING, instance, under_way=busy)
     tags = " ".join(f"--tag {tag}" for tag in sorted(instance.tags & restore.OUR_TAGS))
-    way_out = f"see to it on {instance.host}, or leave it as it is: openstack server unset {tags} {instance.id}"
-    return Wait(host, f"{reason}, and {efforts} times nothing came of it: {way_out}", instance, alarm=True)
+    reason += f", and {efforts} times nothing came of it: see to it on {instance.host}, or have it left as it is"
+    command = f"openstack server unset {tags} {instance.id}"
+    return Wait(host, reason, Code.RESTORE_FAILED, instance, alarm=True, command=command)
 
 
 def before_clearing(host, world):

@@ -3,6 +3,7 @@
 
 from nova_ha import flag, mark, restoring
 from nova_ha.attempts import MANY
+from nova_ha.reasons import Code
 from nova_ha.steps import Clear, Heal, LetStart, PutBack, StartAgain, Wait
 from nova_ha.wording import counted
 
@@ -21,14 +22,14 @@ CLEANING = 10.0
 RETURN_PATIENCE = 900.0
 
 _NOT_STOPPED = (
-    "; it has not done so yet. See whether the cluster has the host online; if not, have it fenced (pcs stonith fence"
-    " {host}). If it has: whether it is in maintenance mode (pcs property config maintenance-mode), nova-compute is"
+    "; it has not done so yet. See whether the cluster has the host online; if not, have it fenced. If it has: whether"
+    " it is in maintenance mode (pcs property config maintenance-mode), nova-compute is"
     " managed, and its location rule on the flag is there (pcs constraint location)"
 )
 
 _RENAMED = (
     "it is to be held back, but the cluster has the host as {other} now, where this flag stops nothing: set the flag of"
-    " {other} to restart, and delete the entry of {host} (cibadmin --delete --xpath \"//nodes/node[@uname='{host}']\")"
+    " {other} to restart, and only then delete the entry of {host}"
 )
 
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
@@ -40,19 +41,24 @@ def steps(host, world, attempts, now):
     if host.service is None:
         # It may be that Nova does not reach the database of the host's cell.
         reason = "Nova has no nova-compute service of this host any more; if it was removed from Nova, delete the flag"
-        return [Wait(host.name, reason, alarm=True)]
+        return [Wait(host.name, reason, Code.NO_SERVICE, alarm=True)]
     if host.flag == flag.RESTART:
         if host.online_as is not None:
-            return [Wait(host.name, _RENAMED.format(host=host.name, other=host.online_as), alarm=True)]
+            reason = _RENAMED.format(host=host.name, other=host.online_as)
+            command = f"{flag.change(host.online_as, world.attribute, flag.RESTART)} && {flag.removal(host.name)}"
+            return [Wait(host.name, reason, Code.RENAMED_IN_CLUSTER, alarm=True, command=command)]
         if host.flagged_for < STOPPING or host.stopped_for is None:
             reason = "Pacemaker stops its nova-compute, which is to start later"
-            late = host.flagged_for >= RETURN_PATIENCE
-            return [Wait(host.name, f"{reason}{_NOT_STOPPED.format(host=host.name) if late else ''}", alarm=late)]
+            if host.flagged_for < RETURN_PATIENCE:
+                return [Wait(host.name, reason, Code.STOPPING_COMPUTE)]
+            command = f"pcs stonith fence {host.name}"
+            return [Wait(host.name, reason + _NOT_STOPPED, Code.STOPPING_COMPUTE, alarm=True, command=command)]
         return [LetStart(host.name, "its nova-compute has been stopped, and may start")]
     is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
     if host.reported_for is None and not (is_put_back and host.service.up):
         late = host.flagged_for >= RETURN_PATIENCE
-        return [Wait(host.name, "nova-compute has not reported to Nova since the recovery", alarm=late)]
+        reason = "nova-compute has not reported to Nova since the recovery"
+        return [Wait(host.name, reason, Code.NOT_REPORTING, alarm=late)]
     found = heal(host, world, attempts, now)
     if is_put_back:
         return found or [_clear(host, world)]
@@ -79,26 +85,28 @@ def _put_back(host, attempts, now):
     refused = attempts.get(host.service.id)
     if not left and refused is not None and now < refused.until:
         reason = f"it is to be put back; tried again after a pause: {refused.reason}"
-        return Wait(host.name, reason, alarm=refused.failures >= MANY)
+        return Wait(host.name, reason, Code.SERVICE_CHANGE_REFUSED, alarm=refused.failures >= MANY)
     if not left:
         return PutBack(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
     if host.reported_for is None or host.reported_for < CLEANING:
-        return Wait(host.name, f"nova-compute has still to clean up after {counted(len(left), 'evacuation')}")
+        reason = f"nova-compute has still to clean up after {counted(len(left), 'evacuation')}"
+        return Wait(host.name, reason, Code.CLEANING_UP)
     shown = ", ".join(f"{record.id} is {record.status}" for record in left[:3]) + (", ..." if len(left) > 3 else "")
     reason = f"nova-compute has left {counted(len(left), 'evacuation record')} ({shown})"
     if attempts.starts(host.name) < MOST_STARTS:
         return StartAgain(host.name, f"{reason}: it must start once more to end them")
     reason += ", for which it would destroy them if they came back here: see what its log says when it starts"
-    return Wait(host.name, reason, alarm=True)
+    return Wait(host.name, reason, Code.RECORDS_LEFT, alarm=True)
 
 
 def _clear(host, world):
     """What is left to wait for once the host takes instances again."""
     if not host.service.up:
-        return Wait(host.name, "nova-compute does not report to Nova")
+        return Wait(host.name, "nova-compute does not report to Nova", Code.NOT_REPORTING)
     unrestored = restoring.before_clearing(host, world)
     if unrestored:
-        return Wait(host.name, f"{counted(len(unrestored), 'instance')} to be brought into the former state first")
+        reason = f"{counted(len(unrestored), 'instance')} to be brought into the former state first"
+        return Wait(host.name, reason, Code.RESTORING_FIRST)
     return Clear(host.name, "the host is in service")
 
 
@@ -122,13 +130,14 @@ def heal(host, world, attempts, now):
         attempt = attempts.get(instance.id)
         if not service.up:
             # It may be starting anew: who forgot the instance now would leave it so.
-            reason = f"it seems that {doing}; {instance.host} does not report"
-            found.append(Wait(host.name, reason, instance, alarm=seconds >= RETURN_PATIENCE))
+            reason, late = f"it seems that {doing}; {instance.host} does not report", seconds >= RETURN_PATIENCE
+            found.append(Wait(host.name, reason, Code.REPAIR_AWAITS_HOST, instance, alarm=late))
         elif seconds < CERTAIN or (attempt is not None and now < attempt.until):
-            reason, in_vain = f"it seems that {doing}", attempts.in_vain(instance.id) >= MANY
-            if in_vain:
-                reason += f", and healing it did not help. If so: openstack server set --state active {instance.id}"
-            found.append(Wait(host.name, reason, instance, alarm=in_vain))
+            reason, command = f"it seems that {doing}", None
+            if attempts.in_vain(instance.id) >= MANY:
+                reason += ", and healing it did not help. If so, set it to active"
+                command = f"openstack server set --state active {instance.id}"
+            found.append(Wait(host.name, reason, Code.LATE_REQUEST, instance, alarm=bool(command), command=command))
         else:
             found.append(Heal(host.name, doing, instance))
     return found

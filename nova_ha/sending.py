@@ -5,6 +5,7 @@ import collections
 import itertools
 
 from nova_ha import flag
+from nova_ha.reasons import Code
 from nova_ha.snapshot import FINISHED
 from nova_ha.steps import Evacuate, Leave, Wait
 
@@ -41,16 +42,16 @@ def limited(recovering, others, world, attempts, rules, window, now):
     for step in rules.order.arrange(queues):
         source = step.instance.host
         if rules.order.group(step.instance) > group:
-            reason = f"it waits for group {rules.order.groups[group]} to be up"
+            code, reason = Code.GROUP_ORDER, f"it waits for group {rules.order.groups[group]} to be up"
         elif len(send) >= room:
-            reason = "as many evacuations are in flight as may be now"
+            code, reason = Code.IN_FLIGHT_LIMIT, "as many evacuations are in flight as may be now"
         elif rules.in_flight_per_source and by_source[source] >= rules.in_flight_per_source:
-            reason = f"as many evacuations from {source} are in flight as may be"
+            code, reason = Code.SOURCE_LIMIT, f"as many evacuations from {source} are in flight as may be"
         else:
             by_source[source] += 1
             send.append(step)
             continue
-        hold.append(Wait(step.host, reason, step.instance, held=True))
+        hold.append(Wait(step.host, reason, code, step.instance, held=True))
     rest = [step for step in itertools.chain(*recovering) if not isinstance(step, Evacuate)]
     return send + rest + others + hold
 

@@ -11,7 +11,9 @@ import dataclasses
 import functools
 from collections.abc import Collection, Mapping
 
+from nova_ha import flag
 from nova_ha.policy import Selection
+from nova_ha.reasons import Problem
 
 # An evacuation whose record says one of these is over. Whatever else a record says is taken to be in flight:
 # a state that we do not know must not lead to a second evacuation.
@@ -252,7 +254,7 @@ class Host:
     reported_for: float | None = None
     flagged_for: float = 0.0
     inherited: bool = False
-    problem: str | None = None
+    problem: Problem | None = None
     unread_for: float | None = None
 
 
@@ -270,6 +272,7 @@ class World:
     :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
     :param living: Nova's names of the hosts that are flagged, and live by their own reports to Nova: not dead
     :param late: ids of the instances that late requests have left in error on hosts that live; if several are flagged
+    :param attribute: the node attribute that is the flag; read with ``Host.online``
     """
 
     hosts: tuple[Host, ...] = ()
@@ -282,15 +285,21 @@ class World:
     contested: bool = False
     unflagged: frozenset = frozenset()
     late: frozenset = frozenset()
+    attribute: str = flag.ATTRIBUTE
 
     def with_cluster(
-        self, online: Collection[str], stopped: Mapping[str, float], others: Mapping[str, str] | None = None
+        self,
+        online: Collection[str],
+        stopped: Mapping[str, float],
+        others: Mapping[str, str] | None = None,
+        attribute: str = flag.ATTRIBUTE,
     ) -> World:
         """The same, with what the cluster says of the hosts.
 
         :param online: names of the nodes that it reaches
         :param stopped: ``{name: seconds}``, see ``Host.stopped_for``
         :param others: ``{name: name}``, see ``Host.online_as``
+        :param attribute: the node attribute that is the flag
         """
         others = others or {}
         hosts = (
@@ -302,7 +311,7 @@ class World:
             )
             for host in self.hosts
         )
-        return dataclasses.replace(self, hosts=tuple(hosts))
+        return dataclasses.replace(self, hosts=tuple(hosts), attribute=attribute)
 
     # Asked for of every flagged host: in a large cloud that loses many, each is worked out once.
 

@@ -15,12 +15,13 @@ engine      ``resource`` (None: none is configured), ``nodes`` on which the clus
             right though it runs, as its monitor tells the cluster; None: nothing, or not known here)
 hosts       of each host in recovery: ``flag`` (None where only evacuated instances are still seen to),
             ``claimed_by`` and ``claimed_at`` (None unless the flag is a claim), and from the engine's account (None
-            where it is not here) ``doing``, ``reason``, ``alarm``, ``since``, ``instances``; see ``nova_ha.account``
+            where it is not here) ``doing``, ``code``, ``reason``, ``command``, ``needs_operator``, ``since``,
+            ``instances``; see ``nova_ha.account``
 =========== ==========================================================================================
 """
 
 from nova_ha import flag, runstate
-from nova_ha.table import ALARM, ago, clipped, explained, table, wrapped
+from nova_ha.table import NEEDS_OPERATOR, ago, clipped, explained, table, way_out, wrapped
 from nova_ha.wording import counted
 
 WELL, RECOVERING, ATTENTION = "well", "recovering", "attention"
@@ -44,6 +45,8 @@ _GOES_ON = (runstate.STARTING, runstate.ASKING, runstate.WORKING, ELSEWHERE)
 
 # Instances of a host that an overview lists, those in trouble first.
 SHOWN = 10
+
+_OF_ACCOUNT = ("doing", "code", "reason", "command", "needs_operator", "since", "instances")
 
 _NAME = 20  # columns for an instance's name
 
@@ -148,20 +151,20 @@ def _host(value, account):
     }
     # After a change of the flag the account is of former times until the engine's next pass.
     known = account if account is not None and account.get("flag") == value else {}
-    return {**about, **{key: known.get(key) for key in ("doing", "reason", "alarm", "since", "instances")}}
+    return {**about, **{key: known.get(key) for key in _OF_ACCOUNT}}
 
 
 def _needs_operator(about):
     instances = (about["instances"] or {}).values()
     unknown = about["claimed_by"] is None and about["flag"] not in _MEANING
-    return unknown or bool(about["alarm"]) or any(instance["alarm"] for instance in instances)
+    return unknown or bool(about["needs_operator"]) or any(instance["needs_operator"] for instance in instances)
 
 
 def _headline(engine):
     where = f" on {', '.join(engine['nodes'])}" if engine["nodes"] else ""
     name = f" {engine['resource']}" if engine["resource"] else ""
     word = "runs" if engine["state"] == ELSEWHERE else engine["state"]
-    complaint = f" {ALARM}{engine['complaint']}" if engine["complaint"] else ""
+    complaint = f" {NEEDS_OPERATOR}{engine['complaint']}" if engine["complaint"] else ""
     return f"Engine{name}: {word}{where}: {engine['reason']}{complaint}"
 
 
@@ -177,8 +180,9 @@ def _host_notes(about):
     elif about["claimed_by"]:
         why = f"taken up by the engine on {about['claimed_by']}"
     else:
-        why = _MEANING.get(about["flag"], f"{ALARM}a flag that nova-ha does not know; set it to yes or delete it")
-    return [why, _count(about["instances"].values()) if about["instances"] else None]
+        unknown = f"{NEEDS_OPERATOR}a flag that nova-ha does not know; set it to yes or delete it"
+        why = _MEANING.get(about["flag"], unknown)
+    return [why, way_out(about), _count(about["instances"].values()) if about["instances"] else None]
 
 
 def _count(instances):
@@ -190,7 +194,7 @@ def _count(instances):
 
 def _instances(host, instances, now, width, every):
     """The lines about a host's instances."""
-    worst = sorted(instances.items(), key=lambda item: (not item[1]["alarm"], -item[1]["failures"]))
+    worst = sorted(instances.items(), key=lambda item: (not item[1]["needs_operator"], -item[1]["failures"]))
     shown, rest = (worst, []) if every else (worst[:SHOWN], worst[SHOWN:])
     rows = [
         (
@@ -208,4 +212,4 @@ def _instances(host, instances, now, width, every):
 def _instance_notes(about):
     failures = about["failures"]
     times = f"failed {counted(failures, 'time')}"
-    return [explained(about), f"{times}, last: {about['last_failure']}" if failures else None]
+    return [explained(about), way_out(about), f"{times}, last: {about['last_failure']}" if failures else None]

@@ -8,6 +8,7 @@ import dataclasses
 from typing import ClassVar, Optional
 
 from nova_ha import flag
+from nova_ha.reasons import Code
 from nova_ha.snapshot import Instance, Service
 
 
@@ -28,28 +29,36 @@ class Step:
 class Wait(Step):
     """Nothing to do now about the host, or about one of its instances; it is not finished.
 
+    :param code: why, for programs
     :param alarm: an operator should know of it: it will not end by itself
     :param under_way: Nova is at work on it just now, as it should be
     :param held: it waits for its turn only
+    :param command: the way out, complete, if there is one that the reason tells when to take
     """
 
     label: ClassVar[str] = "wait"
+    code: Code
     instance: Optional[Instance] = None
     alarm: bool = False
     under_way: bool = False
     held: bool = False
+    command: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Leave(Step):
     """This instance is not recovered, for good.
 
+    :param code: why, for programs
     :param alarm: nobody wished it: an operator should know of it
+    :param command: the way out, complete, if there is one that the reason tells when to take
     """
 
     label: ClassVar[str] = "skip"
+    code: Code
     instance: Instance = None
     alarm: bool = False
+    command: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)

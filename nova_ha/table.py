@@ -9,7 +9,7 @@ import time
 NARROWEST, WIDEST = 80, 120
 
 # What does not end by itself is to catch the eye.
-ALARM = "NEEDS AN OPERATOR: "
+NEEDS_OPERATOR = "NEEDS AN OPERATOR: "
 
 _INDENT = "    "
 
@@ -35,8 +35,14 @@ def table(headings, rows, width):
     return lines
 
 
+class Verbatim(str):
+    """A text that stays on one line, however long: it is to be copied."""
+
+
 def wrapped(text, width, indent=""):
     """A text's lines, each indented."""
+    if isinstance(text, Verbatim):
+        return [indent + clean(text)]
     return textwrap.wrap(
         clean(text),
         width,
@@ -58,8 +64,14 @@ def clipped(text, longest):
 
 
 def explained(about):
-    """The reason for something (of which ``reason`` and ``alarm`` are known), with a call where one is due."""
-    return f"{ALARM}{about['reason']}" if about["alarm"] else about["reason"]
+    """The reason for something (of which ``code``, ``reason``, ``needs_operator`` are known), with a call if due."""
+    reason = f"{about['code']}: {about['reason']}" if about["code"] else about["reason"]
+    return f"{NEEDS_OPERATOR}{reason}" if about["needs_operator"] else reason
+
+
+def way_out(about):
+    """The ``command`` of something, to be copied; None if it has none."""
+    return about["command"] and Verbatim(f"command: {about['command']}")
 
 
 def ago(seconds):

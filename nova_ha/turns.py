@@ -12,6 +12,7 @@ such instances take turns, so that neither waits for ever.
 import dataclasses
 
 from nova_ha import flag, sending
+from nova_ha.reasons import Code
 from nova_ha.returning import RETURN_PATIENCE, STOPPING, is_coming
 from nova_ha.snapshot import unfinished, unread
 from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
@@ -21,6 +22,11 @@ from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
 # takes is not known.
 TURN = 120.0
 _DOUBLINGS = 4
+
+_LATE = (
+    "instance {}, which may be queued here, is in error with the task of a late request: it is healed first. By hand,"
+    " once it is well, set it to active"
+)
 
 
 def matter(world, attempts):
@@ -71,13 +77,15 @@ class _Turns:
         instance = step.instance.id
         for name in sorted(self._world.unflagged):
             if self._hosts[step.host].inherited or self._attempts.may_be_queued(instance, name):
-                return Wait(step.host, f"it may be queued at {name}, whose flag was deleted", step.instance)
+                reason = f"it may be queued at {name}, whose flag was deleted"
+                return Wait(step.host, reason, Code.START_INTERLOCK, step.instance)
         ahead = [host for host in self._coming if self._may_be_queued(instance, host) and not _is_kept_off(host)]
         for host in ahead:
             self._hold_back(host, f"instance {instance}, which may be queued here, is to be evacuated")
         if ahead:
             names = ", ".join(host.service.host for host in ahead)
-            return Wait(step.host, f"it may be queued at {names}, which may just be starting", step.instance)
+            reason = f"it may be queued at {names}, which may just be starting"
+            return Wait(step.host, reason, Code.START_INTERLOCK, step.instance)
         self._moving[instance] = None
         return step
 
@@ -86,31 +94,30 @@ class _Turns:
         if not isinstance(step, (Close, LetStart)):
             return step
         host = self._hosts[step.host]
-        late = self._by_late_requests(host)
-        reason = self._by_engines() or late or self._by_instances(host, isinstance(step, Close)) or self._by_hosts(host)
+        late = self._left_by_late_requests(host)
+        reason = self._by_engines() or (_LATE.format(late) if late else None)
+        reason = reason or self._by_instances(host, isinstance(step, Close)) or self._by_hosts(host)
         if reason is None:
             self._started.append(host)
             return step
         if isinstance(step, Close):
             return dataclasses.replace(step, held=True, reason=f"{step.reason}; {reason}")
-        return Wait(step.host, reason, alarm=late is not None and host.flagged_for >= RETURN_PATIENCE)
+        if late is None:
+            return Wait(step.host, reason, Code.START_INTERLOCK)
+        command = f"openstack server set --state active {late}"
+        in_vain = host.flagged_for >= RETURN_PATIENCE
+        return Wait(step.host, reason, Code.LATE_REQUEST, alarm=in_vain, command=command if in_vain else None)
 
     def _by_engines(self):
         """Why no host must start because of another engine, which the cluster has not stopped yet, or None."""
         return "another engine may be evacuating an instance that may be queued here" if self._world.contested else None
 
-    def _by_late_requests(self, host):
-        """Why a host must not start because of an instance that another one's late request has broken, or None.
+    def _left_by_late_requests(self, host):
+        """The instance for which a host must not start because another one's late request has broken it, or None.
 
         It looks as one that waits for what is queued here (measured).
         """
-        for instance in sorted(self._world.late):
-            if self._may_be_queued(instance, host):
-                return (
-                    f"instance {instance}, which may be queued here, is in error with the task of a late request: it is"
-                    f" healed first; by hand, once it is well: openstack server set --state active {instance}"
-                )
-        return None
+        return next((instance for instance in sorted(self._world.late) if self._may_be_queued(instance, host)), None)
 
     def _by_instances(self, host, is_being_closed):
         """Why a host must not start because of an instance that may be queued there, or None."""

@@ -8,10 +8,16 @@ could prove that it is dead, so an operator is told to have it fenced.
 """
 
 from nova_ha import mark, reserve
+from nova_ha.reasons import Code
 from nova_ha.steps import Wait
 
 # Seconds for which a host must have been seen silent: Pacemaker has noticed its death, and fenced it, by then.
 PATIENCE = 120.0
+
+_REASON = (
+    "it does not report to Nova, and the cluster has no connection to it and does not fence it, as after a refresh of"
+    " its resources while it died: have it fenced; or, if it is off on purpose, disable its service in Nova"
+)
 
 
 class Silences:
@@ -47,15 +53,7 @@ def alarms(silent, nodes, adrift, flagged):
     :param flagged: names, in the cluster, of the hosts that have a flag, read after that
     """
     return [
-        Wait(node, _reason(node), alarm=True)
+        Wait(node, _REASON, Code.NOT_FENCED, alarm=True, command=f"stonith_admin --reboot {node}")
         for node, name in sorted(nodes.items())
         if name in silent and node in adrift and node not in flagged
     ]
-
-
-def _reason(node):
-    return (
-        "it does not report to Nova, and the cluster has no connection to it and does not fence it, as after a refresh"
-        f" of its resources while it died: have it fenced (stonith_admin --reboot {node}); or, if it is off on purpose,"
-        " disable its service in Nova"
-    )

@@ -8,6 +8,7 @@ flag that says dead must rest on a proof.
 """
 
 from nova_ha import flag, mark
+from nova_ha.reasons import Code, Problem
 from nova_ha.steps import Wait
 
 
@@ -58,8 +59,8 @@ def alarms(services, nodes, flagged, attribute, taken_out=None):
     found = []
     for name in sorted(out, key=ours.get):
         node = ours[name]
-        reason = _reason(node, attribute) if name in known else _removed(node, name, attribute)
-        found.append(Wait(node, reason, alarm=True))
+        what = _deleted(node, attribute) if name in known else _removed(node, name, attribute)
+        found.append(Wait(node, what.reason, what.code, alarm=True, command=what.command))
     return found
 
 
@@ -67,26 +68,22 @@ def _is_out(service):
     return service.forced_down or mark.is_marked(service)
 
 
-def _reason(node, attribute):
-    command = _command(node, attribute)
-    return (
+def _deleted(node, attribute):
+    reason = (
         "nova-ha took it out of service, and its flag was deleted before it was back: set it again, to "
-        f"{flag.RECOVERED} if the host runs ({command} {flag.RECOVERED}), or, only if you are certain that its power is"
-        f" off, to {flag.FLAGGED}"
+        f"{flag.RECOVERED} if the host runs, or, only if you are certain that its power is off, to {flag.FLAGGED}"
     )
+    return Problem(Code.FLAG_DELETED, reason, flag.change(node, attribute, flag.RECOVERED))
 
 
 def _removed(node, name, attribute):
     entry = f"<node id='{node}' uname='{node}' type='remote'/>"
-    return (
+    reason = (
         "nova-ha took it out of service, and it was removed from the cluster before it was back: what is left of its "
-        f"recovery is not done. If nothing is left on it (openstack server list --all-projects --host {name}), delete "
+        f"recovery is not done. See what Nova has on it still. If that is nothing, delete "
         f"its service, or put it back (openstack compute service set --up --enable {name} nova-compute). Else add it "
         f'again (cibadmin --create --scope nodes --xml-text "{entry}") and, only if you are certain that its power is '
-        f"off, flag it ({_command(node, attribute)} {flag.FLAGGED}); its connection only after that: without a flag "
+        f"off, flag it ({flag.change(node, attribute, flag.FLAGGED)}); its connection only after that: without a flag "
         "nova-compute would be started there, and destroy what is to be recovered"
     )
-
-
-def _command(node, attribute):
-    return f"crm_attribute --node {node} --name {attribute} --lifetime forever --update"
+    return Problem(Code.REMOVED_FROM_CLUSTER, reason, f"openstack server list --all-projects --host {name}")

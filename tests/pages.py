@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README and pages print for an operator to type, so that tests can type it as it stands there."""
+"""What README and pages print: commands for an operator, which tests type as they stand there; and tables."""
 
 from __future__ import annotations
 
@@ -22,3 +22,16 @@ def commands(page: pathlib.Path) -> dict[str, str]:
     if markers != list(dict(blocks)):
         raise ValueError(f"{page.name}: each of {', '.join(markers)} needs a name and a ```sh block of its own")
     return dict(blocks)
+
+
+def rows(section: str) -> list[dict[str, str | None]]:
+    """The rows of the one table in a part of a page, by column; None where a cell has nothing, or a dash.
+
+    :raises ValueError: a row has more or fewer cells than the heading
+    """
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    columns, _, *found = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+    for row in found:
+        if len(row) != len(columns):
+            raise ValueError(f"{len(columns)} cells are needed: {row}")
+    return [{column: None if text in ("", "-") else text for column, text in zip(columns, row)} for row in found]

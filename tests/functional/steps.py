@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from nova_ha.reasons import Code
 from tests.lab import audits, cluster, facts, faults, healing, history, nodes, scenario, workload
 from tests.lab.cloud import impair
 from tests.lab.settings import SOURCE_TREE
@@ -171,21 +172,23 @@ class Story:
         """Wait for the first request to evacuate."""
         wait_for("the first evacuate request", lambda: facts.evacuate_requests(history.read()), limit, 0.05)
 
-    def waits(self, host, why, limit=60):
-        """Wait until the engine says of a host, or of one of its instances, that it waits, and why."""
+    def waits(self, host, code, limit=60):
+        """Wait until the engine says of a host, or of one of its instances, that it waits for this reason."""
 
         def told():
             about = self.account()["hosts"].get(host, {})
             entries = [about, *(about.get("instances") or {}).values()]
-            return any(entry.get("doing") == "wait" and why in entry["reason"] for entry in entries)
+            return any(entry.get("code") == code for entry in entries)
 
-        eventually(f"the engine to say of {host}: {why}", told, limit)
+        eventually(f"the engine to say of {host}: {code.value}", told, limit)
 
     def restart_nova_compute_where_stuck(self):
         """Kill nova-compute, which Pacemaker starts anew, where an evacuation is said to be stuck: once each."""
-        said = json.dumps(self.account())
+        hosts = self.account().get("hosts", {}).values()
+        instances = [about for host in hosts for about in (host["instances"] or {}).values()]
+        said = "\n".join(about["reason"] for about in instances if about["code"] == Code.STUCK)
         for host in self.settings.compute_hosts:
-            if host not in self._restarted and re.search(rf"stuck: evacuation \d+ to {host} is pre-migrating", said):
+            if host not in self._restarted and re.search(rf"evacuation \d+ to {host} is pre-migrating", said):
                 self._restarted.add(host)
                 faults.kill_service("nova-compute", host)
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from nova_ha.reasons import Code
 from tests.lab import cluster, facts, faults, workload
 
 pytestmark = pytest.mark.lab_b
@@ -30,7 +31,7 @@ def test_mass_failure_waits_for_an_operator_who_has_all_restarted_in_place(story
     faults.start_service("nova-api")
     # then they are held, and that is said loudly,
     for host in (HOST, ANOTHER, SPARE):
-        story.waits(host, "3 of 3 of the cloud's compute hosts are flagged at once")
+        story.waits(host, Code.HELD_BY_GUARD)
     status = story.on_engine_node("nova-ha status")
     assert status.returncode == 4
     assert "nova-ha go" in status.stdout

@@ -3,6 +3,7 @@
 
 import pytest
 
+from nova_ha.reasons import Code
 from tests.lab import facts, faults, workload
 
 pytestmark = pytest.mark.lab_b
@@ -21,7 +22,7 @@ def test_instances_wait_for_room(story):
     # when the host dies,
     faults.kill(HOST)
     # then its instances wait, and Nova is not bothered,
-    story.waits(HOST, "no compute host is up and enabled")
+    story.waits(HOST, Code.NO_HOST)
     assert not facts.evacuate_requests(story.recorded.history())
     # and soon after a host is enabled they are recovered.
     story.enable(_others(story)[0])
@@ -41,7 +42,7 @@ def test_instances_restart_in_place_if_an_operator_wants_that(story):
     story.options(recovery={"no_room": "restart_in_place", "no_room_patience": 5})
     # when that host dies, and Nova finds no room for them elsewhere,
     faults.kill(HOST)
-    story.waits(HOST, "no valid host")
+    story.waits(HOST, Code.NO_ROOM)
     # then they are on their host again once it is back, in their former states (the audits see to that),
     story.back_in_service(HOST)
     past = story.recorded.history()

@@ -8,6 +8,7 @@ import pytest
 
 from nova_ha.account import Account
 from nova_ha.attempts import ACCEPTED, FAILED, SENDING, Attempt
+from nova_ha.reasons import Code
 from nova_ha.steps import Close, Evacuate, Leave, Wait
 from tests.unit.worlds import OURS, instance
 
@@ -68,7 +69,9 @@ def test_an_event_is_kept_as_data():
             "host": "compute-1",
             "instance": "i1",
             "request": "req-1",
+            "code": None,
             "reason": "quota",
+            "command": None,
         }
     ]
 
@@ -82,11 +85,11 @@ def test_so_many_events_are_kept_and_no_more():
 
 def test_since_is_when_this_began_for_this_reason():
     scene = Scene()
-    first = Wait("compute-1", "evacuation 1 is running", instance())
+    first = Wait("compute-1", "evacuation 1 is running", Code.NO_HOST, instance())
     scene.after_pass(first)
     hosts = scene.after_pass(first, seconds=5)
     assert hosts["compute-1"]["since"] == hosts["compute-1"]["instances"]["i1"]["since"] == 1000
-    hosts = scene.after_pass(Wait("compute-1", "evacuation 2 is running", instance()), seconds=5)
+    hosts = scene.after_pass(Wait("compute-1", "evacuation 2 is running", Code.NO_HOST, instance()), seconds=5)
     assert hosts["compute-1"]["since"] == 1000
     assert hosts["compute-1"]["instances"]["i1"]["since"] == 1010
     assert scene.after_pass(Close("compute-1", "done"), seconds=5)["compute-1"]["since"] == 1015
@@ -94,18 +97,31 @@ def test_since_is_when_this_began_for_this_reason():
 
 def test_a_host_says_what_it_does_itself_or_that_its_instances_are_recovered():
     scene = Scene()
-    own = scene.after_pass(Wait("compute-1", "no service"))["compute-1"]
+    own = scene.after_pass(Wait("compute-1", "no service", Code.NO_HOST))["compute-1"]
     assert (own["doing"], own["reason"], own["flag"], own["instances"]) == ("wait", "no service", OURS, {})
     assert scene.after_pass(Evacuate("compute-1", "dead", instance()))["compute-1"]["doing"] == "recover"
-    both = scene.after_pass(Leave("compute-1", "deleted", instance()), Close("compute-1", "over"))["compute-1"]
+    left = Leave("compute-1", "deleted", Code.NOTHING_TO_RECOVER, instance())
+    both = scene.after_pass(left, Close("compute-1", "over"))["compute-1"]
     assert (both["doing"], both["instances"]["i1"]["doing"]) == ("finish_recovery", "skip")
     assert scene.after_pass()["compute-1"]["doing"] == "wait"
     assert scene.after_pass(flags={}) == {}
 
 
+def test_what_waits_says_so_by_a_code_and_with_the_way_out():
+    scene = Scene()
+    stuck = Wait("compute-1", "it hangs", Code.STUCK, instance(), alarm=True, command="openstack server show i1")
+    found = scene.after_pass(stuck, Wait("compute-1", "held", Code.HELD_BY_GUARD))["compute-1"]
+    keys = ("code", "command", "needs_operator")
+    assert [found[key] for key in keys] == ["held_by_guard", None, False]
+    assert [found["instances"]["i1"][key] for key in keys] == ["stuck", "openstack server show i1", True]
+    acted = scene.after_pass(Evacuate("compute-1", "dead", instance()))["compute-1"]
+    assert (acted["code"], acted["instances"]["i1"]["code"]) == (None, None)
+    assert scene.after_pass()["compute-1"]["code"] == "not_yet"
+
+
 def test_instances_are_seen_to_even_after_their_host_s_flag_is_gone():
     scene = Scene()
-    host = scene.after_pass(Wait("compute-2", "to be paused again", instance()), flags={})["compute-2"]
+    host = scene.after_pass(Wait("compute-2", "to be paused again", Code.NO_HOST, instance()), flags={})["compute-2"]
     assert (host["flag"], host["doing"], host["instances"]["i1"]["doing"]) == (None, "recover", "wait")
     assert scene.after_pass(flags={}) == {}
 
@@ -113,10 +129,10 @@ def test_instances_are_seen_to_even_after_their_host_s_flag_is_gone():
 @pytest.mark.parametrize("about", [None, instance()])
 def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
     scene = Scene()
-    steps = [Wait("compute-1", "a", about), Wait("compute-1", "b", about, alarm=True), Wait("compute-1", "c", about)]
+    steps = [Wait("compute-1", reason, Code.NO_HOST, about, alarm=reason == "b") for reason in "abc"]
     host = scene.after_pass(*steps)["compute-1"]
     state = host["instances"]["i1"] if about else host
-    assert (state["reason"], state["alarm"]) == ("b", True)
+    assert (state["reason"], state["needs_operator"]) == ("b", True)
     host = scene.after_pass(steps[0], steps[2])["compute-1"]
     assert (host["instances"]["i1"] if about else host)["reason"] == "a"
 
@@ -124,11 +140,20 @@ def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
 @pytest.mark.parametrize(
     ("step", "line"),
     [
-        (Wait("compute-1", "no room", instance()), ("INFO", 'wait: host=compute-1 instance=i1 reason="no room"')),
-        (Leave("compute-1", "deleted", instance()), ("INFO", 'skip: host=compute-1 instance=i1 reason="deleted"')),
-        (Wait("compute-1", "held", alarm=True), ("WARNING", 'wait: host=compute-1 reason="held"')),
+        (
+            Wait("compute-1", "no room", Code.NO_HOST, instance()),
+            ("INFO", 'wait: host=compute-1 instance=i1 code=no_host reason="no room"'),
+        ),
+        (
+            Leave("compute-1", "deleted", Code.NOTHING_TO_RECOVER, instance()),
+            ("INFO", 'skip: host=compute-1 instance=i1 code=nothing_to_recover reason="deleted"'),
+        ),
+        (
+            Wait("compute-1", "held", Code.HELD_BY_GUARD, alarm=True, command="nova-ha go"),
+            ("WARNING", 'wait: host=compute-1 code=held_by_guard reason="held" command="nova-ha go"'),
+        ),
         (Evacuate("compute-1", "dead", instance()), None),
-        (Wait("compute-1", "evacuation 1 is running", instance(), under_way=True), None),
+        (Wait("compute-1", "evacuation 1 is running", Code.NO_HOST, instance(), under_way=True), None),
         (Close("compute-1", "over"), None),
     ],
 )
@@ -142,7 +167,7 @@ def test_what_is_not_done_is_said_once(step, line):
 
 def test_what_waits_again_is_said_again():
     scene = Scene()
-    wait = Wait("compute-1", "no room", instance())
+    wait = Wait("compute-1", "no room", Code.NO_HOST, instance())
     for step in (wait, Evacuate("compute-1", "again", instance()), wait):
         scene.after_pass(step, seconds=1)
     assert len(scene.lines) == 2
@@ -150,7 +175,7 @@ def test_what_waits_again_is_said_again():
 
 def test_failures_are_counted_and_the_last_is_remembered():
     scene = Scene()
-    wait = Wait("compute-1", "later", instance())
+    wait = Wait("compute-1", "later", Code.NO_HOST, instance())
 
     def tried(attempt):
         scene.attempts["i1"] = attempt
@@ -167,7 +192,7 @@ def test_failures_are_counted_and_the_last_is_remembered():
 def test_an_engine_goes_on_with_the_events_of_the_one_before():
     scene = Scene()
     scene.account.event("evacuation accepted", "compute-1", "i1", "req-1")
-    scene.after_pass(Wait("compute-1", "no room", instance()))
+    scene.after_pass(Wait("compute-1", "no room", Code.NO_HOST, instance()))
     former = json.loads(json.dumps(scene.account.as_dict()))
     account = Account.from_dict(former, logging.getLogger("test"), keep=1)
     assert account.as_dict() == {"hosts": {}, "events": former["events"][1:]}

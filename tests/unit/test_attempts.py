@@ -15,6 +15,7 @@ from nova_ha.attempts import (
     UNCLEAR,
     Attempts,
 )
+from nova_ha.reasons import Code
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, Requests, Services
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, request, service, told, world
 
@@ -156,6 +157,29 @@ def test_to_be_let_alone_is_no_failure():
     assert (found.outcome, found.failures, found.until, found.reason) == (FAILED, 0, NOW + 7, "Nova asks to slow down")
     attempts.later("i9", NOW, 1.0, "healed")
     assert attempts.get("i9").until == NOW + 1
+
+
+def test_the_code_of_a_pause_is_what_it_follows():
+    attempts = asked(SENDING)
+    codes = [attempts.get("i1").code]
+    attempts.accepted("i1", NOW)
+    codes.append(attempts.get("i1").code)
+    attempts.unclear("i1", NOW, "no answer")
+    codes.append(attempts.get("i1").code)
+    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
+    codes.append(attempts.get("i1").code)
+    attempts.later("i1", NOW, 7.0, "its deletion was asked for")
+    codes.append(attempts.get("i1").code)
+    attempts.failed("i1", NOW, "it failed")
+    codes.append(attempts.get("i1").code)
+    assert codes == [
+        Code.SENDING,
+        Code.EVACUATING,
+        Code.REQUEST_UNANSWERED,
+        Code.NO_ROOM,
+        Code.ASKED,
+        Code.UNKNOWN_FAILURE,
+    ]
 
 
 def test_moves_towards_a_former_state_come_ever_more_slowly():

@@ -128,28 +128,34 @@ def engine(tmp_path):
         process.stdout.close()
 
 
-def doing(number=1, what="wait", reason="evacuation 7 is running", failures=0, last=None, alarm=False, age=30):
+def doing(number=1, what="wait", reason="evacuation 7 is running", failures=0, last=None, alarm=False, age=30, **more):
     """An instance as the engine's account has it."""
     return ID.format(number), {
         "name": f"web-{number}",
         "doing": what,
+        "code": "evacuating" if what == "wait" else None,
         "reason": reason,
-        "alarm": alarm,
+        "command": None,
+        "needs_operator": alarm,
         "since": time.time() - age,
         "failures": failures,
         "last_failure": last,
+        **more,
     }
 
 
-def account(flag, instances=(), what="recover", reason="its instances are being recovered", alarm=False, age=200):
+def account(
+    flag, instances=(), what="recover", reason="its instances are being recovered", alarm=False, age=200, **more
+):
     """A host as the engine's account has it."""
-    state = {"doing": what, "reason": reason, "alarm": alarm, "since": time.time() - age}
-    return {"flag": flag, **state, "instances": dict(instances)}
+    why = {"code": None, "reason": reason, "command": None, "needs_operator": alarm}
+    return {"flag": flag, "doing": what, **why, "since": time.time() - age, "instances": dict(instances), **more}
 
 
 def event(what="evacuation accepted", host="compute-1", number=1, **more):
     known = {"time": 1000.0, "level": "info", "event": what, "host": host}
-    return {**known, "instance": ID.format(number) if number else None, "request": None, "reason": None, **more}
+    unknown = dict.fromkeys(["instance", "request", "code", "reason", "command"])
+    return {**known, **unknown, "instance": ID.format(number) if number else None, **more}
 
 
 # status
@@ -176,10 +182,22 @@ def test_where_the_engine_runs_its_account_is_shown(command, engine):
         r"    its host is dead",
         r"    failed 2 times, last: no valid host was found",
         rf"{ID.format(1)}  web-1  wait      3\d s",
-        r"    evacuation 7 is running",
+        r"    evacuating: evacuation 7 is running",
     ):
         assert re.search(f"^{line}$", out, re.MULTILINE), (line, out)
     assert max(map(len, out.splitlines())) <= 120
+
+
+def test_the_way_out_stands_on_one_line_that_can_be_copied(command, engine):
+    unset = f"openstack server unset --tag nova-ha:restore=paused --tag {'x' * 80} {ID.format(1)}"
+    failed = doing(1, reason="it hangs", alarm=True, code="restore_failed", command=unset)
+    held = {"code": "held_by_guard", "command": "nova-ha go compute-1"}
+    held = account("control-1@7", [failed], "wait", "too many", True, **held)
+    engine(state="working", reason="r", hosts={"compute-1": held})
+    _code, out, _err = command(Pacemaker({"compute-1": "control-1@7"}, ["control-1"]), "status")
+    lines = out.splitlines()
+    for why, way_out in (("restore_failed: it hangs", unset), ("held_by_guard: too many", "nova-ha go compute-1")):
+        assert lines[lines.index(f"    NEEDS AN OPERATOR: {why}") + 1] == f"    command: {way_out}"
 
 
 def test_elsewhere_the_flags_are_shown_and_whom_to_ask(command):
@@ -199,7 +217,7 @@ def test_status_for_programs(command, engine):
     found = json.loads(out)
     assert code == 3
     assert abs(found.pop("time") - time.time()) < 60
-    unknown = dict.fromkeys(["claimed_by", "claimed_at", "doing", "reason", "alarm", "since", "instances"])
+    unknown = dict.fromkeys(["claimed_by", "claimed_at", *host.keys() - {"flag"}])
     assert found == {
         "verdict": "recovering",
         "engine": {
@@ -537,7 +555,7 @@ def test_a_plan_shows_what_nova_does_not_evacuate(planned):
     _code, out, _err = run(nova, Pacemaker({}), "compute-9", "--json")
     steps = {step["instance"]: step for step in json.loads(out)["steps"]}
     assert (steps["i1"]["step"], steps["i2"]["step"]) == ("evacuate", "skip")
-    assert "a virtual TPM" in steps["i2"]["reason"] and steps["i2"]["alarm"]
+    assert (steps["i2"]["code"], steps["i2"]["needs_operator"]) == ("not_evacuable", True)
 
 
 def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
@@ -566,8 +584,10 @@ def test_a_plan_takes_the_host_for_dead_and_changes_nothing(planned):
     ]
     assert found["steps"][3] == {
         "step": "skip",
+        "code": "nothing_to_recover",
         "reason": states.treatment(instance(3, "building")).why,
-        "alarm": False,
+        "command": None,
+        "needs_operator": False,
         "instance": "i3",
         "name": "web-3",
         "vm_state": "building",
@@ -598,7 +618,7 @@ def test_a_plan_for_people(planned):
         "i2        web-2  soft-delete  skip",
         "i3        web-3  building     skip",
     ]
-    assert f"    {states.treatment(instance(3, 'building')).why}\n" in out
+    assert f"    nothing_to_recover: {states.treatment(instance(3, 'building')).why}\n" in out
 
 
 def test_a_plan_for_a_host_that_is_dead_already(planned):
@@ -625,7 +645,8 @@ def test_a_plan_for_a_host_that_is_dead_already(planned):
 def test_a_plan_says_that_the_mass_failure_guard_would_hold_the_host(planned, flags, others, is_held):
     _worlds, run = planned
     _code, out, _err = run(made_up(others=others), Pacemaker(flags), "compute-9")
-    assert ("NEEDS AN OPERATOR: 3 of 4 of the cloud's compute hosts are flagged at once" in out) == is_held
+    assert ("  wait: NEEDS AN OPERATOR: held_by_guard: " in out) == is_held
+    assert ("    command: nova-ha go compute-9" in out.splitlines()) == is_held
     assert re.search(r"i1 +web-1 +active +evacuate", out)
 
 
@@ -658,7 +679,7 @@ def test_a_plan_for_a_host_that_nova_does_not_know(planned):
     del cloud.known["compute-9"]
     code, out, _err = run(cloud, Pacemaker({}), "compute-9")
     assert code == 0
-    assert out.splitlines()[1].startswith("  wait: NEEDS AN OPERATOR: Nova has no nova-compute service of this host")
+    assert out.splitlines()[1].startswith("  wait: NEEDS AN OPERATOR: no_service: ")
 
 
 def test_a_plan_for_a_host_whose_cell_is_away(planned):
@@ -667,7 +688,7 @@ def test_a_plan_for_a_host_whose_cell_is_away(planned):
     del cloud.known["compute-9"]
     cloud.away = ("compute-9",)
     _code, out, _err = run(cloud, Pacemaker({}), "compute-9")
-    assert out.splitlines()[1].startswith("  wait: Nova can read nothing of this host")
+    assert out.splitlines()[1].startswith("  wait: cell_away: ")
 
 
 def test_a_plan_counts_hosts_whose_cell_is_away(planned):

@@ -8,9 +8,11 @@ import pytest
 from nova_ha import decide
 from nova_ha.attempts import FORBIDDEN, MANY
 from nova_ha.decide import UNREAD_PATIENCE
+from nova_ha.reasons import Code, Problem
 from nova_ha.rules import Rules
 from nova_ha.steps import Claim, Close, Enlist, Leave, TakeOut, Wait, is_action
 from tests.unit.worlds import (
+    AMBIGUOUS,
     NOW,
     OURS,
     decided,
@@ -63,10 +65,12 @@ def test_which_hosts_are_taken_up(value, own, others, kind):
         assert found[0].host == "compute-1" and found[0].reason
 
 
-@pytest.mark.parametrize(("value", "alarm"), [("maybe", True), ("control-2@90", False)])
-def test_what_waits_for_an_operator_says_so(value, alarm):
+@pytest.mark.parametrize(
+    ("value", "code", "alarm"), [("maybe", Code.UNKNOWN_FLAG, True), ("control-2@90", Code.OTHER_ENGINE, False)]
+)
+def test_what_waits_for_an_operator_says_so(value, code, alarm):
     (found,) = decide.claims({"compute-1": value}, {}, {"control-2"}, {})
-    assert found.alarm is alarm
+    assert (found.code, found.alarm) == (code, alarm)
 
 
 def test_a_held_host_is_not_taken_up_and_others_are():
@@ -78,6 +82,7 @@ def test_a_held_host_is_not_taken_up_and_others_are():
         (Claim, "compute-3"),
     ]
     assert found[0].alarm and found[0].reason == "too many"
+    assert (found[0].code, found[0].command) == (Code.HELD_BY_GUARD, "nova-ha go compute-1")
 
 
 # Taking a host out
@@ -120,24 +125,24 @@ def test_nothing_is_done_to_instances_of_a_host_that_is_not_out(half_out, vm_sta
 
 def test_a_host_that_nova_does_not_know_keeps_its_flag():
     unknown = dataclasses.replace(host(), service=None)
-    for odd in (unknown, host(problem="compute-1 may be compute-1.a or compute-1.b")):
+    for odd, code in ((unknown, Code.NO_SERVICE), (host(problem=AMBIGUOUS), Code.AMBIGUOUS_HOST)):
         (found,) = decided(odd)
-        assert isinstance(found, Wait) and found.alarm and found.reason
+        assert (found.code, found.alarm) == (code, True) and found.reason
 
 
 def test_a_problem_with_one_host_holds_up_no_other():
     other = host(name="compute-2", instances=[instance(2, host="compute-2")])
-    assert kinds(decided(host(problem="ambiguous"), other, services=[living("compute-3")])) == ["Evacuate", "Wait"]
+    assert kinds(decided(host(problem=AMBIGUOUS), other, services=[living("compute-3")])) == ["Evacuate", "Wait"]
 
 
 @pytest.mark.parametrize(("seconds", "alarm"), [(0, False), (UNREAD_PATIENCE - 1, False), (UNREAD_PATIENCE, True)])
 def test_a_host_whose_cell_is_away_waits_whatever_was_known_of_it(seconds, alarm):
-    away = {"problem": "its cell is away", "unread_for": seconds}
+    away = {"problem": Problem(Code.CELL_AWAY, "its cell is away"), "unread_for": seconds}
     for one in (host(instances=[instance()], **away), host("no", reported_for=60.0, **away)):
         other = host(name="compute-4", instances=[instance(4, host="compute-4")])
         found = decided(one, other)
         assert kinds(found) == ["Evacuate", "Wait"] and found[0].host == "compute-4"
-        assert found[1].alarm is alarm and "delete the flag" not in found[1].reason
+        assert (found[1].code, found[1].alarm) == (Code.CELL_AWAY, alarm)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,7 @@ def test_a_host_that_nova_goes_on_to_refuse_to_force_down_is_an_operators_matter
         attempts.failed("id-compute-1", NOW, "policy (HTTP 403)", FORBIDDEN)
     (found,) = decided(host(service_=service(forced_down=False)), attempts=attempts)
     assert (type(found), found.alarm) == (Wait, alarm)
-    assert "HTTP 403" in found.reason
+    assert found.code == Code.SERVICE_CHANGE_REFUSED and "HTTP 403" in found.reason
 
 
 # Reserved hosts
@@ -311,8 +316,8 @@ def test_a_host_that_cannot_be_closed_is_reported_with_the_way_out(state, is_hea
     for second in range(0, 2000, 10):
         attempts.observe(left, NOW + second)
     (found,) = decided(left, attempts=attempts, now=NOW + 2000)
-    assert found.alarm and "see to it there" in found.reason
-    assert ("openstack server set --state active i1" in found.reason) == is_healed_by_hand
+    assert found.alarm and found.code == Code.STUCK and "see to it there" in found.reason
+    assert found.command == ("openstack server set --state active i1" if is_healed_by_hand else None)
 
 
 @pytest.mark.parametrize(
@@ -414,7 +419,7 @@ def test_a_dead_destination_is_closed_once_the_instance_runs_elsewhere():
 def test_evacuations_begin_after_the_delay_that_the_storage_needs(seconds, kind):
     (step,) = decided(host(instances=[instance()], flagged_for=seconds), rules=Rules(evacuate_delay=30))
     assert type(step).__name__ == kind
-    assert kind == "Evacuate" or step.reason.startswith("evacuate_delay: storage is given 30 s")
+    assert kind == "Evacuate" or step.code == Code.STORAGE_DELAY
 
 
 def test_the_rules_have_defaults_that_decide():

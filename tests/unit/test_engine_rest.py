@@ -8,6 +8,7 @@ import pytest
 from nova_ha import engine
 from nova_ha.engine import FOLLOW, TICK, Engine
 from nova_ha.flag import FLAGGED, RECOVERED
+from nova_ha.reasons import Code
 from nova_ha.steps import Evacuate, Wait
 
 
@@ -65,7 +66,7 @@ def test_a_rest_ends_when_what_was_asked_for_instances_is_done(rested):
     assert rested(3.0, True, NEVER, done_at=0.5) == pytest.approx(0.5, abs=TICK + 0.001)
 
 
-WAIT, UNDER_WAY, HELD = (Wait("a", "", **how) for how in ({}, {"under_way": True}, {"held": True}))
+WAIT, UNDER_WAY, HELD = (Wait("a", "", Code.EVACUATING, **how) for how in ({}, {"under_way": True}, {"held": True}))
 SENT = Evacuate("a", "")
 
 

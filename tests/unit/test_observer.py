@@ -8,6 +8,7 @@ import pytest
 from nova_ha.nova import Busy, Misconfigured, Refused, Unreachable
 from nova_ha.observer import ABSENCE, GLANCE_AGE, REQUESTS_AGE, SELECTION_AGE, SETTINGS_AGE, WHEREABOUTS_AGE, Observer
 from nova_ha.policy import Selection
+from nova_ha.reasons import Code
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
 from tests.unit.doubles import FakeCloud, FakeCluster
 from tests.unit.worlds import OURS, instance, living, record, request, service, spare
@@ -172,7 +173,8 @@ def test_the_clusters_names_and_novas(name, known, found):
 def test_two_services_of_one_host_are_a_problem_of_that_host(value):
     watch = Watch(dataclasses.replace(service(), twin="id-2"), service("compute-3"))
     first, second = watch.look(flags={"compute-1": value, "compute-3": "no"}).hosts
-    assert "id-compute-1 and id-2" in first.problem and first.service is None
+    assert first.problem.code == Code.TWO_SERVICES and "id-compute-1 and id-2" in first.problem.reason
+    assert first.service is None
     assert second.problem is None and second.service.host == "compute-3"
 
 
@@ -194,7 +196,8 @@ def test_of_two_flags_of_one_host_the_one_that_keeps_it_out_most_is_seen_to_firs
     one, second = watch.look(flags=flags).hosts
     assert [each.service is not None for each in (one, second)] == [first, not first]
     waiting, seen_to = (second, one) if first else (one, second)
-    assert f"for {seen_to.name}, which" in waiting.problem and f"@uname='{waiting.name}'" in waiting.problem
+    assert waiting.problem.code == Code.SECOND_FLAG and f"for {seen_to.name}, which" in waiting.problem.reason
+    assert f"@uname='{waiting.name}'" in waiting.problem.command
     assert seen_to.problem is None
 
 
@@ -206,7 +209,8 @@ def test_a_flag_that_another_engine_sees_to_counts_as_one_of_the_same_host():
 def test_a_name_that_may_mean_two_hosts_is_a_problem_of_that_host():
     watch = Watch(service("compute-1.a"), service("compute-1.b"), service("compute-3"))
     first, second = watch.look(flags={"compute-1": OURS, "compute-3": OURS}).hosts
-    assert "compute-1.a" in first.problem and first.service is None
+    assert first.problem.code == Code.AMBIGUOUS_HOST and "compute-1.a" in first.problem.reason
+    assert first.service is None
     assert second.problem is None and second.service.host == "compute-3"
     assert watch.observer.nova_names(["compute-1"], watch.cloud.known) == {}
 
@@ -229,7 +233,7 @@ def test_a_host_whose_guests_nova_cannot_evacuate_is_refused(hypervisor, evacuat
     host = watch.host()
     assert ("hypervisor_type", "compute-1", "node-7") in watch.cloud.asked
     assert (host.problem is None, bool(host.instances)) == (evacuates, evacuates)
-    assert evacuates or "evacuate" in host.problem
+    assert evacuates or host.problem.code == Code.UNSUPPORTED_HYPERVISOR
     again = watch.host(SETTINGS_AGE + 1)
     assert (again.problem, [q for q in watch.cloud.asked if q[0] == "hypervisor_type"]) == (host.problem, [])
 
@@ -320,8 +324,10 @@ def test_a_host_that_the_cluster_has_by_another_name_is_not_proved_stopped(name,
     watch = Watch(service(), living("compute-2"), living("compute-11"))
     cluster = FakeCluster()
     cluster.nodes, cluster.off = {"control-1", "compute-11", "compute-2", name, *["compute-1"] * own}, {"compute-1"}
-    world = watch.look(flags={"compute-1": "restart", "compute-2": "no"})
-    first, second = watch.observer.with_cluster(world, cluster).hosts
+    cluster.attribute = "flagged"
+    world = watch.observer.with_cluster(watch.look(flags={"compute-1": "restart", "compute-2": "no"}), cluster)
+    assert world.attribute == "flagged"
+    first, second = world.hosts
     assert (first.online, first.online_as) == (is_online, name if other else None)
     assert (first.stopped_for is None) is other
     assert second.online and second.online_as is None
@@ -434,7 +440,7 @@ def test_a_cell_that_is_away_is_a_problem_of_its_own_hosts():
     away(watch, "compute-3", "compute-4")
     first, second = watch.look(1.0, flags=BOTH).hosts
     assert first.problem is None and first.instances
-    assert "cell" in second.problem and second.unread_for == 0
+    assert second.problem.code == Code.CELL_AWAY and second.unread_for == 0
     assert ("instances", "compute-3") not in watch.cloud.asked and ("migrations", "compute-3") not in watch.cloud.asked
     assert watch.look(7.0, flags=BOTH).hosts[1].unread_for == 7
     watch.cloud.known, watch.cloud.away = {"compute-3": service("compute-3"), "compute-1": service()}, ()

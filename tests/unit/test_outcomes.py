@@ -11,6 +11,7 @@ from nova_ha import nova, outcomes
 from nova_ha import steps as step_types
 from nova_ha.errands import Answer, NotSent
 from nova_ha.pace import Pace
+from nova_ha.reasons import Code
 from tests.unit.doubles import FakeAccount
 from tests.unit.worlds import NOW, instance, nothing_asked
 
@@ -119,6 +120,10 @@ def test_what_fails_is_told_and_tried_later(kind, details, error):
     assert str(error) in reason
     assert learned.attempt.until > NOW and learned.attempt.outcome == tried.FAILED
     assert learned.attempt.cause == outcomes.cause(error)
+
+
+def test_a_cloud_that_has_too_much_to_do_is_why_nothing_is_asked():
+    assert Learned(step_types.Evacuate, nova.Busy("too many requests", 9.0)).attempt.code == Code.CLOUD_BUSY
 
 
 @pytest.mark.parametrize(("kind", "details"), STEPS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that a page prints are found, and none is lost without a word."""
+"""The commands and tables that a page prints are found, and nothing is lost without a word."""
 
 import pytest
 
@@ -40,3 +40,16 @@ def test_blocks_are_found_by_their_names(page):
 def test_a_block_that_would_not_be_tested_is_an_error(page, text):
     with pytest.raises(ValueError, match="page.md"):
         pages.commands(page(text))
+
+
+TABLE = "prose\n\n| name | level |\n| --- | --- |\n| `one` | - |\n| two |  info |\n"
+
+
+def test_a_table_is_read_by_its_columns():
+    assert pages.rows(TABLE) == [{"name": "one", "level": None}, {"name": "two", "level": "info"}]
+
+
+@pytest.mark.parametrize("row", ["| four |", "| four | info | more |"])
+def test_a_row_that_does_not_fit_its_table_is_an_error(row):
+    with pytest.raises(ValueError, match="four"):
+        pages.rows(f"{TABLE}{row}\n")

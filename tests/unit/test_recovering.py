@@ -9,6 +9,7 @@ from nova_ha import attempts as tried
 from nova_ha import decide, restore
 from nova_ha.attempts import MANY, SETTLE
 from nova_ha.policy import Policy, Selection
+from nova_ha.reasons import Code
 from nova_ha.recovering import CONFIRMATION_PATIENCE, KEY_ATTEMPTS, MIGRATION_PATIENCE, SELECTION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
@@ -190,7 +191,7 @@ def test_what_only_glance_could_tell_waits_and_holds_the_flag(seconds, alarm):
     attempts.observe(host(instances=[instance(image="img")]), NOW - seconds)
     found = steps_for([instance(image="img"), instance(2)], attempts=attempts, selection=selection)
     assert kinds(found) == ["Evacuate", "Wait"]
-    assert found[1].instance.id == "i1" and "Glance is away" in found[1].reason and found[1].alarm is alarm
+    assert (found[1].instance.id, found[1].code, found[1].alarm) == ("i1", Code.SELECTION_UNKNOWN, alarm)
 
 
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
@@ -213,7 +214,7 @@ def test_an_instance_is_never_left_while_its_evacuation_runs(status):
 @pytest.mark.parametrize("vm_state", ["shelved", "soft-delete", "building"])
 def test_an_instance_that_its_hosts_return_would_destroy_is_not_left_in_silence(status, vm_state):
     (found,) = steps_for(instance(vm_state=vm_state), [record(7, status)])
-    assert isinstance(found, Wait) and found.alarm and "7" in found.reason
+    assert found.code == Code.WOULD_BE_DESTROYED and found.alarm and "7" in found.reason
 
 
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled", "completed"])
@@ -531,7 +532,7 @@ def test_what_is_stuck_is_not_called_so_too_early(status):
 def test_a_request_that_its_destination_never_took_up_waits_for_an_operator():
     seen, attempts, now = stuck("accepted")
     (found,) = decided(seen, attempts=attempts, now=now)
-    assert isinstance(found, Wait) and found.alarm and "openstack server set --state error i1" in found.reason
+    assert (found.code, found.alarm, found.command) == (Code.STUCK, True, "openstack server set --state error i1")
 
 
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
@@ -698,7 +699,7 @@ def quiet_and_then_an_alarm(**more):
         assert isinstance(found, Wait) and not found.alarm
     seen, attempts, now = cut_off(seconds=STUCK, **more)
     (found,) = decided(seen, attempts=attempts, now=now, services=services, rules=rules)
-    assert isinstance(found, Wait) and found.alarm and "openstack server set --state error i1" in found.reason
+    assert (found.code, found.alarm, found.command) == (Code.STUCK, True, "openstack server set --state error i1")
     return found.reason
 
 
@@ -782,14 +783,15 @@ def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
     (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
     assert isinstance(found, Wait) and "compute-2" in found.reason
     # The first may just not have come to its end.
-    assert found.alarm is (seconds >= STUCK) is ("virsh" in found.reason)
+    assert found.alarm is (seconds >= STUCK)
+    assert found.code == (Code.UNKNOWN_GUEST if found.alarm else Code.EVACUATING)
 
 
 def test_a_guest_that_is_there_and_whose_evacuation_was_cut_off_is_an_operators_matter():
     seen, attempts, now = cut_off(more=[record(2, "failed")])
     broken = dataclasses.replace(seen, instances=(instance(vm_state="error", fault=EXISTS),))
     (found,) = decided(broken, attempts=attempts, now=now)
-    assert isinstance(found, Wait) and found.alarm and "virsh destroy" in found.reason
+    assert (found.code, found.alarm) == (Code.UNKNOWN_GUEST, True)
 
 
 @pytest.mark.parametrize(
@@ -800,7 +802,7 @@ def test_what_does_not_move_is_given_up_only_when_nobody_can_have_it_any_more(st
     attempts = watched(stuck, until=NOW + STUCK)
     known = {"i1": Requests((request(1, stage),))} if stage else {}
     (found,) = decided(dataclasses.replace(stuck, requests=known), attempts=attempts, now=NOW + STUCK)
-    assert found.alarm and "openstack server set --state error i1" in found.reason
+    assert (found.code, found.alarm, found.command) == (Code.STUCK, True, "openstack server set --state error i1")
     assert (f"restart nova-conductor {restart} and then" in found.reason) == bool(restart)
 
 
@@ -882,8 +884,8 @@ def test_a_live_migration_that_does_not_end_is_an_operators_to_look_at(seconds, 
     seen = host(instances=[instance(task_state="migrating")], live_migrations=(live(),))
     attempts = watched(seen)
     (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
-    assert isinstance(found, Wait) and found.alarm is alarm
-    assert ("openstack server set --state error i1" in found.reason) is alarm
+    assert (found.code, found.alarm) == (Code.LIVE_MIGRATION, alarm)
+    assert found.command == ("openstack server set --state error i1" if alarm else None)
 
 
 def test_the_operators_word_ends_the_wait_for_a_live_migration():
@@ -1028,7 +1030,7 @@ def test_what_nova_does_not_evacuate_by_its_flavor_is_left_on_its_host(more, kin
     found = steps_for([instance(**TPM, **more), instance(2)])
     assert kinds(found) == ["Evacuate", kind]
     if kind == "Leave":
-        assert found[1].alarm and "a virtual TPM" in found[1].reason
+        assert (found[1].code, found[1].alarm) == (Code.NOT_EVACUABLE, True) and "a virtual TPM" in found[1].reason
 
 
 def test_it_does_not_hold_the_flag_and_the_end_says_so():
@@ -1039,7 +1041,7 @@ def test_it_does_not_hold_the_flag_and_the_end_says_so():
 
 def test_the_policys_word_goes_first():
     (left, _) = steps_for(instance(**TPM, metadata={"evacuable": "no"}))
-    assert not left.alarm and "opted out" in left.reason
+    assert (left.code, left.alarm) == (Code.NOT_SELECTED, False)
 
 
 def test_what_nova_has_refused_for_what_the_instance_is_is_not_asked_for_again():
@@ -1072,7 +1074,8 @@ def test_an_encrypted_volume_whose_key_nova_may_not_read_is_left_after_a_few_att
     found = steps_for(instance(**{**KEYLESS, **more}), records)
     assert kinds(found)[0] == kind
     if kind == "Leave":
-        assert "openstack server reboot --hard i1" in found[0].reason and found[0].alarm
+        assert (found[0].code, found[0].command) == (Code.KEY_REFUSED, "openstack server reboot --hard i1")
+        assert found[0].alarm
 
 
 def test_an_evacuation_of_it_that_is_in_flight_is_waited_for():
@@ -1097,8 +1100,8 @@ def test_what_is_refused_again_and_again_can_be_left(key, cause, more, told):
     for _ in range(MANY):
         attempts.failed("i1", NOW, "no", cause)
     (found,) = steps_for(instance(**more), attempts=attempts, rules=Rules(Policy(metadata_key=key)))
-    assert isinstance(found, Wait) and found.alarm
-    assert (f"openstack server set --property {key}=false i1" in found.reason) is told
+    assert (found.code, found.alarm) == (cause, True)
+    assert found.command == (f"openstack server set --property {key}=false i1" if told else None)
 
 
 # Restart in place

@@ -6,10 +6,23 @@ import dataclasses
 import pytest
 
 from nova_ha.attempts import MANY, SETTLE
+from nova_ha.reasons import Code
 from nova_ha.restore import TAGS
 from nova_ha.restoring import before_clearing, is_back
 from nova_ha.steps import Restore, Wait
-from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service, world
+from tests.unit.worlds import (
+    AMBIGUOUS,
+    NOW,
+    decided,
+    host,
+    instance,
+    kinds,
+    living,
+    nothing_asked,
+    record,
+    service,
+    world,
+)
 
 
 def restoring(one, *hosts, **more):
@@ -165,7 +178,9 @@ def test_a_state_that_is_not_reached_is_an_operators_to_look_at_in_the_end(moves
     one = elsewhere(noted=None, tags=frozenset({TAGS["paused"], "mine"}))
     (found,) = restoring(one, attempts=attempts, now=NOW + 1)
     assert (type(found), found.alarm) == (Wait, alarm)
-    assert ("openstack server unset --tag nova-ha:restore=paused i1" in found.reason) is alarm
+    way_out = "openstack server unset --tag nova-ha:restore=paused i1"
+    expected = (Code.RESTORE_FAILED, way_out) if alarm else (Code.RESTORING, None)
+    assert (found.code, found.command) == expected
     # It goes on all the same.
     assert kinds(restoring(one, attempts=attempts, now=NOW + 1e6)) == ["Restore"]
 
@@ -239,7 +254,7 @@ def test_which_of_them_keep_a_hosts_flag(one, records, others, counts):
         (host("no", reported_for=0.0), True),
         (host("no", service_=living("compute-1")), True),
         (host("no", service_=living("compute-1", up=False)), False),
-        (host("no", problem="ambiguous"), False),
+        (host("no", problem=AMBIGUOUS), False),
         (host("restart", reported_for=9.0), False),
         (host("restart", service_=living("compute-1")), False),
         (host(), False),
@@ -324,4 +339,4 @@ def test_a_tag_that_nova_would_not_take_off_is_not_asked_to_be(vm_state):
 
 def test_all_wait_steps_say_what_for():
     (found,) = restoring(elsewhere(task_state="powering-off"))
-    assert isinstance(found, Wait) and found.instance.id == "i1" and "once" in found.reason
+    assert isinstance(found, Wait) and found.instance.id == "i1" and found.code == Code.RESTORING

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.attempts import FORBIDDEN
+from nova_ha.reasons import Code
 from nova_ha.returning import CERTAIN, CLEANING, STOPPING
 from nova_ha.steps import PutBack, StartAgain, Wait
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
@@ -72,7 +73,7 @@ def test_a_record_that_no_start_ends_is_an_operators_to_look_at(starts, kind):
         attempts.starting_again("compute-1")
     (found,) = decided(back(evacuations=[record(7, "accepted")]), attempts=attempts)
     assert isinstance(found, kind) and "7 is accepted" in found.reason
-    assert getattr(found, "alarm", True)
+    assert kind is StartAgain or (found.alarm and found.code == Code.RECORDS_LEFT)
 
 
 @pytest.mark.parametrize(("seconds", "kind"), [(0.0, "Wait"), (9.9, "Wait"), (10.0, "StartAgain")])
@@ -97,8 +98,11 @@ def test_a_nova_compute_that_pacemaker_does_not_stop_is_not_taken_for_stopped(se
 
 def test_a_host_that_the_cluster_has_by_another_name_cannot_be_held_back_by_this_flag():
     held = host("restart", flagged_for=0.0, stopped_for=None, online=True, online_as="compute-1.example.org")
-    (found,) = decided(held)
-    assert found.alarm and "set the flag of compute-1.example.org to restart" in found.reason
+    (found,) = decided(held, attribute="flagged")
+    assert (found.code, found.alarm) == (Code.RENAMED_IN_CLUSTER, True)
+    change, removal = found.command.split(" && ")
+    assert change == "crm_attribute --node compute-1.example.org --name flagged --lifetime forever --update restart"
+    assert removal == "cibadmin --delete --xpath \"//nodes/node[@uname='compute-1']\""
 
 
 @pytest.mark.parametrize("noted", [None, "running"])
@@ -182,6 +186,7 @@ def test_what_is_broken_on_a_host_that_does_not_report_just_now_is_not_forgotten
     services = [living("compute-2"), living("compute-3", up=False)]
     found = decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),)), services=services)
     assert kinds(found) == ["Wait"] and found[0].alarm is alarm and found[0].instance == BROKEN
+    assert found[0].code == Code.REPAIR_AWAITS_HOST
     # One that is flagged has a return of its own, which may wait for this one.
     other = host("restart", name="compute-3")
     found = decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),)), other, services=[living("compute-2")])
@@ -210,7 +215,8 @@ def test_a_healing_that_does_not_help_is_an_operators_matter_and_keeps_the_host_
     attempts.later("i1", NOW, 30.0, "healed")
     waits, *more = decided(back(broken=((BROKEN, 999.0),)), attempts=attempts, now=NOW + 1)
     assert (waits.alarm, kinds(more)) == (alarm, ["PutBack"] if alarm else [])
-    assert ("set --state active i1" in waits.reason) is alarm
+    command = "openstack server set --state active i1" if alarm else None
+    assert (waits.code, waits.command) == (Code.LATE_REQUEST, command)
 
 
 @pytest.mark.parametrize(("failures", "alarm"), [(4, False), (5, True)])
@@ -221,7 +227,7 @@ def test_a_host_that_nova_refuses_to_put_back_is_tried_again_after_pauses_and_to
     until = attempts.get("id-compute-1").until
     (found,) = decided(back(), attempts=attempts, now=until - 0.1)
     assert (type(found), found.alarm) == (Wait, alarm)
-    assert "HTTP 403" in found.reason
+    assert found.code == Code.SERVICE_CHANGE_REFUSED and "HTTP 403" in found.reason
     assert kinds(decided(back(), attempts=attempts, now=until)) == ["PutBack"]
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from nova_ha import restore, states
+from tests import pages
 from tests.unit.worlds import instance
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "instance-states.md"
@@ -45,12 +46,7 @@ GUESTS = {"stopped": "shutdown", "paused": "paused", "suspended": "shutdown"}
 
 def rows(heading):
     """The rows of the table under a heading of the page, as mappings from column to text; ``-`` and empty are None."""
-    section = PAGE.read_text().split(f"\n## {heading}", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    cells = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
-    columns, _, *found = cells
-    assert all(len(row) == len(columns) for row in found), f"{heading}: a row with more or fewer cells"
-    return [{c: None if text in ("", "-") else text for c, text in zip(columns, row)} for row in found]
+    return pages.rows(PAGE.read_text().split(f"\n## {heading}", 1)[1].split("\n## ", 1)[0])
 
 
 BY_STATE = rows("By its state")

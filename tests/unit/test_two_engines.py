@@ -14,7 +14,7 @@ SAME = [{}, {"attribute": "evacuate"}, {"config": "/nowhere/nova-ha.conf"}]
 def alarms_of(scene, key):
     """What one engine says that needs an operator, as ``{cluster's name: reason}``."""
     hosts = scene.engines[key].account.as_dict()["hosts"]
-    return {host: about["reason"] for host, about in hosts.items() if about["alarm"]}
+    return {host: about["reason"] for host, about in hosts.items() if about["needs_operator"]}
 
 
 @pytest.mark.parametrize("parameters", SAME)

@@ -4,6 +4,7 @@
 import pytest
 
 from nova_ha import unfenced
+from nova_ha.reasons import Code
 from nova_ha.unfenced import PATIENCE
 from tests.unit.worlds import living, service, spare
 
@@ -59,4 +60,5 @@ def test_who_is_told_of(silent, nodes, adrift, flagged, told):
 
 def test_the_ways_out_are_told():
     (found,) = unfenced.alarms({"c1"}, NODES, {"node-1"}, ())
-    assert "stonith_admin --reboot node-1" in found.reason and "disable its service" in found.reason
+    assert (found.code, found.command) == (Code.NOT_FENCED, "stonith_admin --reboot node-1")
+    assert "disable its service" in found.reason

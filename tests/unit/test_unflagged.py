@@ -4,6 +4,7 @@
 import pytest
 
 from nova_ha import unflagged
+from nova_ha.reasons import Code
 from tests.unit.worlds import living, service
 
 MARKED = service("c1", reason="nova-ha: being recovered")
@@ -31,7 +32,8 @@ def test_a_host_that_carries_our_mark_and_no_flag_is_told_of(one, nodes, flagged
 
 def test_the_way_out_is_told():
     (found,) = unflagged.alarms({"c1": MARKED}, NODES, {}, "flagged")
-    assert "crm_attribute --node node-1 --name flagged --lifetime forever --update no" in found.reason
+    assert found.code == Code.FLAG_DELETED
+    assert found.command == "crm_attribute --node node-1 --name flagged --lifetime forever --update no"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,9 @@ def test_a_host_that_was_removed_from_the_cluster_is_told_of_if_it_was_this_clus
     services = {each.host: each for each in [MARKED, *others]}
     found = unflagged.alarms(services, nodes, {}, "flagged", taken_out)
     assert [step.host for step in found] == ([told] if told else [])
+    assert [(step.code, step.command) for step in found] == (
+        [(Code.REMOVED_FROM_CLUSTER, "openstack server list --all-projects --host c1")] if told else []
+    )
     assert all("--name flagged --lifetime forever --update yes" in step.reason for step in found)
 
 

@@ -7,6 +7,7 @@ from nova_ha import decide, flag
 from nova_ha.attempts import Attempts
 from nova_ha.flag import RESTART
 from nova_ha.policy import Selection
+from nova_ha.reasons import Code, Problem
 from nova_ha.restore import DONE_TAGS, TAGS
 from nova_ha.rules import Rules
 from nova_ha.snapshot import (
@@ -25,6 +26,7 @@ from nova_ha.snapshot import (
 
 OURS = "control-1@100"
 NOW = 10000.0
+AMBIGUOUS = Problem(Code.AMBIGUOUS_HOST, "compute-1 may be compute-1.a or compute-1.b")
 
 
 def service(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An operator who acts at the wrong moment, and later thinks better of it."""
 
+from nova_ha.reasons import Code
 from tests.campaign.disturbances.base import OPERATOR, AtEnginesNode, Disturbance
 from tests.campaign.moments import CLOSED
 from tests.lab import cluster, faults
@@ -34,7 +35,7 @@ class ClearsFlag(Disturbance):
     def attend(self, field):
         # The engine asks for that.
         about = field.account().get("hosts", {}).get(field.plan.victim)
-        if about and about["alarm"] and "its flag was deleted" in about["reason"]:
+        if about and about["needs_operator"] and about["code"] == Code.FLAG_DELETED:
             self._change(field, "--update no")
 
     def _change(self, field, how):
@@ -81,7 +82,7 @@ class CleansUp(Disturbance):
     def attend(self, field):
         # A host that was lost just then is not fenced; the engine tells.
         for host, about in field.account().get("hosts", {}).items():
-            if about["alarm"] and "does not fence it" in about["reason"]:
+            if about["needs_operator"] and about["code"] == Code.NOT_FENCED:
                 field.say(f"an operator has {host} fenced: the engine says that nobody does")
                 field.on_control(f"stonith_admin --reboot {host}")
 

@@ -165,8 +165,8 @@ def test_what_is_left_to_an_operator_he_does(done, name, deed):
         assert made.options["recovery"]["stuck_after"] == 60
 
 
-DELETED = {"alarm": True, "reason": unflagged.alarms({"c": service("c")}, {"c": "c"}, {}, "evacuate")[0].reason}
-UNFENCED = {"alarm": True, "reason": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, ())[0].reason}
+DELETED = {"needs_operator": True, "code": unflagged.alarms({"c": service("c")}, {"c": "c"}, {}, "e")[0].code.value}
+UNFENCED = {"needs_operator": True, "code": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, ())[0].code.value}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ UNFENCED = {"alarm": True, "reason": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, (
     [
         ("operator-clears-flag", DELETED, "--update no"),
         ("operator-clears-flag", UNFENCED, None),
-        ("operator-clears-flag", {"alarm": False, "reason": "its flag was deleted"}, None),
+        ("operator-clears-flag", {**DELETED, "needs_operator": False}, None),
         ("operator-clears-flag", None, None),
         ("operator-cleanup", UNFENCED, "stonith_admin --reboot"),
         ("operator-cleanup", DELETED, None),

@@ -11,6 +11,7 @@ from nova_ha import nova as door
 from nova_ha.account import Account
 from nova_ha.cluster import ClusterError
 from nova_ha.engine import Engine
+from nova_ha.reasons import Code
 from nova_ha.rules import Rules
 from tests.unit.simulation.clock import Clock
 from tests.unit.simulation.cluster import RESOURCE, SimulatedCluster
@@ -283,38 +284,40 @@ class Scene:
 
     def alarms(self):
         """What the engines say that needs an operator, as ``{(cluster's name, instance id or None): reason}``."""
+        return {subject: about["reason"] for subject, about in self._alarms().items()}
+
+    def _alarms(self):
+        """The same with all that the account says of them."""
         found = {}
         for process in self.engines.values():
             for host, about in process.account.as_dict()["hosts"].items():
-                found.update({(host, None): about["reason"]} if about["alarm"] else {})
-                for instance, state in about["instances"].items():
-                    found.update({(host, instance): state["reason"]} if state["alarm"] else {})
+                every = {None: about, **about["instances"]}
+                found.update({(host, each): state for each, state in every.items() if state["needs_operator"]})
         return found
 
     def operator_looks(self):
         """An operator does what the alarms ask for, after having looked whether it is so."""
-        for (node, instance), reason in self.alarms().items():
+        for (node, instance), about in self._alarms().items():
             host = self.host(node)
+            code, command, reason = about["code"], about["command"] or "", about["reason"]
             if not self.cluster.is_node(host) and instance is None:
                 self.added(host, node)
-                if "was removed from the cluster" in reason:
+                if code == Code.REMOVED_FROM_CLUSTER:
                     self.fenced(host)
-            if "delete the entry" in reason and self.cluster.node(host) not in (None, node):
+            if code in (Code.RENAMED_IN_CLUSTER, Code.SECOND_FLAG) and self.cluster.node(host) not in (None, node):
                 value = self.cluster.forgets_entry(node)
-                if "where this flag stops nothing" in reason:
+                if code == Code.RENAMED_IN_CLUSTER:
                     self.cluster.values[self.cluster.node(host)] = value
-            if "nova-ha go" in reason:
+            if code == Code.HELD_BY_GUARD:
                 self.cluster.go(node)
-            if "its flag was deleted" in reason:
+            if code == Code.FLAG_DELETED:
                 self.cluster.values[node] = flag.RECOVERED if self.nova.computes[host].powered else flag.FLAGGED
-            if "have it fenced" in reason:
+            if code in (Code.NOT_FENCED, Code.FLAGGED_HOST_LIVES, Code.STOPPING_COMPUTE):
                 self.fenced(host)
-            if "pcs stonith fence" in reason and not self.cluster.has(host):
-                self.fenced(host)
-            if "has not reported to Nova since the recovery" in reason:
+            if code == Code.NOT_REPORTING:
                 self.boots(host)
-            elsewhere = re.search(r"once it is well: openstack server set --state active (\S+)", reason)
-            if elsewhere and not self._may_begin(elsewhere.group(1)):
+            elsewhere = re.search(r"openstack server set --state active (\S+)", command)
+            if elsewhere and instance is None and not self._may_begin(elsewhere.group(1)):
                 self.nova.operator_resets(elsewhere.group(1), "active")
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_begin(instance):
@@ -327,11 +330,11 @@ class Scene:
                 self.clock.after(5, lambda: setattr(self.nova, "conductor_away", False))
             if to_restart and self.nova.computes[to_restart.group(1)].is_idle:
                 self.nova.computes[to_restart.group(1)].stop()
-            if "could not be started" in reason:
+            if code == Code.SPAWN_FAILED:
                 # Nova says why: a definition is in the way there.
                 self.nova.guests.copies -= {(instance, where) for where in self._copies(instance) - {server.host}}
             for state in ("error", "active"):
-                if f"--state {state}" in reason:
+                if f"--state {state}" in command:
                     for host in self.nova.guests.hosts(instance) | self._copies(instance) - {server.host}:
                         self.nova.guests.destroy(instance, host)
                     self.nova.operator_resets(instance, state)
