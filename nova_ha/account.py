@@ -19,8 +19,8 @@ since          when it began to do this for this reason; seconds since the epoch
 instances      ``{instance id: {name, doing, code, reason, command, needs_operator, since, failures, last_failure}}``
 ============== =======================================================================================
 
-Events, oldest first: ``{time, level, event, host, instance, request, code, reason, command}``; what does not apply is
-None.
+Events (see ``events``), oldest first: ``{time, level, event, host, instance, request, code, reason, command}``; what
+does not apply is None.
 """
 
 import collections
@@ -30,8 +30,9 @@ import re
 import time
 
 from nova_ha import attempts
+from nova_ha.events import Event
 from nova_ha.reasons import Code
-from nova_ha.steps import is_action
+from nova_ha.steps import Wait, is_action
 
 RECOVERING = ("recover", None, "its instances are being recovered, see each one")
 NOT_YET = ("wait", Code.NOT_YET, "the engine has not come to it yet")
@@ -68,26 +69,23 @@ class Account:
         account._events.extend(known)
         return account
 
-    def event(
-        self, name, host, instance=None, request=None, reason=None, level=logging.INFO, code=None, command=None
-    ):
+    def event(self, event, host, instance=None, request=None, reason=None, code=None, command=None):
         """Keep that something happened, and log it.
 
-        :param name: what happened, in a few words: ``evacuation accepted``
+        :param event: what happened, an ``events.Event``
         :param host: the cluster's name of the source host
         :param instance: id of the instance
         :param request: Nova's request id
         :param reason: why, for people
-        :param level: one of ``logging``'s
         :param code: why, a code of ``reasons``
         :param command: the way out
         """
         about = {"host": host, "instance": instance, "request": request}
         about.update(code=code and code.value, reason=reason, command=command)
-        word = logging.getLevelName(level).lower()
-        self._events.append({"time": self._clock(), "level": word, "event": name, **about})
+        word = logging.getLevelName(event.level).lower()
+        self._events.append({"time": self._clock(), "level": word, "event": event.value, **about})
         pairs = [f"{key}={_logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
-        self._log.log(level, "%s: %s", name, " ".join(pairs))
+        self._log.log(event.level, "%s: %s", event.value, " ".join(pairs))
 
     def hosts(self, flags, steps, tried):
         """Bring the account of all hosts up to date after a pass; what newly waits or is left is an event.
@@ -139,14 +137,22 @@ class Account:
         code, command = getattr(step, "code", None), getattr(step, "command", None)
         state = self._state(step.label, code, step.reason, before, command, _alarm(step))
         if not is_action(step) and not getattr(step, "under_way", False) and not _is_same(state, before):
-            level = logging.WARNING if state["needs_operator"] else logging.INFO
-            self.event(step.label, host, instance, None, step.reason, level, code, command)
+            self.event(_of_no_action(step), host, instance, None, step.reason, code, command)
         return state
 
     def _state(self, what, code, reason, before, command=None, needs_operator=False):
         state = {"doing": what, "code": code and code.value, "reason": reason, "command": command}
         state["needs_operator"] = needs_operator
         return {**state, "since": before["since"] if _is_same(state, before) else self._clock()}
+
+
+def _of_no_action(step):
+    """The event of a step that is to do nothing."""
+    if _instance_of(step) is None:
+        return Event.HOST_NEEDS_OPERATOR if step.alarm else Event.HOST_WAITS
+    if step.alarm:
+        return Event.INSTANCE_NEEDS_OPERATOR
+    return Event.INSTANCE_WAITS if isinstance(step, Wait) else Event.INSTANCE_SKIPPED
 
 
 def _alarm(step):

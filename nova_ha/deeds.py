@@ -5,11 +5,11 @@ Each deed is idempotent: an engine that dies in the middle of one leaves a world
 """
 
 import contextlib
-import logging
 
 from nova_ha import attempts as tried
 from nova_ha import flag, hostnames, mark, nova
 from nova_ha import steps as step_types
+from nova_ha.events import Event
 from nova_ha.outcomes import cause
 
 
@@ -47,7 +47,7 @@ class Deeds:
         try:
             return self._DEEDS[type(step)](self, step)
         except nova.CloudError as error:
-            self._event("failed", step, reason=f"{step.reason}; but {error}", level=logging.WARNING)
+            self._event(Event.HOST_STEP_FAILED, step, reason=f"{step.reason}; but {error}", code=cause(error))
             return False
 
     def _take_out(self, step):
@@ -58,7 +58,7 @@ class Deeds:
                 request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
             else:
                 request = self._cloud.force_down(step.service, True)
-        self._event("forced down and disabled", step, request, reason=step.reason + disabled_before(step.service))
+        self._event(Event.HOST_DISABLED, step, request, reason=step.reason + disabled_before(step.service))
         return True
 
     def _enlist(self, step):
@@ -66,11 +66,11 @@ class Deeds:
         if any(hostnames.label(flagged) == label for flagged in self._cluster.flags()):
             reason = f"{step.service.host} is flagged itself"
             self._attempts.failed(step.service.id, self._clock(), reason, tried.CONFLICT)
-            self._event("reserved host not enabled", step, reason=reason)
+            self._event(Event.RESERVED_HOST_NOT_ENABLED, step, reason=reason)
             return True
         with self._counted(step.service):
             request = self._cloud.enable(step.service)
-        self._event("reserved host enabled", step, request)
+        self._event(Event.RESERVED_HOST_ENABLED, step, request)
         return True
 
     @contextlib.contextmanager
@@ -85,7 +85,9 @@ class Deeds:
     def _close(self, step):
         closed = self._claims.close(step.host, flag.RESTART if step.held else flag.RECOVERED)
         if closed:
-            self._event("recovered, and held back" if step.held else "recovered", step)
+            self._event(Event.HOST_RECOVERED, step)
+            if step.held:
+                self._event(Event.START_BLOCKED, step)
         return closed
 
     def _hold_back(self, step):
@@ -93,20 +95,20 @@ class Deeds:
         if held:
             if step.had_its_turn:
                 self._attempts.turn_is_over(step.host)
-            self._event("held back", step)
+            self._event(Event.START_BLOCKED, step)
         return held
 
     def _start_again(self, step):
         held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
         if held:
             self._attempts.starting_again(step.host)
-            self._event("held back once more", step)
+            self._event(Event.COMPUTE_TO_RESTART, step)
         return held
 
     def _let_start(self, step):
         let = self._claims.change(step.host, flag.RESTART, flag.RECOVERED)
         if let:
-            self._event("let start", step)
+            self._event(Event.START_ALLOWED, step)
         return let
 
     def _put_back(self, step):
@@ -123,18 +125,18 @@ class Deeds:
                 request = self._cloud.force_down(step.service, False, enabled=True)
             else:
                 request = self._cloud.force_down(step.service, False)
-        as_before = "" if before is None else ", disabled as before" + (f": {before}" if before else "")
-        self._event(f"put back{as_before}", step, request)
+        as_before = "" if before is None else "; disabled as before" + (f": {before}" if before else "")
+        self._event(Event.HOST_IN_SERVICE, step, request, step.reason + as_before)
         return True
 
     def _clear(self, step):
         cleared = self._claims.clear(step.host)
         if cleared:
-            self._event("flag cleared", step)
+            self._event(Event.FLAG_CLEARED, step)
         return cleared
 
-    def _event(self, name, step, request=None, reason=None, level=logging.INFO):
-        self._account.event(name, step.host, None, request, reason or step.reason, level)
+    def _event(self, event, step, request=None, reason=None, code=None):
+        self._account.event(event, step.host, None, request, reason or step.reason, code)
 
     _DEEDS = {
         step_types.TakeOut: _take_out,

@@ -18,6 +18,7 @@ from nova_ha import cluster as pacemaker
 from nova_ha import decide, deeds, flag, mark, nova, sending, snapshot, turns, unfenced, unflagged
 from nova_ha.claims import Claims
 from nova_ha.errands import FRESH, Errands
+from nova_ha.events import Event
 from nova_ha.observer import Observer
 from nova_ha.outcomes import Outcomes
 from nova_ha.pace import Pace
@@ -255,7 +256,7 @@ class Engine:
                 request = self._cloud.force_down(services[name], True, **more)
                 self._taken_out.sees(host, dataclasses.replace(services[name], forced_down=True))
                 why = f"its power was proved off{deeds.disabled_before(services[name])}"
-                self._account.event("forced down", host, request=request, reason=why)
+                self._account.event(Event.HOST_FORCED_DOWN, host, request=request, reason=why)
                 fresh = None
         if not self._claims.own:
             self._pace.begin()
@@ -266,7 +267,7 @@ class Engine:
                 # Somebody has changed its flag: what follows for other hosts, too, is to be looked at anew.
                 raise Moved
             self._taken_up.add(step.host)
-            self._account.event("claimed", step.host, reason=step.reason)
+            self._account.event(Event.HOST_CLAIMED, step.host, reason=step.reason)
         return [step for step in steps if not isinstance(step, Claim)], fresh
 
     def _decide(self, ours, services):
@@ -394,7 +395,7 @@ class Engine:
             for record in host.evacuations:
                 if record.instance in gone and record.status in FINISHED:
                     where = f"it is on {record.destination}"
-                    self._account.event("evacuated", host.name, record.instance, reason=where)
+                    self._account.event(Event.INSTANCE_EVACUATED, host.name, record.instance, reason=where)
                     gone = gone - {record.instance}
 
     def _report(self):

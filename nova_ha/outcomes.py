@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine learns from the outcome of a step about an instance: when to go on with it, and what to tell."""
 
-import logging
-
 from nova_ha import attempts as tried
 from nova_ha import nova, states
 from nova_ha.errands import NotSent
+from nova_ha.events import Event
 from nova_ha.reasons import Code
 from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Heal, MakeReady, Restore
 
@@ -17,12 +16,13 @@ LOOK_AGAIN = 30.0
 _BY_STATUS = {400: tried.CONFLICT, 409: tried.CONFLICT, 403: tried.FORBIDDEN, 413: tried.FORBIDDEN}
 
 _DONE = {
-    Evacuate: "evacuation accepted",
-    MakeReady: "made ready",
-    ConfirmResize: "resize confirmed",
-    Defuse: "defused",
-    Delete: "deletion finished",
-    Heal: "healed",
+    Evacuate: Event.EVACUATION_ACCEPTED,
+    MakeReady: Event.INSTANCE_PREPARED,
+    ConfirmResize: Event.RESIZE_CONFIRMED,
+    Defuse: Event.QUEUED_EVACUATION_CANCELLED,
+    Delete: Event.DELETION_FINISHED,
+    Restore: Event.RESTORE_STEP_DONE,
+    Heal: Event.INSTANCE_STATE_REPAIRED,
 }
 
 
@@ -56,10 +56,10 @@ class Outcomes:
             self._failed(step.instance.id, error, evacuation)
             if isinstance(step, Restore) and isinstance(error, nova.Refused):
                 self._attempts.count_effort(step.instance.id)
-            what, why = "failed", f"{step.reason}; but {error}"
+            what, why = Event.INSTANCE_STEP_FAILED, f"{step.reason}; but {error}"
             if evacuation:
-                what, why = "evacuation not accepted", str(error)
-            self._account.event(what, step.host, step.instance.id, None, why, logging.WARNING)
+                what, why = Event.EVACUATION_NOT_ACCEPTED, str(error)
+            self._account.event(what, step.host, step.instance.id, None, why, self._attempts.get(step.instance.id).code)
         else:
             self._done(step, answer)
 
@@ -94,9 +94,9 @@ class Outcomes:
         elif isinstance(step, MakeReady) and answer.refused is not None:
             self._attempts.not_notable(instance)
             reason = f"that it is to be {step.restore} again cannot be noted on it: {answer.refused}"
-            self._account.event("not noted", step.host, instance, None, reason, logging.WARNING)
-        done = f"restoring: {step.move}" if isinstance(step, Restore) else _DONE[type(step)]
-        self._account.event(done, step.host, instance, answer.request, step.reason)
+            self._account.event(Event.STATE_NOT_NOTED, step.host, instance, None, reason)
+        reason = f"{step.move}: {step.reason}" if isinstance(step, Restore) else step.reason
+        self._account.event(_DONE[type(step)], step.host, instance, answer.request, reason)
 
 
 def cause(error):

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Optional
 
+from nova_ha.events import Event
 from tests.campaign import tell
 from tests.campaign.disturbances import KINDS
 from tests.campaign.plan import TAG
@@ -132,7 +133,7 @@ def disagreements(evidence, plan):
     if evidence.status.get("verdict") != "well":
         about = {host: entry.get("reason") for host, entry in evidence.status.get("hosts", {}).items()}
         yield f"its status is {evidence.status.get('verdict')}: {about}"
-    accepted = {e["request"] for e in events if e["event"] == "evacuation accepted" and e["request"]}
+    accepted = {e["request"] for e in events if e["event"] == Event.EVACUATION_ACCEPTED and e["request"]}
     asked = {r.request_id: r.duration for r in facts.evacuate_requests(past) if r.status == 200}
     for request in sorted(accepted - asked.keys()):
         yield f"it says that {request} was accepted, which nobody saw"
@@ -141,6 +142,5 @@ def disagreements(evidence, plan):
     for request in sorted(r for r, took in asked.items() if took < HEARD and r not in accepted):
         yield f"it does not know of the evacuation {request}"
     for host in sorted({change.host for change in past.flags if change.value == "no"}):
-        # Also: "recovered, and held back".
-        if not any(event["event"].startswith("recovered") and event["host"] == host for event in events):
+        if not any(event["event"] == Event.HOST_RECOVERED and event["host"] == host for event in events):
             yield f"it does not know that {host} was recovered"

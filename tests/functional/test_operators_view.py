@@ -58,14 +58,14 @@ def test_recovery_as_it_is_told(story):
     assert set(asked) == to_recover
     # the history tells it with Nova's own ids of the requests, and so does the journal.
     events = [event for event in _told(engine, "history", HOST)["events"] if event["time"] > began]
-    accepted = {e["instance"]: e["request"] for e in events if e["event"] == "evacuation accepted"}
+    accepted = {e["instance"]: e["request"] for e in events if e["event"] == "evacuation_accepted"}
     assert accepted == asked
-    milestones = ["claimed", "forced down and disabled", "recovered", "put back", "flag cleared"]
+    milestones = ["host_claimed", "host_disabled", "host_recovered", "host_in_service", "flag_cleared"]
     assert [event["event"] for event in events if event["event"] in milestones] == milestones
     assert asked[running] in _said(engine, "history", running[:8], code=0)
     journal = _journal(engine, began)
     for ident, request in asked.items():
-        assert f"evacuation accepted: host={HOST} instance={ident} request={request} " in journal
+        assert f"evacuation_accepted: host={HOST} instance={ident} request={request} " in journal
 
 
 def _run(node, *words):

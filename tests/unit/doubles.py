@@ -5,7 +5,6 @@ They take what the doors take: ``test_doubles.py`` compares them.
 """
 
 import inspect
-import logging
 
 from nova_ha import flag
 from nova_ha.nova import Nova
@@ -191,5 +190,5 @@ class FakeAccount:
     def __init__(self):
         self.events = []
 
-    def event(self, name, host, instance=None, request=None, reason=None, level=logging.INFO):
-        self.events.append((name, host, instance, request, reason, level))
+    def event(self, event, host, instance=None, request=None, reason=None, code=None, command=None):
+        self.events.append((event, host, instance, request, reason, code))

@@ -8,6 +8,7 @@ import pytest
 
 from nova_ha.account import Account
 from nova_ha.attempts import ACCEPTED, FAILED, SENDING, Attempt
+from nova_ha.events import Event
 from nova_ha.reasons import Code
 from nova_ha.steps import Close, Evacuate, Leave, Wait
 from tests.unit.worlds import OURS, instance
@@ -54,22 +55,22 @@ class Scene:
 )
 def test_an_event_is_one_line_of_text_and_pairs(about, line):
     scene = Scene()
-    scene.account.event("evacuation accepted", "compute-1", **about)
-    assert scene.lines == [("INFO", f"evacuation accepted: {line}")]
+    scene.account.event(Event.EVACUATION_ACCEPTED, "compute-1", **about)
+    assert scene.lines == [("INFO", f"evacuation_accepted: {line}")]
 
 
 def test_an_event_is_kept_as_data():
     scene = Scene()
-    scene.account.event("evacuation refused", "compute-1", "i1", "req-1", "quota", logging.WARNING)
+    scene.account.event(Event.EVACUATION_NOT_ACCEPTED, "compute-1", "i1", "req-1", "quota", Code.FORBIDDEN)
     assert scene.events == [
         {
             "time": 1000.0,
             "level": "warning",
-            "event": "evacuation refused",
+            "event": "evacuation_not_accepted",
             "host": "compute-1",
             "instance": "i1",
             "request": "req-1",
-            "code": None,
+            "code": "forbidden",
             "reason": "quota",
             "command": None,
         }
@@ -79,8 +80,8 @@ def test_an_event_is_kept_as_data():
 def test_so_many_events_are_kept_and_no_more():
     scene = Scene(keep=3)
     for number in range(5):
-        scene.account.event(f"event {number}", "compute-1")
-    assert [event["event"] for event in scene.events] == ["event 2", "event 3", "event 4"]
+        scene.account.event(Event.HOST_CLAIMED, f"compute-{number}")
+    assert [event["host"] for event in scene.events] == ["compute-2", "compute-3", "compute-4"]
 
 
 def test_since_is_when_this_began_for_this_reason():
@@ -142,15 +143,23 @@ def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
     [
         (
             Wait("compute-1", "no room", Code.NO_HOST, instance()),
-            ("INFO", 'wait: host=compute-1 instance=i1 code=no_host reason="no room"'),
+            ("INFO", 'instance_waits: host=compute-1 instance=i1 code=no_host reason="no room"'),
         ),
         (
             Leave("compute-1", "deleted", Code.NOTHING_TO_RECOVER, instance()),
-            ("INFO", 'skip: host=compute-1 instance=i1 code=nothing_to_recover reason="deleted"'),
+            ("INFO", 'instance_skipped: host=compute-1 instance=i1 code=nothing_to_recover reason="deleted"'),
         ),
         (
             Wait("compute-1", "held", Code.HELD_BY_GUARD, alarm=True, command="nova-ha go"),
-            ("WARNING", 'wait: host=compute-1 code=held_by_guard reason="held" command="nova-ha go"'),
+            ("WARNING", 'host_needs_operator: host=compute-1 code=held_by_guard reason="held" command="nova-ha go"'),
+        ),
+        (
+            Wait("compute-1", "on its way", Code.OTHER_ENGINE),
+            ("INFO", 'host_waits: host=compute-1 code=other_engine reason="on its way"'),
+        ),
+        (
+            Leave("compute-1", "a TPM", Code.NOT_EVACUABLE, instance(), alarm=True),
+            ("WARNING", 'instance_needs_operator: host=compute-1 instance=i1 code=not_evacuable reason="a TPM"'),
         ),
         (Evacuate("compute-1", "dead", instance()), None),
         (Wait("compute-1", "evacuation 1 is running", Code.NO_HOST, instance(), under_way=True), None),
@@ -191,7 +200,7 @@ def test_failures_are_counted_and_the_last_is_remembered():
 
 def test_an_engine_goes_on_with_the_events_of_the_one_before():
     scene = Scene()
-    scene.account.event("evacuation accepted", "compute-1", "i1", "req-1")
+    scene.account.event(Event.EVACUATION_ACCEPTED, "compute-1", "i1", "req-1")
     scene.after_pass(Wait("compute-1", "no room", Code.NO_HOST, instance()))
     former = json.loads(json.dumps(scene.account.as_dict()))
     account = Account.from_dict(former, logging.getLogger("test"), keep=1)

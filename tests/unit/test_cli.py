@@ -152,7 +152,7 @@ def account(
     return {"flag": flag, "doing": what, **why, "since": time.time() - age, "instances": dict(instances), **more}
 
 
-def event(what="evacuation accepted", host="compute-1", number=1, **more):
+def event(what="evacuation_accepted", host="compute-1", number=1, **more):
     known = {"time": 1000.0, "level": "info", "event": what, "host": host}
     unknown = dict.fromkeys(["instance", "request", "code", "reason", "command"])
     return {**known, **unknown, "instance": ID.format(number) if number else None, **more}
@@ -373,9 +373,9 @@ def report_of_former_engine(tmp_path, *events):
 
 
 EVENTS = (
-    event("claimed", number=None),
+    event("host_claimed", number=None),
     event(request="req-1"),
-    event("wait", number=22, reason="no room"),
+    event("instance_waits", number=22, reason="no room"),
     event(host="compute-2", number=3),
 )
 
@@ -405,9 +405,9 @@ def test_history_for_people(command, tmp_path, monkeypatch):
     _code, out, err = command(Pacemaker(), "history")
     assert out.splitlines() == [
         "TIME                 HOST       EVENT",
-        "1970-01-01 00:16:40  compute-1  evacuation accepted",
+        "1970-01-01 00:16:40  compute-1  evacuation_accepted",
         f"    instance {ID.format(1)}  request req-1",
-        "1970-01-01 00:16:40  compute-1  wait",
+        "1970-01-01 00:16:40  compute-1  instance_waits",
         f"    instance {ID.format(22)}",
         "    no room",
     ]

@@ -8,6 +8,8 @@ import pytest
 from nova_ha import deeds, nova
 from nova_ha import steps as step_types
 from nova_ha.cluster import ClusterError
+from nova_ha.events import REQUEST, Event
+from nova_ha.outcomes import cause
 from tests.unit.doubles import SERVICE_CHANGES, FakeAccount, FakeCloud, FakeCluster
 from tests.unit.worlds import NOW, OURS, living, nothing_asked, service, spare
 
@@ -112,24 +114,31 @@ ENABLED = {"enabled": True}
 
 
 @pytest.mark.parametrize(
-    ("reason", "then"),
+    ("reason", "then", "told"),
     [
-        (MARK, [ENABLED]),
-        (f"{MARK}; reserve: spare-1", [ENABLED]),
-        (f"{MARK}; was disabled", [{"enabled": False, "reason": None}]),
-        (f"{MARK}; was disabled: bad RAM", [{"enabled": False, "reason": "bad RAM"}]),
+        (MARK, [ENABLED], ""),
+        (f"{MARK}; reserve: spare-1", [ENABLED], ""),
+        (f"{MARK}; was disabled", [{"enabled": False, "reason": None}], "; disabled as before"),
+        (
+            f"{MARK}; was disabled: bad RAM",
+            [{"enabled": False, "reason": "bad RAM"}],
+            "; disabled as before: bad RAM",
+        ),
         (
             f"{MARK}; reserve: spare-1; was disabled: nova-ha: reserved",
             [{"enabled": False, "reason": "nova-ha: reserved"}],
+            "; disabled as before: nova-ha: reserved",
         ),
-        ("bad RAM", []),  # an operator's, who changed it meanwhile
-        (None, []),
+        ("bad RAM", [], ""),  # an operator's, who changed it meanwhile
+        (None, [], ""),
     ],
 )
-def test_a_host_gets_back_what_it_had(reason, then):
+def test_a_host_gets_back_what_it_had(reason, then, told):
     stage = Stage()
     assert stage.do(step_types.PutBack, service=service("c1", reason=reason))
     assert stage.cloud.changes == [("force_down", "id-c1", False, *then)]
+    ((event, _, _, _, said, _),) = stage.account.events
+    assert (event, said) == (Event.HOST_IN_SERVICE, "because" + told)
 
 
 @pytest.mark.parametrize("meanwhile", ["yes", "go", OURS, "restart", None, "maybe"])
@@ -161,20 +170,25 @@ def test_a_host_that_was_fenced_by_another_name_meanwhile_is_not_put_back(other,
 
 @pytest.mark.parametrize("works", [True, False])
 @pytest.mark.parametrize(
-    ("kind", "details", "calls"),
+    ("kind", "details", "calls", "told"),
     [
-        (step_types.Close, {}, [("close", "compute-1", "no")]),
-        (step_types.Close, {"held": True}, [("close", "compute-1", "restart")]),
-        (step_types.HoldBack, {}, [("change", "compute-1", "no", "restart")]),
-        (step_types.StartAgain, {}, [("change", "compute-1", "no", "restart")]),
-        (step_types.LetStart, {}, [("change", "compute-1", "restart", "no")]),
+        (step_types.Close, {}, [("close", "compute-1", "no")], [Event.HOST_RECOVERED]),
+        (
+            step_types.Close,
+            {"held": True},
+            [("close", "compute-1", "restart")],
+            [Event.HOST_RECOVERED, Event.START_BLOCKED],
+        ),
+        (step_types.HoldBack, {}, [("change", "compute-1", "no", "restart")], [Event.START_BLOCKED]),
+        (step_types.StartAgain, {}, [("change", "compute-1", "no", "restart")], [Event.COMPUTE_TO_RESTART]),
+        (step_types.LetStart, {}, [("change", "compute-1", "restart", "no")], [Event.START_ALLOWED]),
     ],
 )
-def test_flags_are_changed_only_from_what_they_were(kind, details, calls, works):
+def test_flags_are_changed_only_from_what_they_were(kind, details, calls, told, works):
     stage = Stage(claims=works)
     assert stage.do(kind, **details) is works
     assert stage.claims.calls == calls and stage.cloud.changes == []
-    assert bool(stage.account.events) is works
+    assert [event[0] for event in stage.account.events] == (told if works else [])
     assert stage.attempts.starts("compute-1") == (works and kind is step_types.StartAgain)
 
 
@@ -206,9 +220,9 @@ DEEDS = [
 def test_what_was_done_is_told_with_novas_request(kind, details):
     stage = Stage()
     stage.do(kind, **details)
-    ((_, host, about, request, reason, level),) = stage.account.events
-    assert (host, reason, level) == ("compute-1", "because", logging.INFO)
-    assert about is None
+    ((event, host, about, request, reason, code),) = stage.account.events
+    assert (event.level, host, reason, code) == (logging.INFO, "compute-1", "because", None)
+    assert about is None and event.fields == (REQUEST,)
     assert request == f"req-{len(stage.cloud.changes)}"
 
 
@@ -218,8 +232,8 @@ def test_what_fails_is_told(kind, details, error):
     stage = Stage(dict.fromkeys(SERVICE_CHANGES, error))
     assert stage.do(kind, **details) is False
     assert len(stage.cloud.changes) == 1
-    name, host, about, _, reason, level = stage.account.events[-1]
-    assert (name, host, about, level) == ("failed", "compute-1", None, logging.WARNING)
+    event, host, about, _, reason, code = stage.account.events[-1]
+    assert (event, host, about, code) == (Event.HOST_STEP_FAILED, "compute-1", None, cause(error))
     assert str(error) in reason and "because" in reason
     # Nothing is repeated at once.
     assert stage.attempts.get(details["service"].id).until > NOW

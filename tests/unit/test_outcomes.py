@@ -10,6 +10,7 @@ from nova_ha import attempts as tried
 from nova_ha import nova, outcomes
 from nova_ha import steps as step_types
 from nova_ha.errands import Answer, NotSent
+from nova_ha.events import INSTANCE, REQUEST, Event
 from nova_ha.pace import Pace
 from nova_ha.reasons import Code
 from tests.unit.doubles import FakeAccount
@@ -48,8 +49,10 @@ class Learned:
 
 @pytest.mark.parametrize(("kind", "details"), STEPS)
 def test_what_was_done_is_told_with_novas_request(kind, details):
-    ((_, *about),) = Learned(kind, TOOK, **details).account.events
-    assert about == ["compute-1", "i1", "req-1", "because", logging.INFO]
+    ((event, *about, reason, code),) = Learned(kind, TOOK, **details).account.events
+    assert (event.level, event.fields, code) == (logging.INFO, (INSTANCE, REQUEST), None)
+    assert about == ["compute-1", "i1", "req-1"]
+    assert reason == (f"{details['move']}: because" if kind is step_types.Restore else "because")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,8 @@ def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, 
 def test_an_instance_that_cannot_be_tagged_is_remembered(refused, notable):
     learned = Learned(step_types.MakeReady, Answer("req-1", 0.2, refused), restore="paused")
     assert learned.attempts.is_notable("i1") is notable
-    assert [event[0] for event in learned.account.events] == ["not noted"] * (not notable) + ["made ready"]
+    told = [event[0] for event in learned.account.events]
+    assert told == [Event.STATE_NOT_NOTED] * (not notable) + [Event.INSTANCE_PREPARED]
 
 
 # What fails
@@ -115,8 +119,9 @@ def test_an_instance_that_cannot_be_tagged_is_remembered(refused, notable):
 @pytest.mark.parametrize("error", [nova.Unreachable("it is away", False), nova.Refused("conflict", 409)])
 def test_what_fails_is_told_and_tried_later(kind, details, error):
     learned = Learned(kind, error, **details)
-    ((_, host, about, request, reason, level),) = learned.account.events
-    assert (host, about, request, level) == ("compute-1", "i1", None, logging.WARNING)
+    ((event, host, about, request, reason, code),) = learned.account.events
+    assert event == (Event.EVACUATION_NOT_ACCEPTED if kind is step_types.Evacuate else Event.INSTANCE_STEP_FAILED)
+    assert (host, about, request, code) == ("compute-1", "i1", None, outcomes.cause(error))
     assert str(error) in reason
     assert learned.attempt.until > NOW and learned.attempt.outcome == tried.FAILED
     assert learned.attempt.cause == outcomes.cause(error)

@@ -13,8 +13,8 @@ PAST = but(requests=tuple(
     dataclasses.replace(request, request_id="req-1") if request.action else request for request in SOUND.requests
 ))  # fmt: skip
 EVENTS = (
-    {"event": "evacuation accepted", "request": "req-1", "host": "a"},
-    {"event": "recovered", "request": None, "host": "a"},
+    {"event": "evacuation_accepted", "request": "req-1", "host": "a"},
+    {"event": "host_recovered", "request": None, "host": "a"},
 )
 QUIET = plan.make(1, ("kill",))
 MOVED = plan.make(1, ("kill", "engine-killed"))
@@ -63,8 +63,6 @@ def test_a_run_in_which_nothing_was_struck_has_no_recovery():
 
 def test_an_account_that_agrees():
     assert disagreements() == []
-    held = {**EVENTS[1], "event": "recovered, and held back"}
-    assert disagreements(events=(EVENTS[0], held)) == []
 
 
 @pytest.mark.parametrize(
