@@ -112,7 +112,8 @@ def history(given, deployment):
 
     if deployment.resource is None:
         raise CommandFailed("the cluster has no resource of the agent ocf:openstack:NovaEvacuate, so no engine either")
-    events = view.about(deployment.state.read_report().get("events", ()), given.subject)
+    report = deployment.state.read_report()
+    events = view.about(report.get("events", ()) if runstate.is_known(report) else (), given.subject)
     elsewhere = deployment.cluster.active_on(deployment.resource) if deployment.state.holder() is None else ()
     if elsewhere:
         _remark(f"the engine runs on {' or '.join(sorted(elsewhere))}: ask there for what it does now")
@@ -207,7 +208,7 @@ def _print(lines):
 
 
 def _print_json(found):
-    print(json.dumps(found, indent=2))
+    print(json.dumps({"schema": runstate.SCHEMA, **found}, indent=2))
 
 
 def _remark(text):

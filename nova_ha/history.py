@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``nova-ha history`` shows: the events of the engine that runs, or last ran, on this node.
 
-``--json`` prints ``{"resource": ..., "events": [...]}``, the events as ``nova_ha.account`` describes them.
+``--json`` prints ``{"schema": 1, "resource": ..., "events": [...]}``, the events as ``nova_ha.account`` describes them.
 """
 
 from nova_ha.table import moment, table, way_out

@@ -4,7 +4,7 @@
 The world is read and the steps are decided by the engine's own code (``observer``, ``decide``). The host is taken for
 dead: claimed, and its service out of Nova. Nothing is changed, in the cluster or in Nova.
 
-``--json`` prints:
+``--json`` prints (see ``schemas/plan.json``):
 
 ========= ============================================================================================
 key       value

@@ -23,6 +23,10 @@ import time
 
 ROOT = "/run/nova-ha"
 
+# Of what engines report, and of what nova-ha prints for programs (see the directory schemas): another number, if a key
+# goes or changes its meaning.
+SCHEMA = 1
+
 # States of a report. Asking: the flags are known, and the cloud, which was never asked before, has not answered yet.
 # Waiting: all is well but for the cloud, which does not answer.
 STARTING = "starting"
@@ -30,7 +34,7 @@ ASKING = "asking"
 WORKING = "working"
 WAITING = "waiting"
 MISCONFIGURED = "misconfigured"
-NOT_INSTALLED = "not installed"
+NOT_INSTALLED = "not_installed"
 
 # Seconds without progress after which an engine counts as hung. No step may take longer.
 HUNG_AFTER = 120
@@ -40,6 +44,11 @@ HUNG_AFTER = 120
 UNTOLD = 0
 
 _FLOCK = "hhqqi0q"  # struct flock
+
+
+def is_known(report):
+    """Whether what an engine has reported can be understood: another version may have written it."""
+    return report.get("schema") == SCHEMA
 
 
 class AlreadyRunning(Exception):
@@ -118,7 +127,7 @@ class RunState:
         """
         import json
 
-        account = {"state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
+        account = {"schema": SCHEMA, "state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
         _write(self._report_file, json.dumps(account))
 
     def complain(self, subject, text):

@@ -2,7 +2,8 @@
 """What ``nova-ha status`` shows: the flags, where the engine runs, and, on that node, the engine's account.
 
 The flags are the cluster's and can be read on any of its nodes. What the engine does with each host is known on its own
-node only. ``look`` gathers, as plain data that ``--json`` prints as it is; ``lines`` puts it for people:
+node only. ``look`` gathers, as plain data that ``--json`` prints; ``lines`` puts it for people. Programs have
+``schemas/status.json``.
 
 =========== ==========================================================================================
 key         value
@@ -45,6 +46,8 @@ _GOES_ON = (runstate.STARTING, runstate.ASKING, runstate.WORKING, ELSEWHERE)
 
 # Instances of a host that an overview lists, those in trouble first.
 SHOWN = 10
+
+_OTHER_VERSION = "it is of another version than this nova-ha, which cannot tell what it does: restart it"
 
 _OF_ACCOUNT = ("doing", "code", "reason", "command", "needs_operator", "since", "instances")
 
@@ -136,7 +139,10 @@ def _present(state, pid):
         return runstate.STARTING, "it has not reported yet", {}
     age = state.progress_age()
     if age is not None and age > runstate.HUNG_AFTER:
-        return HUNG, f"no progress for {ago(age)}; its last report was: {report['reason']}", report.get("hosts", {})
+        hosts = report.get("hosts", {}) if runstate.is_known(report) else {}
+        return HUNG, f"no progress for {ago(age)}; its last report was: {report['reason']}", hosts
+    if not runstate.is_known(report):
+        return report["state"], f"{report['reason']} ({_OTHER_VERSION})", {}
     return report["state"], report["reason"], report.get("hosts", {})
 
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests import schemas
 from tests.functional.steps import eventually
 from tests.lab import cluster, facts, faults, nodes, workload
 
@@ -81,7 +82,9 @@ def _said(node, *words, code):
 
 def _told(node, *words, code=0):
     """What nova-ha tells programs."""
-    return json.loads(_said(node, *words, "--json", code=code))
+    answer = json.loads(_said(node, *words, "--json", code=code))
+    schemas.check(words[0], answer)
+    return answer
 
 
 def _all_in_flight(node, ids):

@@ -18,6 +18,7 @@ from nova_ha import cib_secrets, cli, config, decide, mark, nova, plan, reserve,
 from nova_ha.cluster import Cluster
 from nova_ha.policy import Selection
 from nova_ha.runstate import RunState
+from tests import schemas
 from tests.unit.agents import TREE
 from tests.unit.doubles import FakeCloud
 from tests.unit.worlds import instance, service
@@ -91,7 +92,10 @@ def command(tmp_path, capsys, monkeypatch):
     def run(pacemaker, *arguments):
         file = str(tmp_path / "nova-ha.conf")
         code = cli.main(arguments, pacemaker, str(tmp_path), file)
-        return code, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        if "--json" in arguments and out:
+            schemas.check(arguments[0], json.loads(out))
+        return code, out, err
 
     return run
 
@@ -200,6 +204,18 @@ def test_the_way_out_stands_on_one_line_that_can_be_copied(command, engine):
         assert lines[lines.index(f"    NEEDS AN OPERATOR: {why}") + 1] == f"    command: {way_out}"
 
 
+def test_the_account_of_an_engine_of_another_version_is_not_guessed_at(command, engine):
+    """Who installs another version may have the engine of the former run on for a while."""
+    former = {"flag": "control-1@7", "doing": "take out", "instances": {"i1": {"doing": "wait"}}}
+    engine(schema=0, state="working", reason="1 host flagged", hosts={"compute-1": former}, events=[{"event": "x"}])
+    pacemaker = Pacemaker({"compute-1": "control-1@7"}, ["control-1"])
+    code, out, _err = command(pacemaker, "status", "--json")
+    found = json.loads(out)
+    assert (code, found["engine"]["state"], found["hosts"]["compute-1"]["doing"]) == (3, "working", None)
+    assert "of another version" in found["engine"]["reason"]
+    assert json.loads(command(pacemaker, "history", "--json")[1])["events"] == []
+
+
 def test_elsewhere_the_flags_are_shown_and_whom_to_ask(command):
     flags = {"compute-1": f"control-2@{int(time.time()) - 200}", "compute-2": "yes", "compute-3": "no"}
     code, out, _err = command(Pacemaker(flags), "status")
@@ -219,6 +235,7 @@ def test_status_for_programs(command, engine):
     assert abs(found.pop("time") - time.time()) < 60
     unknown = dict.fromkeys(["claimed_by", "claimed_at", *host.keys() - {"flag"}])
     assert found == {
+        "schema": 1,
         "verdict": "recovering",
         "engine": {
             "resource": RESOURCE,
@@ -320,7 +337,7 @@ def test_the_state_of_the_engine(holder, active, report, age, state, verdict):
     ],
 )
 def test_when_an_operator_is_needed(value, known, verdict):
-    report = {"pid": 7, "state": "working", "reason": "r", "hosts": {"compute-1": known} if known else {}}
+    report = {"schema": 1, "pid": 7, "state": "working", "reason": "r", "hosts": {"compute-1": known} if known else {}}
     stub = types.SimpleNamespace(
         holder=lambda: 7, read_report=lambda: report, progress_age=lambda: 1, read_complaint=lambda: None
     )
@@ -395,7 +412,7 @@ def test_the_history_of_a_host_or_an_instance(command, tmp_path, asked, found):
     report_of_former_engine(tmp_path, *EVENTS)
     code, out, err = command(Pacemaker(active=[]), "history", *asked, "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out) == {"resource": RESOURCE, "events": [EVENTS[number] for number in found]}
+    assert json.loads(out) == {"schema": 1, "resource": RESOURCE, "events": [EVENTS[number] for number in found]}
 
 
 def test_history_for_people(command, tmp_path, monkeypatch):

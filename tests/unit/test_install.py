@@ -41,6 +41,8 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
         assert f'PACKAGES = "/{package.rpartition("/")[0]}"\n' in text
         assert "__file__" not in text
         assert (tmp_path / target).stat().st_mode & 0o777 == 0o755
+    schemas = {path.name for path in (TREE / "nova_ha/schemas").iterdir()}
+    assert schemas == {path.name for path in (tmp_path / package / "schemas").iterdir()} != set()
     sources = {path.name for path in (TREE / "nova_ha").glob("*.py")}
     assert {path.name for path in (tmp_path / package).glob("*.py")} == sources
     assert len(list((tmp_path / package / "__pycache__").glob("*.pyc"))) == len(sources)
@@ -80,9 +82,10 @@ def test_nothing_of_a_former_version_is_left(tmp_path):
     install("--root", tmp_path)
     (package,) = tmp_path.rglob("nova_ha")
     (package / "former.py").write_text("")
+    (package / "schemas/former.json").write_text("")
     (package / "flag.py").write_text("former = True\n")
     install("--root", tmp_path)
-    assert not (package / "former.py").exists()
+    assert not (package / "former.py").exists() and not (package / "schemas/former.json").exists()
     assert (package / "flag.py").read_text() == (TREE / "nova_ha/flag.py").read_text()
 
 

@@ -48,7 +48,7 @@ def test_the_supervisor_sees_the_engine_and_leaves_its_lock_alone(tmp_path, engi
     assert state.is_well()
     assert 0 <= state.progress_age() < 10
     assert state.read_report() | {"time": 0} == {
-        "state": "working", "reason": "as it should", "time": 0, "pid": engine.pid
+        "schema": 1, "state": "working", "reason": "as it should", "time": 0, "pid": engine.pid
     }  # fmt: skip
 
 
