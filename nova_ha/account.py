@@ -96,7 +96,7 @@ class Account:
         """
         # What several steps are about, the first that needs an operator stands for, or simply the first.
         about = {host: {} for host in flags}
-        for step in sorted(steps, key=_alarm, reverse=True):
+        for step in sorted(steps, key=_needs_operator, reverse=True):
             about.setdefault(step.host, {}).setdefault(_instance_of(step), step)
         self._hosts = {
             host: self._host(host, flags.get(host), own, self._hosts.get(host, {}), tried)
@@ -135,7 +135,7 @@ class Account:
     def _now(self, step, before, host, instance=None):
         """What a step says is being done; that it is nothing is an event when it is new, and Nova is not at work."""
         code, command = getattr(step, "code", None), getattr(step, "command", None)
-        state = self._state(step.label, code, step.reason, before, command, _alarm(step))
+        state = self._state(step.label, code, step.reason, before, command, _needs_operator(step))
         if not is_action(step) and not getattr(step, "under_way", False) and not _is_same(state, before):
             self.event(_of_no_action(step), host, instance, None, step.reason, code, command)
         return state
@@ -149,14 +149,14 @@ class Account:
 def _of_no_action(step):
     """The event of a step that is to do nothing."""
     if _instance_of(step) is None:
-        return Event.HOST_NEEDS_OPERATOR if step.alarm else Event.HOST_WAITS
-    if step.alarm:
+        return Event.HOST_NEEDS_OPERATOR if step.needs_operator else Event.HOST_WAITS
+    if step.needs_operator:
         return Event.INSTANCE_NEEDS_OPERATOR
     return Event.INSTANCE_WAITS if isinstance(step, Wait) else Event.INSTANCE_SKIPPED
 
 
-def _alarm(step):
-    return getattr(step, "alarm", False)
+def _needs_operator(step):
+    return getattr(step, "needs_operator", False)
 
 
 def _instance_of(step):

@@ -34,7 +34,7 @@ def of(step):
     return _CALLS[type(step)](step)
 
 
-def _make_ready(step):
+def _prepare_instance(step):
     instance = step.instance
     # Without a note the instance is recovered nevertheless.
     note = [Call("tag", (restore.TAGS[step.restore],), optional=True)] if step.restore else []
@@ -47,7 +47,7 @@ def _make_ready(step):
     return (note + reset if instance.vm_state in states.TAGGABLE else reset + note) + end
 
 
-def _restore(step):
+def _restore_state(step):
     if step.move == "settle":
         return _retag(step.instance, restore.DONE_TAGS[restore.wanted(step.instance)])
     if step.move == "untag":
@@ -55,7 +55,7 @@ def _restore(step):
     return [{"clear": _BREAK, "activate": _ACTIVATE}.get(step.move) or Call(step.move)]
 
 
-def _heal(step):
+def _repair_instance_state(step):
     before = restore.reached(step.instance)
     return [_ACTIVATE] + (_retag(step.instance, restore.TAGS[before]) if before else [])
 
@@ -68,10 +68,10 @@ def _retag(instance, tag):
 
 _CALLS = {
     step_types.Evacuate: lambda step: [Call("evacuate", (step.destination,))],
-    step_types.MakeReady: _make_ready,
+    step_types.PrepareInstance: _prepare_instance,
     step_types.ConfirmResize: lambda step: [Call("confirm_resize")],
-    step_types.Defuse: lambda step: [_BREAK],
-    step_types.Delete: lambda step: [Call("delete")],
-    step_types.Restore: _restore,
-    step_types.Heal: _heal,
+    step_types.CancelQueuedEvacuation: lambda step: [_BREAK],
+    step_types.FinishDeletion: lambda step: [Call("delete")],
+    step_types.RestoreState: _restore_state,
+    step_types.RepairInstanceState: _repair_instance_state,
 }

@@ -12,7 +12,16 @@ from nova_ha import double_failure, flag, in_place, mark, reserve, restoring, re
 from nova_ha.attempts import MANY
 from nova_ha.reasons import Code
 from nova_ha.recovering import MIGRATION_PATIENCE, Case, instance_step, unsettled
-from nova_ha.steps import Claim, Close, Enlist, Evacuate, Heal, Leave, TakeOut, Wait
+from nova_ha.steps import (
+    Claim,
+    DisableHost,
+    EnableReservedHost,
+    Evacuate,
+    FinishRecovery,
+    RepairInstanceState,
+    Skip,
+    Wait,
+)
 
 # Seconds that the database of a cell may be away before an operator is told of each flagged host there.
 UNREAD_PATIENCE = 60.0
@@ -40,12 +49,12 @@ def claims(flags, own, others, held):
             continue
         claimant = flag.claimant(value)
         if host in held:
-            steps.append(Wait(host, held[host], Code.HELD_BY_GUARD, alarm=True, command=f"nova-ha go {host}"))
+            steps.append(Wait(host, held[host], Code.HELD_BY_GUARD, needs_operator=True, command=f"nova-ha go {host}"))
         elif value in (flag.FLAGGED, flag.GO):
             steps.append(Claim(host, "flagged: its power was proved off", value))
         elif claimant is None:
             reason = f"its flag {value!r} is none that nova-ha knows: set it to yes or delete it"
-            steps.append(Wait(host, reason, Code.UNKNOWN_FLAG, alarm=True))
+            steps.append(Wait(host, reason, Code.UNKNOWN_FLAG, needs_operator=True))
         elif claimant in others:
             steps.append(Wait(host, f"the engine on {claimant} has it, and runs", Code.OTHER_ENGINE))
         else:
@@ -69,7 +78,7 @@ def steps(world, attempts, rules, window, now):
         if host.problem is not None:
             passes = host.unread_for is not None and host.unread_for < UNREAD_PATIENCE
             code, reason, command = host.problem
-            others.append(Wait(host.name, reason, code, alarm=not passes, command=command))
+            others.append(Wait(host.name, reason, code, needs_operator=not passes, command=command))
         elif host.flag in flag.OVER:
             # An instance that two hosts have to do with is healed once.
             others += [step for step in returning.steps(host, world, attempts, now) if _is_new(step, others)]
@@ -84,14 +93,14 @@ def steps(world, attempts, rules, window, now):
 
 
 def _is_new(step, others):
-    return not isinstance(step, Heal) or not any(
-        isinstance(other, Heal) and other.instance.id == step.instance.id for other in others
+    return not isinstance(step, RepairInstanceState) or not any(
+        isinstance(other, RepairInstanceState) and other.instance.id == step.instance.id for other in others
     )
 
 
 def _forces_down(step, attempts):
     """Whether a step is to force a host down, and has not failed at that: one such host must not hold up all others."""
-    return isinstance(step, TakeOut) and not step.service.forced_down and attempts.get(step.service.id) is None
+    return isinstance(step, DisableHost) and not step.service.forced_down and attempts.get(step.service.id) is None
 
 
 def _recover(case, taken):
@@ -103,7 +112,7 @@ def _recover(case, taken):
     service = host.service
     if service is None:
         reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
-        return [Wait(host.name, reason, Code.NO_SERVICE, alarm=True)]
+        return [Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)]
     if not service.forced_down or mark.mark(service) is not None:
         spare = reserve.choose(service, world.services, world.aggregates, taken)
         taken.add(spare)
@@ -111,26 +120,28 @@ def _recover(case, taken):
         refused = case.attempts.get(service.id)
         if refused is not None and case.now < refused.until:
             reason = f"it is to be forced down and disabled in Nova; tried again after a pause: {refused.reason}"
-            return [case.wait(reason, Code.SERVICE_CHANGE_REFUSED, alarm=refused.failures >= MANY)]
-        return [TakeOut(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
+            return [case.wait(reason, Code.SERVICE_CHANGE_REFUSED, needs_operator=refused.failures >= MANY)]
+        return [DisableHost(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
     if service.host in world.living:
-        return [case.wait(_LIVES, Code.FLAGGED_HOST_LIVES, alarm=True, command=f"pcs stonith fence {host.name}")]
-    enlist = _enlist(case)
+        return [
+            case.wait(_LIVES, Code.FLAGGED_HOST_LIVES, needs_operator=True, command=f"pcs stonith fence {host.name}")
+        ]
+    enlist = _enable_reserved_host(case)
     if enlist and case.attempts.get(enlist.service.id) is None:
         return [enlist]
     found = [_not_too_early(case, instance_step(case, instance)) for instance in host.instances]
     if enlist and case.attempts.get(enlist.service.id).until <= case.now:
         found.append(enlist)
-    if not all(isinstance(step, Leave) for step in found):
+    if not all(isinstance(step, Skip) for step in found):
         return in_place.steps(case, found) or found
     waits = unsettled(case) or returning.heal(host, world, case.attempts, case.now)
     waits = waits or double_failure.not_yet(case) or _arriving(case)
-    return found + (waits or [Close(host.name, "no instance is left to recover" + _told(found))])
+    return found + (waits or [FinishRecovery(host.name, "no instance is left to recover" + _told(found))])
 
 
 def _told(left):
     """Which instances stay though nobody wished it: the last word on the host that reaches an operator."""
-    ids = [step.instance.id for step in left if step.alarm]
+    ids = [step.instance.id for step in left if step.needs_operator]
     return f"; Nova does not evacuate {', '.join(ids)}" if ids else ""
 
 
@@ -142,14 +153,14 @@ def _not_too_early(case, step):
     return case.wait(reason, Code.STORAGE_DELAY, step.instance)
 
 
-def _enlist(case):
+def _enable_reserved_host(case):
     """The step that enables the reserved host which is to take this one's place, or None."""
     enlisted = case.world.services.get(mark.reserve(case.host.service))
     if enlisted is None or not reserve.is_reserved(enlisted) or not enlisted.up:
         return None
     if any(host.service and host.service.host == enlisted.host for host in case.world.hosts):
         return None  # it has been lost itself
-    return Enlist(case.host.name, f"reserved host {enlisted.host} takes its place", enlisted)
+    return EnableReservedHost(case.host.name, f"reserved host {enlisted.host} takes its place", enlisted)
 
 
 def _arriving(case):
@@ -159,5 +170,5 @@ def _arriving(case):
         if record.destination == case.host.service.host and record.source not in case.world.dead:
             reason = f"live migration {record.id} of instance {record.instance} to this host is {record.status}"
             late = case.attempts.age(record, case.now) >= MIGRATION_PATIENCE
-            found.append(case.wait(reason, Code.LIVE_MIGRATION, alarm=late))
+            found.append(case.wait(reason, Code.LIVE_MIGRATION, needs_operator=late))
     return found

@@ -50,7 +50,7 @@ class Deeds:
             self._event(Event.HOST_STEP_FAILED, step, reason=f"{step.reason}; but {error}", code=cause(error))
             return False
 
-    def _take_out(self, step):
+    def _disable_host(self, step):
         with self._counted(step.service):
             if step.service.forced_down:
                 request = self._cloud.disable(step.service, step.mark)
@@ -61,7 +61,7 @@ class Deeds:
         self._event(Event.HOST_DISABLED, step, request, reason=step.reason + disabled_before(step.service))
         return True
 
-    def _enlist(self, step):
+    def _enable_reserved_host(self, step):
         label = hostnames.label(step.service.host)
         if any(hostnames.label(flagged) == label for flagged in self._cluster.flags()):
             reason = f"{step.service.host} is flagged itself"
@@ -82,7 +82,7 @@ class Deeds:
             self._attempts.failed(service.id, self._clock(), str(error), cause(error))
             raise
 
-    def _close(self, step):
+    def _finish_recovery(self, step):
         closed = self._claims.close(step.host, flag.RESTART if step.held else flag.RECOVERED)
         if closed:
             self._event(Event.HOST_RECOVERED, step)
@@ -90,7 +90,7 @@ class Deeds:
                 self._event(Event.START_BLOCKED, step)
         return closed
 
-    def _hold_back(self, step):
+    def _block_start(self, step):
         held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
         if held:
             if step.had_its_turn:
@@ -98,20 +98,20 @@ class Deeds:
             self._event(Event.START_BLOCKED, step)
         return held
 
-    def _start_again(self, step):
+    def _restart_compute(self, step):
         held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
         if held:
             self._attempts.starting_again(step.host)
             self._event(Event.COMPUTE_TO_RESTART, step)
         return held
 
-    def _let_start(self, step):
+    def _allow_start(self, step):
         let = self._claims.change(step.host, flag.RESTART, flag.RECOVERED)
         if let:
             self._event(Event.START_ALLOWED, step)
         return let
 
-    def _put_back(self, step):
+    def _return_to_service(self, step):
         flags = self._cluster.flags()
         if flags.get(step.host) != flag.RECOVERED:
             return True  # fenced again since this pass read the flags
@@ -129,7 +129,7 @@ class Deeds:
         self._event(Event.HOST_IN_SERVICE, step, request, step.reason + as_before)
         return True
 
-    def _clear(self, step):
+    def _clear_flag(self, step):
         cleared = self._claims.clear(step.host)
         if cleared:
             self._event(Event.FLAG_CLEARED, step)
@@ -139,12 +139,12 @@ class Deeds:
         self._account.event(event, step.host, None, request, reason or step.reason, code)
 
     _DEEDS = {
-        step_types.TakeOut: _take_out,
-        step_types.Enlist: _enlist,
-        step_types.Close: _close,
-        step_types.HoldBack: _hold_back,
-        step_types.StartAgain: _start_again,
-        step_types.LetStart: _let_start,
-        step_types.PutBack: _put_back,
-        step_types.Clear: _clear,
+        step_types.DisableHost: _disable_host,
+        step_types.EnableReservedHost: _enable_reserved_host,
+        step_types.FinishRecovery: _finish_recovery,
+        step_types.BlockStart: _block_start,
+        step_types.RestartCompute: _restart_compute,
+        step_types.AllowStart: _allow_start,
+        step_types.ReturnToService: _return_to_service,
+        step_types.ClearFlag: _clear_flag,
     }

@@ -24,7 +24,7 @@ from nova_ha.outcomes import Outcomes
 from nova_ha.pace import Pace
 from nova_ha.rules import RESTART_IN_PLACE
 from nova_ha.snapshot import FINISHED
-from nova_ha.steps import Claim, Close, Evacuate, Wait, is_action
+from nova_ha.steps import Claim, Evacuate, FinishRecovery, Wait, is_action
 from nova_ha.wording import counted
 
 log = logging.getLogger("nova-ha")
@@ -375,7 +375,7 @@ class Engine:
         if getattr(step, "instance", None) is not None:
             self._hand_on(step)
             return False
-        if isinstance(step, Close) and self._errands.any_from(step.host):
+        if isinstance(step, FinishRecovery) and self._errands.any_from(step.host):
             return False  # the host must not return while one of its instances is being evacuated, say
         return self._deeds.do(step)
 

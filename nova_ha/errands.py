@@ -12,7 +12,7 @@ import queue
 from typing import NamedTuple, Optional
 
 from nova_ha import calls, nova
-from nova_ha.steps import Evacuate, Heal, Restore, Step
+from nova_ha.steps import Evacuate, RepairInstanceState, RestoreState, Step
 
 # Seconds for which what was seen of an instance is good enough to act on: longer in the queue, and it is looked at
 # again.
@@ -87,7 +87,7 @@ class Errands:
 
     def any_from(self, host):
         """Whether something is being done with an instance of a dead host."""
-        living = (Heal, Restore)
+        living = (RepairInstanceState, RestoreState)
         return any(e.step.host == host and not isinstance(e.step, living) for e in self._out.values())
 
     def any(self):

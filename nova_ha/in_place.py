@@ -4,7 +4,7 @@
 from nova_ha import restore, states
 from nova_ha.recovering import unsettled, untracked
 from nova_ha.rules import RESTART_IN_PLACE
-from nova_ha.steps import Close, Leave, MakeReady
+from nova_ha.steps import FinishRecovery, PrepareInstance, Skip
 from nova_ha.wording import counted
 
 _STOPPED = (restore.STOPPED, "stopped")
@@ -18,22 +18,22 @@ def steps(case, found):
     """
     if case.rules.no_room != RESTART_IN_PLACE or not case.host.online:
         return None
-    rest = [step.instance for step in found if getattr(step, "instance", None) and not isinstance(step, Leave)]
+    rest = [step.instance for step in found if getattr(step, "instance", None) and not isinstance(step, Skip)]
     if not all(_may_restart(case, instance) for instance in rest):
         return None
     reason = "there is no room elsewhere: restarted in place"
     unready = [
-        MakeReady(case.host.name, reason, instance, _state_in_place(instance), in_place=True)
+        PrepareInstance(case.host.name, reason, instance, _state_in_place(instance), in_place=True)
         for instance in rest
         if not _is_ready_in_place(instance)
     ]
-    left = [step for step in found if isinstance(step, Leave)]
+    left = [step for step in found if isinstance(step, Skip)]
     if unready:
         return left + unready
     if unsettled(case):
         return None
     reason = f"no other host has room: {counted(len(rest), 'instance')} to restart in place"
-    return left + [Close(case.host.name, reason)]
+    return left + [FinishRecovery(case.host.name, reason)]
 
 
 def _may_restart(case, instance):

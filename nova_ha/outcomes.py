@@ -6,7 +6,15 @@ from nova_ha import nova, states
 from nova_ha.errands import NotSent
 from nova_ha.events import Event
 from nova_ha.reasons import Code
-from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Heal, MakeReady, Restore
+from nova_ha.steps import (
+    CancelQueuedEvacuation,
+    ConfirmResize,
+    Evacuate,
+    FinishDeletion,
+    PrepareInstance,
+    RepairInstanceState,
+    RestoreState,
+)
 
 # Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
 LOOK_AGAIN = 30.0
@@ -17,12 +25,12 @@ _BY_STATUS = {400: tried.CONFLICT, 409: tried.CONFLICT, 403: tried.FORBIDDEN, 41
 
 _DONE = {
     Evacuate: Event.EVACUATION_ACCEPTED,
-    MakeReady: Event.INSTANCE_PREPARED,
+    PrepareInstance: Event.INSTANCE_PREPARED,
     ConfirmResize: Event.RESIZE_CONFIRMED,
-    Defuse: Event.QUEUED_EVACUATION_CANCELLED,
-    Delete: Event.DELETION_FINISHED,
-    Restore: Event.RESTORE_STEP_DONE,
-    Heal: Event.INSTANCE_STATE_REPAIRED,
+    CancelQueuedEvacuation: Event.QUEUED_EVACUATION_CANCELLED,
+    FinishDeletion: Event.DELETION_FINISHED,
+    RestoreState: Event.RESTORE_STEP_DONE,
+    RepairInstanceState: Event.INSTANCE_STATE_REPAIRED,
 }
 
 
@@ -54,7 +62,7 @@ class Outcomes:
                 self._attempts.later(step.instance.id, self._clock(), 0.0, str(error))
         except nova.CloudError as error:
             self._failed(step.instance.id, error, evacuation)
-            if isinstance(step, Restore) and isinstance(error, nova.Refused):
+            if isinstance(step, RestoreState) and isinstance(error, nova.Refused):
                 self._attempts.count_effort(step.instance.id)
             what, why = Event.INSTANCE_STEP_FAILED, f"{step.reason}; but {error}"
             if evacuation:
@@ -85,17 +93,17 @@ class Outcomes:
         elif isinstance(step, ConfirmResize):
             # It shows in the instance's state once it is done; until then, and if it never is, it counts as a failure.
             self._attempts.failed(instance, now, "its resize was to be confirmed", tried.CONFLICT)
-        elif isinstance(step, (Delete, Heal)):
+        elif isinstance(step, (FinishDeletion, RepairInstanceState)):
             self._attempts.count_effort(instance)
-            reason = "its deletion was asked for" if isinstance(step, Delete) else step.reason
+            reason = "its deletion was asked for" if isinstance(step, FinishDeletion) else step.reason
             self._attempts.later(instance, now, LOOK_AGAIN, reason)
-        elif isinstance(step, Restore) and step.move not in ("settle", "untag"):
+        elif isinstance(step, RestoreState) and step.move not in ("settle", "untag"):
             self._attempts.moved(instance, now, step.reason)
-        elif isinstance(step, MakeReady) and answer.refused is not None:
+        elif isinstance(step, PrepareInstance) and answer.refused is not None:
             self._attempts.not_notable(instance)
             reason = f"that it is to be {step.restore} again cannot be noted on it: {answer.refused}"
             self._account.event(Event.STATE_NOT_NOTED, step.host, instance, None, reason)
-        reason = f"{step.move}: {step.reason}" if isinstance(step, Restore) else step.reason
+        reason = f"{step.move}: {step.reason}" if isinstance(step, RestoreState) else step.reason
         self._account.event(_DONE[type(step)], step.host, instance, answer.request, reason)
 
 

@@ -28,7 +28,7 @@ from nova_ha import config, decide, flag, sending, snapshot
 from nova_ha.attempts import Attempts
 from nova_ha.observer import Observer
 from nova_ha.rules import Rules
-from nova_ha.steps import Enlist, TakeOut
+from nova_ha.steps import DisableHost, EnableReservedHost
 from nova_ha.table import clipped, explained, table, way_out, wrapped
 from nova_ha.wording import counted
 
@@ -36,7 +36,7 @@ from nova_ha.wording import counted
 PLANNER = "plan"
 
 # What is done before instances are looked at: a plan goes on as if it were.
-_PREPARATIONS = (TakeOut, Enlist)
+_PREPARATIONS = (DisableHost, EnableReservedHost)
 
 _HEADINGS = ("INSTANCE", "NAME", "STATE", "WOULD")
 _NAME = 20  # columns for an instance's name
@@ -147,7 +147,7 @@ class Reader:
 
 def _after(step):
     """A service as it would be after a step."""
-    if isinstance(step, Enlist):
+    if isinstance(step, EnableReservedHost):
         return dataclasses.replace(step.service, enabled=True, disabled_reason=None)
     service = dataclasses.replace(step.service, up=False, forced_down=True)
     return service if step.mark is None else dataclasses.replace(service, enabled=False, disabled_reason=step.mark)
@@ -187,7 +187,7 @@ def _plain(step):
         "code": code and code.value,
         "reason": step.reason,
         "command": getattr(step, "command", None),
-        "needs_operator": getattr(step, "alarm", False),
+        "needs_operator": getattr(step, "needs_operator", False),
         "instance": instance and instance.id,
         "name": instance and instance.name,
         "vm_state": instance and instance.vm_state,

@@ -9,7 +9,7 @@ from nova_ha.evidence import SETTLE
 from nova_ha.reasons import Code, Problem
 from nova_ha.rules import WAIT
 from nova_ha.snapshot import FAILED
-from nova_ha.steps import ConfirmResize, Defuse, Delete, Evacuate, Leave, MakeReady, Wait
+from nova_ha.steps import CancelQueuedEvacuation, ConfirmResize, Evacuate, FinishDeletion, PrepareInstance, Skip, Wait
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
@@ -49,9 +49,9 @@ class Case:
         self._records = snapshot.by_instance(host.evacuations)
         self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
 
-    def wait(self, reason, code, instance=None, alarm=False, under_way=False, command=None):
+    def wait(self, reason, code, instance=None, needs_operator=False, under_way=False, command=None):
         """A Wait step."""
-        return Wait(self.host.name, reason, code, instance, alarm, under_way, command=command)
+        return Wait(self.host.name, reason, code, instance, needs_operator, under_way, command=command)
 
     def records(self, instance):
         """The records of evacuations of an instance away from the host, oldest first."""
@@ -75,17 +75,17 @@ def instance_step(case, instance):
     if busy:
         return busy
     if treatment.do == states.DELETE:
-        return Delete(case.host.name, treatment.why, instance)
+        return FinishDeletion(case.host.name, treatment.why, instance)
     if treatment.do == states.HOLD:
-        return case.wait(treatment.why, Code.UNKNOWN_STATE, instance, alarm=True)
+        return case.wait(treatment.why, Code.UNKNOWN_STATE, instance, needs_operator=True)
     if not verdict.known:
         late = case.attempts.pending(instance.id, case.now) >= SELECTION_PATIENCE
-        return case.wait(verdict.reason, Code.SELECTION_UNKNOWN, instance, alarm=late)
+        return case.wait(verdict.reason, Code.SELECTION_UNKNOWN, instance, needs_operator=late)
     if not verdict.recover:
         return _left(case, instance, verdict.reason, Code.NOT_SELECTED)
     refused = _refused(case, instance)
     if refused:
-        return _left(case, instance, refused.reason, refused.code, alarm=True, command=refused.command)
+        return _left(case, instance, refused.reason, refused.code, needs_operator=True, command=refused.command)
     moving = _being_migrated(case, instance)
     if moving:
         return moving
@@ -95,16 +95,16 @@ def instance_step(case, instance):
         return ConfirmResize(case.host.name, reason, instance)
     note = treatment.then if case.attempts.is_notable(instance.id) and not restore.wanted(instance) else None
     if instance.vm_state not in states.EVACUABLE or note:
-        return MakeReady(case.host.name, treatment.why, instance, note)
+        return PrepareInstance(case.host.name, treatment.why, instance, note)
     if not case.candidates:
         if instance.task_state in states.REBUILDING and case.records(instance):
             reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
-            return Defuse(case.host.name, reason, instance)
+            return CancelQueuedEvacuation(case.host.name, reason, instance)
         # No flagged host comes back by itself before it is recovered.
         every = {*case.world.services, *snapshot.unread(case.world.services)}
         for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
         reason = "no compute host is up and enabled that could take it"
-        return case.wait(reason, Code.NO_HOST, instance, alarm=for_ever)
+        return case.wait(reason, Code.NO_HOST, instance, needs_operator=for_ever)
     return _may_show(case, instance) or _evacuate(case, instance)
 
 
@@ -115,7 +115,7 @@ def _may_show(case, instance):
     attempt = case.attempts.get(instance.id)
     reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
     late = case.now - attempt.until >= case.rules.stuck_after
-    return case.wait(reason, Code.REQUEST_UNANSWERED, instance, alarm=late)
+    return case.wait(reason, Code.REQUEST_UNANSWERED, instance, needs_operator=late)
 
 
 def _resized_from(case, instance):
@@ -162,7 +162,7 @@ def _refused(case, instance):
     return None
 
 
-def _left(case, instance, why, code, alarm=False, command=None):
+def _left(case, instance, why, code, needs_operator=False, command=None):
     """An instance that stays: for good, unless the host's return would destroy it."""
     for record in case.records(instance):
         if record.in_flight or record.status == "done":
@@ -170,8 +170,8 @@ def _left(case, instance, why, code, alarm=False, command=None):
                 f"{why}; but evacuation {record.id} is {record.status}, for which nova-compute would destroy the "
                 f"instance here when it starts: delete it, or have it evacuated"
             )
-            return case.wait(reason, Code.WOULD_BE_DESTROYED, instance, alarm=True)
-    return Leave(case.host.name, why, code, instance, alarm, command)
+            return case.wait(reason, Code.WOULD_BE_DESTROYED, instance, needs_operator=True)
+    return Skip(case.host.name, why, code, instance, needs_operator, command)
 
 
 def _verdict(case, instance):
@@ -212,7 +212,7 @@ def untracked(case, instance):
         f"a guest of it is on {where}, unknown to Nova: fence that host, or remove the guest there (virsh destroy, "
         "virsh undefine) and then set the instance to active"
     )
-    return case.wait(reason, Code.UNKNOWN_GUEST, instance, alarm=True, command=_set_state(instance, "active"))
+    return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True, command=_set_state(instance, "active"))
 
 
 def _in_flight(case, instance, revived):
@@ -284,7 +284,9 @@ def _stuck(case, instance, reason, where, restart=None):
     way_out = f"once you have seen that no guest of it is {where}, set the instance to error"
     if restart is not None:
         way_out = f"if nothing is done with it there any more, restart {restart} and then, {way_out}"
-    return case.wait(f"{reason}; {way_out}", Code.STUCK, instance, alarm=True, command=_set_state(instance, "error"))
+    return case.wait(
+        f"{reason}; {way_out}", Code.STUCK, instance, needs_operator=True, command=_set_state(instance, "error")
+    )
 
 
 def _set_state(instance, state):
@@ -345,7 +347,7 @@ def _held(case, instance):
         return case.wait(reason, attempt.code, instance)
     command = _way_out(case, instance, attempt)
     reason += ". Or have it left as it is" if command else ""
-    return case.wait(reason, attempt.code, instance, alarm=True, command=command)
+    return case.wait(reason, attempt.code, instance, needs_operator=True, command=command)
 
 
 def _way_out(case, instance, attempt):
@@ -377,7 +379,7 @@ def _being_migrated(case, instance):
             return case.wait(reason, Code.LIVE_MIGRATION, instance)
         reason += ". Look there; if it does not run, set the instance to error"
         command = _set_state(instance, "error")
-        return case.wait(reason, Code.LIVE_MIGRATION, instance, alarm=True, command=command)
+        return case.wait(reason, Code.LIVE_MIGRATION, instance, needs_operator=True, command=command)
     return None
 
 
@@ -396,7 +398,7 @@ def unsettled(case):
             if instance.vm_state == "error":
                 reason += "; once it is well, set it to active"
                 command = _set_state(instance, "active")
-        found.append(case.wait(reason, Code.STUCK, alarm=True, command=command))
+        found.append(case.wait(reason, Code.STUCK, needs_operator=True, command=command))
     return found
 
 

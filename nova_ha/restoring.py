@@ -8,7 +8,7 @@ from nova_ha import flag, restore
 from nova_ha.attempts import FAILED, MANY, SETTLE
 from nova_ha.reasons import Code
 from nova_ha.states import LATE, TAGGABLE
-from nova_ha.steps import Restore, Wait
+from nova_ha.steps import RestoreState, Wait
 
 
 def steps(world, attempts, now):
@@ -33,7 +33,7 @@ def steps(world, attempts, now):
         if busy or _tried(attempts, instance, move, now):
             found.append(_wait(host, reason, instance, attempts, busy))
         else:
-            found.append(Restore(host, reason, instance, move))
+            found.append(RestoreState(host, reason, instance, move))
     return found
 
 
@@ -44,7 +44,7 @@ def _wait(host, reason, instance, attempts, busy):
     tags = " ".join(f"--tag {tag}" for tag in sorted(instance.tags & restore.OUR_TAGS))
     reason += f", and {efforts} times nothing came of it: see to it on {instance.host}, or have it left as it is"
     command = f"openstack server unset {tags} {instance.id}"
-    return Wait(host, reason, Code.RESTORE_FAILED, instance, alarm=True, command=command)
+    return Wait(host, reason, Code.RESTORE_FAILED, instance, needs_operator=True, command=command)
 
 
 def before_clearing(host, world):

@@ -4,7 +4,7 @@
 from nova_ha import flag, mark, restoring
 from nova_ha.attempts import MANY
 from nova_ha.reasons import Code
-from nova_ha.steps import Clear, Heal, LetStart, PutBack, StartAgain, Wait
+from nova_ha.steps import AllowStart, ClearFlag, RepairInstanceState, RestartCompute, ReturnToService, Wait
 from nova_ha.wording import counted
 
 # Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
@@ -41,29 +41,31 @@ def steps(host, world, attempts, now):
     if host.service is None:
         # It may be that Nova does not reach the database of the host's cell.
         reason = "Nova has no nova-compute service of this host any more; if it was removed from Nova, delete the flag"
-        return [Wait(host.name, reason, Code.NO_SERVICE, alarm=True)]
+        return [Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)]
     if host.flag == flag.RESTART:
         if host.online_as is not None:
             reason = _RENAMED.format(host=host.name, other=host.online_as)
             command = f"{flag.change(host.online_as, world.attribute, flag.RESTART)} && {flag.removal(host.name)}"
-            return [Wait(host.name, reason, Code.RENAMED_IN_CLUSTER, alarm=True, command=command)]
+            return [Wait(host.name, reason, Code.RENAMED_IN_CLUSTER, needs_operator=True, command=command)]
         if host.flagged_for < STOPPING or host.stopped_for is None:
             reason = "Pacemaker stops its nova-compute, which is to start later"
             if host.flagged_for < RETURN_PATIENCE:
                 return [Wait(host.name, reason, Code.STOPPING_COMPUTE)]
             command = f"pcs stonith fence {host.name}"
-            return [Wait(host.name, reason + _NOT_STOPPED, Code.STOPPING_COMPUTE, alarm=True, command=command)]
-        return [LetStart(host.name, "its nova-compute has been stopped, and may start")]
+            return [Wait(host.name, reason + _NOT_STOPPED, Code.STOPPING_COMPUTE, needs_operator=True, command=command)]
+        return [AllowStart(host.name, "its nova-compute has been stopped, and may start")]
     is_put_back = not host.service.forced_down and not mark.is_marked(host.service)
     if host.reported_for is None and not (is_put_back and host.service.up):
         late = host.flagged_for >= RETURN_PATIENCE
         reason = "nova-compute has not reported to Nova since the recovery"
-        return [Wait(host.name, reason, Code.NOT_REPORTING, alarm=late)]
+        return [Wait(host.name, reason, Code.NOT_REPORTING, needs_operator=late)]
     found = heal(host, world, attempts, now)
     if is_put_back:
-        return found or [_clear(host, world)]
-    back = _put_back(host, attempts, now)
-    if isinstance(back, PutBack) and any(isinstance(step, Heal) or not step.alarm for step in found):
+        return found or [_clear_flag(host, world)]
+    back = _return_to_service(host, attempts, now)
+    if isinstance(back, ReturnToService) and any(
+        isinstance(step, RepairInstanceState) or not step.needs_operator for step in found
+    ):
         # Who deletes the flag of a host that is in service again ends the healing, and nobody would notice.
         return found
     return [*found, back]
@@ -74,7 +76,7 @@ def is_coming(host):
     return host.flag in flag.OVER and host.service is not None and not restoring.is_back(host)
 
 
-def _put_back(host, attempts, now):
+def _return_to_service(host, attempts, now):
     """Whether Nova's clean-up there has run, so that the service can be put back.
 
     nova-compute, when it starts, destroys what it has of each instance that has such a record away from it, wherever
@@ -85,21 +87,21 @@ def _put_back(host, attempts, now):
     refused = attempts.get(host.service.id)
     if not left and refused is not None and now < refused.until:
         reason = f"it is to be put back; tried again after a pause: {refused.reason}"
-        return Wait(host.name, reason, Code.SERVICE_CHANGE_REFUSED, alarm=refused.failures >= MANY)
+        return Wait(host.name, reason, Code.SERVICE_CHANGE_REFUSED, needs_operator=refused.failures >= MANY)
     if not left:
-        return PutBack(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
+        return ReturnToService(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
     if host.reported_for is None or host.reported_for < CLEANING:
         reason = f"nova-compute has still to clean up after {counted(len(left), 'evacuation')}"
         return Wait(host.name, reason, Code.CLEANING_UP)
     shown = ", ".join(f"{record.id} is {record.status}" for record in left[:3]) + (", ..." if len(left) > 3 else "")
     reason = f"nova-compute has left {counted(len(left), 'evacuation record')} ({shown})"
     if attempts.starts(host.name) < MOST_STARTS:
-        return StartAgain(host.name, f"{reason}: it must start once more to end them")
+        return RestartCompute(host.name, f"{reason}: it must start once more to end them")
     reason += ", for which it would destroy them if they came back here: see what its log says when it starts"
-    return Wait(host.name, reason, Code.RECORDS_LEFT, alarm=True)
+    return Wait(host.name, reason, Code.RECORDS_LEFT, needs_operator=True)
 
 
-def _clear(host, world):
+def _clear_flag(host, world):
     """What is left to wait for once the host takes instances again."""
     if not host.service.up:
         return Wait(host.name, "nova-compute does not report to Nova", Code.NOT_REPORTING)
@@ -107,7 +109,7 @@ def _clear(host, world):
     if unrestored:
         reason = f"{counted(len(unrestored), 'instance')} to be brought into the former state first"
         return Wait(host.name, reason, Code.RESTORING_FIRST)
-    return Clear(host.name, "the host is in service")
+    return ClearFlag(host.name, "the host is in service")
 
 
 def heal(host, world, attempts, now):
@@ -131,13 +133,15 @@ def heal(host, world, attempts, now):
         if not service.up:
             # It may be starting anew: who forgot the instance now would leave it so.
             reason, late = f"it seems that {doing}; {instance.host} does not report", seconds >= RETURN_PATIENCE
-            found.append(Wait(host.name, reason, Code.REPAIR_AWAITS_HOST, instance, alarm=late))
+            found.append(Wait(host.name, reason, Code.REPAIR_AWAITS_HOST, instance, needs_operator=late))
         elif seconds < CERTAIN or (attempt is not None and now < attempt.until):
             reason, command = f"it seems that {doing}", None
             if attempts.in_vain(instance.id) >= MANY:
                 reason += ", and healing it did not help. If so, set it to active"
                 command = f"openstack server set --state active {instance.id}"
-            found.append(Wait(host.name, reason, Code.LATE_REQUEST, instance, alarm=bool(command), command=command))
+            found.append(
+                Wait(host.name, reason, Code.LATE_REQUEST, instance, needs_operator=bool(command), command=command)
+            )
         else:
-            found.append(Heal(host.name, doing, instance))
+            found.append(RepairInstanceState(host.name, doing, instance))
     return found

@@ -7,7 +7,7 @@ import itertools
 from nova_ha import flag
 from nova_ha.reasons import Code
 from nova_ha.snapshot import FINISHED
-from nova_ha.steps import Evacuate, Leave, Wait
+from nova_ha.steps import Evacuate, Skip, Wait
 
 # The part of the window that must be free before it is filled up again: each time costs a look at the whole world, and
 # what is in flight keeps the destinations busy meanwhile.
@@ -103,7 +103,7 @@ def _open_group(recovering, attempts, rules, now):
     waited_for = [
         rules.order.group(step.instance)
         for step in itertools.chain(*recovering)
-        if getattr(step, "instance", None) is not None and not isinstance(step, Leave)
+        if getattr(step, "instance", None) is not None and not isinstance(step, Skip)
         if not _is_given_up(step, attempts, rules, now)
     ]
     return min(waited_for, default=last) if last else last
@@ -112,5 +112,5 @@ def _open_group(recovering, attempts, rules, now):
 def _is_given_up(step, attempts, rules, now):
     attempt = attempts.get(step.instance.id)
     failed = attempt is not None and attempt.failures >= FAILED_FOR_GOOD
-    alarmed = isinstance(step, Wait) and step.alarm
+    alarmed = isinstance(step, Wait) and step.needs_operator
     return failed or alarmed or attempts.pending(step.instance.id, now) > rules.group_patience

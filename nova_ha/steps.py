@@ -30,7 +30,7 @@ class Wait(Step):
     """Nothing to do now about the host, or about one of its instances; it is not finished.
 
     :param code: why, for programs
-    :param alarm: an operator should know of it: it will not end by itself
+    :param needs_operator: an operator should know of it: it will not end by itself
     :param under_way: Nova is at work on it just now, as it should be
     :param held: it waits for its turn only
     :param command: the way out, complete, if there is one that the reason tells when to take
@@ -39,25 +39,25 @@ class Wait(Step):
     label: ClassVar[str] = "wait"
     code: Code
     instance: Optional[Instance] = None
-    alarm: bool = False
+    needs_operator: bool = False
     under_way: bool = False
     held: bool = False
     command: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Leave(Step):
+class Skip(Step):
     """This instance is not recovered, for good.
 
     :param code: why, for programs
-    :param alarm: nobody wished it: an operator should know of it
+    :param needs_operator: nobody wished it: an operator should know of it
     :param command: the way out, complete, if there is one that the reason tells when to take
     """
 
     label: ClassVar[str] = "skip"
     code: Code
     instance: Instance = None
-    alarm: bool = False
+    needs_operator: bool = False
     command: Optional[str] = None
 
 
@@ -70,7 +70,7 @@ class Claim(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class TakeOut(Step):
+class DisableHost(Step):
     """Force the service down, and disable it for ``mark`` unless that is None."""
 
     label: ClassVar[str] = "disable_host"
@@ -79,7 +79,7 @@ class TakeOut(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Enlist(Step):
+class EnableReservedHost(Step):
     """Enable a reserved host (``service``) in the place of the lost one."""
 
     label: ClassVar[str] = "enable_reserved_host"
@@ -87,7 +87,7 @@ class Enlist(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class MakeReady(Step):
+class PrepareInstance(Step):
     """Reset the instance's state to active, so that Nova evacuates it (or restarts it in place).
 
     :param restore: the state that it is to have afterwards, noted on the instance first; None if Nova sees to it
@@ -123,7 +123,7 @@ class Evacuate(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Defuse(Step):
+class CancelQueuedEvacuation(Step):
     """Reset the instance's state to error: a queued evacuation, when it is taken up, ends before it starts a guest."""
 
     label: ClassVar[str] = "cancel_queued_evacuation"
@@ -131,7 +131,7 @@ class Defuse(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Delete(Step):
+class FinishDeletion(Step):
     """Finish the deletion that the instance's owner asked for."""
 
     label: ClassVar[str] = "finish_deletion"
@@ -139,7 +139,7 @@ class Delete(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Restore(Step):
+class RestoreState(Step):
     """One move towards the state that the instance's tag asks for.
 
     :param move: ``clear`` (reset its state to error), ``activate`` (to active), ``reboot``, ``stop``, ``pause``,
@@ -152,7 +152,7 @@ class Restore(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Heal(Step):
+class RepairInstanceState(Step):
     """Set an instance to active that a late request of a host that came back had set to error, while it runs."""
 
     label: ClassVar[str] = "repair_instance_state"
@@ -160,7 +160,7 @@ class Heal(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Close(Step):
+class FinishRecovery(Step):
     """The host is recovered: its flag becomes ``no``.
 
     :param held: its nova-compute is not to start yet: ``restart``
@@ -171,7 +171,7 @@ class Close(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class HoldBack(Step):
+class BlockStart(Step):
     """The recovered host's nova-compute is not to start now, or is to stop: its flag becomes ``restart``.
 
     :param had_its_turn: the cluster reaches it, so that it may have been starting
@@ -182,21 +182,21 @@ class HoldBack(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class StartAgain(Step):
+class RestartCompute(Step):
     """The recovered host's nova-compute is to be stopped and started once more: its flag becomes ``restart``."""
 
     label: ClassVar[str] = "restart_compute"
 
 
 @dataclasses.dataclass(frozen=True)
-class LetStart(Step):
+class AllowStart(Step):
     """It has been stopped, or held back, for long enough: the host's flag becomes ``no`` again."""
 
     label: ClassVar[str] = "allow_start"
 
 
 @dataclasses.dataclass(frozen=True)
-class PutBack(Step):
+class ReturnToService(Step):
     """Un-force the service and put its status back to what it was before us."""
 
     label: ClassVar[str] = "return_to_service"
@@ -204,7 +204,7 @@ class PutBack(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Clear(Step):
+class ClearFlag(Step):
     """The host is in service again: its flag goes."""
 
     label: ClassVar[str] = "clear_flag"
@@ -212,4 +212,4 @@ class Clear(Step):
 
 def is_action(step):
     """Whether there is something to do about it now."""
-    return not isinstance(step, (Wait, Leave))
+    return not isinstance(step, (Wait, Skip))

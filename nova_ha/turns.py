@@ -15,7 +15,7 @@ from nova_ha import flag, sending
 from nova_ha.reasons import Code
 from nova_ha.returning import RETURN_PATIENCE, STOPPING, is_coming
 from nova_ha.snapshot import unfinished, unread
-from nova_ha.steps import Close, Evacuate, HoldBack, Leave, LetStart, Wait
+from nova_ha.steps import AllowStart, BlockStart, Evacuate, FinishRecovery, Skip, Wait
 
 # Seconds that a host, or what waits for it, has its turn, if the other waits. A host's next turn is twice as long each
 # time, up to so many times: nova-compute asks each dead host for a minute when it starts (measured), so how long it
@@ -58,12 +58,12 @@ class _Turns:
     def __init__(self, recovering, world, attempts, moving):
         steps = [step for found in recovering for step in found if getattr(step, "instance", None)]
         asked = {step.instance.id for step in steps if isinstance(step, Evacuate)}
-        self.held_back = {}  # host -> HoldBack
+        self.held_back = {}  # host -> BlockStart
         self._attempts = attempts
         self._hosts = {host.name: host for host in world.hosts}
         self._coming = list(filter(is_coming, world.hosts))
         self._world = world
-        self._awaited = {step.instance.id for step in steps if not isinstance(step, Leave)}
+        self._awaited = {step.instance.id for step in steps if not isinstance(step, Skip)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
         # Hosts that may just be starting, or have left something to be healed.
@@ -81,7 +81,7 @@ class _Turns:
                 return Wait(step.host, reason, Code.START_INTERLOCK, step.instance)
         ahead = [host for host in self._coming if self._may_be_queued(instance, host) and not _is_kept_off(host)]
         for host in ahead:
-            self._hold_back(host, f"instance {instance}, which may be queued here, is to be evacuated")
+            self._block_start(host, f"instance {instance}, which may be queued here, is to be evacuated")
         if ahead:
             names = ", ".join(host.service.host for host in ahead)
             reason = f"it may be queued at {names}, which may just be starting"
@@ -91,22 +91,22 @@ class _Turns:
 
     def started(self, step):
         """The step; if it would let a host start that must not now, a Wait, or the same without that."""
-        if not isinstance(step, (Close, LetStart)):
+        if not isinstance(step, (FinishRecovery, AllowStart)):
             return step
         host = self._hosts[step.host]
         late = self._left_by_late_requests(host)
         reason = self._by_engines() or (_LATE.format(late) if late else None)
-        reason = reason or self._by_instances(host, isinstance(step, Close)) or self._by_hosts(host)
+        reason = reason or self._by_instances(host, isinstance(step, FinishRecovery)) or self._by_hosts(host)
         if reason is None:
             self._started.append(host)
             return step
-        if isinstance(step, Close):
+        if isinstance(step, FinishRecovery):
             return dataclasses.replace(step, held=True, reason=f"{step.reason}; {reason}")
         if late is None:
             return Wait(step.host, reason, Code.START_INTERLOCK)
         command = f"openstack server set --state active {late}"
         in_vain = host.flagged_for >= RETURN_PATIENCE
-        return Wait(step.host, reason, Code.LATE_REQUEST, alarm=in_vain, command=command if in_vain else None)
+        return Wait(step.host, reason, Code.LATE_REQUEST, needs_operator=in_vain, command=command if in_vain else None)
 
     def _by_engines(self):
         """Why no host must start because of another engine, which the cluster has not stopped yet, or None."""
@@ -140,15 +140,15 @@ class _Turns:
             known = not (host.inherited and other.inherited) and not self._world.asked_for_twice
             if not known or self._attempts.may_have_the_same(host.service.host, other.service.host):
                 if host.online and other in self._coming:
-                    self._hold_back(other, f"{host.name}, which may have been asked for the same instance, is back")
+                    self._block_start(other, f"{host.name}, which may have been asked for the same instance, is back")
                 return f"{other.name}, which may have been asked for the same instance, comes back first"
         return None
 
-    def _hold_back(self, host, reason):
+    def _block_start(self, host, reason):
         """Hold a host back that may start, unless it is just about to: it is off, or has had its turn."""
         turn = TURN * 2 ** min(self._attempts.turns_of(host.name), _DOUBLINGS)
         if host.flag == flag.RECOVERED and (not host.online or host.flagged_for >= turn):
-            self.held_back.setdefault(host.name, HoldBack(host.name, reason, had_its_turn=host.online))
+            self.held_back.setdefault(host.name, BlockStart(host.name, reason, had_its_turn=host.online))
 
     def _may_be_queued(self, instance, host):
         return _may_be_queued(instance, host, self._attempts)

@@ -53,7 +53,7 @@ def alarms(silent, nodes, adrift, flagged):
     :param flagged: names, in the cluster, of the hosts that have a flag, read after that
     """
     return [
-        Wait(node, _REASON, Code.NOT_FENCED, alarm=True, command=f"stonith_admin --reboot {node}")
+        Wait(node, _REASON, Code.NOT_FENCED, needs_operator=True, command=f"stonith_admin --reboot {node}")
         for node, name in sorted(nodes.items())
         if name in silent and node in adrift and node not in flagged
     ]

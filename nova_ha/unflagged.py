@@ -60,7 +60,7 @@ def alarms(services, nodes, flagged, attribute, taken_out=None):
     for name in sorted(out, key=ours.get):
         node = ours[name]
         what = _deleted(node, attribute) if name in known else _removed(node, name, attribute)
-        found.append(Wait(node, what.reason, what.code, alarm=True, command=what.command))
+        found.append(Wait(node, what.reason, what.code, needs_operator=True, command=what.command))
     return found
 
 

@@ -10,7 +10,7 @@ from nova_ha.account import Account
 from nova_ha.attempts import ACCEPTED, FAILED, SENDING, Attempt
 from nova_ha.events import Event
 from nova_ha.reasons import Code
-from nova_ha.steps import Close, Evacuate, Leave, Wait
+from nova_ha.steps import Evacuate, FinishRecovery, Skip, Wait
 from tests.unit.worlds import OURS, instance
 
 FLAGS = {"compute-1": OURS}
@@ -93,7 +93,7 @@ def test_since_is_when_this_began_for_this_reason():
     hosts = scene.after_pass(Wait("compute-1", "evacuation 2 is running", Code.NO_HOST, instance()), seconds=5)
     assert hosts["compute-1"]["since"] == 1000
     assert hosts["compute-1"]["instances"]["i1"]["since"] == 1010
-    assert scene.after_pass(Close("compute-1", "done"), seconds=5)["compute-1"]["since"] == 1015
+    assert scene.after_pass(FinishRecovery("compute-1", "done"), seconds=5)["compute-1"]["since"] == 1015
 
 
 def test_a_host_says_what_it_does_itself_or_that_its_instances_are_recovered():
@@ -101,8 +101,8 @@ def test_a_host_says_what_it_does_itself_or_that_its_instances_are_recovered():
     own = scene.after_pass(Wait("compute-1", "no service", Code.NO_HOST))["compute-1"]
     assert (own["doing"], own["reason"], own["flag"], own["instances"]) == ("wait", "no service", OURS, {})
     assert scene.after_pass(Evacuate("compute-1", "dead", instance()))["compute-1"]["doing"] == "recover"
-    left = Leave("compute-1", "deleted", Code.NOTHING_TO_RECOVER, instance())
-    both = scene.after_pass(left, Close("compute-1", "over"))["compute-1"]
+    left = Skip("compute-1", "deleted", Code.NOTHING_TO_RECOVER, instance())
+    both = scene.after_pass(left, FinishRecovery("compute-1", "over"))["compute-1"]
     assert (both["doing"], both["instances"]["i1"]["doing"]) == ("finish_recovery", "skip")
     assert scene.after_pass()["compute-1"]["doing"] == "wait"
     assert scene.after_pass(flags={}) == {}
@@ -110,7 +110,9 @@ def test_a_host_says_what_it_does_itself_or_that_its_instances_are_recovered():
 
 def test_what_waits_says_so_by_a_code_and_with_the_way_out():
     scene = Scene()
-    stuck = Wait("compute-1", "it hangs", Code.STUCK, instance(), alarm=True, command="openstack server show i1")
+    stuck = Wait(
+        "compute-1", "it hangs", Code.STUCK, instance(), needs_operator=True, command="openstack server show i1"
+    )
     found = scene.after_pass(stuck, Wait("compute-1", "held", Code.HELD_BY_GUARD))["compute-1"]
     keys = ("code", "command", "needs_operator")
     assert [found[key] for key in keys] == ["held_by_guard", None, False]
@@ -130,7 +132,7 @@ def test_instances_are_seen_to_even_after_their_host_s_flag_is_gone():
 @pytest.mark.parametrize("about", [None, instance()])
 def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
     scene = Scene()
-    steps = [Wait("compute-1", reason, Code.NO_HOST, about, alarm=reason == "b") for reason in "abc"]
+    steps = [Wait("compute-1", reason, Code.NO_HOST, about, needs_operator=reason == "b") for reason in "abc"]
     host = scene.after_pass(*steps)["compute-1"]
     state = host["instances"]["i1"] if about else host
     assert (state["reason"], state["needs_operator"]) == ("b", True)
@@ -146,11 +148,11 @@ def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
             ("INFO", 'instance_waits: host=compute-1 instance=i1 code=no_host reason="no room"'),
         ),
         (
-            Leave("compute-1", "deleted", Code.NOTHING_TO_RECOVER, instance()),
+            Skip("compute-1", "deleted", Code.NOTHING_TO_RECOVER, instance()),
             ("INFO", 'instance_skipped: host=compute-1 instance=i1 code=nothing_to_recover reason="deleted"'),
         ),
         (
-            Wait("compute-1", "held", Code.HELD_BY_GUARD, alarm=True, command="nova-ha go"),
+            Wait("compute-1", "held", Code.HELD_BY_GUARD, needs_operator=True, command="nova-ha go"),
             ("WARNING", 'host_needs_operator: host=compute-1 code=held_by_guard reason="held" command="nova-ha go"'),
         ),
         (
@@ -158,12 +160,12 @@ def test_of_several_steps_that_which_needs_an_operator_stands_for_all(about):
             ("INFO", 'host_waits: host=compute-1 code=other_engine reason="on its way"'),
         ),
         (
-            Leave("compute-1", "a TPM", Code.NOT_EVACUABLE, instance(), alarm=True),
+            Skip("compute-1", "a TPM", Code.NOT_EVACUABLE, instance(), needs_operator=True),
             ("WARNING", 'instance_needs_operator: host=compute-1 instance=i1 code=not_evacuable reason="a TPM"'),
         ),
         (Evacuate("compute-1", "dead", instance()), None),
         (Wait("compute-1", "evacuation 1 is running", Code.NO_HOST, instance(), under_way=True), None),
-        (Close("compute-1", "over"), None),
+        (FinishRecovery("compute-1", "over"), None),
     ],
 )
 def test_what_is_not_done_is_said_once(step, line):

@@ -17,7 +17,7 @@ def asked(kind, **details):
 
 
 def made_ready(one, noted, **more):
-    return asked(step_types.MakeReady, instance=one, restore=noted, **more)
+    return asked(step_types.PrepareInstance, instance=one, restore=noted, **more)
 
 
 ACTIVE, ERROR = ("reset_state", "active"), ("reset_state", "error")
@@ -34,8 +34,8 @@ def note(state):
         (step_types.Evacuate, {}, [("evacuate", None)]),
         (step_types.Evacuate, {"destination": "c2"}, [("evacuate", "c2")]),
         (step_types.ConfirmResize, {}, [("confirm_resize",)]),
-        (step_types.Defuse, {}, [ERROR]),
-        (step_types.Delete, {}, [("delete",)]),
+        (step_types.CancelQueuedEvacuation, {}, [ERROR]),
+        (step_types.FinishDeletion, {}, [("delete",)]),
     ],
 )
 def test_most_steps_take_one_call(kind, details, expected):
@@ -112,7 +112,7 @@ def test_the_note_is_never_tried_in_a_state_that_refuses_it():
 
 
 def test_only_the_note_is_optional():
-    step = step_types.MakeReady("compute-1", "because", instance(vm_state="paused"), "paused")
+    step = step_types.PrepareInstance("compute-1", "because", instance(vm_state="paused"), "paused")
     assert [call.optional for call in calls.of(step)] == [True, False]
 
 
@@ -132,19 +132,22 @@ def test_only_the_note_is_optional():
     ],
 )
 def test_each_move_towards_the_former_state(move, expected):
-    assert asked(step_types.Restore, instance=instance(noted="stopped"), move=move) == expected
+    assert asked(step_types.RestoreState, instance=instance(noted="stopped"), move=move) == expected
 
 
 def test_all_notes_are_taken_off_and_no_other_tag():
     ours = {restore.TAGS["stopped"], restore.TAGS["paused"], restore.DONE_TAGS["running"]}
-    found = asked(step_types.Restore, instance=instance(tags=frozenset(ours | {"web"})), move="untag")
+    found = asked(step_types.RestoreState, instance=instance(tags=frozenset(ours | {"web"})), move="untag")
     assert sorted(found) == sorted(("untag", tag) for tag in ours)
 
 
 @pytest.mark.parametrize(("reached", "then"), [(None, []), ("stopped", [("tag", TO_DO), ("untag", DONE)])])
 def test_a_broken_instance_is_healed_and_brought_again_into_the_state_that_it_had(reached, then):
     """An instance in error cannot be tagged: first the reset."""
-    assert asked(step_types.Heal, instance=instance(vm_state="error", reached=reached)) == [ACTIVE, *then]
+    assert asked(step_types.RepairInstanceState, instance=instance(vm_state="error", reached=reached)) == [
+        ACTIVE,
+        *then,
+    ]
 
 
 # The door
@@ -153,10 +156,10 @@ def test_a_broken_instance_is_healed_and_brought_again_into_the_state_that_it_ha
 def test_there_are_calls_for_every_step_about_an_instance_and_nova_has_them():
     kinds = {kind for kind in vars(step_types).values() if isinstance(kind, type) and issubclass(kind, step_types.Step)}
     about = {kind for kind in kinds if "instance" in kind.__dataclass_fields__}
-    assert set(calls._CALLS) == about - {step_types.Wait, step_types.Leave}
+    assert set(calls._CALLS) == about - {step_types.Wait, step_types.Skip}
     moves = ("clear", "activate", "reboot", "stop", "pause", "settle", "untag")
-    every = [kind("h", "", instance=instance(noted="stopped")) for kind in about - {step_types.Wait, step_types.Leave}]
-    every += [step_types.Restore("h", "", instance(noted="stopped"), move) for move in moves]
+    every = [kind("h", "", instance=instance(noted="stopped")) for kind in about - {step_types.Wait, step_types.Skip}]
+    every += [step_types.RestoreState("h", "", instance(noted="stopped"), move) for move in moves]
     for step in every:
         for call in calls.of(step):
             inspect.signature(getattr(Nova, call.method)).bind(None, step.instance, *call.details)

@@ -132,7 +132,9 @@ def engine(tmp_path):
         process.stdout.close()
 
 
-def doing(number=1, what="wait", reason="evacuation 7 is running", failures=0, last=None, alarm=False, age=30, **more):
+def doing(
+    number=1, what="wait", reason="evacuation 7 is running", failures=0, last=None, needs_operator=False, age=30, **more
+):
     """An instance as the engine's account has it."""
     return ID.format(number), {
         "name": f"web-{number}",
@@ -140,7 +142,7 @@ def doing(number=1, what="wait", reason="evacuation 7 is running", failures=0, l
         "code": "evacuating" if what == "wait" else None,
         "reason": reason,
         "command": None,
-        "needs_operator": alarm,
+        "needs_operator": needs_operator,
         "since": time.time() - age,
         "failures": failures,
         "last_failure": last,
@@ -149,10 +151,16 @@ def doing(number=1, what="wait", reason="evacuation 7 is running", failures=0, l
 
 
 def account(
-    flag, instances=(), what="recover", reason="its instances are being recovered", alarm=False, age=200, **more
+    flag,
+    instances=(),
+    what="recover",
+    reason="its instances are being recovered",
+    needs_operator=False,
+    age=200,
+    **more,
 ):
     """A host as the engine's account has it."""
-    why = {"code": None, "reason": reason, "command": None, "needs_operator": alarm}
+    why = {"code": None, "reason": reason, "command": None, "needs_operator": needs_operator}
     return {"flag": flag, "doing": what, **why, "since": time.time() - age, "instances": dict(instances), **more}
 
 
@@ -194,7 +202,7 @@ def test_where_the_engine_runs_its_account_is_shown(command, engine):
 
 def test_the_way_out_stands_on_one_line_that_can_be_copied(command, engine):
     unset = f"openstack server unset --tag nova-ha:restore=paused --tag {'x' * 80} {ID.format(1)}"
-    failed = doing(1, reason="it hangs", alarm=True, code="restore_failed", command=unset)
+    failed = doing(1, reason="it hangs", needs_operator=True, code="restore_failed", command=unset)
     held = {"code": "held_by_guard", "command": "nova-ha go compute-1"}
     held = account("control-1@7", [failed], "wait", "too many", True, **held)
     engine(state="working", reason="r", hosts={"compute-1": held})
@@ -259,7 +267,7 @@ def test_status_for_programs(command, engine):
 def test_an_overview_lists_the_worst_and_one_host_lists_all(command, engine, asked, shown, listed):
     claim = "control-1@1000"
     instances = [doing(number) for number in range(28)]
-    instances += [doing(28, failures=3, last="x"), doing(29, alarm=True)]
+    instances += [doing(28, failures=3, last="x"), doing(29, needs_operator=True)]
     hosts = {"compute-1": account(claim, instances), "compute-2": account(claim, [doing(40)])}
     engine(state="working", reason="2 hosts are flagged", hosts=hosts)
     flags = dict.fromkeys(hosts, claim)
@@ -325,15 +333,15 @@ def test_the_state_of_the_engine(holder, active, report, age, state, verdict):
         ("no", None, "recovering"),
         ("control-1@7", None, "recovering"),
         ("gibberish", None, "attention"),
-        ("yes", account("yes", reason="held by the guard", alarm=True), "attention"),
-        ("go", account("yes", reason="held by the guard", alarm=True), "recovering"),
+        ("yes", account("yes", reason="held by the guard", needs_operator=True), "attention"),
+        ("go", account("yes", reason="held by the guard", needs_operator=True), "recovering"),
         ("control-1@7", account("control-1@7", [doing()]), "recovering"),
-        ("control-1@7", account("control-1@7", [doing(alarm=True)]), "attention"),
-        ("control-1@8", account("control-1@7", [doing(alarm=True)]), "recovering"),
-        ("no", account(None, [doing(alarm=True)]), "recovering"),
+        ("control-1@7", account("control-1@7", [doing(needs_operator=True)]), "attention"),
+        ("control-1@8", account("control-1@7", [doing(needs_operator=True)]), "recovering"),
+        ("no", account(None, [doing(needs_operator=True)]), "recovering"),
         (None, account(None, [doing()]), "recovering"),
-        (None, account(None, [doing(alarm=True)]), "attention"),
-        (None, account("control-1@7", [doing(alarm=True)]), "well"),
+        (None, account(None, [doing(needs_operator=True)]), "attention"),
+        (None, account("control-1@7", [doing(needs_operator=True)]), "well"),
     ],
 )
 def test_when_an_operator_is_needed(value, known, verdict):

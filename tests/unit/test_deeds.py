@@ -62,13 +62,13 @@ class Stage:
 )
 def test_a_host_is_forced_down_and_disabled(before, mark, calls):
     stage = Stage()
-    assert stage.do(step_types.TakeOut, service=before, mark=mark)
+    assert stage.do(step_types.DisableHost, service=before, mark=mark)
     assert stage.cloud.changes == calls
 
 
 def test_a_reserved_host_is_enabled():
     stage = Stage()
-    assert stage.do(step_types.Enlist, service=spare())
+    assert stage.do(step_types.EnableReservedHost, service=spare())
     assert stage.cloud.changes == [("enable", "id-spare-1")]
 
 
@@ -76,13 +76,16 @@ def test_a_reserved_host_is_enabled():
 def test_a_reserved_host_that_has_been_lost_itself_is_not_enabled(name):
     stage = Stage()
     stage.cluster.values[name] = "yes"
-    stage.do(step_types.Enlist, service=spare())
+    stage.do(step_types.EnableReservedHost, service=spare())
     assert stage.cloud.changes == []
 
 
 @pytest.mark.parametrize(
     ("kind", "details"),
-    [(step_types.Enlist, {"service": spare("c1")}), (step_types.TakeOut, {"service": living("c1"), "mark": "m"})],
+    [
+        (step_types.EnableReservedHost, {"service": spare("c1")}),
+        (step_types.DisableHost, {"service": living("c1"), "mark": "m"}),
+    ],
 )
 def test_a_service_that_nova_does_not_change_is_remembered(kind, details):
     """So that nothing else waits for it."""
@@ -102,7 +105,7 @@ def test_a_service_that_nova_does_not_change_is_remembered(kind, details):
 def test_the_whole_reason_that_an_operator_had_is_kept_as_an_event(before, told):
     """The mark may have room for its beginning only."""
     stage = Stage()
-    stage.do(step_types.TakeOut, service=before, mark="m")
+    stage.do(step_types.DisableHost, service=before, mark="m")
     ((_, _, _, _, reason, _),) = stage.account.events
     assert reason.partition(";")[1:] == told.partition(";")[1:]
 
@@ -135,7 +138,7 @@ ENABLED = {"enabled": True}
 )
 def test_a_host_gets_back_what_it_had(reason, then, told):
     stage = Stage()
-    assert stage.do(step_types.PutBack, service=service("c1", reason=reason))
+    assert stage.do(step_types.ReturnToService, service=service("c1", reason=reason))
     assert stage.cloud.changes == [("force_down", "id-c1", False, *then)]
     ((event, _, _, _, said, _),) = stage.account.events
     assert (event, said) == (Event.HOST_IN_SERVICE, "because" + told)
@@ -144,7 +147,7 @@ def test_a_host_gets_back_what_it_had(reason, then, told):
 @pytest.mark.parametrize("meanwhile", ["yes", "go", OURS, "restart", None, "maybe"])
 def test_a_host_that_is_not_recovered_any_more_is_not_put_back(meanwhile):
     stage = Stage(flag=meanwhile)
-    stage.do(step_types.PutBack, service=service("c1"))
+    stage.do(step_types.ReturnToService, service=service("c1"))
     assert stage.cloud.changes == []
 
 
@@ -161,7 +164,7 @@ def test_a_host_that_is_not_recovered_any_more_is_not_put_back(meanwhile):
 def test_a_host_that_was_fenced_by_another_name_meanwhile_is_not_put_back(other, value, is_put_back):
     stage = Stage()
     stage.cluster.values[other] = value
-    assert stage.do(step_types.PutBack, service=service("c1")) is is_put_back
+    assert stage.do(step_types.ReturnToService, service=service("c1")) is is_put_back
     assert bool(stage.cloud.changes) is is_put_back
 
 
@@ -172,16 +175,16 @@ def test_a_host_that_was_fenced_by_another_name_meanwhile_is_not_put_back(other,
 @pytest.mark.parametrize(
     ("kind", "details", "calls", "told"),
     [
-        (step_types.Close, {}, [("close", "compute-1", "no")], [Event.HOST_RECOVERED]),
+        (step_types.FinishRecovery, {}, [("close", "compute-1", "no")], [Event.HOST_RECOVERED]),
         (
-            step_types.Close,
+            step_types.FinishRecovery,
             {"held": True},
             [("close", "compute-1", "restart")],
             [Event.HOST_RECOVERED, Event.START_BLOCKED],
         ),
-        (step_types.HoldBack, {}, [("change", "compute-1", "no", "restart")], [Event.START_BLOCKED]),
-        (step_types.StartAgain, {}, [("change", "compute-1", "no", "restart")], [Event.COMPUTE_TO_RESTART]),
-        (step_types.LetStart, {}, [("change", "compute-1", "restart", "no")], [Event.START_ALLOWED]),
+        (step_types.BlockStart, {}, [("change", "compute-1", "no", "restart")], [Event.START_BLOCKED]),
+        (step_types.RestartCompute, {}, [("change", "compute-1", "no", "restart")], [Event.COMPUTE_TO_RESTART]),
+        (step_types.AllowStart, {}, [("change", "compute-1", "restart", "no")], [Event.START_ALLOWED]),
     ],
 )
 def test_flags_are_changed_only_from_what_they_were(kind, details, calls, told, works):
@@ -189,13 +192,13 @@ def test_flags_are_changed_only_from_what_they_were(kind, details, calls, told, 
     assert stage.do(kind, **details) is works
     assert stage.claims.calls == calls and stage.cloud.changes == []
     assert [event[0] for event in stage.account.events] == (told if works else [])
-    assert stage.attempts.starts("compute-1") == (works and kind is step_types.StartAgain)
+    assert stage.attempts.starts("compute-1") == (works and kind is step_types.RestartCompute)
 
 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_flag_goes_last(works):
     stage = Stage(claims=works)
-    assert stage.do(step_types.Clear) is works
+    assert stage.do(step_types.ClearFlag) is works
     assert stage.claims.calls == [("clear", "compute-1")]
     assert bool(stage.account.events) is works
 
@@ -203,16 +206,16 @@ def test_a_flag_goes_last(works):
 def test_a_cluster_that_is_away_is_the_engines_to_wait_for():
     stage = Stage(claims=ClusterError("no answer"))
     with pytest.raises(ClusterError):
-        stage.do(step_types.Clear)
+        stage.do(step_types.ClearFlag)
 
 
 # What is told, what fails
 
 
 DEEDS = [
-    (step_types.TakeOut, {"service": living("c1"), "mark": "m"}),
-    (step_types.Enlist, {"service": spare()}),
-    (step_types.PutBack, {"service": service("c1")}),
+    (step_types.DisableHost, {"service": living("c1"), "mark": "m"}),
+    (step_types.EnableReservedHost, {"service": spare()}),
+    (step_types.ReturnToService, {"service": service("c1")}),
 ]
 
 

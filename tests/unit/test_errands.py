@@ -9,7 +9,14 @@ import pytest
 
 from nova_ha import nova
 from nova_ha.errands import FRESH, Answer, Errands, NotSent
-from nova_ha.steps import Defuse, Delete, Evacuate, Heal, MakeReady, Restore
+from nova_ha.steps import (
+    CancelQueuedEvacuation,
+    Evacuate,
+    FinishDeletion,
+    PrepareInstance,
+    RepairInstanceState,
+    RestoreState,
+)
 from tests.unit.doubles import FakeCloud
 from tests.unit.worlds import NOW, OURS, instance
 
@@ -43,7 +50,7 @@ class Stage:
         self.errands = Errands(self.cloud, self.claims, self.workers, self.stopping, lambda: self.now)
 
     def give(self, kind, number=1, host="compute-1", **details):
-        vm_state = "paused" if kind is MakeReady else "active"
+        vm_state = "paused" if kind is PrepareInstance else "active"
         self.errands.give(kind(host, "because", instance(number, vm_state=vm_state), **details))
 
     def asked(self):
@@ -58,7 +65,7 @@ class Stage:
 
 def test_a_step_is_carried_out_and_its_answer_collected_once():
     stage = Stage()
-    stage.give(MakeReady, restore="paused")
+    stage.give(PrepareInstance, restore="paused")
     assert stage.errands.collect() == [] and stage.asked() == []
     stage.workers.work()
     assert stage.asked() == [("tag", "i1"), ("reset_state", "i1")]
@@ -68,7 +75,7 @@ def test_a_step_is_carried_out_and_its_answer_collected_once():
 
 def test_an_instance_is_busy_until_its_outcome_is_collected():
     stage = Stage()
-    stage.give(Delete)
+    stage.give(FinishDeletion)
     assert stage.errands.busy("i1") and not stage.errands.busy("i2")
     stage.workers.work()
     assert stage.errands.busy("i1") and stage.errands.any()
@@ -78,14 +85,21 @@ def test_an_instance_is_busy_until_its_outcome_is_collected():
 
 def test_evacuations_go_first_and_else_it_is_in_the_order_given():
     stage = Stage()
-    for number, kind in enumerate([Delete, Defuse, Evacuate, Heal, Evacuate]):
+    for number, kind in enumerate([FinishDeletion, CancelQueuedEvacuation, Evacuate, RepairInstanceState, Evacuate]):
         stage.give(kind, number)
     stage.workers.work()
     assert [id for _, id in stage.asked()] == ["i2", "i4", "i0", "i1", "i3"]
 
 
 @pytest.mark.parametrize(
-    ("kind", "from_it"), [(Evacuate, True), (MakeReady, True), (Delete, True), (Heal, False), (Restore, False)]
+    ("kind", "from_it"),
+    [
+        (Evacuate, True),
+        (PrepareInstance, True),
+        (FinishDeletion, True),
+        (RepairInstanceState, False),
+        (RestoreState, False),
+    ],
 )
 def test_what_is_done_with_instances_of_a_dead_host_is_told_from_what_is_done_elsewhere(kind, from_it):
     stage = Stage()
@@ -103,8 +117,8 @@ def test_looking_again_is_worth_while_once_all_but_evacuations_is_done():
     stage.give(Evacuate, 1)
     stage.workers.work()
     assert not stage.errands.changed()
-    stage.give(Delete, 2)
-    stage.give(Delete, 3)
+    stage.give(FinishDeletion, 2)
+    stage.give(FinishDeletion, 3)
     assert not stage.errands.changed()
     stage.workers.work()
     assert stage.errands.changed()
@@ -135,11 +149,11 @@ def told_to_stop(stage):
     stage.stopping.set()
 
 
-@pytest.mark.parametrize("kind", [Evacuate, MakeReady, Delete, Restore, Heal])
+@pytest.mark.parametrize("kind", [Evacuate, PrepareInstance, FinishDeletion, RestoreState, RepairInstanceState])
 @pytest.mark.parametrize("meanwhile", [gone_stale, fenced_again, taken_by_another, flag_deleted, told_to_stop])
 def test_what_may_have_become_wrong_is_not_sent(meanwhile, kind):
     stage = Stage()
-    stage.give(kind, **({"move": "stop"} if kind is Restore else {}))
+    stage.give(kind, **({"move": "stop"} if kind is RestoreState else {}))
     meanwhile(stage)
     stage.workers.work()
     assert stage.asked() == []
@@ -149,7 +163,7 @@ def test_what_may_have_become_wrong_is_not_sent(meanwhile, kind):
 
 def test_what_is_done_with_an_instance_that_no_flagged_host_is_told_of_is_sent():
     stage = Stage()
-    stage.give(Restore, host="c7.example.org", move="stop")
+    stage.give(RestoreState, host="c7.example.org", move="stop")
     stage.workers.work()
     assert stage.asked() == [("stop", "i1")]
 
@@ -157,12 +171,12 @@ def test_what_is_done_with_an_instance_that_no_flagged_host_is_told_of_is_sent()
 def test_what_waits_when_nova_is_busy_is_not_sent_but_what_is_decided_afterwards_is():
     stage = Stage(delete=nova.Busy("too many requests"))
     for number in (1, 2, 3):
-        stage.give(Delete, number)
+        stage.give(FinishDeletion, number)
     stage.workers.work()
     assert stage.asked() == [("delete", "i1")]
     assert [type(outcome.exception()) for _, outcome in stage.errands.collect()] == [nova.Busy, NotSent, NotSent]
     stage.now += 0.1
-    stage.give(Defuse, 2)
+    stage.give(CancelQueuedEvacuation, 2)
     stage.workers.work()
     assert stage.asked()[1:] == [("reset_state", "i2")]
 
@@ -172,7 +186,7 @@ def test_what_waits_when_nova_is_busy_is_not_sent_but_what_is_decided_afterwards
 
 def test_what_was_not_noted_because_nova_is_away_is_not_reset():
     stage = Stage(tag=nova.Unreachable("away"))
-    stage.give(MakeReady, restore="paused")
+    stage.give(PrepareInstance, restore="paused")
     stage.workers.work()
     assert stage.asked() == [("tag", "i1")]
     with pytest.raises(nova.Unreachable):
@@ -183,7 +197,7 @@ def test_what_was_not_noted_because_nova_is_away_is_not_reset():
 def test_an_instance_that_cannot_be_tagged_is_made_ready_without_a_note(status, goes_on):
     refused = nova.Refused("the number of tags exceeded the limit", status)
     stage = Stage(tag=refused)
-    stage.give(MakeReady, restore="paused")
+    stage.give(PrepareInstance, restore="paused")
     stage.workers.work()
     assert stage.asked() == [("tag", "i1"), ("reset_state", "i1")][: 1 + goes_on]
     if goes_on:
@@ -198,7 +212,7 @@ def test_what_takes_long_is_not_cut_off_in_the_middle():
     stage = Stage()
     stage.cloud.failing["reset_state"] = lambda: gone_stale(stage)
     broken = instance(vm_state="error", reached="stopped")
-    stage.errands.give(Heal("compute-1", "because", broken))
+    stage.errands.give(RepairInstanceState("compute-1", "because", broken))
     stage.workers.work()
     assert [name for name, _ in stage.asked()] == ["reset_state", "tag", "untag"]
     assert stage.outcome().took == pytest.approx(FRESH + 0.1)
@@ -206,7 +220,7 @@ def test_what_takes_long_is_not_cut_off_in_the_middle():
 
 def test_any_other_exception_is_the_collectors():
     stage = Stage(delete=ZeroDivisionError())
-    stage.give(Delete)
+    stage.give(FinishDeletion)
     stage.workers.work()
     with pytest.raises(ZeroDivisionError):
         stage.outcome()
@@ -220,7 +234,7 @@ def test_many_are_carried_out_side_by_side_each_once():
     with concurrent.futures.ThreadPoolExecutor(4) as workers:
         stage = Stage(workers, delete=lambda: meeting.wait(LIMIT))
         for number in range(400):
-            stage.give(Delete, number)
+            stage.give(FinishDeletion, number)
     assert sorted(stage.asked()) == sorted(("delete", f"i{number}") for number in range(400))
     assert len([outcome.result(timeout=0) for _, outcome in stage.errands.collect()]) == 400
 
@@ -230,7 +244,7 @@ def test_who_gives_does_not_wait():
     with concurrent.futures.ThreadPoolExecutor(2) as workers:
         stage = Stage(workers, delete=lambda: gate.wait(LIMIT))
         for number in range(3):
-            stage.give(Delete, number)
+            stage.give(FinishDeletion, number)
         assert stage.errands.collect() == [] and not stage.errands.changed()
         gate.set()
     assert stage.errands.changed() and len(stage.errands.collect()) == 3

@@ -20,13 +20,13 @@ TOOK = Answer("req-1", 0.2)
 
 STEPS = [
     (step_types.Evacuate, {}),
-    (step_types.MakeReady, {"restore": "paused"}),
+    (step_types.PrepareInstance, {"restore": "paused"}),
     (step_types.ConfirmResize, {}),
-    (step_types.Defuse, {}),
-    (step_types.Delete, {}),
-    (step_types.Restore, {"move": "stop"}),
-    (step_types.Restore, {"move": "untag"}),
-    (step_types.Heal, {}),
+    (step_types.CancelQueuedEvacuation, {}),
+    (step_types.FinishDeletion, {}),
+    (step_types.RestoreState, {"move": "stop"}),
+    (step_types.RestoreState, {"move": "untag"}),
+    (step_types.RepairInstanceState, {}),
 ]
 
 
@@ -52,7 +52,7 @@ def test_what_was_done_is_told_with_novas_request(kind, details):
     ((event, *about, reason, code),) = Learned(kind, TOOK, **details).account.events
     assert (event.level, event.fields, code) == (logging.INFO, (INSTANCE, REQUEST), None)
     assert about == ["compute-1", "i1", "req-1"]
-    assert reason == (f"{details['move']}: because" if kind is step_types.Restore else "because")
+    assert reason == (f"{details['move']}: because" if kind is step_types.RestoreState else "because")
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_what_was_done_is_told_with_novas_request(kind, details):
     [
         (step_types.Evacuate, {}, tried.ACCEPTED, tried.SETTLE, 0),
         (step_types.ConfirmResize, {}, tried.FAILED, 5, 1),  # it shows once it is done
-        (step_types.Delete, {}, tried.FAILED, outcomes.LOOK_AGAIN, 0),
-        (step_types.Heal, {}, tried.FAILED, outcomes.LOOK_AGAIN, 0),
-        (step_types.Restore, {"move": "stop"}, tried.FAILED, 5, 0),
-        (step_types.Restore, {"move": "reboot"}, tried.FAILED, 5, 0),
+        (step_types.FinishDeletion, {}, tried.FAILED, outcomes.LOOK_AGAIN, 0),
+        (step_types.RepairInstanceState, {}, tried.FAILED, outcomes.LOOK_AGAIN, 0),
+        (step_types.RestoreState, {"move": "stop"}, tried.FAILED, 5, 0),
+        (step_types.RestoreState, {"move": "reboot"}, tried.FAILED, 5, 0),
     ],
 )
 def test_what_was_asked_for_is_given_time(kind, details, outcome, pause, failures):
@@ -75,10 +75,10 @@ def test_what_was_asked_for_is_given_time(kind, details, outcome, pause, failure
 @pytest.mark.parametrize(
     ("kind", "details"),
     [
-        (step_types.MakeReady, {"restore": "paused"}),
-        (step_types.Defuse, {}),
-        (step_types.Restore, {"move": "settle"}),
-        (step_types.Restore, {"move": "untag"}),
+        (step_types.PrepareInstance, {"restore": "paused"}),
+        (step_types.CancelQueuedEvacuation, {}),
+        (step_types.RestoreState, {"move": "settle"}),
+        (step_types.RestoreState, {"move": "untag"}),
     ],
 )
 def test_what_shows_at_once_is_gone_on_with_at_once(kind, details):
@@ -95,7 +95,7 @@ VTPM = "Operation 'evacuate' not supported for vTPM-enabled instance (i1). (HTTP
         (step_types.Evacuate, {}, nova.Refused(VTPM, 409), tried.REFUSED),
         (step_types.Evacuate, {}, nova.Refused("Cannot 'evacuate' instance i1 while", 409), tried.CONFLICT),
         (step_types.Evacuate, {}, nova.Refused("Feature not supported until computes", 409), tried.CONFLICT),
-        (step_types.Restore, {"move": "pause"}, nova.Refused(VTPM, 400), tried.CONFLICT),
+        (step_types.RestoreState, {"move": "pause"}, nova.Refused(VTPM, 400), tried.CONFLICT),
     ],
 )
 def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, cause):
@@ -106,7 +106,7 @@ def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, 
 
 @pytest.mark.parametrize(("refused", "notable"), [(None, True), (nova.Refused("too many tags", 400), False)])
 def test_an_instance_that_cannot_be_tagged_is_remembered(refused, notable):
-    learned = Learned(step_types.MakeReady, Answer("req-1", 0.2, refused), restore="paused")
+    learned = Learned(step_types.PrepareInstance, Answer("req-1", 0.2, refused), restore="paused")
     assert learned.attempts.is_notable("i1") is notable
     told = [event[0] for event in learned.account.events]
     assert told == [Event.STATE_NOT_NOTED] * (not notable) + [Event.INSTANCE_PREPARED]
@@ -173,11 +173,11 @@ def test_a_nova_that_does_not_answer_an_evacuation_that_it_has_is_asked_for_fewe
     ("outcome", "moves"), [(TOOK, 1), (nova.Refused("no", 409), 1), (nova.Unreachable("gone", sent=False), 0)]
 )
 def test_how_often_a_former_state_was_asked_for_is_counted(outcome, moves):
-    assert Learned(step_types.Restore, outcome, move="pause").attempts.efforts("i1") == moves
+    assert Learned(step_types.RestoreState, outcome, move="pause").attempts.efforts("i1") == moves
     assert Learned(step_types.Evacuate, outcome).attempts.efforts("i1") == 0
 
 
-@pytest.mark.parametrize("kind", [step_types.Delete, step_types.Heal])
+@pytest.mark.parametrize("kind", [step_types.FinishDeletion, step_types.RepairInstanceState])
 @pytest.mark.parametrize("outcome", [TOOK, nova.Refused("no", 409)])
 def test_how_often_a_deletion_or_a_healing_was_asked_for_is_counted(kind, outcome):
     assert Learned(kind, outcome).attempts.in_vain("i1") == 1
@@ -185,7 +185,7 @@ def test_how_often_a_deletion_or_a_healing_was_asked_for_is_counted(kind, outcom
 
 def test_what_is_nobodys_fault_outside_is_not_swallowed():
     with pytest.raises(ZeroDivisionError):
-        Learned(step_types.Delete, ZeroDivisionError())
+        Learned(step_types.FinishDeletion, ZeroDivisionError())
 
 
 @pytest.mark.parametrize(

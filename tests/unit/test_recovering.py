@@ -13,7 +13,7 @@ from nova_ha.reasons import Code
 from nova_ha.recovering import CONFIRMATION_PATIENCE, KEY_ATTEMPTS, MIGRATION_PATIENCE, SELECTION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
-from nova_ha.steps import Close, Evacuate, Leave, MakeReady, Wait
+from nova_ha.steps import Evacuate, FinishRecovery, PrepareInstance, Skip, Wait
 from tests.unit.worlds import (
     NOW,
     decided,
@@ -91,38 +91,38 @@ def at_work():
         ("active", "what-is-this", "Evacuate", None),
         ("error", None, "Evacuate", None),
         ("error", "rebuilding", "Evacuate", None),
-        ("stopped", None, "MakeReady", "stopped"),
-        ("stopped", "powering-on", "MakeReady", "running"),
-        ("paused", "unpausing", "MakeReady", "running"),
-        ("suspended", "resuming", "MakeReady", "running"),
-        ("active", "powering-off", "MakeReady", "stopped"),
-        ("active", "pausing", "MakeReady", "paused"),
-        ("active", "suspending", "MakeReady", "stopped"),
-        ("paused", None, "MakeReady", "paused"),
-        ("suspended", None, "MakeReady", "stopped"),
-        ("rescued", None, "MakeReady", "running"),
-        ("resized", None, "MakeReady", None),
-        ("active", "deleting", "Delete", None),
-        ("error", "deleting", "Delete", None),
-        ("building", "deleting", "Delete", None),
-        ("paused", "deleting", "Delete", None),
-        ("active", "soft-deleting", "Delete", None),
-        ("soft-delete", None, "Leave", None),
-        ("deleted", None, "Leave", None),
-        ("building", None, "Leave", None),
-        ("building", "spawning", "Leave", None),
-        ("shelved", None, "Leave", None),
-        ("shelved_offloaded", None, "Leave", None),
+        ("stopped", None, "PrepareInstance", "stopped"),
+        ("stopped", "powering-on", "PrepareInstance", "running"),
+        ("paused", "unpausing", "PrepareInstance", "running"),
+        ("suspended", "resuming", "PrepareInstance", "running"),
+        ("active", "powering-off", "PrepareInstance", "stopped"),
+        ("active", "pausing", "PrepareInstance", "paused"),
+        ("active", "suspending", "PrepareInstance", "stopped"),
+        ("paused", None, "PrepareInstance", "paused"),
+        ("suspended", None, "PrepareInstance", "stopped"),
+        ("rescued", None, "PrepareInstance", "running"),
+        ("resized", None, "PrepareInstance", None),
+        ("active", "deleting", "FinishDeletion", None),
+        ("error", "deleting", "FinishDeletion", None),
+        ("building", "deleting", "FinishDeletion", None),
+        ("paused", "deleting", "FinishDeletion", None),
+        ("active", "soft-deleting", "FinishDeletion", None),
+        ("soft-delete", None, "Skip", None),
+        ("deleted", None, "Skip", None),
+        ("building", None, "Skip", None),
+        ("building", "spawning", "Skip", None),
+        ("shelved", None, "Skip", None),
+        ("shelved_offloaded", None, "Skip", None),
         ("mystery", None, "Wait", None),
     ],
 )
 def test_what_is_done_with_an_instance_in_each_state(vm_state, task_state, kind, noted):
     found = steps_for(instance(vm_state=vm_state, task_state=task_state))
     # A host is closed when every instance is left for good, and only then.
-    assert kinds(found) == ([kind, "Close"] if kind == "Leave" else [kind])
+    assert kinds(found) == ([kind, "FinishRecovery"] if kind == "Skip" else [kind])
     assert found[0].instance.id == "i1" and found[0].reason
     assert getattr(found[0], "restore", None) == noted
-    assert getattr(found[0], "alarm", False) is (vm_state == "mystery")
+    assert getattr(found[0], "needs_operator", False) is (vm_state == "mystery")
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_what_is_done_with_an_instance_in_each_state(vm_state, task_state, kind,
         ("active", "stopped", "shutdown", "Evacuate"),
         ("error", "stopped", "shutdown", "Evacuate"),
         ("error", "paused", "running", "Evacuate"),
-        ("paused", "paused", "paused", "MakeReady"),
-        ("suspended", "stopped", "shutdown", "MakeReady"),
-        ("rescued", "running", "running", "MakeReady"),
-        ("resized", "stopped", "shutdown", "MakeReady"),
+        ("paused", "paused", "paused", "PrepareInstance"),
+        ("suspended", "stopped", "shutdown", "PrepareInstance"),
+        ("rescued", "running", "running", "PrepareInstance"),
+        ("resized", "stopped", "shutdown", "PrepareInstance"),
     ],
 )
 def test_what_is_noted_is_not_noted_again(vm_state, noted, power_state, kind):
@@ -149,7 +149,7 @@ def test_what_is_noted_is_not_noted_again(vm_state, noted, power_state, kind):
 @pytest.mark.parametrize("vm_state", ["error", "resized"])
 def test_what_was_not_running_is_noted_as_stopped(vm_state, power_state):
     (found,) = steps_for(instance(vm_state=vm_state, power_state=power_state))
-    assert isinstance(found, MakeReady) and found.restore == restore.STOPPED
+    assert isinstance(found, PrepareInstance) and found.restore == restore.STOPPED
 
 
 # Policy
@@ -159,21 +159,21 @@ def test_what_was_not_running_is_noted_as_stopped(vm_state, power_state):
     ("policy", "selection", "more", "kind"),
     [
         (Policy(), Selection(), {}, "Evacuate"),
-        (Policy(), Selection(True), {}, "Leave"),
+        (Policy(), Selection(True), {}, "Skip"),
         (Policy(), Selection(True), {"extra_specs": {"evacuable": "True"}}, "Evacuate"),
         (Policy(), Selection(False, frozenset({"img"})), {"image": "img"}, "Evacuate"),
-        (Policy(), Selection(False, frozenset({"img"})), {"image": None}, "Leave"),
-        (Policy(), Selection(), {"metadata": {"evacuable": "no"}}, "Leave"),
+        (Policy(), Selection(False, frozenset({"img"})), {"image": None}, "Skip"),
+        (Policy(), Selection(), {"metadata": {"evacuable": "no"}}, "Skip"),
         (Policy(), Selection(True), {"metadata": {"evacuable": "yes"}}, "Evacuate"),
-        (Policy(skip_names=("web-*",)), Selection(), {}, "Leave"),
-        (Policy(skip_aggregates=("lab",)), Selection(), {}, "Leave"),
+        (Policy(skip_names=("web-*",)), Selection(), {}, "Skip"),
+        (Policy(skip_aggregates=("lab",)), Selection(), {}, "Skip"),
         (Policy(skip_aggregates=("other",)), Selection(), {}, "Evacuate"),
         (Policy(aggregates=("lab",)), Selection(), {}, "Evacuate"),
-        (Policy(aggregates=("other",)), Selection(), {}, "Leave"),
-        (Policy(error_instances=False), Selection(), {"vm_state": "error"}, "Leave"),
+        (Policy(aggregates=("other",)), Selection(), {}, "Skip"),
+        (Policy(error_instances=False), Selection(), {"vm_state": "error"}, "Skip"),
         (Policy(error_instances=False), Selection(), {}, "Evacuate"),
-        (Policy(skip_names=("web-*",)), Selection(), {"task_state": "deleting"}, "Delete"),
-        (Policy(skip_names=("web-*",)), Selection(), {"vm_state": "paused"}, "Leave"),
+        (Policy(skip_names=("web-*",)), Selection(), {"task_state": "deleting"}, "FinishDeletion"),
+        (Policy(skip_names=("web-*",)), Selection(), {"vm_state": "paused"}, "Skip"),
     ],
 )
 def test_operators_and_owners_choose(policy, selection, more, kind):
@@ -183,15 +183,19 @@ def test_operators_and_owners_choose(policy, selection, more, kind):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "alarm"), [(0, False), (SELECTION_PATIENCE - 1, False), (SELECTION_PATIENCE, True)]
+    ("seconds", "needs_operator"), [(0, False), (SELECTION_PATIENCE - 1, False), (SELECTION_PATIENCE, True)]
 )
-def test_what_only_glance_could_tell_waits_and_holds_the_flag(seconds, alarm):
+def test_what_only_glance_could_tell_waits_and_holds_the_flag(seconds, needs_operator):
     selection = Selection(False, None, "Glance is away")
     attempts = nothing_asked()
     attempts.observe(host(instances=[instance(image="img")]), NOW - seconds)
     found = steps_for([instance(image="img"), instance(2)], attempts=attempts, selection=selection)
     assert kinds(found) == ["Evacuate", "Wait"]
-    assert (found[1].instance.id, found[1].code, found[1].alarm) == ("i1", Code.SELECTION_UNKNOWN, alarm)
+    assert (found[1].instance.id, found[1].code, found[1].needs_operator) == (
+        "i1",
+        Code.SELECTION_UNKNOWN,
+        needs_operator,
+    )
 
 
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
@@ -214,12 +218,12 @@ def test_an_instance_is_never_left_while_its_evacuation_runs(status):
 @pytest.mark.parametrize("vm_state", ["shelved", "soft-delete", "building"])
 def test_an_instance_that_its_hosts_return_would_destroy_is_not_left_in_silence(status, vm_state):
     (found,) = steps_for(instance(vm_state=vm_state), [record(7, status)])
-    assert found.code == Code.WOULD_BE_DESTROYED and found.alarm and "7" in found.reason
+    assert found.code == Code.WOULD_BE_DESTROYED and found.needs_operator and "7" in found.reason
 
 
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled", "completed"])
 def test_an_evacuation_that_is_over_does_not_keep_an_instance_from_being_left(status):
-    assert kinds(steps_for(instance(vm_state="shelved"), [record(7, status)])) == ["Leave", "Close"]
+    assert kinds(steps_for(instance(vm_state="shelved"), [record(7, status)])) == ["Skip", "FinishRecovery"]
 
 
 # In flight
@@ -231,7 +235,7 @@ def test_an_evacuation_that_is_over_does_not_keep_an_instance_from_being_left(st
 def test_nothing_is_done_to_an_instance_whose_evacuation_is_in_flight(status, vm_state, task_state):
     found = steps_for(instance(vm_state=vm_state, task_state=task_state), [record(7, status)])
     assert kinds(found) == ["Wait"]
-    assert "7" in found[0].reason and not found[0].alarm
+    assert "7" in found[0].reason and not found[0].needs_operator
 
 
 @pytest.mark.parametrize(
@@ -344,15 +348,15 @@ def test_what_a_hung_nova_may_still_have_is_given_time_to_show_once_it_goes_on(a
     assert kinds(steps_for(instance(), attempts=attempts, now=goes_on + after)) == [kind]
 
 
-@pytest.mark.parametrize(("late", "alarm"), [(-1, False), (0, True)])
-def test_a_nova_whose_answers_are_too_far_apart_to_go_on_is_told_of(late, alarm):
+@pytest.mark.parametrize(("late", "needs_operator"), [(-1, False), (0, True)])
+def test_a_nova_whose_answers_are_too_far_apart_to_go_on_is_told_of(late, needs_operator):
     attempts = nothing_asked()
     attempts.sending("i1", 0)
     attempts.unclear("i1", NOW, "timed out")
     now = NOW + SETTLE + STUCK + late
     reporting(attempts, NOW, now, every=SETTLE)
     (found,) = steps_for(instance(), attempts=attempts, now=now)
-    assert isinstance(found, Wait) and found.alarm is alarm
+    assert isinstance(found, Wait) and found.needs_operator is needs_operator
 
 
 @pytest.mark.parametrize(("after", "kind"), [(SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
@@ -421,7 +425,7 @@ def test_without_a_host_to_take_it_nothing_is_sent():
     for services in ([], [down], [living("compute-2", enabled=False, reason="x")]):
         (found,) = steps_for(instance(), services=services)
         assert isinstance(found, Wait) and found.instance.id == "i1"
-    assert kinds(steps_for(instance(vm_state="paused"), services=[])) == ["MakeReady"]
+    assert kinds(steps_for(instance(vm_state="paused"), services=[])) == ["PrepareInstance"]
 
 
 # Strays
@@ -487,11 +491,11 @@ def test_what_some_host_has_begun_to_start_is_not_asked_for_elsewhere(task_state
     seen = dataclasses.replace(before, instances=(instance(task_state=task_state),))
     others = [host(name="compute-7", arrivals=tuple(arrivals))]
     attempts.observe(seen, NOW + 510)
-    for later, alarm in ((510, False), (510 + STUCK, True)):
+    for later, needs_operator in ((510, False), (510 + STUCK, True)):
         found = decided(seen, *others, attempts=attempts, now=NOW + later)
         (step,) = [step for step in found if getattr(step, "instance", None)]
         assert kinds([step]) == [kind]
-        assert kind != "Wait" or step.alarm is alarm
+        assert kind != "Wait" or step.needs_operator is needs_operator
 
 
 @pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebuild_block_device_mapping"])
@@ -526,13 +530,17 @@ def stuck(status, task_state="rebuild_spawning", more=(), seconds=STUCK, **insta
 def test_what_is_stuck_is_not_called_so_too_early(status):
     seen, attempts, now = stuck(status, seconds=STUCK - 10)
     (found,) = decided(seen, attempts=attempts, now=now)
-    assert isinstance(found, Wait) and not found.alarm
+    assert isinstance(found, Wait) and not found.needs_operator
 
 
 def test_a_request_that_its_destination_never_took_up_waits_for_an_operator():
     seen, attempts, now = stuck("accepted")
     (found,) = decided(seen, attempts=attempts, now=now)
-    assert (found.code, found.alarm, found.command) == (Code.STUCK, True, "openstack server set --state error i1")
+    assert (found.code, found.needs_operator, found.command) == (
+        Code.STUCK,
+        True,
+        "openstack server set --state error i1",
+    )
 
 
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
@@ -548,7 +556,7 @@ def test_what_is_stuck_on_a_host_that_is_down_waits_for_an_operator(status):
     seen, attempts, now = stuck(status)
     down = [living("compute-2", up=False), living("compute-3")]
     (found,) = decided(seen, attempts=attempts, now=now, services=down)
-    assert isinstance(found, Wait) and found.alarm
+    assert isinstance(found, Wait) and found.needs_operator
 
 
 def test_what_is_stuck_on_a_host_that_is_proved_dead_is_evacuated_elsewhere():
@@ -592,7 +600,7 @@ def test_a_host_that_did_not_report_for_a_while_may_still_be_at_work(task_state)
         attempts.observe(seen, NOW + seconds)
         services = [living("compute-2", up=up), living("compute-3")]
         (found,) = decided(seen, attempts=attempts, now=NOW + seconds, services=services)
-        assert isinstance(found, Wait) and not found.alarm
+        assert isinstance(found, Wait) and not found.needs_operator
 
 
 def lost(task_state="rebuild_spawning", more=()):
@@ -618,18 +626,18 @@ def test_the_retry_of_what_was_lost_is_itself_waited_for(status, seconds):
     retried = dataclasses.replace(seen, evacuations=(*seen.evacuations, record(2, status)))
     watched(retried, attempts, since=now + 1, until=now + seconds)
     (found,) = decided(retried, attempts=attempts, now=now + seconds)
-    assert isinstance(found, Wait) and not found.alarm
+    assert isinstance(found, Wait) and not found.needs_operator
 
 
-@pytest.mark.parametrize(("times", "alarm"), [(MANY - 1, False), (MANY, True)])
-def test_a_deletion_that_takes_nothing_away_is_an_operators_matter(times, alarm):
+@pytest.mark.parametrize(("times", "needs_operator"), [(MANY - 1, False), (MANY, True)])
+def test_a_deletion_that_takes_nothing_away_is_an_operators_matter(times, needs_operator):
     attempts = nothing_asked()
     for _ in range(times):
         attempts.count_effort("i1")
     attempts.later("i1", NOW, 30.0, "its deletion was asked for")
     (found,) = steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 1)
-    assert isinstance(found, Wait) and found.alarm is alarm
-    assert kinds(steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 30)) == ["Delete"]
+    assert isinstance(found, Wait) and found.needs_operator is needs_operator
+    assert kinds(steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 30)) == ["FinishDeletion"]
 
 
 @pytest.mark.parametrize(
@@ -651,7 +659,7 @@ def test_what_an_operator_set_to_error_is_tried_again_on_the_same_host(vm_state,
 def test_what_may_be_on_two_hosts_is_tried_again_on_neither():
     seen, attempts, now = lost(more=[record(2, "pre-migrating", destination="compute-3")])
     (found,) = decided(seen, attempts=attempts, now=now)
-    assert isinstance(found, Wait) and found.alarm
+    assert isinstance(found, Wait) and found.needs_operator
 
 
 @pytest.mark.parametrize(
@@ -661,7 +669,7 @@ def test_what_may_be_on_two_hosts_is_tried_again_on_neither():
 def test_what_was_lost_is_not_revived_if_it_is_not_to_be_recovered(task_state, rules):
     seen, attempts, now = lost(task_state)
     (found,) = decided(seen, attempts=attempts, now=now, rules=rules)
-    assert isinstance(found, Wait) and found.alarm
+    assert isinstance(found, Wait) and found.needs_operator
 
 
 def cut_off(task_state="rebuild_spawning", more=(), seconds=SETTLE, starts=({"compute-2": "a"}, {"compute-2": "b"})):
@@ -696,10 +704,14 @@ def quiet_and_then_an_alarm(**more):
     for seconds in (SETTLE, STUCK - 31):
         seen, attempts, now = cut_off(seconds=seconds, **more)
         (found,) = decided(seen, attempts=attempts, now=now, services=services, rules=rules)
-        assert isinstance(found, Wait) and not found.alarm
+        assert isinstance(found, Wait) and not found.needs_operator
     seen, attempts, now = cut_off(seconds=STUCK, **more)
     (found,) = decided(seen, attempts=attempts, now=now, services=services, rules=rules)
-    assert (found.code, found.alarm, found.command) == (Code.STUCK, True, "openstack server set --state error i1")
+    assert (found.code, found.needs_operator, found.command) == (
+        Code.STUCK,
+        True,
+        "openstack server set --state error i1",
+    )
     return found.reason
 
 
@@ -725,7 +737,7 @@ def test_what_may_still_go_on_under_another_record_was_not_cut_off(more):
     attempts.restarts.observe(world(both), now)
     attempts.observe(both, now)
     (found,) = decided(both, attempts=attempts, now=now)
-    assert isinstance(found, Wait) and not found.alarm
+    assert isinstance(found, Wait) and not found.needs_operator
 
 
 def test_what_was_cut_off_on_two_hosts_is_tried_again_on_neither():
@@ -754,7 +766,7 @@ def test_what_was_cut_off_is_not_revived_if_it_is_not_to_be_recovered(task_state
 def test_what_was_not_cut_off_for_certain_is_waited_for(seconds, starts):
     seen, attempts, now = cut_off(seconds=seconds, starts=starts)
     (found,) = decided(seen, attempts=attempts, now=now)
-    assert isinstance(found, Wait) and not found.alarm
+    assert isinstance(found, Wait) and not found.needs_operator
 
 
 def test_what_is_stuck_does_not_count_against_the_window():
@@ -783,15 +795,15 @@ def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
     (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
     assert isinstance(found, Wait) and "compute-2" in found.reason
     # The first may just not have come to its end.
-    assert found.alarm is (seconds >= STUCK)
-    assert found.code == (Code.UNKNOWN_GUEST if found.alarm else Code.EVACUATING)
+    assert found.needs_operator is (seconds >= STUCK)
+    assert found.code == (Code.UNKNOWN_GUEST if found.needs_operator else Code.EVACUATING)
 
 
 def test_a_guest_that_is_there_and_whose_evacuation_was_cut_off_is_an_operators_matter():
     seen, attempts, now = cut_off(more=[record(2, "failed")])
     broken = dataclasses.replace(seen, instances=(instance(vm_state="error", fault=EXISTS),))
     (found,) = decided(broken, attempts=attempts, now=now)
-    assert (found.code, found.alarm) == (Code.UNKNOWN_GUEST, True)
+    assert (found.code, found.needs_operator) == (Code.UNKNOWN_GUEST, True)
 
 
 @pytest.mark.parametrize(
@@ -802,7 +814,11 @@ def test_what_does_not_move_is_given_up_only_when_nobody_can_have_it_any_more(st
     attempts = watched(stuck, until=NOW + STUCK)
     known = {"i1": Requests((request(1, stage),))} if stage else {}
     (found,) = decided(dataclasses.replace(stuck, requests=known), attempts=attempts, now=NOW + STUCK)
-    assert (found.code, found.alarm, found.command) == (Code.STUCK, True, "openstack server set --state error i1")
+    assert (found.code, found.needs_operator, found.command) == (
+        Code.STUCK,
+        True,
+        "openstack server set --state error i1",
+    )
     assert (f"restart nova-conductor {restart} and then" in found.reason) == bool(restart)
 
 
@@ -824,15 +840,15 @@ def test_a_guest_that_may_run_unknown_to_nova_is_not_started_a_second_time(fault
     seen = host(instances=[instance(vm_state="error", fault=fault)], evacuations=records)
     attempts = watched(seen, since=NOW - SETTLE)
     (found,) = decided(seen, attempts=attempts, dead={"compute-1", "compute-9"})
-    assert type(found).__name__ == kind and getattr(found, "alarm", True)
+    assert type(found).__name__ == kind and getattr(found, "needs_operator", True)
 
 
 def test_an_evacuation_that_has_just_ended_is_no_alarm_while_nova_is_seen_to_have_the_instance_here():
     # The records are read after the instances: seen on the lab, of instances that were in error when they were sent.
     seen = host(instances=[instance(vm_state="error")], evacuations=[record(2, "done")])
-    for age, alarm in ((0, False), (SETTLE - 1, False), (SETTLE, True)):
+    for age, needs_operator in ((0, False), (SETTLE - 1, False), (SETTLE, True)):
         (found,) = decided(seen, attempts=watched(seen, since=NOW - age))
-        assert (type(found), found.alarm, found.under_way) == (Wait, alarm, not alarm)
+        assert (type(found), found.needs_operator, found.under_way) == (Wait, needs_operator, not needs_operator)
 
 
 @pytest.mark.parametrize("fault", [EXISTS, CONFLICT])
@@ -874,18 +890,19 @@ def live(status="running", destination="compute-2", instance="i1"):
 def test_an_instance_that_was_being_migrated_away_may_run_there(records, dead, kind, vm_state):
     moving = instance(vm_state=vm_state, task_state="migrating")
     found = steps_for(moving, live_migrations=tuple(records), dead=dead)
-    assert kinds(found) == ["MakeReady" if kind == "Evacuate" and vm_state == "paused" else kind]
+    assert kinds(found) == ["PrepareInstance" if kind == "Evacuate" and vm_state == "paused" else kind]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "alarm"), [(0, False), (MIGRATION_PATIENCE - 1, False), (MIGRATION_PATIENCE, True), (10**6, True)]
+    ("seconds", "needs_operator"),
+    [(0, False), (MIGRATION_PATIENCE - 1, False), (MIGRATION_PATIENCE, True), (10**6, True)],
 )
-def test_a_live_migration_that_does_not_end_is_an_operators_to_look_at(seconds, alarm):
+def test_a_live_migration_that_does_not_end_is_an_operators_to_look_at(seconds, needs_operator):
     seen = host(instances=[instance(task_state="migrating")], live_migrations=(live(),))
     attempts = watched(seen)
     (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
-    assert (found.code, found.alarm) == (Code.LIVE_MIGRATION, alarm)
-    assert found.command == ("openstack server set --state error i1" if alarm else None)
+    assert (found.code, found.needs_operator) == (Code.LIVE_MIGRATION, needs_operator)
+    assert found.command == ("openstack server set --state error i1" if needs_operator else None)
 
 
 def test_the_operators_word_ends_the_wait_for_a_live_migration():
@@ -904,12 +921,12 @@ def resize(source="compute-2", instance="i1"):
     ("records", "more", "kind"),
     [
         ([resize()], {}, "ConfirmResize"),
-        ([], {}, "MakeReady"),
-        ([resize(instance="i2")], {}, "MakeReady"),
-        ([resize("compute-9")], {}, "MakeReady"),  # which is gone
-        ([resize()], {"services": [living("compute-2", up=False), living("compute-3")]}, "MakeReady"),
-        ([resize()], {"rules": Rules(shared_storage=False)}, "MakeReady"),  # its data is there, and nowhere else
-        ([resize()], {"rules": Rules(Policy(skip_names=("*",)))}, "Leave"),
+        ([], {}, "PrepareInstance"),
+        ([resize(instance="i2")], {}, "PrepareInstance"),
+        ([resize("compute-9")], {}, "PrepareInstance"),  # which is gone
+        ([resize()], {"services": [living("compute-2", up=False), living("compute-3")]}, "PrepareInstance"),
+        ([resize()], {"rules": Rules(shared_storage=False)}, "PrepareInstance"),  # its data is there, and nowhere else
+        ([resize()], {"rules": Rules(Policy(skip_names=("*",)))}, "Skip"),
     ],
 )
 def test_a_resize_is_confirmed_where_its_former_host_lives(records, more, kind):
@@ -919,7 +936,7 @@ def test_a_resize_is_confirmed_where_its_former_host_lives(records, more, kind):
 def test_a_resize_that_cannot_be_confirmed_is_given_up():
     resized, attempts = instance(vm_state="resized"), nothing_asked()
     attempts.observe(host(instances=[resized]), NOW)
-    for after, kind in ((CONFIRMATION_PATIENCE - 1, "ConfirmResize"), (CONFIRMATION_PATIENCE, "MakeReady")):
+    for after, kind in ((CONFIRMATION_PATIENCE - 1, "ConfirmResize"), (CONFIRMATION_PATIENCE, "PrepareInstance")):
         found = steps_for(resized, resizes=(resize(),), attempts=attempts, now=NOW + after)
         assert kinds(found) == [kind]
 
@@ -990,7 +1007,7 @@ DEAD = service("compute-2")
 
 
 @pytest.mark.parametrize(
-    ("others", "no_room", "alarm"),
+    ("others", "no_room", "needs_operator"),
     [
         ([SILENT], WAIT, False),  # the control plane may be at fault
         ([living("compute-3", enabled=False)], WAIT, False),
@@ -999,16 +1016,18 @@ DEAD = service("compute-2")
         ([DEAD], RESTART_IN_PLACE, False),
     ],
 )
-def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_be_for_ever(others, no_room, alarm):
+def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_be_for_ever(
+    others, no_room, needs_operator
+):
     (found,) = steps_for([instance()], services=others, dead=DEAD_TOO, rules=Rules(no_room=no_room))
-    assert isinstance(found, Wait) and found.alarm is alarm
+    assert isinstance(found, Wait) and found.needs_operator is needs_operator
 
 
 def test_hosts_that_cannot_be_read_may_be_there_yet():
     seen = world(host(instances=[instance()]), services=[DEAD], dead=DEAD_TOO, selection=Selection())
     seen = dataclasses.replace(seen, services=Services(seen.services, ["compute-9"]))
     (found,) = decide.steps(seen, nothing_asked(), Rules(), 40, NOW)
-    assert isinstance(found, Wait) and not found.alarm
+    assert isinstance(found, Wait) and not found.needs_operator
 
 
 # What Nova does not evacuate
@@ -1019,29 +1038,31 @@ TPM = {"extra_specs": {"hw:tpm_version": "2.0"}}
 @pytest.mark.parametrize(
     ("more", "kind"),
     [
-        ({}, "Leave"),
-        ({"vm_state": "paused"}, "Leave"),  # and its state is not reset in vain
-        ({"vm_state": "stopped"}, "Leave"),
-        ({"task_state": "deleting"}, "Delete"),
+        ({}, "Skip"),
+        ({"vm_state": "paused"}, "Skip"),  # and its state is not reset in vain
+        ({"vm_state": "stopped"}, "Skip"),
+        ({"task_state": "deleting"}, "FinishDeletion"),
         ({"vm_state": "mystery"}, "Wait"),
     ],
 )
 def test_what_nova_does_not_evacuate_by_its_flavor_is_left_on_its_host(more, kind):
     found = steps_for([instance(**TPM, **more), instance(2)])
     assert kinds(found) == ["Evacuate", kind]
-    if kind == "Leave":
-        assert (found[1].code, found[1].alarm) == (Code.NOT_EVACUABLE, True) and "a virtual TPM" in found[1].reason
+    if kind == "Skip":
+        assert (found[1].code, found[1].needs_operator) == (Code.NOT_EVACUABLE, True) and "a virtual TPM" in found[
+            1
+        ].reason
 
 
 def test_it_does_not_hold_the_flag_and_the_end_says_so():
     left, closed = steps_for(instance(**TPM))
-    assert isinstance(closed, Close) and "i1" in closed.reason
+    assert isinstance(closed, FinishRecovery) and "i1" in closed.reason
     assert "i1" not in steps_for(instance(vm_state="shelved"))[1].reason
 
 
 def test_the_policys_word_goes_first():
     (left, _) = steps_for(instance(**TPM, metadata={"evacuable": "no"}))
-    assert (left.code, left.alarm) == (Code.NOT_SELECTED, False)
+    assert (left.code, left.needs_operator) == (Code.NOT_SELECTED, False)
 
 
 def test_what_nova_has_refused_for_what_the_instance_is_is_not_asked_for_again():
@@ -1050,7 +1071,11 @@ def test_what_nova_has_refused_for_what_the_instance_is_is_not_asked_for_again()
     attempts.failed("i1", NOW, "Feature not supported with instances that have shares. (HTTP 409)", tried.REFUSED)
     for later in (0, 10**6):
         found = steps_for(instance(), attempts=attempts, now=NOW + later)
-        assert kinds(found) == ["Leave", "Close"] and "Manila shares" in found[0].reason and found[0].alarm
+        assert (
+            kinds(found) == ["Skip", "FinishRecovery"]
+            and "Manila shares" in found[0].reason
+            and found[0].needs_operator
+        )
 
 
 KEYLESS = {
@@ -1065,7 +1090,7 @@ KEYLESS = {
     [
         (0, {}, "Evacuate"),
         (KEY_ATTEMPTS - 1, {}, "Evacuate"),
-        (KEY_ATTEMPTS, {}, "Leave"),
+        (KEY_ATTEMPTS, {}, "Skip"),
         (KEY_ATTEMPTS, {"fault_cause": "KeyManagerError: Key manager error: Bad Gateway"}, "Evacuate"),
     ],
 )
@@ -1073,9 +1098,9 @@ def test_an_encrypted_volume_whose_key_nova_may_not_read_is_left_after_a_few_att
     records = [record(number + 1, "failed") for number in range(failures)]
     found = steps_for(instance(**{**KEYLESS, **more}), records)
     assert kinds(found)[0] == kind
-    if kind == "Leave":
+    if kind == "Skip":
         assert (found[0].code, found[0].command) == (Code.KEY_REFUSED, "openstack server reboot --hard i1")
-        assert found[0].alarm
+        assert found[0].needs_operator
 
 
 def test_an_evacuation_of_it_that_is_in_flight_is_waited_for():
@@ -1100,7 +1125,7 @@ def test_what_is_refused_again_and_again_can_be_left(key, cause, more, told):
     for _ in range(MANY):
         attempts.failed("i1", NOW, "no", cause)
     (found,) = steps_for(instance(**more), attempts=attempts, rules=Rules(Policy(metadata_key=key)))
-    assert (found.code, found.alarm) == (cause, True)
+    assert (found.code, found.needs_operator) == (cause, True)
     assert found.command == (f"openstack server set --property {key}=false i1" if told else None)
 
 
@@ -1152,18 +1177,18 @@ READY_STOPPED = instance(3, "stopped", noted="stopped", power_state="shutdown")
 )
 def test_before_it_is_restarted_in_place_it_is_made_ready(one, noted):
     (found,) = in_place([one])
-    assert isinstance(found, MakeReady) and found.in_place and found.restore == noted
+    assert isinstance(found, PrepareInstance) and found.in_place and found.restore == noted
 
 
 @pytest.mark.parametrize("noted", ["running", "stopped", "paused"])
 def test_when_all_are_ready_the_host_is_closed(noted):
     every = [instance(vm_state="error", noted=noted), READY_STOPPED, instance(2, "deleted")]
-    assert kinds(in_place(every)) == ["Leave", "Close"]
+    assert kinds(in_place(every)) == ["Skip", "FinishRecovery"]
 
 
 def test_none_is_closed_before_the_last_is_ready():
     found = in_place([READY, instance(2)])
-    assert kinds(found) == ["MakeReady"] and found[0].instance.id == "i2"
+    assert kinds(found) == ["PrepareInstance"] and found[0].instance.id == "i2"
 
 
 @pytest.mark.parametrize(
@@ -1182,23 +1207,23 @@ def test_none_is_closed_before_the_last_is_ready():
 @pytest.mark.parametrize("one", [instance(), READY])
 def test_nothing_is_restarted_in_place(more, one):
     found = in_place([one], **more)
-    assert not [step for step in found if isinstance(step, (Close, MakeReady))]
+    assert not [step for step in found if isinstance(step, (FinishRecovery, PrepareInstance))]
 
 
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled", "completed"])
 def test_records_that_are_over_do_not_keep_from_restarting_in_place(status):
-    assert kinds(in_place([READY], [record(7, status)])) == ["Close"]
+    assert kinds(in_place([READY], [record(7, status)])) == ["FinishRecovery"]
 
 
 @pytest.mark.parametrize("other", [instance(2, "mystery"), instance(2, task_state="deleting")])
 def test_one_that_must_not_be_started_keeps_the_others_back(other):
     found = in_place([READY, other])
-    assert not [step for step in found if isinstance(step, (Close, MakeReady))]
+    assert not [step for step in found if isinstance(step, (FinishRecovery, PrepareInstance))]
 
 
 def test_one_whose_room_is_not_looked_for_long_enough_keeps_the_others_back():
     found = in_place([READY, instance(2, "error", noted="running")], attempts=roomless("i1"))
-    assert not [step for step in found if isinstance(step, Close)]
+    assert not [step for step in found if isinstance(step, FinishRecovery)]
 
 
 @pytest.mark.parametrize("one", [instance(), READY])
@@ -1218,27 +1243,27 @@ def test_a_request_under_way_keeps_from_restarting_in_place(one, outcome):
 
 def test_what_left_the_host_is_settled_before_the_rest_is_restarted_in_place():
     found = in_place([READY], [record(7, "pre-migrating", instance="i9")])
-    assert not [step for step in found if isinstance(step, Close)]
+    assert not [step for step in found if isinstance(step, FinishRecovery)]
 
 
 def test_a_request_that_a_former_engine_may_have_sent_does_not_keep_from_restarting_in_place_for_ever():
     attempts = nothing_asked()
     attempts.inherited("i1", 0, NOW - 1000)
     attempts.observe_services({}, NOW - 900)
-    assert kinds(in_place([READY], attempts=attempts, services=[])) == ["Close"]
+    assert kinds(in_place([READY], attempts=attempts, services=[])) == ["FinishRecovery"]
 
 
 def test_left_ones_are_told_and_counted_out():
     found = in_place([READY, instance(2, "shelved")])
-    assert [type(step) for step in found] == [Leave, Close]
+    assert [type(step) for step in found] == [Skip, FinishRecovery]
     assert "1 instance " in found[-1].reason
 
 
 @pytest.mark.parametrize(
     ("task_state", "records", "services", "kind"),
     [
-        ("rebuilding", [record(7, "pre-migrating", destination="compute-8")], [], "Defuse"),
-        ("rebuild_spawning", [record(7, "pre-migrating", destination="compute-8")], [], "Defuse"),
+        ("rebuilding", [record(7, "pre-migrating", destination="compute-8")], [], "CancelQueuedEvacuation"),
+        ("rebuild_spawning", [record(7, "pre-migrating", destination="compute-8")], [], "CancelQueuedEvacuation"),
         ("rebuilding", [record(7, "pre-migrating", destination="compute-8")], [living("compute-9")], "Evacuate"),
         ("rebuilding", [record(7, "accepted", destination="compute-9")], [], "Wait"),  # that host lives
         (None, [record(7, "accepted", destination="compute-8")], [], "Wait"),

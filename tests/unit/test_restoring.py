@@ -9,7 +9,7 @@ from nova_ha.attempts import MANY, SETTLE
 from nova_ha.reasons import Code
 from nova_ha.restore import TAGS
 from nova_ha.restoring import before_clearing, is_back
-from nova_ha.steps import Restore, Wait
+from nova_ha.steps import RestoreState, Wait
 from tests.unit.worlds import (
     AMBIGUOUS,
     NOW,
@@ -65,7 +65,7 @@ def elsewhere(vm_state="active", noted="stopped", power_state="running", **more)
 )
 def test_each_move_towards_the_noted_state(noted, vm_state, power_state, move):
     (found,) = restoring(elsewhere(vm_state, noted, power_state))
-    assert isinstance(found, Restore) and found.move == move and found.reason
+    assert isinstance(found, RestoreState) and found.move == move and found.reason
 
 
 # How each move that worked leaves an instance, by what was measured.
@@ -118,7 +118,7 @@ def test_nothing_is_asked_of_a_dead_host():
     # Nova may hold it to be up for another minute.
     odd = host(name="compute-2", service_=living("compute-2"))
     found = decided(odd, restoring=(elsewhere(),), dead={"compute-2"})
-    assert kinds(found) == ["TakeOut"]
+    assert kinds(found) == ["DisableHost"]
 
 
 @pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebooting_hard", "powering-off", "deleting", "migrating"])
@@ -130,18 +130,18 @@ def test_what_somebody_works_on_is_let_be(task_state, noted):
 @pytest.mark.parametrize(
     ("records", "seconds", "kind"),
     [
-        ([], 0, "Restore"),
-        ([record(7, "done")], 0, "Restore"),
-        ([record(7, "completed")], 0, "Restore"),
+        ([], 0, "RestoreState"),
+        ([record(7, "done")], 0, "RestoreState"),
+        ([record(7, "completed")], 0, "RestoreState"),
         ([record(7, "pre-migrating")], 0, "Wait"),  # Nova clears the task before the record says done
         ([record(7, "accepted")], 0, "Wait"),
         ([record(7, "done"), record(8, "pre-migrating")], 0, "Wait"),  # a second one of it may be about to fail
-        ([record(7, "accepted", destination=None), record(6, "done")], 0, "Restore"),
-        ([record(7, "accepted", destination="compute-3"), record(6, "done")], 0, "Restore"),
-        ([record(7, "pre-migrating", instance="i9")], 0, "Restore"),
-        ([record(6, "pre-migrating"), record(7, "done")], SETTLE, "Restore"),  # stays so until its source is back
+        ([record(7, "accepted", destination=None), record(6, "done")], 0, "RestoreState"),
+        ([record(7, "accepted", destination="compute-3"), record(6, "done")], 0, "RestoreState"),
+        ([record(7, "pre-migrating", instance="i9")], 0, "RestoreState"),
+        ([record(6, "pre-migrating"), record(7, "done")], SETTLE, "RestoreState"),  # stays so until its source is back
         ([record(7, "accepted")], SETTLE - 1, "Wait"),
-        ([record(7, "accepted")], SETTLE, "Restore"),
+        ([record(7, "accepted")], SETTLE, "RestoreState"),
     ],
 )
 def test_an_evacuation_is_over_before_its_instance_is_restored(records, seconds, kind):
@@ -158,7 +158,7 @@ def test_a_move_is_given_time():
     until = attempts.get("i1").until
     assert NOW + 2 <= until <= NOW + 10
     assert kinds(restoring(elsewhere(), attempts=attempts, now=until - 0.1)) == ["Wait"]
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["RestoreState"]
 
 
 @pytest.mark.parametrize(("task_state", "under_way"), [("reboot_started_hard", True), (None, False)])
@@ -170,19 +170,19 @@ def test_what_nova_is_at_work_on_is_looked_at_soon(task_state, under_way):
     assert found.under_way is under_way
 
 
-@pytest.mark.parametrize(("moves", "alarm"), [(MANY - 1, False), (MANY, True)])
-def test_a_state_that_is_not_reached_is_an_operators_to_look_at_in_the_end(moves, alarm):
+@pytest.mark.parametrize(("moves", "needs_operator"), [(MANY - 1, False), (MANY, True)])
+def test_a_state_that_is_not_reached_is_an_operators_to_look_at_in_the_end(moves, needs_operator):
     attempts = nothing_asked()
     for _ in range(moves):
         attempts.moved("i1", NOW, "asked to pause")
     one = elsewhere(noted=None, tags=frozenset({TAGS["paused"], "mine"}))
     (found,) = restoring(one, attempts=attempts, now=NOW + 1)
-    assert (type(found), found.alarm) == (Wait, alarm)
+    assert (type(found), found.needs_operator) == (Wait, needs_operator)
     way_out = "openstack server unset --tag nova-ha:restore=paused i1"
-    expected = (Code.RESTORE_FAILED, way_out) if alarm else (Code.RESTORING, None)
+    expected = (Code.RESTORE_FAILED, way_out) if needs_operator else (Code.RESTORING, None)
     assert (found.code, found.command) == expected
     # It goes on all the same.
-    assert kinds(restoring(one, attempts=attempts, now=NOW + 1e6)) == ["Restore"]
+    assert kinds(restoring(one, attempts=attempts, now=NOW + 1e6)) == ["RestoreState"]
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "unclear"])
@@ -193,7 +193,7 @@ def test_the_request_that_brought_it_here_is_over(outcome):
         attempts.accepted("i1", NOW)
     else:
         attempts.unclear("i1", NOW, "timed out")
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=NOW + 1)) == ["Restore"]
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=NOW + 1)) == ["RestoreState"]
 
 
 def test_a_move_that_was_refused_is_tried_again_later():
@@ -201,7 +201,7 @@ def test_a_move_that_was_refused_is_tried_again_later():
     attempts.failed("i1", NOW, "409")
     until = attempts.get("i1").until
     assert kinds(restoring(elsewhere(), attempts=attempts, now=until - 0.1)) == ["Wait"]
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["Restore"]
+    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["RestoreState"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_move_that_was_refused_is_tried_again_later():
 )
 def test_what_is_restored_is_told_of_the_host_that_it_was_recovered_from(hosts, told_of):
     found = [s for s in decided(*hosts, restoring=(elsewhere(),)) if getattr(s, "instance", None)]
-    assert [(type(step), step.host) for step in found] == [(Restore, told_of)]
+    assert [(type(step), step.host) for step in found] == [(RestoreState, told_of)]
 
 
 AWAY = host("no", name="compute-7")
@@ -334,7 +334,7 @@ def test_a_restored_instance_is_its_owners_again(noted, before, owner):
 
 @pytest.mark.parametrize("vm_state", ["rescued", "resized", "building", "shelved"])
 def test_a_tag_that_nova_would_not_take_off_is_not_asked_to_be(vm_state):
-    assert not [step for step in restoring(elsewhere(vm_state)) if isinstance(step, Restore)]
+    assert not [step for step in restoring(elsewhere(vm_state)) if isinstance(step, RestoreState)]
 
 
 def test_all_wait_steps_say_what_for():

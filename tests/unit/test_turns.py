@@ -12,7 +12,7 @@ from nova_ha.reasons import Code
 from nova_ha.returning import STOPPING
 from nova_ha.rules import Rules
 from nova_ha.snapshot import Services
-from nova_ha.steps import Close, Evacuate, HoldBack, LetStart, Wait
+from nova_ha.steps import AllowStart, BlockStart, Evacuate, FinishRecovery, Wait
 from tests.unit.worlds import (
     NOW,
     OURS,
@@ -62,18 +62,18 @@ def evacuations(found):
 @pytest.mark.parametrize(
     ("value", "online", "flagged_for", "evacuated", "about_it"),
     [
-        ("no", False, 0.0, "Wait", [Wait, HoldBack]),
-        ("no", False, 9999.0, "Wait", [Wait, HoldBack]),
+        ("no", False, 0.0, "Wait", [Wait, BlockStart]),
+        ("no", False, 9999.0, "Wait", [Wait, BlockStart]),
         ("no", True, 0.0, "Wait", [Wait]),  # just starting
         ("no", True, turns.TURN - 1, "Wait", [Wait]),
-        ("no", True, turns.TURN, "Wait", [Wait, HoldBack]),
+        ("no", True, turns.TURN, "Wait", [Wait, BlockStart]),
         ("restart", False, STOPPING, "Evacuate", [Wait]),
         ("restart", False, 9999.0, "Evacuate", [Wait]),
         ("restart", True, 0.0, "Wait", [Wait]),  # just being stopped
         ("restart", True, 9.9, "Wait", [Wait]),
         ("restart", True, 10.0, "Evacuate", [Wait]),
         ("restart", True, turns.TURN - 1, "Evacuate", [Wait]),
-        ("restart", True, turns.TURN, "Wait", [LetStart]),
+        ("restart", True, turns.TURN, "Wait", [AllowStart]),
     ],
 )
 @pytest.mark.parametrize("doubt", ["sent there", "sent nobody knows where", "by another engine"])
@@ -97,7 +97,7 @@ def test_a_host_that_is_not_known_to_be_stopped_may_take_up_what_is_queued_there
 
 @pytest.mark.parametrize(("times", "turn"), [(0, 120), (1, 240), (3, 960), (4, 1920), (9, 1920)])
 def test_a_hosts_turn_is_longer_each_time(times, turn):
-    for flagged_for, steps in ((turn - 1, [Wait]), (turn, [Wait, HoldBack])):
+    for flagged_for, steps in ((turn - 1, [Wait]), (turn, [Wait, BlockStart])):
         attempts = sent("compute-2")
         for _ in range(times):
             attempts.turn_is_over("compute-2")
@@ -111,7 +111,7 @@ def test_a_hosts_turn_is_longer_each_time(times, turn):
 def test_what_cannot_be_queued_there_waits_for_no_host(attempts, value, online):
     found = decided(source(), other(value, online, 20.0), attempts=attempts, services=OTHERS)
     assert evacuations(found) == ["Evacuate"]
-    assert kinds(about(found, "compute-2")) == ["Wait" if value == "no" else "LetStart"]
+    assert kinds(about(found, "compute-2")) == ["Wait" if value == "no" else "AllowStart"]
 
 
 @pytest.mark.parametrize("more", [{"reported_for": 0.0}, {"service_": living("compute-2")}])
@@ -123,7 +123,7 @@ def test_a_host_that_is_back_has_taken_up_what_was_queued(more):
 def test_all_hosts_where_an_instance_may_be_queued_are_held_back_at_once():
     hosts = [other(), other(name="compute-4"), other(name="compute-5")]
     found = decided(source(), *hosts, attempts=sent("compute-2", "compute-4"), services=OTHERS)
-    assert sorted(step.host for step in found if isinstance(step, HoldBack)) == ["compute-2", "compute-4"]
+    assert sorted(step.host for step in found if isinstance(step, BlockStart)) == ["compute-2", "compute-4"]
 
 
 # What keeps a host from starting
@@ -179,7 +179,7 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
     seen = world(lost, other("restart", True, 20.0), services=others, dead=dead, selection=Selection())
     seen = dataclasses.replace(seen, services=Services(seen.services, unread))
     found = decide.steps(seen, attempts, Rules(), 40, NOW)
-    assert kinds(about(found, "compute-2")) == ["LetStart" if starts else "Wait"]
+    assert kinds(about(found, "compute-2")) == ["AllowStart" if starts else "Wait"]
 
 
 @pytest.mark.parametrize(
@@ -192,12 +192,14 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
         (set(), sent("compute-2"), False),
     ],
 )
-@pytest.mark.parametrize(("flagged_for", "alarm"), [(20.0, False), (899.0, False), (900.0, True)])
-def test_a_host_does_not_start_before_what_may_be_queued_there_is_healed(late, attempts, waits, flagged_for, alarm):
+@pytest.mark.parametrize(("flagged_for", "needs_operator"), [(20.0, False), (899.0, False), (900.0, True)])
+def test_a_host_does_not_start_before_what_may_be_queued_there_is_healed(
+    late, attempts, waits, flagged_for, needs_operator
+):
     one = other("restart", True, flagged_for)
     (step,) = about(decided(one, attempts=attempts, services=OTHERS, late=frozenset(late)), "compute-2")
-    assert isinstance(step, Wait if waits else LetStart)
-    assert not waits or step.alarm is alarm
+    assert isinstance(step, Wait if waits else AllowStart)
+    assert not waits or step.needs_operator is needs_operator
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_an_instance_waits_for_a_host_where_it_may_be_queued_and_whose_flag_was_
 def test_no_host_starts_while_another_engine_has_claims(value):
     found = decided(other(value, True, 20.0, live_migrations=()), services=OTHERS, contested=True)
     (step,) = about(found, "compute-2")
-    assert step.held if isinstance(step, Close) else step.code == Code.START_INTERLOCK
+    assert step.held if isinstance(step, FinishRecovery) else step.code == Code.START_INTERLOCK
 
 
 def test_a_host_does_not_start_while_some_host_is_at_work_with_the_instance():
@@ -236,9 +238,7 @@ def test_a_host_does_not_start_while_some_host_is_at_work_with_the_instance():
     assert kinds(about(found, "compute-2")) == ["Wait"]
 
 
-@pytest.mark.parametrize(
-    ("online", "value", "kind"), [(False, "restart", "Wait"), (True, "restart", "LetStart")]
-)
+@pytest.mark.parametrize(("online", "value", "kind"), [(False, "restart", "Wait"), (True, "restart", "AllowStart")])
 def test_a_host_that_is_off_is_held_back_as_long_as_an_instance_is_to_be_evacuated(online, value, kind):
     attempts = sent("compute-2")
     attempts.later("i1", NOW, 60.0, "no room")
@@ -265,7 +265,7 @@ def test_a_host_is_closed_without_being_let_start_if_an_instance_that_may_be_que
 ):
     found = decided(source(), closing(**more), attempts=attempts, services=OTHERS)
     (close,) = about(found, "compute-2")
-    assert isinstance(close, Close) and close.held is held
+    assert isinstance(close, FinishRecovery) and close.held is held
     assert evacuations(found) == ["Evacuate"]
 
 
@@ -297,18 +297,18 @@ def test_where_an_instance_was_asked_for_twice_one_host_starts_after_the_other()
     first = other(name="compute-1", reported_for=0.0, evacuations=twice)
     pair = [other("restart", True, 20.0, name=name) for name in ("compute-4", "compute-5")]
     found = decided(first, *pair, services=OTHERS)
-    assert [kinds(about(found, name)) for name in ("compute-4", "compute-5")] == [["LetStart"], ["Wait"]]
+    assert [kinds(about(found, name)) for name in ("compute-4", "compute-5")] == [["AllowStart"], ["Wait"]]
 
 
 @pytest.mark.parametrize(
     ("first", "second", "steps_of_first", "step_of_second"),  # the one that starts, or may; and the one held back
     [
         (other("no", False), other("restart", False, 20.0), ["Wait"], "Wait"),
-        (other("no", False), other("restart", True, 20.0), ["Wait", "HoldBack"], "Wait"),
+        (other("no", False), other("restart", True, 20.0), ["Wait", "BlockStart"], "Wait"),
         (other("no", True, 20.0), other("restart", True, 20.0), ["Wait"], "Wait"),
-        (other("no", True, turns.TURN), other("restart", True, 20.0), ["Wait", "HoldBack"], "Wait"),
-        (other("restart", True, 20.0), other("restart", True, 20.0), ["LetStart"], "Wait"),
-        (other("no", True, reported_for=0.0), other("restart", True, 20.0), ["Wait"], "LetStart"),
+        (other("no", True, turns.TURN), other("restart", True, 20.0), ["Wait", "BlockStart"], "Wait"),
+        (other("restart", True, 20.0), other("restart", True, 20.0), ["AllowStart"], "Wait"),
+        (other("no", True, reported_for=0.0), other("restart", True, 20.0), ["Wait"], "AllowStart"),
         (other("no", True, reported_for=0.0, broken=((BROKEN, 0.0),)), other("restart"), ["Wait"], "Wait"),
     ],
 )
@@ -324,7 +324,7 @@ def test_the_one_that_is_there_comes_back_first(first, second, steps_of_first, s
 def test_what_waits_for_a_host_does_not_keep_it_from_starting():
     lost = record(7, "accepted", destination=None)
     seen = world(source(evacuations=[lost]), other("restart", True, turns.TURN))
-    evacuate, start = Evacuate("compute-1", "it is lost", instance()), LetStart("compute-2", "stopped")
+    evacuate, start = Evacuate("compute-1", "it is lost", instance()), AllowStart("compute-2", "stopped")
     ((wait,),), others = turns.taken([[evacuate]], [start], seen, sent("compute-2"), Rules(), NOW)
     assert isinstance(wait, Wait) and others == [start]
 
@@ -354,6 +354,6 @@ def test_when_it_matters_which_hosts_the_cluster_reaches(hosts, attempts, matter
 
 
 def test_the_steps_are_the_same_where_nothing_matters():
-    steps = [[Wait("compute-1", "w", Code.EVACUATING, instance())]], [LetStart("compute-2", "l")]
+    steps = [[Wait("compute-1", "w", Code.EVACUATING, instance())]], [AllowStart("compute-2", "l")]
     seen = world(source(), other("restart"))
     assert turns.taken(*steps, seen, nothing_asked(), Rules(), NOW) == steps

@@ -55,7 +55,7 @@ def test_a_silence_lasts_until_the_host_is_heard_again():
 )
 def test_who_is_told_of(silent, nodes, adrift, flagged, told):
     found = unfenced.alarms(silent, nodes, adrift, flagged)
-    assert [(step.host, step.alarm) for step in found] == ([("node-1", True)] if told else [])
+    assert [(step.host, step.needs_operator) for step in found] == ([("node-1", True)] if told else [])
 
 
 def test_the_ways_out_are_told():

@@ -27,7 +27,7 @@ NODES = {"node-1": "c1"}
 )
 def test_a_host_that_carries_our_mark_and_no_flag_is_told_of(one, nodes, flagged, told):
     found = unflagged.alarms({"c1": one, "c2": living("c2")}, nodes, dict(flagged), "evacuate")
-    assert [(step.host, step.alarm) for step in found] == ([("node-1", True)] if told else [])
+    assert [(step.host, step.needs_operator) for step in found] == ([("node-1", True)] if told else [])
 
 
 def test_the_way_out_is_told():
