@@ -21,7 +21,7 @@ from nova_ha.runstate import RunState
 from tests import schemas
 from tests.unit.agents import TREE
 from tests.unit.doubles import FakeCloud
-from tests.unit.worlds import instance, service
+from tests.unit.worlds import instance, record, service
 
 RESOURCE = "nova-evacuate"
 ID = "8d3f1a2b-0000-4000-8000-{:012d}"
@@ -439,6 +439,13 @@ def test_history_for_people(command, tmp_path, monkeypatch):
     assert err == "nova-ha: the engine runs on control-2: ask there for what it does now\n"
 
 
+def test_history_has_the_code_and_the_way_out(command, tmp_path):
+    held = event("host_needs_operator", number=None, code="held_by_guard", reason="too many", command="nova-ha go c1")
+    report_of_former_engine(tmp_path, held)
+    _code, out, _err = command(Pacemaker(active=[]), "history")
+    assert out.splitlines()[-2:] == ["    held_by_guard: too many", "    command: nova-ha go c1"]
+
+
 def test_history_of_which_nothing_is_kept(command):
     code, out, _err = command(Pacemaker(active=[]), "history", "compute-1")
     assert code == 0
@@ -644,6 +651,17 @@ def test_a_plan_for_people(planned):
         "i3        web-3  building     skip",
     ]
     assert f"    nothing_to_recover: {states.treatment(instance(3, 'building')).why}\n" in out
+
+
+def test_a_plan_tells_the_way_out_of_what_an_instance_waits_for(planned):
+    _worlds, run = planned
+    cloud = made_up()
+    cloud.on = {"compute-9": [instance(1, "error", host="compute-9", fault="Instance instance-1 already exists.")]}
+    cloud.records = [record(1, "failed", source="compute-9")]
+    _code, out, _err = run(cloud, Pacemaker({}), "compute-9")
+    lines = out.splitlines()
+    assert any(line.startswith("    NEEDS AN OPERATOR: unknown_guest: ") for line in lines)
+    assert lines[-1] == "    command: openstack server set --state active i1"
 
 
 def test_a_plan_for_a_host_that_is_dead_already(planned):

@@ -131,6 +131,12 @@ def test_a_host_that_nova_does_not_know_keeps_its_flag():
         assert (found.code, found.needs_operator) == (code, True) and found.reason
 
 
+def test_a_flagged_host_that_lives_is_to_be_fenced_by_an_operator():
+    (found,) = decided(host(instances=[instance()]), living=frozenset({"compute-1"}))
+    assert (found.code, found.needs_operator) == (Code.FLAGGED_HOST_LIVES, True)
+    assert found.command == "pcs stonith fence compute-1"
+
+
 def test_a_problem_with_one_host_holds_up_no_other():
     other = host(name="compute-2", instances=[instance(2, host="compute-2")])
     assert kinds(decided(host(problem=AMBIGUOUS), other, services=[living("compute-3")])) == ["Evacuate", "Wait"]
@@ -391,8 +397,8 @@ def test_a_dead_destination_is_not_closed_while_the_repeated_evacuation_is_in_fl
     first = dataclasses.replace(first, evacuations=(*first.evacuations, again))
     attempts.observe(first, NOW + 60)
     found = decided(first, second, attempts=attempts, services=[living("compute-3")], now=NOW + 60)
-    assert set(kinds(found)) == {"Wait"}
-    assert {step.host for step in found} == {"compute-1", "compute-2"}
+    codes = {"compute-1": Code.EVACUATING, "compute-2": Code.START_INTERLOCK}
+    assert {step.host: step.code for step in found} == codes
 
 
 @pytest.mark.parametrize(
@@ -453,6 +459,7 @@ def test_a_live_migration_to_the_host_may_bring_an_instance_yet(destination, sou
     attempts.observe(dead, NOW - age)
     (step,) = decided(dead, attempts=attempts, dead=("compute-1", "compute-8"))
     assert type(step).__name__ == kind or (kind == "needs_operator" and step.needs_operator)
+    assert kind == "FinishRecovery" or step.code == Code.LIVE_MIGRATION
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,8 @@ def test_what_is_done_with_an_instance_in_each_state(vm_state, task_state, kind,
     assert kinds(found) == ([kind, "FinishRecovery"] if kind == "Skip" else [kind])
     assert found[0].instance.id == "i1" and found[0].reason
     assert getattr(found[0], "restore", None) == noted
+    codes = {"Wait": Code.UNKNOWN_STATE, "Skip": Code.NOTHING_TO_RECOVER}
+    assert getattr(found[0], "code", None) == codes.get(kind)
     assert getattr(found[0], "needs_operator", False) is (vm_state == "mystery")
 
 
@@ -235,7 +237,7 @@ def test_an_evacuation_that_is_over_does_not_keep_an_instance_from_being_left(st
 def test_nothing_is_done_to_an_instance_whose_evacuation_is_in_flight(status, vm_state, task_state):
     found = steps_for(instance(vm_state=vm_state, task_state=task_state), [record(7, status)])
     assert kinds(found) == ["Wait"]
-    assert "7" in found[0].reason and not found[0].needs_operator
+    assert (found[0].code, found[0].needs_operator) == (Code.EVACUATING, False) and "7" in found[0].reason
 
 
 @pytest.mark.parametrize(
@@ -318,7 +320,8 @@ def test_what_was_just_asked_for_is_not_asked_for_again(outcome, vm_state):
     if outcome == "unclear":
         attempts.unclear("i1", NOW, "timed out")
     found = steps_for(instance(vm_state=vm_state, noted="stopped"), attempts=attempts, now=NOW + 1)
-    assert kinds(found) == ["Wait"]
+    codes = {"accepted": Code.EVACUATING, "sending": Code.SENDING}
+    assert [step.code for step in found] == [codes.get(outcome, Code.REQUEST_UNANSWERED)]
     reporting(attempts, NOW + 1000, NOW + 2000)
     later = steps_for(instance(), attempts=attempts, now=NOW + 2000)
     assert kinds(later) == (["Wait"] if outcome == "sending" else ["Evacuate"])
@@ -356,7 +359,7 @@ def test_a_nova_whose_answers_are_too_far_apart_to_go_on_is_told_of(late, needs_
     now = NOW + SETTLE + STUCK + late
     reporting(attempts, NOW, now, every=SETTLE)
     (found,) = steps_for(instance(), attempts=attempts, now=now)
-    assert isinstance(found, Wait) and found.needs_operator is needs_operator
+    assert (found.code, found.needs_operator) == (Code.REQUEST_UNANSWERED, needs_operator)
 
 
 @pytest.mark.parametrize(("after", "kind"), [(SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
@@ -1020,7 +1023,7 @@ def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_
     others, no_room, needs_operator
 ):
     (found,) = steps_for([instance()], services=others, dead=DEAD_TOO, rules=Rules(no_room=no_room))
-    assert isinstance(found, Wait) and found.needs_operator is needs_operator
+    assert (found.code, found.needs_operator) == (Code.NO_HOST, needs_operator)
 
 
 def test_hosts_that_cannot_be_read_may_be_there_yet():

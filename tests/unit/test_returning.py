@@ -93,7 +93,8 @@ def test_a_nova_compute_that_is_to_start_once_more_is_first_stopped(seconds, kin
 @pytest.mark.parametrize(("seconds", "needs_operator"), [(STOPPING, False), (899.0, False), (900.0, True)])
 def test_a_nova_compute_that_pacemaker_does_not_stop_is_not_taken_for_stopped(seconds, needs_operator):
     (found,) = decided(host("restart", flagged_for=seconds, stopped_for=None, reported_for=99.0))
-    assert isinstance(found, Wait) and found.needs_operator is needs_operator
+    assert (found.code, found.needs_operator) == (Code.STOPPING_COMPUTE, needs_operator)
+    assert found.command == ("pcs stonith fence compute-1" if needs_operator else None)
 
 
 def test_a_host_that_the_cluster_has_by_another_name_cannot_be_held_back_by_this_flag():
@@ -199,6 +200,24 @@ def test_what_is_on_the_host_itself_is_not_healed():
     assert kinds(decided(back(BACK_IN_NOVA, broken=((here, 999.0),)))) == ["ClearFlag"]
 
 
+@pytest.mark.parametrize(
+    ("seen", "more", "code"),
+    [
+        (back(evacuations=[record(7, "done")], reported_for=0.0), {}, Code.CLEANING_UP),
+        (back(living("compute-1", up=False)), {}, Code.NOT_REPORTING),
+        (
+            back(living("compute-1")),
+            {"restoring": (instance(host="compute-2", noted="stopped", task_state="powering-off"),)},
+            Code.RESTORING_FIRST,
+        ),
+        (dataclasses.replace(back(), service=None), {}, Code.NO_SERVICE),
+    ],
+)
+def test_what_a_host_on_its_way_back_waits_for(seen, more, code):
+    found = decided(seen, **more)
+    assert [step.code for step in found if step.host == "compute-1" and isinstance(step, Wait)] == [code]
+
+
 def test_a_healing_is_given_time():
     attempts = nothing_asked()
     attempts.later("i1", NOW, 30.0, "healed")
@@ -250,4 +269,4 @@ def test_the_next_start_of_nova_compute_does_not_wait_for_a_healing():
 @pytest.mark.parametrize(("seconds", "needs_operator"), [(899, False), (900, True)])
 def test_a_host_that_does_not_come_back_is_an_operators_matter_in_the_end(seconds, needs_operator):
     (step,) = decided(back(service(), reported_for=None, flagged_for=seconds))
-    assert isinstance(step, Wait) and step.needs_operator is needs_operator
+    assert (step.code, step.needs_operator) == (Code.NOT_REPORTING, needs_operator)
