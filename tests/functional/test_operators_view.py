@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from nova_ha.reasons import Code
 from tests import schemas
 from tests.functional.steps import eventually
 from tests.lab import cluster, facts, faults, nodes, workload
@@ -91,7 +92,7 @@ def _all_in_flight(node, ids):
     """Whether the engine waits for the evacuations of all these instances."""
     hosts = json.loads(_run(node, "status", "--json").stdout or "{}").get("hosts", {})
     instances = hosts.get(HOST, {}).get("instances") or {}
-    return all(instances.get(ident, {}).get("reason", "").startswith("evacuation ") for ident in ids)
+    return all(instances.get(ident, {}).get("code") == Code.EVACUATING for ident in ids)
 
 
 def _journal(node, since):
