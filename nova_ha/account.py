@@ -16,7 +16,9 @@ reason         why, for people
 command        the way out, complete, where there is one; the reason tells when to take it
 needs_operator true if it will not end by itself
 since          when it began to do this for this reason; seconds since the epoch
-instances      ``{instance id: {name, doing, code, reason, command, needs_operator, since, failures, last_failure}}``
+instances      ``{instance id: {name, doing, code, reason, command, needs_operator, since, restart, failures,
+               last_failure}}``; restart is what must be restarted before the command, ``{process, host}``
+               (host None: on each control node), or None
 ============== =======================================================================================
 
 Events (see ``events``), oldest first: ``{time, level, event, host, instance, request, code, reason, command}``; what
@@ -24,6 +26,7 @@ does not apply is None.
 """
 
 import collections
+import dataclasses
 import json
 import logging
 import re
@@ -125,9 +128,11 @@ class Account:
         last_failure = before.get("last_failure")
         if attempt is not None and attempt.outcome == attempts.FAILED:
             last_failure = attempt.reason
+        restart = getattr(step, "restart", None)
         return {
             "name": step.instance.name,
             **self._now(step, before, step.host, step.instance.id),
+            "restart": restart and dataclasses.asdict(restart),
             "failures": attempt.failures if attempt is not None else 0,
             "last_failure": last_failure,
         }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a dead host's instances need next: pure."""
 
+import dataclasses
 import itertools
 
 from nova_ha import attempts as tried
@@ -9,7 +10,16 @@ from nova_ha.evidence import SETTLE
 from nova_ha.reasons import Code, Problem
 from nova_ha.rules import WAIT
 from nova_ha.snapshot import FAILED
-from nova_ha.steps import CancelQueuedEvacuation, ConfirmResize, Evacuate, FinishDeletion, PrepareInstance, Skip, Wait
+from nova_ha.steps import (
+    CancelQueuedEvacuation,
+    ConfirmResize,
+    Evacuate,
+    FinishDeletion,
+    PrepareInstance,
+    Restart,
+    Skip,
+    Wait,
+)
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
@@ -264,12 +274,11 @@ def _was_passed(case, record):
 def _to_restart(case, instance, record):
     """What may still be at work on an evacuation that does not move, so that it is to be restarted; or None."""
     if _is_begun(record):
-        return f"nova-compute on {record.destination}"
+        return Restart("nova-compute", record.destination)
     known = case.host.requests.get(instance.id)
     for request in known.all if known else ():
         if request.stage in (snapshot.QUEUED, snapshot.SCHEDULING):
-            where = request.conductor.host if request.conductor else None
-            return f"nova-conductor on {where or 'each control node'}"
+            return Restart("nova-conductor", request.conductor.host if request.conductor else None)
     return None
 
 
@@ -279,14 +288,14 @@ def _stuck(case, instance, reason, where, restart=None):
     His word that nobody goes on with it is not enough while a process may have it: the next one would be a second.
 
     :param where: where its guest may be, in words
-    :param restart: what is to be restarted first, in words
+    :param restart: what is to be restarted first, a ``Restart``
     """
     way_out = f"once you have seen that no guest of it is {where}, set the instance to error"
     if restart is not None:
         way_out = f"if nothing is done with it there any more, restart {restart} and then, {way_out}"
-    return case.wait(
-        f"{reason}; {way_out}", Code.STUCK, instance, needs_operator=True, command=_set_state(instance, "error")
-    )
+    command = _set_state(instance, "error")
+    found = case.wait(f"{reason}; {way_out}", Code.STUCK, instance, needs_operator=True, command=command)
+    return dataclasses.replace(found, restart=restart)
 
 
 def _set_state(instance, state):

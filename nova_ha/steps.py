@@ -26,6 +26,21 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True)
+class Restart:
+    """What is to be restarted before the way out is taken, since it may still be at work on an evacuation.
+
+    :param process: nova-compute or nova-conductor
+    :param host: where; None: on each control node
+    """
+
+    process: str
+    host: Optional[str]
+
+    def __str__(self) -> str:
+        return f"{self.process} on {self.host or 'each control node'}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Wait(Step):
     """Nothing to do now about the host, or about one of its instances; it is not finished.
 
@@ -34,6 +49,7 @@ class Wait(Step):
     :param under_way: Nova is at work on it just now, as it should be
     :param held: it waits for its turn only
     :param command: the way out, complete, if there is one that the reason tells when to take
+    :param restart: what is to be restarted before that, if anything
     """
 
     label: ClassVar[str] = "wait"
@@ -43,6 +59,7 @@ class Wait(Step):
     under_way: bool = False
     held: bool = False
     command: Optional[str] = None
+    restart: Optional[Restart] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from nova_ha.account import Account
 from nova_ha.attempts import ACCEPTED, FAILED, SENDING, Attempt
 from nova_ha.events import Event
 from nova_ha.reasons import Code
-from nova_ha.steps import Evacuate, FinishRecovery, Skip, Wait
+from nova_ha.steps import Evacuate, FinishRecovery, Restart, Skip, Wait
 from tests.unit.worlds import OURS, instance
 
 FLAGS = {"compute-1": OURS}
@@ -120,6 +120,13 @@ def test_what_waits_says_so_by_a_code_and_with_the_way_out():
     acted = scene.after_pass(Evacuate("compute-1", "dead", instance()))["compute-1"]
     assert (acted["code"], acted["instances"]["i1"]["code"]) == (None, None)
     assert scene.after_pass()["compute-1"]["code"] == "not_yet"
+
+
+def test_what_is_to_be_restarted_first_is_told_as_data():
+    first = Restart("nova-compute", "compute-2")
+    stuck = Wait("compute-1", "it hangs", Code.STUCK, instance(), needs_operator=True, restart=first)
+    told = Scene().after_pass(stuck)["compute-1"]["instances"]["i1"]
+    assert told["restart"] == {"process": "nova-compute", "host": "compute-2"}
 
 
 def test_instances_are_seen_to_even_after_their_host_s_flag_is_gone():

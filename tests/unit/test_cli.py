@@ -144,6 +144,7 @@ def doing(
         "command": None,
         "needs_operator": needs_operator,
         "since": time.time() - age,
+        "restart": None,
         "failures": failures,
         "last_failure": last,
         **more,

@@ -13,7 +13,7 @@ from nova_ha.reasons import Code
 from nova_ha.recovering import CONFIRMATION_PATIENCE, KEY_ATTEMPTS, MIGRATION_PATIENCE, SELECTION_PATIENCE
 from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
-from nova_ha.steps import Evacuate, FinishRecovery, PrepareInstance, Skip, Wait
+from nova_ha.steps import Evacuate, FinishRecovery, PrepareInstance, Restart, Skip, Wait
 from tests.unit.worlds import (
     NOW,
     decided,
@@ -554,12 +554,14 @@ def test_what_is_stuck_is_never_sent_to_another_host(status):
             assert isinstance(found, Wait) or found.destination == "compute-2"
 
 
-@pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
-def test_what_is_stuck_on_a_host_that_is_down_waits_for_an_operator(status):
+@pytest.mark.parametrize(
+    ("status", "restart"), [("accepted", None), ("pre-migrating", Restart("nova-compute", "compute-2"))]
+)
+def test_what_is_stuck_on_a_host_that_is_down_waits_for_an_operator(status, restart):
     seen, attempts, now = stuck(status)
     down = [living("compute-2", up=False), living("compute-3")]
     (found,) = decided(seen, attempts=attempts, now=now, services=down)
-    assert isinstance(found, Wait) and found.needs_operator
+    assert isinstance(found, Wait) and found.needs_operator and found.restart == restart
 
 
 def test_what_is_stuck_on_a_host_that_is_proved_dead_is_evacuated_elsewhere():
@@ -715,13 +717,13 @@ def quiet_and_then_an_alarm(**more):
         True,
         "openstack server set --state error i1",
     )
-    return found.reason
+    return found
 
 
 @pytest.mark.parametrize("up", [living("compute-2", enabled=False), living("compute-2", up=False)])
 def test_what_was_cut_off_on_a_host_that_takes_nothing_any_more_goes_nowhere_else(up):
-    said = quiet_and_then_an_alarm(services=[up, living("compute-3")])
-    assert "nova-compute on compute-2 was started anew since" in said and "restart nova-compute" not in said
+    found = quiet_and_then_an_alarm(services=[up, living("compute-3")])
+    assert "nova-compute on compute-2 was started anew since" in found.reason and found.restart is None
 
 
 @pytest.mark.parametrize(
@@ -810,7 +812,13 @@ def test_a_guest_that_is_there_and_whose_evacuation_was_cut_off_is_an_operators_
 
 
 @pytest.mark.parametrize(
-    ("stage", "restart"), [(QUEUED, "on each control node"), (SCHEDULING, "on control-1"), (SENT, None), (None, None)]
+    ("stage", "restart"),
+    [
+        (QUEUED, Restart("nova-conductor", None)),
+        (SCHEDULING, Restart("nova-conductor", "control-1")),
+        (SENT, None),
+        (None, None),
+    ],
 )
 def test_what_does_not_move_is_given_up_only_when_nobody_can_have_it_any_more(stage, restart):
     stuck = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted", destination=None)])
@@ -822,7 +830,14 @@ def test_what_does_not_move_is_given_up_only_when_nobody_can_have_it_any_more(st
         True,
         "openstack server set --state error i1",
     )
-    assert (f"restart nova-conductor {restart} and then" in found.reason) == bool(restart)
+    assert found.restart == restart and ("restart nova-conductor on " in found.reason) == bool(restart)
+
+
+@pytest.mark.parametrize(
+    ("host", "text"), [("control-1", "nova-conductor on control-1"), (None, "nova-conductor on each control node")]
+)
+def test_what_is_to_be_restarted_is_worded(host, text):
+    assert str(Restart("nova-conductor", host)) == text
 
 
 CONFLICT = "Conflict updating instance 1f. Expected: {'task_state': ['rebuild_spawning']}. Actual: {'task_state': None}"

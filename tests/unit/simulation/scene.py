@@ -299,7 +299,7 @@ class Scene:
         """An operator does what the alarms ask for, after having looked whether it is so."""
         for (node, instance), about in self._alarms().items():
             host = self.host(node)
-            code, command, reason = about["code"], about["command"] or "", about["reason"]
+            code, command, restart = about["code"], about["command"] or "", about.get("restart")
             if not self.cluster.is_node(host) and instance is None:
                 self.added(host, node)
                 if code == Code.REMOVED_FROM_CLUSTER:
@@ -322,14 +322,13 @@ class Scene:
             server = self.nova.servers.get(instance)
             if server is None or server.host != host or self._may_begin(instance):
                 continue
-            to_restart = re.search(r"restart nova-compute on (\S+)", reason)
-            if "restart nova-conductor" in reason:
+            if restart and restart["process"] == "nova-conductor":
                 if self.nova.is_conducting:
                     continue
                 self.nova.conductor_is_killed()
                 self.clock.after(5, lambda: setattr(self.nova, "conductor_away", False))
-            if to_restart and self.nova.computes[to_restart.group(1)].is_idle:
-                self.nova.computes[to_restart.group(1)].stop()
+            elif restart and self.nova.computes[restart["host"]].is_idle:
+                self.nova.computes[restart["host"]].stop()
             if code == Code.SPAWN_FAILED:
                 # Nova says why: a definition is in the way there.
                 self.nova.guests.copies -= {(instance, where) for where in self._copies(instance) - {server.host}}
