@@ -274,8 +274,13 @@ class Story:
         return self.hosts[number % len(self.hosts)]
 
     def _may_die(self, host):
-        """One host has to be left: with none, and where instances are not restarted in place, all wait for ever."""
-        living = {name for name, c in self.nova.computes.items() if c.powered and not self.scene.cluster.stands(name)}
+        """One host has to be left: with none, and where instances are not restarted in place, all wait for ever.
+
+        One that nova-ha took out of service and that was removed from the cluster is flagged when it comes back.
+        """
+        stands = self.scene.cluster.stands
+        out = {name for name, service in self.nova.status.items() if stands(name) or service.forced_down}
+        living = {name for name, compute in self.nova.computes.items() if compute.powered} - out
         return self.scene.rules.no_room == RESTART_IN_PLACE or living - {host, *self.doomed}
 
     def _at_rest(self, number):
