@@ -12,11 +12,14 @@ import abc
 import itertools
 from typing import NamedTuple, Optional
 
+from nova_ha import snapshot
+from nova_ha.answers import Unreachable
 from nova_ha.nova import Refused
 
 HOSTS = HOST, DESTINATION, LAST = "compute-1", "compute-2", "compute-3"
-DONE = "done"
+DONE, UNANSWERED = "done", "unanswered"
 TAG, ANOTHER_TAG = "nova-ha:restore=running", "another"
+CONDUCTOR = "conductor"
 LIMIT = 90  # seconds until Nova shows what it is to show; a started nova-compute looks at its guests within 60
 HANDED_ON = 3  # seconds until the conductor has chosen a host and sent it an evacuation
 
@@ -39,6 +42,21 @@ class Seen(NamedTuple):
     guests: tuple = ()
     records: tuple = ()
     fault: Optional[str] = None
+
+
+class Told(NamedTuple):
+    """What Nova's and Placement's records tell of the requests to evacuate an instance, as the engine reads them.
+
+    :param requests: oldest first, each by its stage; with the host that has begun with it, and how it ended
+    :param claims: hosts that have something claimed for it in Placement
+    :param records: as those of ``Seen``
+    """
+
+    requests: tuple = ()
+    claims: tuple = (HOST,)
+    records: tuple = ()
+    vm_state: str = "active"
+    task_state: Optional[str] = None
 
 
 class Cloud(abc.ABC):
@@ -85,19 +103,11 @@ class Cloud(abc.ABC):
 
 
 class RecordingCloud(Cloud):
-    """A cloud that tells what became of each request too, and of which more can be broken.
-
-    The simulated Nova keeps no such records yet. For it to tell this script too, the door needs
-    ``actions(instance)``, Nova's list of what was asked for (action, request id, start, who asked), and
-    ``action(instance, request)``, one of them with its events (event, host, start, finish, result, details);
-    then ``requests`` is no method of the cloud any more.
-    """
+    """A cloud of which more can be broken, for what its records tell then."""
 
     @abc.abstractmethod
-    def requests(self, ident):
-        """The evacuations of an instance that Nova was asked for, oldest first, each as a tuple of its events: the
-        conductor's as ``EVENT RESULT``, a compute host's as ``EVENT HOST RESULT``, ``-`` for one that is not over.
-        """
+    def spawns_fail(self, *hosts):
+        """Spawns on these hosts fail, on all others they do not."""
 
     @abc.abstractmethod
     def ends_wait(self, *hosts):
@@ -109,11 +119,31 @@ class RecordingCloud(Cloud):
 
     @abc.abstractmethod
     def part_dies(self, name):
-        """``nova-conductor`` or ``nova-scheduler`` ends at once."""
+        """A service that is no host's, by its unit's name, ends at once."""
+
+    @abc.abstractmethod
+    def part_stops(self, name):
+        """The same is asked to end, as an operator does it; returns when it has."""
 
     @abc.abstractmethod
     def part_starts(self, name):
         """It starts again; returns when it is at work."""
+
+    @abc.abstractmethod
+    def workers_die(self, name):
+        """All its workers end at once; the service itself lives on, and makes others."""
+
+    @abc.abstractmethod
+    def aside(self, call):
+        """Have something done that may take long; gives a future of what comes of it."""
+
+    @abc.abstractmethod
+    def asks_and_goes(self, ident, destination, seconds):
+        """A client asks for an evacuation, and is gone before Nova gets that, after so many seconds."""
+
+    @abc.abstractmethod
+    def operator_resets(self, ident):
+        """Another user than the door's sets an instance to error."""
 
 
 class Stage:
@@ -161,11 +191,29 @@ class Stage:
             self.cloud.moment()
 
     def tells(self, wanted):
-        """Wait until the records of the requests say it: ``{name: requests, as RecordingCloud.requests has them}``."""
+        """Wait until the records of the requests say it: ``{name: Told}``."""
         end = self.cloud.now() + LIMIT
-        while (seen := {name: self.cloud.requests(self.cloud.ids[name]) for name in wanted}) != wanted:
+        while (seen := self._told(wanted)) != wanted:
             assert self.cloud.now() < end, _differences(wanted, seen)
             self.cloud.moment()
+
+    def goes_on_telling(self, wanted, seconds):
+        """Nothing of that changes for so long."""
+        end = self.cloud.now() + seconds
+        while self.cloud.now() < end:
+            seen = self._told(wanted)
+            assert seen == wanted, _differences(wanted, seen)
+            self.cloud.moment()
+
+    def asks_aside(self, what, name, **more):
+        """Ask for a change of an instance that may not be answered for long; gives the answer's future."""
+        instance = self._instance(name)
+        return self.cloud.aside(lambda: _answer(getattr(self.door, what), instance, **more))
+
+    def reset_by_another(self, name):
+        """Whether another user is on record to have reset the instance since it was asked for last."""
+        known = self.door.evacuation_requests(self.cloud.ids[name])
+        return known.reset is not None and known.reset >= known.all[-1].at
 
     def hands_on(self):
         """Give the conductor the time to send on what was asked for, which nothing shows."""
@@ -178,6 +226,46 @@ class Stage:
         service = self._service(host)
         return service.up, service.enabled, service.forced_down
 
+    def reports(self, wanted, seconds, times=1):
+        """The times of reports of these, and of no others, move within so long; so often, at least.
+
+        :param wanted: of HOSTS and CONDUCTOR
+        """
+        # What was under way may come.
+        self.hands_on()
+        seen = {name: {time} for name, time in self._reports().items()}
+        end = self.cloud.now() + seconds
+        while self.cloud.now() < end:
+            self.cloud.moment()
+            for name, time in self._reports().items():
+                seen[name].add(time)
+        moves = {name: len(moments) - 1 for name, moments in seen.items()}
+        found = {name for name, number in moves.items() if number}
+        assert found == wanted and all(moves[name] >= times for name in wanted), f"{seconds} s: {moves}, not {wanted}"
+
+    def moves_report(self, host, change, wanted):
+        """Whether a change of a host's service moves the time of its report."""
+        before = self._reports()[host]
+        # Nova's times are whole seconds.
+        end = self.cloud.now() + 1.5
+        while self.cloud.now() < end:
+            self.cloud.moment()
+        change()
+        after = self._reports()[host]
+        assert (after != before) == wanted, f"{before}, then {after}"
+
+    def awaits_reports(self, names):
+        """Wait until each of these has reported again; a report that the bus lost is awaited for a minute, or two."""
+        before, end = self._reports(), self.cloud.now() + 2 * LIMIT
+        while any(self._reports()[name] == before[name] for name in names):
+            assert self.cloud.now() < end, f"who reports: {self._reports()}, before: {before}"
+            self.cloud.moment()
+
+    def _reports(self):
+        services = self.door.services()
+        conductors = snapshot.conductors(services)
+        return {**{host: services[host].last_report for host in HOSTS}, CONDUCTOR: max(conductors.values())}
+
     def names(self, instances):
         """The names of instances in the script."""
         return {name for name, id in self.cloud.ids.items() if id in {instance.id for instance in instances}}
@@ -187,6 +275,22 @@ class Stage:
 
     def _instance(self, name):
         return self.door.instance(self.cloud.ids[name])
+
+    def _told(self, names):
+        records = snapshot.by_instance(self.door.migrations(HOST))
+        return {name: self._told_of(self.cloud.ids[name], records) for name in names}
+
+    def _told_of(self, id, records):
+        known, mine, instance = self.door.evacuation_requests(id), records.get(id, []), self.door.instance(id)
+        # Nova makes it of a request, whose time it has before.
+        assert all(record.created >= known.all[0].at for record in mine), (mine, known)
+        return Told(
+            tuple(map(_request, known.all)),
+            tuple(sorted(self.door.claims(id))),
+            tuple(f"{record.status} {record.destination or '-'}" for record in mine),
+            instance.vm_state,
+            instance.task_state,
+        )
 
     def _seen(self, names):
         ids = self.cloud.ids
@@ -211,11 +315,25 @@ def _look(instance, id, records, guests):
     return Seen(*states, instance.host, there, told, fault)
 
 
+def _request(request):
+    """The stage of one request in words."""
+    conductor, compute = request.conductor, request.compute
+    if request.stage == snapshot.RUNNING:
+        return f"running on {compute.host}"
+    if request.stage != snapshot.OVER:
+        return request.stage
+    if compute is not None:
+        return f"{'failed' if compute.failed else 'done'} on {compute.host}"
+    return "no host" if conductor.found_no_host else "failed"
+
+
 def _answer(change, *arguments, **options):
     try:
         change(*arguments, **options)
     except Refused as error:
         return error.status
+    except Unreachable:
+        return UNANSWERED
     return DONE
 
 
@@ -562,126 +680,307 @@ def _come_late(stage):
 STORIES = (a_host_dies, its_destination_dies_too)
 
 
-# What the records say of a request, at each stage of it
+# What the records tell of a request, at each stage of it: the table of docs/exactly-once.md
 
-_SCHEDULING = ("rebuild_server -",)
-_HANDED_ON = ("rebuild_server Success",)
-_NO_ROOM = _SCHEDULER_GONE = ("rebuild_server Error",)
-_TAKEN_UP = (*_HANDED_ON, f"compute_rebuild_instance {DESTINATION} -")
-_DONE = (*_HANDED_ON, f"compute_rebuild_instance {DESTINATION} Success")
-_FAILED = (*_HANDED_ON, f"compute_rebuild_instance {DESTINATION} Error")
-_ASKED = ()
+_BOTH = (HOST, DESTINATION)
+_ACCEPTED = (f"accepted {DESTINATION}",)
+_NOTHING = Told()
+_QUEUED = Told(("queued",), (HOST,), _ACCEPTED, task_state="rebuilding")
+_SCHEDULING = _QUEUED._replace(requests=("scheduling",))
+_SCHEDULED = _SCHEDULING._replace(claims=_BOTH)  # and not handed on
+_NO_ROOM = Told(("no host",), (HOST,), (f"error {DESTINATION}",), "error")
+_UNHEARD = _QUEUED._replace(requests=("failed",))  # of the scheduler, for a minute
+_SENT = Told(("sent",), _BOTH, _ACCEPTED, task_state="rebuilding")
+_BEGUN = Told((f"running on {DESTINATION}",), _BOTH, (f"pre-migrating {DESTINATION}",), task_state="rebuild_spawning")
+_STARTED = _BEGUN._replace(task_state=None)
+_FAILED = Told((f"failed on {DESTINATION}",), (HOST,), (f"failed {DESTINATION}",), "error")
+_DONE = Told((f"done on {DESTINATION}",), _BOTH, (f"done {DESTINATION}",))
+
+
+def _done_after(*stages):
+    """Asked for again, it is done; the conductor has taken the older record for the newer request."""
+    records = (f"done {DESTINATION}", f"accepted {DESTINATION}")
+    return _DONE._replace(requests=(*stages, f"done on {DESTINATION}"), records=records)
 
 
 def its_records_tell(cloud):
-    """What became of each request, whatever dies of Nova.
+    """What is on record of a request at each stage, and what a destination's death leaves of it.
 
-    What died with a process is never ended by anybody, nor marked: an event without a result.
+    What died with a process is never ended by anybody, nor marked.
     """
+    names = ("straight", "no_room", "broken", "unplaced", "twice", "reset", "reset_early", "late")
+    stage = _host_dies(cloud, *names, "queued", "died", "died_late", "refused")
+    _stages(stage)
+    _without_a_trace(stage)
+    _interfering(stage)
+    _destination_dies(stage)
+    cloud.starts(HOST)
+    # nova-compute's return ends migration records, and its host's claims; no event.
+    ends = {"claims": (DESTINATION,), "records": (f"completed {DESTINATION}",)}
+    stage.tells({"straight": _DONE._replace(**ends), "died": _BEGUN._replace(**ends)})
+    assert stage.hands_back(HOST) == DONE
+
+
+def _host_dies(cloud, *names):
+    """Instances on a host that is dead, and known to be."""
     stage = Stage(cloud)
-    names = ("straight", "no_room", "twice", "reset", "queued", "died", "died_late", "cut", "waiting", "unheard")
     stage.boot(**dict.fromkeys(names, "active"))
     cloud.dies(HOST)
     stage.takes_out(HOST)
-    stage.tells(dict.fromkeys(names, ()))
-    _stages(stage)
-    _ends_that_wait(stage)
-    _destination_dies(stage)
-    _conductor_dies(stage)
-    _scheduler_dies(stage)
-    _source_returns(stage)
+    stage.tells(dict.fromkeys(names, _NOTHING))
+    return stage
 
 
 def _stages(stage):
-    """From the scheduler to the end; and no host for it."""
+    """From the scheduler to the end; and the ends that it may come to before."""
     stage.cloud.scheduling_takes(6)
     stage.cloud.spawns_take(6)
     stage.ask("evacuate", "straight", destination=DESTINATION)
-    stage.tells({"straight": (_SCHEDULING,)})
-    stage.tells({"straight": (_TAKEN_UP,)})
-    stage.shows({"straight": _SPAWNING})
-    stage.tells({"straight": (_DONE,)})
-    runs = Seen("active", None, "running", DESTINATION, (DESTINATION,), (f"done {DESTINATION}",))
-    stage.shows({"straight": runs})
+    for told in (_SCHEDULING, _BEGUN, _DONE):
+        stage.tells({"straight": told})
     stage.cloud.scheduling_takes(0)
     stage.cloud.spawns_take(0.5)
     stage.disable(DESTINATION)
     stage.ask("evacuate", "no_room", destination=DESTINATION)
-    stage.tells({"no_room": (_NO_ROOM,)})
+    stage.tells({"no_room": _NO_ROOM})
     stage.enable(DESTINATION)
+    stage.cloud.part_stops("placement")
+    stage.ask("evacuate", "unplaced", destination=DESTINATION)
+    stage.hands_on()
+    stage.cloud.part_starts("placement")
+    stage.tells({"unplaced": _NO_ROOM})
+    stage.cloud.spawns_fail(DESTINATION)
+    stage.ask("evacuate", "broken", destination=DESTINATION)
+    stage.tells({"broken": _FAILED})
+    stage.cloud.spawns_fail()
 
 
-_UNENDED = Seen("active", None, "running", HOST, (DESTINATION,), (f"pre-migrating {DESTINATION}",))
+def _without_a_trace(stage):
+    """What Nova refuses, and what has not come to it, is nowhere; what comes late is as any other then."""
+    stage.answers({"refused": 404}, "evacuate", "nosuch")
+    stage.answers({"refused": 400}, "evacuate", HOST)
+    stage.cloud.asks_and_goes(stage.cloud.ids["late"], DESTINATION, 16)
+    stage.goes_on_telling({"refused": _NOTHING, "late": _NOTHING}, 8)
+    stage.tells({"refused": _NOTHING, "late": _DONE})
 
 
-def _ends_that_wait(stage):
-    """A guest runs and its evacuation is not over: no task and no host tells, but the record does."""
+def _interfering(stage):
+    """Once its guest runs, what was asked for first goes on; before that, it fails at its end, and its guest is there.
+
+    Another user's reset is on record as such, the door's own is not.
+    """
     stage.cloud.ends_wait(DESTINATION)
     stage.ask("evacuate", "twice", "reset", destination=DESTINATION)
-    stage.shows({"twice": _UNENDED, "reset": _UNENDED})
-    stage.tells({"twice": (_TAKEN_UP,), "reset": (_TAKEN_UP,)})
-    # Asked for again, it fails; what was asked for first goes on.
+    stage.tells({"twice": _STARTED, "reset": _STARTED})
     stage.ask("evacuate", "twice", destination=DESTINATION)
     stage.ask("reset_state", "reset", state="error")
-    stage.tells({"twice": (_TAKEN_UP, _FAILED), "reset": (_TAKEN_UP,)})
+    assert not stage.reset_by_another("reset")
+    stage.cloud.operator_resets(stage.cloud.ids["reset"])
+    assert stage.reset_by_another("reset")
+    both = (f"running on {DESTINATION}", f"failed on {DESTINATION}"), (f"pre-migrating {DESTINATION}",)
+    in_error = _STARTED._replace(vm_state="error")
+    failed = (f"failed {DESTINATION}",)
+    stage.tells({"twice": in_error._replace(requests=both[0], claims=(HOST,), records=both[1] + failed)})
+    stage.tells({"reset": in_error})
     stage.cloud.ends_wait()
-    stage.tells({"twice": (_DONE, _FAILED), "reset": (_DONE,)})
-    wrong = Seen("error", None, "running", DESTINATION, (DESTINATION,), (f"done {DESTINATION}",))
-    both = (f"done {DESTINATION}", f"failed {DESTINATION}")
-    stage.shows({"twice": wrong._replace(records=both, fault=EXISTS), "reset": wrong})
+    done = _DONE._replace(vm_state="error")
+    requests = (f"done on {DESTINATION}", f"failed on {DESTINATION}")
+    stage.tells({"twice": done._replace(requests=requests, claims=(HOST,), records=done.records + failed)})
+    stage.tells({"reset": done})
+    stage.cloud.spawns_take(6)
+    stage.ask("evacuate", "reset_early", destination=DESTINATION)
+    stage.tells({"reset_early": _BEGUN})
+    stage.cloud.operator_resets(stage.cloud.ids["reset_early"])
+    stage.tells({"reset_early": _BEGUN._replace(vm_state="error", task_state=None)})
+    stage.tells({"reset_early": _FAILED})
+    stage.shows({"reset_early": Seen("error", None, "running", HOST, (DESTINATION,), failed, CONFLICT)})
 
 
 def _destination_dies(stage):
     """What waits for a nova-compute that died is done when it returns; what it had begun is never over."""
+    stage.cloud.spawns_take(0.5)
     stage.cloud.ends_wait(DESTINATION)
     stage.ask("evacuate", "died_late", destination=DESTINATION)
-    stage.shows({"died_late": _UNENDED})
+    stage.tells({"died_late": _STARTED})
     stage.cloud.spawns_take(60)
     stage.ask("evacuate", "died", destination=DESTINATION)
-    stage.shows({"died": _SPAWNING})
+    stage.tells({"died": _BEGUN})
     stage.cloud.stops(DESTINATION)
     stage.cloud.spawns_take(0.5)
     stage.ask("evacuate", "queued", destination=DESTINATION)
-    stage.tells({"queued": (_HANDED_ON,)})
-    stage.shows({"queued": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
+    stage.tells({"queued": _SENT})
     stage.cloud.ends_wait()
     stage.cloud.starts(DESTINATION)
-    stage.tells({"queued": (_DONE,), "died": (_TAKEN_UP,), "died_late": (_TAKEN_UP,)})
+    stage.tells({"queued": _DONE, "died": _BEGUN, "died_late": _STARTED})
     # The guest runs on there, and Nova has it on its former host.
-    stage.shows({"died": _SPAWNING, "died_late": _UNENDED})
+    running = Seen("active", None, "running", HOST, (DESTINATION,), (f"pre-migrating {DESTINATION}",))
+    stage.shows({"died": _SPAWNING, "died_late": running})
 
 
-def _conductor_dies(stage):
-    """What was not taken up waits for it; what it had begun is never over, whatever the scheduler has chosen."""
-    stage.cloud.scheduling_takes(6)
-    stage.ask("evacuate", "cut", destination=DESTINATION)
-    stage.tells({"cut": (_SCHEDULING,)})
-    stage.cloud.part_dies("nova-conductor")
+def its_conductor_dies(cloud):
+    """What no conductor has taken up waits for it. What one was at is done if it is asked to stop, and has the time."""
+    names = ("spawning", "finished", "given_up", "waiting", "hurried", "cut", "waiting_too", "respawned", "after")
+    stage = _host_dies(cloud, *names)
+    cloud.spawns_take(15)
+    stage.ask("evacuate", "spawning", destination=DESTINATION)
+    stage.tells({"spawning": _BEGUN})
+    cloud.spawns_take(0.5)
+    # Stopped in order: what it is at, it ends; what a host says to it meanwhile is lost, and the host gives up.
+    cloud.scheduling_takes(6)
+    cloud.stops(LAST)
+    stage.ask("evacuate", "finished", destination=LAST)
+    stage.ask("evacuate", "given_up", destination=DESTINATION)
+    on_last = Told(("scheduling",), (HOST,), (f"accepted {LAST}",), task_state="rebuilding")
+    stage.tells({"finished": on_last, "given_up": _SCHEDULING})
+    cloud.part_stops("nova-conductor")
     stage.ask("evacuate", "waiting", destination=DESTINATION)
-    stage.tells({"waiting": (_ASKED,)})
-    stage.cloud.part_starts("nova-conductor")
-    stage.tells({"waiting": (_DONE,), "cut": (_SCHEDULING,)})
-    stage.shows({"cut": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
-    stage.cloud.scheduling_takes(0)
+    stage.goes_on_telling({"finished": on_last._replace(requests=("sent",), claims=(HOST, LAST))}, 5)
+    stage.tells({"waiting": _QUEUED})
+    cloud.part_starts("nova-conductor")
+    cloud.starts(LAST)
+    done_on_last = Told((f"done on {LAST}",), (HOST, LAST), (f"done {LAST}",))
+    stage.tells({"spawning": _DONE, "waiting": _DONE, "finished": done_on_last})
+    stage.tells({"given_up": _SENT._replace(task_state=None)})
+    cloud.scheduling_takes(60)
+    stage.ask("evacuate", "hurried", destination=DESTINATION)
+    stage.tells({"hurried": _SCHEDULING})
+    cloud.scheduling_takes(6)
+    cloud.part_stops("nova-conductor")
+    cloud.part_starts("nova-conductor")
+    # Killed: the scheduler goes on, and claims for nobody.
+    stage.tells({"hurried": _SCHEDULED})
+    stage.ask("evacuate", "cut", destination=DESTINATION)
+    stage.tells({"cut": _SCHEDULING})
+    cloud.part_dies("nova-conductor")
+    stage.ask("evacuate", "waiting_too", destination=DESTINATION)
+    stage.tells({"waiting_too": _QUEUED, "cut": _SCHEDULED})
+    cloud.part_starts("nova-conductor")
+    stage.tells({"waiting_too": _DONE})
+    # Its workers alone: nothing but the event tells.
+    stage.ask("evacuate", "respawned", destination=DESTINATION)
+    stage.tells({"respawned": _SCHEDULING})
+    cloud.workers_die("nova-conductor")
+    stage.tells({"respawned": _SCHEDULED})
+    stage.ask("evacuate", "after", destination=DESTINATION)
+    stage.tells({"after": _DONE})
+    lost = ("hurried", "cut", "respawned")
+    stage.tells(dict.fromkeys(lost, _SCHEDULED))
+    # Asked for again where the scheduler has claimed, each is well.
+    stage.ask("evacuate", *lost, destination=DESTINATION)
+    again = {name: _done_after("scheduling") for name in lost}
+    stage.ask("evacuate", "given_up", destination=DESTINATION)
+    stage.tells({**again, "given_up": _done_after("sent")})
 
 
-def _scheduler_dies(stage):
-    """The conductor waits for a minute for a sign of it; then only the record says that it does no more."""
-    stage.cloud.scheduling_takes(30)
+def its_scheduler_dies(cloud):
+    """As long as it lives it is waited for; if it does not, for a minute. Then only the record says that it is over."""
+    stage = _host_dies(cloud, "slow", "unheard", "unbegun", "waiting")
+    cloud.scheduling_takes(75)
+    stage.ask("evacuate", "slow", destination=DESTINATION)
+    stage.tells({"slow": _SCHEDULING})
+    stage.goes_on_telling({"slow": _SCHEDULING}, 68)
+    stage.tells({"slow": _DONE})
+    cloud.scheduling_takes(30)
     stage.ask("evacuate", "unheard", destination=DESTINATION)
-    stage.tells({"unheard": (_SCHEDULING,)})
+    stage.tells({"unheard": _SCHEDULING})
     # Until it has it, it could be another's that takes its place.
     stage.hands_on()
-    stage.cloud.part_dies("nova-scheduler")
-    stage.cloud.scheduling_takes(0)
-    stage.cloud.part_starts("nova-scheduler")
-    stage.tells({"unheard": (_SCHEDULER_GONE,)})
-    stage.shows({"unheard": Seen("active", "rebuilding", "running", HOST, (), (f"accepted {DESTINATION}",))})
+    cloud.part_dies("nova-scheduler")
+    cloud.scheduling_takes(0)
+    stage.ask("evacuate", "unbegun", destination=DESTINATION)
+    stage.tells({"unbegun": _SCHEDULING})
+    stage.tells({"unheard": _UNHEARD, "unbegun": _UNHEARD})
+    stage.ask("evacuate", "waiting", destination=DESTINATION)
+    stage.tells({"waiting": _SCHEDULING})
+    cloud.part_starts("nova-scheduler")
+    stage.tells({"waiting": _DONE})
+    # It works off what was waiting for it, and nobody wants its answer any more.
+    stage.tells({"unheard": _UNHEARD, "unbegun": _UNHEARD._replace(claims=_BOTH)})
+    stage.ask("evacuate", "unheard", "unbegun", destination=DESTINATION)
+    stage.tells(dict.fromkeys(("unheard", "unbegun"), _done_after("failed")))
 
 
-def _source_returns(stage):
-    """Its nova-compute ends migration records, and no event."""
-    stage.cloud.starts(HOST)
-    stage.shows({"cut": Seen("active", "rebuilding", "running", HOST, (), (f"completed {DESTINATION}",))})
-    stage.tells({"straight": (_DONE,), "died": (_TAKEN_UP,), "cut": (_SCHEDULING,), "unheard": (_SCHEDULER_GONE,)})
+def its_bus_dies(cloud):
+    """What is in its queues is lost, and nothing tells; what somebody is at goes on; what Nova's API has, it sends."""
+    names = ("queued", "sent", "spawning", "hanging", "scheduled", "dropped")
+    stage = _host_dies(cloud, *names)
+    cloud.spawns_take(15)
+    stage.ask("evacuate", "spawning", destination=DESTINATION)
+    stage.tells({"spawning": _BEGUN})
+    cloud.spawns_take(0.5)
+    cloud.stops(LAST)
+    sent = Told(("sent",), (HOST, LAST), (f"accepted {LAST}",), task_state="rebuilding")
+    stage.ask("evacuate", "sent", destination=LAST)
+    stage.tells({"sent": sent})
+    cloud.part_dies("nova-conductor")
+    stage.ask("evacuate", "queued", destination=DESTINATION)
+    stage.tells({"queued": _QUEUED})
+    cloud.part_dies("rabbitmq-server")
+    # On record before it is answered.
+    answer = stage.asks_aside("evacuate", "hanging", destination=DESTINATION)
+    stage.tells({"hanging": _QUEUED})
+    stage.goes_on_telling({"hanging": _QUEUED}, 5)
+    assert not answer.done()
+    cloud.part_starts("rabbitmq-server")
+    cloud.part_starts("nova-conductor")
+    cloud.starts(LAST)
+    assert answer.result() == DONE
+    stage.tells({"hanging": _DONE, "spawning": _DONE, "queued": _QUEUED, "sent": sent})
+    # With the conductor at work: the scheduler's answer comes late, and what Nova's API has noted may die with it.
+    cloud.scheduling_takes(20)
+    stage.ask("evacuate", "scheduled", destination=DESTINATION)
+    stage.tells({"scheduled": _SCHEDULING})
+    stage.hands_on()
+    cloud.part_dies("rabbitmq-server")
+    answer = stage.asks_aside("evacuate", "dropped", destination=DESTINATION)
+    stage.tells({"dropped": _QUEUED})
+    cloud.part_dies("nova-api")
+    assert answer.result() == UNANSWERED
+    cloud.part_starts("nova-api")
+    stage.tells({"scheduled": _SCHEDULED})
+    cloud.part_starts("rabbitmq-server")
+    stage.tells({"scheduled": _DONE})
+    stage.goes_on_telling({"dropped": _QUEUED, "queued": _QUEUED, "sent": sent}, 70)
+    # Lost, each can be asked for again: where it may have come to, or anywhere.
+    stage.ask("evacuate", "queued", "dropped", destination=DESTINATION)
+    stage.ask("evacuate", "sent", destination=LAST)
+    there = Told(("sent", f"done on {LAST}"), (HOST, LAST), (f"done {LAST}", f"accepted {LAST}"))
+    stage.tells({"queued": _done_after("queued"), "dropped": _done_after("queued"), "sent": there})
+
+
+def its_services_report(cloud):
+    """Whose reports move, by what is not at work; and what else moves the time of a report."""
+    stage = Stage(cloud)
+    others = {DESTINATION, LAST, CONDUCTOR}
+    # Three times within a minute are the proof that a host lives.
+    stage.takes_out(HOST)
+    stage.reports({HOST, *others}, 40, times=3)
+    cloud.stops(HOST)
+    stage.reports(others, 25)
+    # A change moves it once; what changes nothing does not.
+    for change, moves in (
+        (lambda: stage.takes_out(HOST), False),
+        (lambda: stage.disable(HOST), True),
+        (lambda: stage.disable(HOST), False),
+        (lambda: stage.enable(HOST), True),
+    ):
+        stage.moves_report(HOST, change, moves)
+    stage.reports(others, 25)
+    cloud.part_dies("nova-scheduler")
+    stage.reports(others, 25)
+    cloud.part_starts("nova-scheduler")
+    cloud.workers_die("nova-conductor")
+    stage.reports(others, 25)
+    cloud.part_dies("nova-conductor")
+    stage.reports(set(), 25)
+    cloud.part_starts("nova-conductor")
+    stage.awaits_reports(others)
+    cloud.part_dies("rabbitmq-server")
+    stage.reports({CONDUCTOR}, 35)
+    cloud.part_starts("rabbitmq-server")
+    stage.awaits_reports(others)
+    cloud.starts(HOST)
     assert stage.hands_back(HOST) == DONE
+
+
+RECORD_STORIES = (its_records_tell, its_conductor_dies, its_scheduler_dies, its_bus_dies, its_services_report)
