@@ -126,6 +126,24 @@ def test_what_a_killed_conductor_had_at_the_scheduler_is_sent_again_where_that_h
     assert scene.nova.evacuations[2:] == [("i0", "compute-2"), ("i1", "compute-2")]
 
 
+def test_what_a_destination_gave_up_before_it_had_begun_is_sent_there_again():
+    """Its first call went to a conductor that was just being stopped (seen): no event, and no task any more."""
+    scene = Scene(count=1).dies("compute-1", off=True)
+    destination = scene.nova.computes["compute-2"]
+    ask = destination.ask
+
+    def give_up(message):
+        destination.ask = ask
+        scene.clock.after(60, lambda: scene.nova.set(message.instance, task_state=None))
+
+    destination.ask = give_up
+    assert scene.run_until(lambda: len(scene.nova.posts) == 2, 90), scene.alarms()
+    assert scene.nova.evacuations[1:] == [("i0", "compute-2")]
+    scene.boots("compute-1")
+    ends_well(scene)
+    assert len(scene.nova.posts) == 2
+
+
 # A second proof
 
 
