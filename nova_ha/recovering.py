@@ -106,6 +106,9 @@ def instance_step(case, instance):
     note = treatment.then if case.attempts.is_notable(instance.id) and not restore.wanted(instance) else None
     if instance.vm_state not in states.EVACUABLE or note:
         return PrepareInstance(case.host.name, treatment.why, instance, note)
+    untold = _untold(case, instance)
+    if untold:
+        return untold
     if not case.candidates:
         if instance.task_state in states.REBUILDING and case.records(instance):
             reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
@@ -116,6 +119,27 @@ def instance_step(case, instance):
         reason = "no compute host is up and enabled that could take it"
         return case.wait(reason, Code.NO_HOST, instance, needs_operator=for_ever)
     return _may_show(case, instance) or _evacuate(case, instance)
+
+
+def _untold(case, instance):
+    """The step for an instance whose last destination could not say what had become of it, or None.
+
+    Nova has it as failed, and its guest may run there (measured: bus or conductor away for more than a minute while it
+    was made). On the same host another request cannot start a second one: it finds the first.
+    """
+    if not states.may_be_made_there(instance):
+        return None
+    failed = [r for r in case.records(instance) if r.status == "failed" and r.destination not in case.world.dead]
+    if not failed:
+        return None
+    record = failed[-1]
+    reason = f"evacuation {record.id} failed ({instance.fault}), and its guest may run on {record.destination}"
+    if record.destination in case.candidates:
+        newest = case.records(instance)[-1].id
+        again = f"{reason}: tried again, there only"
+        return _may_show(case, instance) or Evacuate(case.host.name, again, instance, newest, record.destination)
+    reason = f"{reason}: have Nova use that host again, or fence it"
+    return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True)
 
 
 def _may_show(case, instance):

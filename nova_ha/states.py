@@ -101,6 +101,9 @@ LATE = frozenset({"rebuilding", "resize_prep", "resize_migrating"})
 # though the guest was made, because somebody changed the instance's task meanwhile.
 _FOUND_THERE = re.compile(r"Instance \S+ already exists")
 _MADE_THERE = re.compile(r"Conflict updating instance .*Expected: .*'rebuild_spawning'")
+# When the destination could not write, by the bus and the conductor, what it had done: its guest may run. Of an error
+# that is not Nova's own, Nova tells the class alone.
+_UNTOLD = re.compile(r"MessagingTimeout|MessageDeliveryFailure|RemoteError|DB\w*Error")
 # What it says when the scheduler found no host.
 NO_HOST = "No valid host was found"
 # Task states of a live migration's instance.
@@ -117,6 +120,11 @@ def is_found_there(instance):
 def is_made_there(instance):
     """Whether an evacuation of it failed after its guest had been started on the destination."""
     return instance.vm_state == "error" and _MADE_THERE.match(instance.fault or "") is not None
+
+
+def may_be_made_there(instance):
+    """Whether an evacuation of it failed, and its guest may have been started on the destination all the same."""
+    return instance.vm_state == "error" and _UNTOLD.match(instance.fault or "") is not None
 
 
 def refusal(message):

@@ -144,6 +144,32 @@ def test_what_a_destination_gave_up_before_it_had_begun_is_sent_there_again():
     assert len(scene.nova.posts) == 2
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_guest_that_its_host_could_not_tell_of_is_looked_for_where_it_was_made(is_there):
+    """The conductor was away for more than a minute when its guest had been started: failed, by the record (seen)."""
+    picks = iter([0])
+    scene = Scene(count=1, spawn_seconds=5, choose=lambda hosts: hosts[next(picks, -1)]).dies("compute-1", off=True)
+    nova, host = scene.nova, scene.nova.computes["compute-2"]
+    assert scene.run_until(lambda: host.spawning)
+    (rebuild,), end = host.spawning, host._end
+    host.spawning = []
+    host._end = lambda other, former: None if other is rebuild else end(other, former)
+    if is_there:
+        nova.guests.start("i0", "compute-2")
+    rebuild.record.status, rebuild.job.claimed = "failed", None
+    rebuild.job.ends("compute", True, scene.clock.now)
+    nova.set("i0", vm_state="error", task_state=None, fault="MessagingTimeout")
+    # Where it may be, if Nova may use that host.
+    nova.status["compute-2"].enabled = False
+    scene.run(120)
+    assert len(nova.posts) == 1 and "compute-2" in scene.alarms()["compute-1", "i0"]
+    nova.status["compute-2"].enabled = True
+    scene.run(300)
+    assert nova.evacuations[1:] == [("i0", "compute-2")]
+    assert nova.guests.hosts("i0") == {"compute-2"} and nova.guests.breaches == []
+    assert bool(scene.alarms()) == is_there
+
+
 # A second proof
 
 
