@@ -2,7 +2,7 @@
 """One script of calls, and what comes of them, for the simulated Nova and for the real one.
 
 The unit tests of the whole engine are worth as much as the simulated Nova is true. So both Novas are asked for the
-same, by the same methods (those of ``nova_ha.nova.Nova``), and both must show what stands in the tables here:
+same, by the same methods (those of ``nova_ha.cloud.nova.Nova``), and both must show what stands in the tables here:
 tests/unit/test_conformance.py has the simulated one do it, tests/functional/test_simulation_matches.py the real one.
 
 Three hosts, of which the first dies. What Nova shows is awaited, since it answers before the work is done.
@@ -12,9 +12,9 @@ import abc
 import itertools
 from typing import NamedTuple, Optional
 
-from nova_ha import snapshot
-from nova_ha.answers import Unreachable
-from nova_ha.nova import Refused
+from nova_ha.cloud.errors import Unreachable
+from nova_ha.cloud.nova import Refused
+from nova_ha.model import snapshot
 
 HOSTS = HOST, DESTINATION, LAST = "compute-1", "compute-2", "compute-3"
 DONE, UNANSWERED = "done", "unanswered"
@@ -62,7 +62,7 @@ class Told(NamedTuple):
 class Cloud(abc.ABC):
     """A cloud of three hosts without instances, beside what the door asks of it.
 
-    :param door: a ``nova_ha.nova.Nova``, or what stands in for it
+    :param door: a ``nova_ha.cloud.nova.Nova``, or what stands in for it
     """
 
     def __init__(self, door):

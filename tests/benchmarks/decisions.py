@@ -18,13 +18,13 @@ import pstats
 import sys
 import time
 
-from nova_ha import decide
-from nova_ha.account import Account
-from nova_ha.attempts import NO_ROOM, Attempts
-from nova_ha.order import GROUP_KEY, PRIORITY_KEY, Order
-from nova_ha.policy import Selection
-from nova_ha.rules import RESTART_IN_PLACE, Rules
-from nova_ha.snapshot import Host, Instance, Migration, Service, World
+from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
+from nova_ha.policy.priorities import GROUP_KEY, PRIORITY_KEY, Order
+from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
+from nova_ha.policy.selection import Selection
+from nova_ha.recovery.decide import planner
+from nova_ha.recovery.memory.requests import NO_ROOM, Attempts
+from nova_ha.reporting.status_report import Account
 from tests.benchmarks.printing import heading, table
 
 FEW, MANY = 1000, 5000
@@ -106,12 +106,12 @@ def prepared(moment, count):
             attempts.failed(instance.id, BEFORE, "no valid host", NO_ROOM)
     account = Account(_log)
     flags = {host.name: host.flag for host in world.hosts}
-    account.hosts(flags, decide.steps(world, attempts, moment.rules, WINDOW, BEFORE), attempts.get)
+    account.hosts(flags, planner.steps(world, attempts, moment.rules, WINDOW, BEFORE), attempts.get)
 
     def one_pass():
         for host in world.hosts:
             attempts.observe(host, NOW)
-        steps = decide.steps(world, attempts, moment.rules, WINDOW, NOW)
+        steps = planner.steps(world, attempts, moment.rules, WINDOW, NOW)
         account.hosts(flags, steps, attempts.get)
         json.dumps(account.as_dict())
 

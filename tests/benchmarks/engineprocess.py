@@ -16,12 +16,13 @@ import tempfile
 import threading
 import time
 
-from nova_ha import config, flag
-from nova_ha.account import Account
-from nova_ha.engine import Engine
-from nova_ha.readers import Readers
-from nova_ha.rules import Rules
-from nova_ha.runstate import RunState
+from nova_ha.config import loader
+from nova_ha.model import flag
+from nova_ha.policy.rules import Rules
+from nova_ha.recovery.engine import Engine
+from nova_ha.recovery.observe.parallel import Readers
+from nova_ha.reporting.status_report import Account
+from nova_ha.rundir.engine_state import RunState
 from tests.benchmarks import fakecloud
 from tests.unit.simulation.cluster import SimulatedCluster
 
@@ -124,10 +125,10 @@ def _profiled(file, work):
 
 def _engine(cluster, state, address, clock):
     credentials = {"username": "u", "password": "p", "tenant_name": "p", "user_domain": "d", "project_domain": "d"}
-    conf = config.load({"auth_url": f"{address}/keystone/v3", **credentials})
+    conf = loader.load({"auth_url": f"{address}/keystone/v3", **credentials})
     return Engine(
         cluster.seen_from("control-1"),
-        config.cloud(conf, before_request=state.progress),
+        loader.cloud(conf, before_request=state.progress),
         "benchmark",
         state,
         Account(logging.getLogger("nova-ha")),

@@ -18,7 +18,7 @@ import pathlib
 import pstats
 import sys
 
-from nova_ha import config
+from nova_ha.config import loader
 from tests.benchmarks import curves, engineprocess, fakecloud
 from tests.benchmarks.printing import heading, table
 
@@ -124,7 +124,7 @@ def best(moment, spawn):
     """A line that says how soon the recovery of a moment could be over at best; none of an idle hour."""
     if moment == IDLE:
         return []
-    rounds = math.ceil(FLAGGED[moment] * INSTANCES / config.load({}).recovery.in_flight)
+    rounds = math.ceil(FLAGGED[moment] * INSTANCES / loader.load({}).recovery.in_flight)
     return [f"best: {rounds * spawn:g} seconds"]
 
 

@@ -16,8 +16,8 @@ import statistics
 import sys
 import time
 
-from nova_ha.process import Record
-from nova_ha.runstate import ROOT, WORKING, RunState
+from nova_ha.rundir.engine_state import ROOT, WORKING, RunState
+from nova_ha.rundir.pidfile import Record
 from tests.benchmarks.printing import heading, table
 
 GOAL = 1.5

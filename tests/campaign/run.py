@@ -39,7 +39,7 @@ REST_LIMIT, LOSS_LIMIT = 240, 420
 # What fills a host to the brim, MiB.
 HOST_MIB, FILLER = 256 * 1024, "filler"
 FLAVORS = {"tiny": 64, "small": 128}
-# As many events does the engine keep (nova_ha.account).
+# As many events does the engine keep (nova_ha.reporting.status_report).
 EVENTS_KEPT = 1000
 
 

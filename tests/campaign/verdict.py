@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Optional
 
-from nova_ha.events import Event
+from nova_ha.reporting.events import Event
 from tests.campaign import tell
 from tests.campaign.disturbances import KINDS
 from tests.campaign.plan import TAG

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from nova_ha.reasons import Code
+from nova_ha.model.reasons import Code
 from tests.lab import cluster, facts, faults, workload
 
 pytestmark = pytest.mark.lab_b

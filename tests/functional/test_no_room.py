@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_ha.reasons import Code
+from nova_ha.model.reasons import Code
 from tests.lab import facts, faults, workload
 
 pytestmark = pytest.mark.lab_b

@@ -6,7 +6,7 @@ import json
 import novaclient.exceptions
 import pytest
 
-from nova_ha import states
+from nova_ha.model import instance_states
 from tests.functional.steps import eventually
 from tests.lab import facts, faults, workload
 
@@ -52,7 +52,7 @@ def _refusal(story, instance):
     """What Nova says that an instance has for which it does not evacuate it; its host need not be down for that."""
     with pytest.raises(novaclient.exceptions.ClientException) as refused:
         workload.client(story.settings).servers.evacuate(instance)
-    return states.refusal(str(refused.value))
+    return instance_states.refusal(str(refused.value))
 
 
 def _planned(story):

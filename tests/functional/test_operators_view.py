@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from nova_ha.reasons import Code
+from nova_ha.model.reasons import Code
 from tests import schemas
 from tests.functional.steps import eventually
 from tests.lab import cluster, facts, faults, nodes, workload

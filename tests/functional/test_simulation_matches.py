@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from nova_ha import config
-from nova_ha.answers import Unreachable
+from nova_ha.cloud.errors import Unreachable
+from nova_ha.config import loader
 from tests import conformance
 from tests.functional.steps import LONG
 from tests.lab import cluster, faults, healing, nodes, workload
@@ -162,7 +162,7 @@ class RealCloud(conformance.RecordingCloud):
 
 def _door(user, project, endpoint, timeout=90):
     """The lab's Nova, as one of its users asks it."""
-    conf = config.load(
+    conf = loader.load(
         {
             "auth_url": configuration.keystone_url(),
             "username": user,
@@ -174,8 +174,8 @@ def _door(user, project, endpoint, timeout=90):
             "region_name": layout.REGION,
         }
     )
-    conf.set_override("timeout", timeout, group=config.GROUP)
-    door = config.cloud(conf)
+    conf.set_override("timeout", timeout, group=loader.GROUP)
+    door = loader.cloud(conf)
     door.connect()
     return door
 

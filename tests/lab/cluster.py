@@ -102,7 +102,7 @@ def _digest_file():
 
 def _digest():
     """Tells one state of the tree's package from another."""
-    sources = sorted((pathlib.Path(__file__).resolve().parents[2] / "nova_ha").glob("*.py"))
+    sources = sorted((pathlib.Path(__file__).resolve().parents[2] / "nova_ha").rglob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 

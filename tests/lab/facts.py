@@ -15,7 +15,7 @@ NEVER = math.inf
 # Seconds that a part of Nova may have been dead when a request was still accepted.
 LOSS = 30.0
 
-# Nova's migration records, see nova_ha.snapshot; kept apart from it, for the audits must not share its mistakes.
+# Nova's migration records, see nova_ha.model.snapshot; kept apart from it, for the audits must not share its mistakes.
 _DONE = ("done", "completed")
 _FAILED = ("failed", "error", "cancelled")
 

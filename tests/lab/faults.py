@@ -181,7 +181,7 @@ def thaw_engine(node):
 
 
 def _signal_engine(node, signal, check=True):
-    asked = f"from nova_ha.runstate import RunState; print(RunState({cluster.ENGINE!r}).holder())"
+    asked = f"from nova_ha.rundir.engine_state import RunState; print(RunState({cluster.ENGINE!r}).holder())"
     script = f'kill -{signal} "$(/usr/bin/python3 -c "$0")"'
     nodes.execute(node, "sh", "-c", script, asked, check=check)
 

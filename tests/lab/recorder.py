@@ -12,7 +12,7 @@ import threading
 import time
 from xml.etree import ElementTree
 
-from nova_ha.flag import ATTRIBUTE
+from nova_ha.model.flag import ATTRIBUTE
 from tests.lab import nodes
 from tests.lab.history import FENCING_LOG, FLAG_LOG
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from nova_ha.devices import Devices
-from tests.unit.agents import FENCE_COMPUTE
+from nova_ha.fencing.shared_power import Devices
+from tests.unit.agent_programs import FENCE_COMPUTE
 
 # The processes that xdist starts must find the same tests, and hypothesis the same histories each time: what the engine
 # does first, and by that how many changes a story has, depends on the order of sets of names.
@@ -42,7 +42,7 @@ def agent(monkeypatch):
         loader.exec_module(module)
         monkeypatch.setattr(module, "Devices", lambda attribute: Devices(attribute, runner=pacemaker))
         monkeypatch.setattr(module.atexit, "register", lambda _handler: None)
-        monkeypatch.setattr(module.core, "leave_none", lambda: None)
+        monkeypatch.setattr(module.core_dumps, "leave_none", lambda: None)
         monkeypatch.setattr(module.fencing, "SyslogLibHandler", logging.NullHandler)
         monkeypatch.setattr(sys, "argv", ["fence_compute"])
         monkeypatch.setattr(sys, "stdin", Lines(lines))

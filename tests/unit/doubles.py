@@ -6,10 +6,10 @@ They take what the doors take: ``test_doubles.py`` compares them.
 
 import inspect
 
-from nova_ha import flag
-from nova_ha.nova import Nova
-from nova_ha.policy import Selection
-from nova_ha.snapshot import Requests, Services
+from nova_ha.cloud.nova import Nova
+from nova_ha.model import flag
+from nova_ha.model.snapshot import Requests, Services
+from nova_ha.policy.selection import Selection
 
 # What changes something in Nova.
 SERVICE_CHANGES = ("force_down", "disable", "enable")

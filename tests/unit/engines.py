@@ -7,16 +7,19 @@ import pathlib
 import shutil
 import signal
 
-from nova_ha import supervisor
-from nova_ha.runstate import RunState
-from tests.unit.agents import RESOURCE
+from nova_ha.agents import nova_evacuate
+from nova_ha.rundir.engine_state import RunState
+from tests.unit.agent_programs import RESOURCE
 from tests.unit.http_cloud import SERVICES
 from tests.unit.waiting import limit, until
 
 # The engine as the supervisor starts it, but for where Pacemaker's programs and its CIB are, and how patient it is.
 ENGINE = """
 import sys
-from nova_ha import attempts, cluster, daemon, engine
+from nova_ha.recovery.memory import requests as attempts
+from nova_ha.cluster import pacemaker as cluster
+from nova_ha.recovery import daemon
+from nova_ha.recovery import engine
 engine.COMPLAIN_AFTER, engine.AWAY, engine.AWAIT_RETURN, attempts.SETTLE = 0.5, 0.2, 0.5, 0.2
 directory, name = sys.argv[1:]
 cluster._ENVIRONMENT["PATH"] = directory
@@ -74,11 +77,11 @@ class Engine:
 
     def start(self, given, seconds=20):
         """What the action start does."""
-        supervisor.start(self.state, given, limit(seconds), self.command)
+        nova_evacuate.start(self.state, given, limit(seconds), self.command)
 
     def stop(self, seconds=10):
         """What the action stop does."""
-        supervisor.stop(self.state, limit(seconds))
+        nova_evacuate.stop(self.state, limit(seconds))
 
     def remove(self):
         """Leave nothing of it."""
@@ -99,8 +102,8 @@ class Engine:
 def signals(monkeypatch):
     """The signals that the supervisor sends from now on: a list that grows."""
     sent = []
-    send = supervisor._signal
-    monkeypatch.setattr(supervisor, "_signal", lambda pid, number: sent.append(number) or send(pid, number))
+    send = nova_evacuate._signal
+    monkeypatch.setattr(nova_evacuate, "_signal", lambda pid, number: sent.append(number) or send(pid, number))
     return sent
 
 

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 
-from nova_ha import config
+from nova_ha.config import loader
 
 PARAMETERS = {"username": "u", "password": "sesame", "tenant_name": "t", "user_domain": "d", "project_domain": "d"}
 SERVICES = "/v2.1/os-services"
@@ -51,14 +51,14 @@ class Cloud(http.server.ThreadingHTTPServer):
     def conf(self, **more):
         given = {"auth_url": f"{self.url}/v3", **PARAMETERS, **more}
         given["auth_url"] = given["auth_url"].format(url=self.url, port=self.server_port)
-        return config.load(given)
+        return loader.load(given)
 
     def session(self, **more):
         conf = self.conf(**more)
-        return config.session(conf), conf.nova.valid_interfaces, conf.nova.region_name
+        return loader.session(conf), conf.nova.valid_interfaces, conf.nova.region_name
 
     def nova(self, **more):
-        found = config.cloud(self.conf(**more))
+        found = loader.cloud(self.conf(**more))
         found.connect()
         return found
 

@@ -3,7 +3,7 @@
 
 import json
 
-from nova_ha.power import PowerAgent
+from nova_ha.fencing.power_agent import PowerAgent
 
 # Reads its options as a fence agent does, notes what it was given, and then does as it is told.
 AGENT = """#!/usr/bin/python3

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from nova_ha import config
-from nova_ha.nova import Misconfigured
+from nova_ha.cloud.nova import Misconfigured
+from nova_ha.config import loader as config
 from tests.unit.http_cloud import running
 
 PASSWORD = """

@@ -5,9 +5,9 @@ import inspect
 
 import pytest
 
-from nova_ha.account import Account
-from nova_ha.cluster import Cluster
-from nova_ha.nova import Nova
+from nova_ha.cloud.nova import Nova
+from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.reporting.status_report import Account
 from tests.unit.doubles import CHANGES, FakeAccount, FakeCloud, FakeCluster
 from tests.unit.simulation.cluster import SimulatedCluster
 from tests.unit.simulation.nova import SimulatedNova

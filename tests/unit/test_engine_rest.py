@@ -5,11 +5,11 @@ import types
 
 import pytest
 
-from nova_ha import engine
-from nova_ha.engine import FOLLOW, TICK, Engine
-from nova_ha.flag import FLAGGED, RECOVERED
-from nova_ha.reasons import Code
-from nova_ha.steps import Evacuate, Wait
+from nova_ha.model.actions import Evacuate, Wait
+from nova_ha.model.flag import FLAGGED, RECOVERED
+from nova_ha.model.reasons import Code
+from nova_ha.recovery import engine
+from nova_ha.recovery.engine import FOLLOW, TICK, Engine
 
 
 @pytest.fixture

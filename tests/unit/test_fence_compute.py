@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nova_ha import fence_options, force_down
-from tests.unit.agents import FENCE_COMPUTE, fence, validates
+from nova_ha.fencing import force_down, options
+from tests.unit.agent_programs import FENCE_COMPUTE, fence, validates
 from tests.unit.pacemaker import Pacemaker
 from tests.unit.power_agents import OFF, OFF_FOR, ON, Stand
 
@@ -314,7 +314,7 @@ def test_the_cloud_s_clients_are_loaded_only_for_force_down():
     ],
 )
 def test_what_the_power_agent_is_given(given, passed):
-    assert fence_options.for_power_agent(given) == passed
+    assert options.for_power_agent(given) == passed
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_what_the_power_agent_is_given(given, passed):
     ],
 )
 def test_what_the_cloud_is_reached_with(given, found):
-    assert fence_options.for_cloud(given) == found
+    assert options.for_cloud(given) == found
 
 
 def test_neither_it_nor_its_power_agent_leaves_a_core_with_passwords(tmp_path):

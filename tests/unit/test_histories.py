@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from nova_ha import flag, restore
-from nova_ha.guard import Guard
-from nova_ha.order import Order
-from nova_ha.rules import RESTART_IN_PLACE, WAIT, Rules
+from nova_ha.model import flag, restore_tags
+from nova_ha.policy.mass_failure import Guard
+from nova_ha.policy.priorities import Order
+from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
 from tests.unit.simulation import states
 from tests.unit.simulation.process import LATE, PROMPT, SLOW, Tripwire
 from tests.unit.simulation.scene import Scene
@@ -289,7 +289,7 @@ class Story:
         server = self.nova.servers[known[number % len(known)]] if known else None
         if server is None or server.vm_state != "active" or server.task_state is not None:
             return None
-        busy = set(restore.TAGS.values()) & server.tags or not self.nova.service(server.host).up
+        busy = set(restore_tags.TAGS.values()) & server.tags or not self.nova.service(server.host).up
         return None if busy else server
 
     def heals(self, late=0):

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nova_ha import direct
-from tests.unit.agents import TREE, fence
+from nova_ha.compute import process
+from tests.unit.agent_programs import TREE, fence
 
 TARGETS = {
     "usr/sbin/fence_compute",
@@ -43,9 +43,9 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
         assert (tmp_path / target).stat().st_mode & 0o777 == 0o755
     schemas = {path.name for path in (TREE / "nova_ha/schemas").iterdir()}
     assert schemas == {path.name for path in (tmp_path / package / "schemas").iterdir()} != set()
-    sources = {path.name for path in (TREE / "nova_ha").glob("*.py")}
-    assert {path.name for path in (tmp_path / package).glob("*.py")} == sources
-    assert len(list((tmp_path / package / "__pycache__").glob("*.pyc"))) == len(sources)
+    sources = {path.relative_to(TREE / "nova_ha") for path in (TREE / "nova_ha").rglob("*.py")}
+    assert {path.relative_to(tmp_path / package) for path in (tmp_path / package).rglob("*.py")} == sources
+    assert len(list((tmp_path / package).rglob("*.pyc"))) == len(sources)
 
 
 def test_only_root_can_look_into_the_directory_of_the_configuration(tmp_path):
@@ -63,7 +63,7 @@ def test_only_root_can_look_into_the_directory_of_the_configuration(tmp_path):
 def test_the_log_of_a_nova_compute_that_is_a_process_of_its_own_is_rotated(tmp_path):
     install("--root", tmp_path)
     lines = (tmp_path / LOGROTATE).read_text().splitlines()
-    assert f"{direct.LOGS}/*.log {{" in lines
+    assert f"{process.LOGS}/*.log {{" in lines
     # It keeps the file open.
     assert "    copytruncate" in lines
     assert (tmp_path / LOGROTATE).stat().st_mode & 0o777 == 0o644
@@ -83,10 +83,10 @@ def test_nothing_of_a_former_version_is_left(tmp_path):
     (package,) = tmp_path.rglob("nova_ha")
     (package / "former.py").write_text("")
     (package / "schemas/former.json").write_text("")
-    (package / "flag.py").write_text("former = True\n")
+    (package / "model/flag.py").write_text("former = True\n")
     install("--root", tmp_path)
     assert not (package / "former.py").exists() and not (package / "schemas/former.json").exists()
-    assert (package / "flag.py").read_text() == (TREE / "nova_ha/flag.py").read_text()
+    assert (package / "model/flag.py").read_text() == (TREE / "nova_ha/model/flag.py").read_text()
 
 
 def test_the_manual_page_has_all_that_the_metadata_has(tmp_path):

@@ -3,8 +3,8 @@
 
 import pytest
 
-from nova_ha import flag, mark
-from nova_ha.hostnames import AmbiguousName, are_one, resolve
+from nova_ha.model import disabled_reason, flag
+from nova_ha.model.hostnames import AmbiguousName, are_one, resolve
 from tests.unit.worlds import living, service
 
 
@@ -111,40 +111,46 @@ OURS = "nova-ha: being recovered"
     ["", "bad RAM", "nova-ha sucks", "ü" * 20, "x; was disabled: y", "; reserve: z", "two\nlines", "nova-ha: reserved"],
 )
 def test_the_mark_gives_the_operators_reason_back(reason, reserved):
-    marked = service(reason=mark.mark(service(reason=reason), reserved))
-    assert mark.is_marked(marked) and mark.is_marked(service(reason=marked.disabled_reason.strip()))
-    assert mark.reason_before(marked) == reason
-    assert mark.reserve(marked) == reserved
-    assert mark.mark(marked) is None and mark.mark(marked, "spare-2") is None
+    marked = service(reason=disabled_reason.mark(service(reason=reason), reserved))
+    assert disabled_reason.is_marked(marked) and disabled_reason.is_marked(
+        service(reason=marked.disabled_reason.strip())
+    )
+    assert disabled_reason.reason_before(marked) == reason
+    assert disabled_reason.reserve(marked) == reserved
+    assert disabled_reason.mark(marked) is None and disabled_reason.mark(marked, "spare-2") is None
 
 
 @pytest.mark.parametrize("reason", ["bad RAM", "", None])
 @pytest.mark.parametrize("reserved", [None, "spare-1"])
 def test_the_mark_of_a_held_host_becomes_that_of_one_that_is_recovered(reason, reserved):
     seen = living(reason=None) if reason is None else service(reason=reason)
-    held = service(reason=mark.held(seen))
-    assert mark.is_marked(held) and not mark.is_under_way(held) and mark.held(held) is None
-    marked = service(reason=mark.mark(held, reserved))
-    assert mark.is_under_way(marked) and mark.held(marked) is None
-    assert mark.reserve(marked) == reserved and mark.reserve(held) is None
-    assert mark.reason_before(held) == mark.reason_before(marked) == reason
+    held = service(reason=disabled_reason.held(seen))
+    assert (
+        disabled_reason.is_marked(held)
+        and not disabled_reason.is_under_way(held)
+        and disabled_reason.held(held) is None
+    )
+    marked = service(reason=disabled_reason.mark(held, reserved))
+    assert disabled_reason.is_under_way(marked) and disabled_reason.held(marked) is None
+    assert disabled_reason.reserve(marked) == reserved and disabled_reason.reserve(held) is None
+    assert disabled_reason.reason_before(held) == disabled_reason.reason_before(marked) == reason
 
 
 def test_of_a_long_reason_of_a_held_host_the_beginning_is_kept():
-    held = service(reason=mark.held(service(reason="x" * 255)))
-    marked = service(reason=mark.mark(held, "spare-1"))
+    held = service(reason=disabled_reason.held(service(reason="x" * 255)))
+    marked = service(reason=disabled_reason.mark(held, "spare-1"))
     for each in (held, marked):
-        assert len(each.disabled_reason) == 255 and mark.reason_before(each).startswith("x" * 150)
+        assert len(each.disabled_reason) == 255 and disabled_reason.reason_before(each).startswith("x" * 150)
 
 
 @pytest.mark.parametrize("reserved", [None, "spare-1"])
 @pytest.mark.parametrize("leftover", [None, "bad RAM", OURS])
 def test_a_service_that_was_enabled_is_marked_so(leftover, reserved):
     """Nova may keep the last reason of a service that is enabled."""
-    marked = service(reason=mark.mark(living(reason=leftover), reserved))
-    assert mark.is_marked(marked)
-    assert mark.reason_before(marked) is None
-    assert mark.reserve(marked) == reserved
+    marked = service(reason=disabled_reason.mark(living(reason=leftover), reserved))
+    assert disabled_reason.is_marked(marked)
+    assert disabled_reason.reason_before(marked) is None
+    assert disabled_reason.reserve(marked) == reserved
 
 
 @pytest.mark.parametrize(
@@ -164,10 +170,13 @@ def test_a_service_that_was_enabled_is_marked_so(leftover, reserved):
     ],
 )
 def test_what_a_service_is_marked_with(before, reserved, marked):
-    found = mark.mark(before, reserved)
+    found = disabled_reason.mark(before, reserved)
     if marked in ("fits", "cut"):
         assert len(found) == 255 and found.endswith("xxx" if marked == "fits" else "xx...")
-        assert mark.is_marked(service(reason=found)) and mark.reserve(service(reason=found)) == reserved
+        assert (
+            disabled_reason.is_marked(service(reason=found))
+            and disabled_reason.reserve(service(reason=found)) == reserved
+        )
     else:
         assert found == marked
 
@@ -184,18 +193,21 @@ def test_what_a_service_is_marked_with(before, reserved, marked):
     ],
 )
 def test_what_is_marked(seen, is_marked):
-    assert mark.is_marked(seen) is is_marked
+    assert disabled_reason.is_marked(seen) is is_marked
 
 
 def test_a_host_that_nova_had_disabled_by_itself_is_enabled_at_the_end():
     """Also where an engine of before wrote that reason into its mark."""
-    marked = service(reason=mark.mark(service(reason="AUTO: Connection to libvirt lost: 1")))
-    assert mark.is_marked(marked) and mark.reason_before(marked) is None
-    assert mark.reason_before(service(reason=f"{OURS}; was disabled: AUTO: Connection to libvirt lost: 1")) is None
+    marked = service(reason=disabled_reason.mark(service(reason="AUTO: Connection to libvirt lost: 1")))
+    assert disabled_reason.is_marked(marked) and disabled_reason.reason_before(marked) is None
+    assert (
+        disabled_reason.reason_before(service(reason=f"{OURS}; was disabled: AUTO: Connection to libvirt lost: 1"))
+        is None
+    )
 
 
 @pytest.mark.parametrize("reason", [f"{OURS} by Bob", f"{OURS}, says the rack's owner"])
 def test_an_operators_words_are_not_taken_for_the_mark(reason):
     """It would be enabled at the end."""
-    marked = service(reason=mark.mark(service(reason=reason)))
-    assert mark.reason_before(marked) == reason
+    marked = service(reason=disabled_reason.mark(service(reason=reason)))
+    assert disabled_reason.reason_before(marked) == reason

@@ -11,12 +11,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nova_ha import novacomputewait
-from nova_ha.agent import Failure
-from nova_ha.passed import Passed
-from nova_ha.process import Record
-from nova_ha.runstate import ROOT, RunState
-from tests.unit.agents import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, RESOURCE, TREE, ocf, reasons, validates
+from nova_ha.agents import nova_compute_wait
+from nova_ha.agents.framework import Failure
+from nova_ha.rundir.engine_state import ROOT, RunState
+from nova_ha.rundir.pidfile import Record
+from nova_ha.rundir.started import Passed
+from tests.unit.agent_programs import (
+    NOVA_COMPUTE,
+    NOVA_COMPUTE_WAIT,
+    NOVA_EVACUATE,
+    RESOURCE,
+    TREE,
+    ocf,
+    reasons,
+    validates,
+)
 
 AGENTS = [NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE]
 EVERY = pytest.mark.parametrize("agent", AGENTS, ids=[agent.name for agent in AGENTS])
@@ -253,7 +262,7 @@ def test_what_needs_no_restart_is_reloaded():
 ENGINE = """
 import sys, time
 sys.path.append({tree!r})
-from nova_ha.runstate import RunState
+from nova_ha.rundir.engine_state import RunState
 state = RunState({name!r})
 state.acquire()
 state.report("working", "no host is flagged")
@@ -412,10 +421,10 @@ def test_what_the_gate_lets_through_has_passed_and_nothing_else(monkeypatch, ins
         if not is_open:
             raise Failure(GENERIC, "compute-1 is being recovered")
 
-    monkeypatch.setattr(novacomputewait.ocf, "OCF_RESOURCE_INSTANCE", instance)
-    monkeypatch.setattr(novacomputewait.gate, "wait", wait)
+    monkeypatch.setattr(nova_compute_wait.ocf, "OCF_RESOURCE_INSTANCE", instance)
+    monkeypatch.setattr(nova_compute_wait.recovery_gate, "wait", wait)
     with contextlib.nullcontext() if is_open else pytest.raises(Failure):
-        novacomputewait._start()
+        nova_compute_wait._start()
     assert Passed(instance).is_set() == is_open
 
 

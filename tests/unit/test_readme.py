@@ -5,7 +5,9 @@ import pathlib
 
 import pytest
 
-from nova_ha import fence_options, flag, options
+from nova_ha.config import options
+from nova_ha.fencing import options as fence_options
+from nova_ha.model import flag
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 README = (TREE / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ import copy
 import jsonschema
 import pytest
 
-from nova_ha import runstate, status
+from nova_ha.cli import status
+from nova_ha.rundir import engine_state
 from tests import schemas
 
 EVENT = {"time": 1.0, "level": "info", "event": "flag_cleared", "host": "c1", "instance": None}
@@ -18,7 +19,7 @@ HISTORY = {"schema": 1, "resource": "nova-evacuate", "events": [EVENT]}
 def test_a_schema_is_one_and_of_this_version(command):
     found = schemas.load(command)
     jsonschema.Draft202012Validator.check_schema(found)
-    assert found["properties"]["schema"] == {"const": runstate.SCHEMA}
+    assert found["properties"]["schema"] == {"const": engine_state.SCHEMA}
 
 
 def test_the_states_of_the_engine_are_those_that_there_are():

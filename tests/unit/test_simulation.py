@@ -3,8 +3,8 @@
 
 import pytest
 
-from nova_ha.nova import Refused
-from nova_ha.snapshot import Instance
+from nova_ha.cloud.nova import Refused
+from nova_ha.model.snapshot import Instance
 from tests.unit.simulation import states
 from tests.unit.simulation.clock import Clock
 from tests.unit.simulation.cluster import SimulatedCluster

@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_ha import flag
+from nova_ha.model import flag
 from tests.unit.scenes import ends_well
 from tests.unit.simulation.scene import SECOND, Scene
 

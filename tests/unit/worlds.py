@@ -3,14 +3,11 @@
 
 import datetime
 
-from nova_ha import decide, flag
-from nova_ha.attempts import Attempts
-from nova_ha.flag import RESTART
-from nova_ha.policy import Selection
-from nova_ha.reasons import Code, Problem
-from nova_ha.restore import DONE_TAGS, TAGS
-from nova_ha.rules import Rules
-from nova_ha.snapshot import (
+from nova_ha.model import flag
+from nova_ha.model.flag import RESTART
+from nova_ha.model.reasons import Code, Problem
+from nova_ha.model.restore_tags import DONE_TAGS, TAGS
+from nova_ha.model.snapshot import (
     OVER,
     QUEUED,
     RUNNING,
@@ -23,6 +20,10 @@ from nova_ha.snapshot import (
     Service,
     World,
 )
+from nova_ha.policy.rules import Rules
+from nova_ha.policy.selection import Selection
+from nova_ha.recovery.decide import planner
+from nova_ha.recovery.memory.requests import Attempts
 
 OURS = "control-1@100"
 NOW = 10000.0
@@ -112,7 +113,7 @@ def nothing_asked():
 def decided(*hosts, attempts=None, rules=None, window=40, now=NOW, **more):
     """The steps that are decided for those hosts; ``more`` is for ``world``."""
     seen = world(*hosts, **{"selection": Selection(), **more})
-    return decide.steps(seen, attempts or nothing_asked(), rules or Rules(), window, now)
+    return planner.steps(seen, attempts or nothing_asked(), rules or Rules(), window, now)
 
 
 def kinds(steps):

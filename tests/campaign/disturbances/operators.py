@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An operator who acts at the wrong moment, and later thinks better of it."""
 
-from nova_ha.reasons import Code
+from nova_ha.model.reasons import Code
 from tests.campaign.disturbances.base import OPERATOR, AtEnginesNode, Disturbance
 from tests.campaign.moments import CLOSED
 from tests.lab import cluster, faults

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from nova_ha import unfenced, unflagged
+from nova_ha.recovery.decide import unfenced, unflagged
 from tests.campaign import plan, run
 from tests.campaign.disturbances import KINDS
 from tests.lab import bmc, cluster, faults, nodes, power, settings

@@ -128,8 +128,8 @@ def test_whoever_ends_a_run_ends_its_parts(tmp_path):
     ("words", "paths", "options"),
     [
         (["-k", "reload"], [], ["-k", "reload"]),
-        (["tests/unit/test_cli.py", "-x"], ["tests/unit/test_cli.py"], ["-x"]),
-        (["tests/unit/test_cli.py::test_a", "-vv"], ["tests/unit/test_cli.py::test_a"], ["-vv"]),
+        (["tests/unit/cli/test_main.py", "-x"], ["tests/unit/cli/test_main.py"], ["-x"]),
+        (["tests/unit/cli/test_main.py::test_a", "-vv"], ["tests/unit/cli/test_main.py::test_a"], ["-vv"]),
         # Words that happen to be the names of files.
         (["-k", "docs"], [], ["-k", "docs"]),
         (["--maxfail=2"], [], ["--maxfail=2"]),
@@ -142,7 +142,7 @@ def test_paths_are_told_from_options(words, paths, options):
 @pytest.mark.parametrize(
     ("paths", "within"),
     [
-        (["tests/unit/test_cli.py", "tests/functional/test_return.py"], ["tests/unit/test_cli.py"]),
+        (["tests/unit/cli/test_main.py", "tests/functional/test_return.py"], ["tests/unit/cli/test_main.py"]),
         (["tests/unit/lab"], ["tests/unit/lab"]),
         (["tests/unit"], ["tests/unit"]),
         (["tests"], ["tests/unit"]),

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's API, conductor and scheduler in memory: stands in for ``nova_ha.nova.Nova``."""
+"""Nova's API, conductor and scheduler in memory: stands in for ``nova_ha.cloud.nova.Nova``."""
 
 import contextlib
 import dataclasses
 from typing import Optional
 
-from nova_ha import policy, restore
-from nova_ha.nova import Busy, Refused, Unreachable
-from nova_ha.snapshot import Event, Instance, Migration, Request, Requests, Service, Services
+from nova_ha.cloud.nova import Busy, Refused, Unreachable
+from nova_ha.model import restore_tags
+from nova_ha.model.snapshot import Event, Instance, Migration, Request, Requests, Service, Services
+from nova_ha.policy import selection as policy
 from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests
@@ -314,7 +315,7 @@ class SimulatedNova:
         return _shown(self.servers[id]) if id in self.servers else None
 
     def restoring(self):
-        tags = {*restore.TAGS.values(), *restore.DONE_TAGS.values()}
+        tags = {*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()}
         return self._listed("restoring", [server for server in self.servers.values() if tags & server.tags])
 
     def in_error(self):

@@ -6,13 +6,16 @@ import logging
 import re
 import types
 
-from nova_ha import config, daemon, flag, hostnames, mark, reserve, restore
-from nova_ha import nova as door
-from nova_ha.account import Account
-from nova_ha.cluster import ClusterError
-from nova_ha.engine import Engine
-from nova_ha.reasons import Code
-from nova_ha.rules import Rules
+from nova_ha.cloud import nova as door
+from nova_ha.cluster.pacemaker import ClusterError
+from nova_ha.config import loader
+from nova_ha.model import disabled_reason, flag, hostnames, restore_tags
+from nova_ha.model.reasons import Code
+from nova_ha.policy import reserved_hosts
+from nova_ha.policy.rules import Rules
+from nova_ha.recovery import daemon
+from nova_ha.recovery.engine import Engine
+from nova_ha.reporting.status_report import Account
 from tests.unit.simulation.clock import Clock
 from tests.unit.simulation.cluster import RESOURCE, SimulatedCluster
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED
@@ -119,7 +122,7 @@ class Scene:
 
     def _attribute(self, resource):
         """The flag that a resource's engine goes by; its file, which is not readable elsewhere, says the usual one."""
-        return config.attribute(self.cluster.parameters[resource]) or flag.ATTRIBUTE
+        return loader.attribute(self.cluster.parameters[resource]) or flag.ATTRIBUTE
 
     def _begins(self, resource, node):
         self.engines[_key(node, resource)] = _Process(self, node, resource, self._attribute(resource))
@@ -190,7 +193,7 @@ class Scene:
         host = self.host(node)
         guard, dead = self.rules.guard, {self.host(other) for other, value in flags.items() if flag.is_dead(value)}
         is_mass = len(dead) >= guard.least and len(dead) * 100 > guard.max_share * len(self.nova.status)
-        is_under_way = self.nova.status[host].forced_down and mark.is_under_way(self.nova.service(host))
+        is_under_way = self.nova.status[host].forced_down and disabled_reason.is_under_way(self.nova.service(host))
         if old == flag.FLAGGED and is_mass and not is_under_way:
             self.nova.guests.breach(f"{host} is taken up, one of {len(dead)} hosts at once")
 
@@ -348,14 +351,14 @@ class Scene:
 
     def is_over(self):
         """Whether there is nothing left to do."""
-        tags = {*restore.TAGS.values(), *restore.DONE_TAGS.values()}
+        tags = {*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()}
         flagged = bool(self.cluster.values)
         untold = any(server.task_state or tags & server.tags for server in self.nova.servers.values())
         return not flagged and not untold and self.nova.is_at_rest() and all(map(self._is_in_service, self.nova.status))
 
     def _is_in_service(self, host):
         service = self.nova.service(host)
-        return service.up and (service.enabled or reserve.is_reserved(service)) and not service.forced_down
+        return service.up and (service.enabled or reserved_hosts.is_reserved(service)) and not service.forced_down
 
     def wrong(self):
         """What is not as it should be in the end, as lines."""
@@ -367,7 +370,7 @@ class Scene:
             if wanted is not None and not self._is_as_wanted(server, wanted):
                 really = {host: self.nova.guests.running[server.id, host] for host in self.nova.guests.hosts(server.id)}
                 lines.append(f"wanted {wanted}, is {really}: {server}")
-            elif {*restore.TAGS.values(), *restore.DONE_TAGS.values()} & server.tags:
+            elif {*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()} & server.tags:
                 lines.append(f"still to be restored: {server}")
         known = set(self.nova.servers)
         lines += [f"orphan {guest}" for guest in self.nova.guests.running if guest[0] not in known]

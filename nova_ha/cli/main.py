@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command ``nova-ha``: looks at recovery, explains it, and lets held hosts go.
+
+Exit codes: 0 what was asked is done, 1 it cannot be done (one line says why), 2 wrong usage. ``status`` tells by 0 that
+all is well, by 3 that hosts are in recovery, by 4 that something needs an operator.
+
+``status`` is asked when the control plane burns, so nothing that talks to the cloud is imported for it.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from typing import NamedTuple, Optional
+
+from nova_ha.cli.table import width
+from nova_ha.cluster import pacemaker
+from nova_ha.config.agent_parameters import DEFAULT_CONFIG
+from nova_ha.model import flag, hostnames
+from nova_ha.rundir import engine_state
+
+FAILED = 1
+STATUS_CODES = {"well": 0, "recovering": 3, "attention": 4}
+
+
+class CommandFailed(Exception):
+    """What was asked cannot be done; the text is one line for an operator."""
+
+
+class Deployment(NamedTuple):
+    """The cluster, and how the engine is configured in it.
+
+    :param resource: name of the NovaEvacuate resource, None if there is none
+    :param parameters: its parameters, by name
+    :param state: its ``engine_state.RunState``, None if there is none
+    """
+
+    cluster: pacemaker.Cluster
+    resource: Optional[str]
+    parameters: dict
+    state: Optional[engine_state.RunState]
+
+
+def main(arguments=None, runner=pacemaker.run, root=engine_state.ROOT, config_file=DEFAULT_CONFIG):
+    """Do what the command line asks for; returns the exit code.
+
+    :param runner: runs Pacemaker's programs, see ``pacemaker.run``
+    :param root: where engines keep their state
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        if os.geteuid() != 0:
+            raise CommandFailed("must be run as root, who alone may read the cluster's flags and the engine's account")
+        sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
+        code = given.command(given, _deployment(given.resource, runner, root, config_file))
+        sys.stdout.flush()
+        return code
+    except (CommandFailed, pacemaker.ClusterError) as error:
+        sys.stderr.write(f"nova-ha: {' '.join(str(error).split())}\n")
+        return FAILED
+    except BrokenPipeError:
+        # Who reads us (head, less) has seen enough; without this Python would complain when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def status(given, deployment):
+    """Show hosts in need, and what the engine does about them."""
+    from nova_ha.cli import status as view
+
+    found = view.look(deployment.cluster, deployment.resource, deployment.state, time.time())
+    if given.host is not None:
+        host = _host(given.host, found["hosts"])
+        if host is None:
+            # A name that was mistyped must not read as a host that is well.
+            given.host = deployment.cluster.resolve(given.host, deployment.parameters.get("domain"))
+        found["hosts"] = {host: found["hosts"][host]} if host else {}
+        found["verdict"] = view.verdict(found)
+    if given.json:
+        _print_json(found)
+    elif given.host is not None and not found["hosts"]:
+        print(f"{given.host} is not flagged: it is not in recovery.")
+    else:
+        _print(view.lines(found, width(), every=given.host is not None))
+    return STATUS_CODES[found["verdict"]]
+
+
+def plan(given, deployment):
+    """Show what would be done if a host were lost, and why; changes nothing."""
+    from nova_ha.cli import plan as view
+    from nova_ha.cloud import nova
+    from nova_ha.cluster import cib_secrets
+    from nova_ha.config import loader
+
+    try:
+        conf = loader.load(cib_secrets.resolved(deployment.resource, deployment.parameters))
+        host = deployment.cluster.resolve(given.host, conf.recovery.domain)
+        flags = deployment.cluster.flags()
+        found = view.look(host, flags, view.connect(conf), conf, time.time(), time.monotonic)
+    except (nova.CloudError, cib_secrets.NoSecret) as error:
+        raise CommandFailed(str(error)) from error
+    if given.json:
+        _print_json(found)
+    else:
+        _print(view.lines(found, width()))
+    return 0
+
+
+def history(given, deployment):
+    """Show what the engine on this node did, and why it waited."""
+    from nova_ha.cli import history as view
+
+    if deployment.resource is None:
+        raise CommandFailed("the cluster has no resource of the agent ocf:openstack:NovaEvacuate, so no engine either")
+    report = deployment.state.read_report()
+    events = view.about(report.get("events", ()) if engine_state.is_known(report) else (), given.subject)
+    elsewhere = deployment.cluster.active_on(deployment.resource) if deployment.state.holder() is None else ()
+    if elsewhere:
+        _remark(f"the engine runs on {' or '.join(sorted(elsewhere))}: ask there for what it does now")
+    if given.json:
+        _print_json({"resource": deployment.resource, "events": events})
+    elif events:
+        _print(view.lines(events, width()))
+    else:
+        about = f" about {given.subject}" if given.subject else ""
+        print(f"No event{about} is kept on this node. The journal may reach further back:")
+        print(f"journalctl -t 'NovaEvacuate({deployment.resource})'")
+    return 0
+
+
+def go(given, deployment):
+    """Let held hosts go: an operator's word that so many hosts are dead indeed."""
+    flags = deployment.cluster.flags()
+    if not given.hosts:
+        hosts = sorted(host for host, value in flags.items() if value == flag.FLAGGED)
+        if not hosts:
+            print("No host is held: no flag is yes.")
+            return 0
+    else:
+        hosts = list(dict.fromkeys(_held(host, flags) for host in given.hosts))
+    for host in hosts:
+        if not deployment.cluster.swap_flag(host, flag.FLAGGED, flag.GO):
+            now = deployment.cluster.flag(host) or "absent"
+            raise CommandFailed(f"{host}: not changed, its flag is {now} meanwhile")
+        print(f"{host}: flag yes -> go: the mass failure guard does not hold it any more")
+    if deployment.resource is None or not deployment.cluster.active_on(deployment.resource):
+        _remark("no engine runs; they are taken up as soon as one does (pcs status says why)")
+    return 0
+
+
+def _held(name, flags):
+    """The flagged host that a name means.
+
+    :raises CommandFailed: its flag is not ``yes``, so that nothing holds it
+    """
+    host = _host(name, flags)
+    if host is None:
+        raise CommandFailed(f"{name}: it is not flagged, so there is nothing to let go; nothing has been changed")
+    if flags[host] != flag.FLAGGED:
+        raise CommandFailed(
+            f"{host}: its flag is {flags[host]}, and only hosts whose flag is yes are held; nothing has been changed"
+        )
+    return host
+
+
+def _host(name, flags):
+    """Which flagged host goes by a name, or None."""
+    try:
+        return hostnames.resolve(name, flags)
+    except hostnames.AmbiguousName as error:
+        raise CommandFailed(f"{error}; or give the whole name") from error
+
+
+def _deployment(chosen, runner, root, config_file):
+    """Find the cluster's NovaEvacuate resource.
+
+    :param chosen: its name, None for the only one
+    :raises CommandFailed: there is none of that name, or several to choose from
+    """
+    known = pacemaker.Cluster(runner=runner).resource_parameters("NovaEvacuate")
+    if chosen is None and len(known) > 1:
+        raise CommandFailed(f"--resource is needed, one of {', '.join(sorted(known))}")
+    if chosen is not None and chosen not in known:
+        raise CommandFailed(f"--resource: the cluster has no resource {chosen!r} of the agent NovaEvacuate")
+    name = chosen or next(iter(known), None)
+    parameters = known.get(name, {})
+    attribute = parameters.get("attribute") or _configured_attribute(parameters.get("config", config_file))
+    cluster = pacemaker.Cluster(attribute or flag.ATTRIBUTE, runner=runner)
+    return Deployment(cluster, name, parameters, name and engine_state.RunState(name, root))
+
+
+def _configured_attribute(path):
+    """The flag's attribute that a configuration file names, or None."""
+    if not os.path.exists(path):
+        return None
+    import configparser  # oslo.config would read it too, in 20 times the time
+
+    file = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
+    try:
+        file.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError, OSError) as error:
+        raise CommandFailed(f"{path}: {error}") from error
+    return file.get("recovery", "attribute", fallback=None)
+
+
+def _print(lines):
+    print("\n".join(lines))
+
+
+def _print_json(found):
+    print(json.dumps({"schema": engine_state.SCHEMA, **found}, indent=2))
+
+
+def _remark(text):
+    sys.stderr.write(f"nova-ha: {text}\n")
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """A parser that answers a wrong argument with one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
+def _parser():
+    parser = _OneLineParser(prog="nova-ha", description="High availability of OpenStack instances.", allow_abbrev=False)
+    parser.add_argument("--resource", metavar="NAME", help="the NovaEvacuate resource; needed if there are several")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_OneLineParser)
+
+    def command(function, epilog=None):
+        short = function.__doc__.splitlines()[0]
+        added = commands.add_parser(
+            function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False
+        )
+        added.set_defaults(command=function)
+        if function is not go:
+            added.add_argument("--json", action="store_true", help="print JSON, for programs")
+        return added
+
+    codes = "Exit code: 0 all is well, 3 hosts are in recovery, 4 something needs an operator, 1 it cannot be told."
+    command(status, codes).add_argument("host", metavar="HOST", nargs="?", help="show this host, and all its instances")
+    command(plan).add_argument("host", metavar="HOST", help="the host that is taken for lost")
+    subject = command(history).add_argument("subject", metavar="HOST|INSTANCE", nargs="?")
+    subject.help = "a host's name, an instance's id or at least 8 characters of its beginning; without it, everything"
+    command(go).add_argument("hosts", metavar="HOST", nargs="*", help="held hosts; without it, all that are held")
+    return parser

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How requests get to the cloud's services: with a token, to the address in Keystone's catalog, each at most once.
+
+keystoneauth keeps token and catalog for as long as the token lives. Here they are dropped when they prove wrong: when
+the token was revoked, or a service is not at its address any more, or not in the catalog. And threads that all need a
+new token do not wait one after the other for a Keystone that does not answer.
+
+Only a request that was answered with 401, and so was not carried out, is sent again. A repeated evacuate runs twice.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import requests
+from keystoneauth1 import exceptions as keystone
+from keystoneauth1.session import TCPKeepAliveAdapter
+
+from nova_ha.cloud import errors
+
+# Seconds between two catalogs asked for because a service was not found where the last one says.
+NEXT_CATALOG = 10.0
+
+# Seconds that it may take to connect to one address of a service: a name may have several that do not answer.
+CONNECT_TIMEOUT = 10.0
+
+# Connections that are kept to one address: one for each thread that may send at once, workers (64 at most) and readers.
+CONNECTIONS = 72
+
+
+def connections(before_request):
+    """Connections for a keystoneauth1 session: a request shows as progress, and does not take for ever to connect.
+
+    :param before_request: called before each request that is sent, be it to Keystone
+    :return: a ``requests.Session``
+    """
+
+    class Adapter(TCPKeepAliveAdapter):
+        def send(self, request, timeout=None, **more):
+            before_request()
+            return super().send(request, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), **more)
+
+    made = requests.Session()
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, Adapter(pool_maxsize=CONNECTIONS))
+    return made
+
+
+class Access:
+    """Sends requests with the credentials of a session; safe to share between threads.
+
+    :param session: a keystoneauth1 session that carries the credentials and the time limit of a request
+    :param interface: which endpoints of the catalog to use, in order of preference
+    :param region: the region's name, None for the only one
+    :param who: whose credentials they are, for messages
+    :param clock: monotonic seconds
+    """
+
+    def __init__(self, session, interface, region=None, who="the configured user", clock=time.monotonic):
+        self._session = session
+        self._who = who
+        self._filter = {"interface": interface, "region_name": region}
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lost = set()  # services that were not found where the catalog says
+        self._next_catalog = 0.0  # when the catalog may be dropped again for that
+        self._failure = None  # when Keystone failed us last, and how
+        self._headers = None  # those that carry the token
+
+    def request(self, service, method, path, json=None, microversion=None):
+        """Send one request.
+
+        :param service: type of the service, ``compute``, ``image``
+        :param path: path and query, below the service's address
+        :param json: the request's body
+        :return: a ``requests.Response`` that says that it was done
+        :raises answers.CloudError: any of them
+        """
+        more = {"json": json}
+        if microversion is not None:
+            more.update(microversion=microversion, microversion_service_type=service)
+        headers, address = self._admission(service)
+        try:
+            try:
+                done = self._send(address + path, method, headers, more)
+            except keystone.Unauthorized:
+                headers, address = self._admission(service, refused=headers)
+                done = self._send(address + path, method, headers, more)
+        except keystone.ClientException as error:
+            failure = errors.failure(error)
+            if isinstance(error, keystone.ConnectionError) and not getattr(failure, "sent", True):
+                self._lost.add(service)
+            raise failure from error
+        self._lost.discard(service)
+        return done
+
+    def user_id(self) -> str | None:
+        """Keystone's id of the user whose credentials the session carries; None if these are of no user.
+
+        :raises answers.CloudError: Keystone does not answer
+        """
+        try:
+            return self._session.get_user_id()
+        except keystone.ClientException as error:
+            raise self._of_keystone(error) from error
+
+    def _send(self, url, method, headers, more):
+        done = self._session.request(
+            url, method, headers=dict(headers), authenticated=False, connect_retries=0, status_code_retries=0, **more
+        )
+        if done.status_code >= 300:
+            raise errors.Unreachable(f"{url}: what answered leads in circles (HTTP {done.status_code})")
+        return done
+
+    def _admission(self, service, refused=None):
+        """Headers that carry a valid token, and the address of a service.
+
+        :param refused: such headers that a service did not accept
+        """
+        since = self._clock()
+        with self._lock:
+            if self._failure is not None and self._failure[0] > since:
+                raise self._failure[1]  # while we waited for the lock; there is no use in waiting for as long again
+            if refused is not None and refused == self._headers:  # else another thread has replaced them already
+                self._session.invalidate()
+            self._drop_wrong_catalog(service)
+            try:
+                return self._ask_keystone(service)
+            except keystone.EndpointNotFound as error:
+                self._lost.add(service)
+                raise errors.Misconfigured(self._not_offered(service)) from error
+            except keystone.ClientException as error:
+                failure = self._of_keystone(error)
+                self._failure = (self._clock(), failure)
+                raise failure from error
+
+    def _ask_keystone(self, service):
+        """keystoneauth asks Keystone only when it has no token, or one that is about to expire."""
+        try:
+            self._headers = self._session.get_auth_headers()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # keystoneauth takes for granted that whatever answers 200 is Keystone.
+            what = f"{self._address}: what answered is not OpenStack's Keystone"
+            raise errors.WrongAddress(what, sent=False) from error
+        address = self._session.get_endpoint(service_type=service, **self._filter)
+        if self._headers is None or address is None:
+            raise keystone.EndpointNotFound(f"these credentials give no access to {service}")
+        return self._headers, address.rstrip("/")
+
+    def _drop_wrong_catalog(self, service):
+        now = self._clock()
+        if service in self._lost and now >= self._next_catalog:
+            self._next_catalog = now + NEXT_CATALOG
+            self._lost.clear()
+            self._session.invalidate()
+
+    @property
+    def _address(self):
+        return getattr(self._session.auth, "auth_url", "Keystone")
+
+    def _not_offered(self, service):
+        """In words, that the catalog does not have what was asked for of a service, and what it has."""
+        wanted = f"{' or '.join(self._filter['interface'])} endpoint of the {service} service"
+        where = f" in region {self._filter['region_name']}" if self._filter["region_name"] else ""
+        catalog = self._session.auth.get_access(self._session).service_catalog.get_endpoints(service_type=service)
+        found = [endpoint for endpoints in catalog.values() for endpoint in endpoints]
+        known = sorted({f"{endpoint['interface']} in {endpoint['region']}" for endpoint in found})
+        return f"Keystone's catalog has no {wanted}{where} for {self._who}, but {', '.join(known) or 'none at all'}"
+
+    def _of_keystone(self, error):
+        """What a failure to get a token amounts to; what was to be asked with the token was not sent."""
+        failure = errors.failure(error)
+        if isinstance(failure, errors.Unreachable):
+            failure.sent = False
+        elif isinstance(error, keystone.Unauthorized):
+            return errors.Misconfigured(f"{failure}; they are of {self._who}")
+        elif isinstance(failure, errors.Refused):
+            return errors.Misconfigured(f"{self._address} refuses a token to {self._who}: {failure}")
+        elif isinstance(error, keystone.DiscoveryFailure):
+            return errors.Misconfigured(f"{self._address}: {failure}")
+        return failure

@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door to Pacemaker: flags, remote nodes, and where a resource runs, and since which start.
+
+Each call runs one of Pacemaker's own programs with a clean environment and a time limit. Nothing is
+remembered between calls.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Collection
+from xml.etree import ElementTree
+
+from nova_ha.model import flag, hostnames
+
+# Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
+# them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+# Exit codes of Pacemaker's tools (crm_error --list --exit).
+_NO_SUCH_OBJECT = 105
+
+# The CIB on disk, of which only the time of last change is looked at: it tells when a query is worth while.
+CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
+
+# Stands for the start of a resource that the cluster found running.
+FOUND_RUNNING = "found running"
+
+# What XPath has for a host's name with small letters. XPath 1.0 knows no function for that.
+_UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'
+
+# How Pacemaker's properties say yes, in small letters.
+_TRUE = ("true", "on", "yes", "y", "1")
+
+
+class ClusterError(Exception):
+    """Pacemaker did not answer, or refused; the text says what was asked and what it said."""
+
+
+class NotInstalled(ClusterError):
+    """Pacemaker's programs are not on this node: waiting is of no use."""
+
+
+class UnknownNode(ClusterError):
+    """No node of the cluster, or more than one, goes by a name."""
+
+
+def run(command, timeout):
+    """Run one of Pacemaker's programs; return (exit code, standard output, standard error).
+
+    :param timeout: seconds
+    :raises NotInstalled: there is no such program
+    :raises ClusterError: it did not end in time
+    """
+    try:
+        done = subprocess.run(
+            command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+        )
+    except FileNotFoundError as error:
+        raise NotInstalled(f"{command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(f"{command[0]} did not answer within {timeout} s") from error
+    return done.returncode, done.stdout, done.stderr
+
+
+class Cluster:
+    """What nova-ha reads from and writes to the cluster.
+
+    :param attribute: the node attribute that serves as the flag
+    :param timeout: seconds that one of Pacemaker's programs may take
+    :param runner: called as ``runner(command, timeout)``; see ``run``
+    """
+
+    def __init__(self, attribute=flag.ATTRIBUTE, timeout=20, runner=run):
+        self._attribute = attribute
+        self._timeout = timeout
+        self._run = runner
+
+    @property
+    def attribute(self):
+        """Name of the node attribute that is the flag."""
+        return self._attribute
+
+    def flags(self):
+        """The flags of all hosts that have one, as ``{host: value}``.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return {node.get("uname"): self._value(node) for node in self._having(self._attribute)}
+
+    def flagged(self, attribute):
+        """Names of the hosts that have a flag of another attribute.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return {node.get("uname") for node in self._having(attribute)}
+
+    def flag(self, host):
+        """One host's flag, or None.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        flags = self.flags()
+        alike = (value for name, value in flags.items() if hostnames.fold(name) == hostnames.fold(host))
+        return flags.get(host, next(alike, None))
+
+    def set_flag(self, host, value):
+        """Write a host's flag, whatever it was.
+
+        :raises ClusterError: it is not known to be written
+        """
+        command = ["crm_attribute", "--node", host, "--name", self._attribute, "--lifetime", "forever"]
+        self._demand(command + ["--update", value], f"flag of {host} not set to {value!r}")
+
+    def swap_flag(self, host, old, new):
+        """Change a host's flag from ``old`` to ``new`` (None deletes it), unless somebody else changed it first.
+
+        The comparison is made by the CIB manager itself, in one step with the change: a host that is fenced
+        anew while the engine closes its recovery keeps the new flag.
+
+        :return: whether it was changed
+        :raises ClusterError: Pacemaker does not answer, so that nothing is known
+        """
+        which = f"//nodes/node[@uname={literal(host)}]"
+        node = self._query(which)
+        pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
+        if pair is None:
+            return False
+        guarded = f"{which}//nvpair[@id={literal(pair.get('id'))}][@value={literal(old)}]"
+        if new is None:
+            command = ["cibadmin", "--delete", "--xpath", guarded]
+        else:
+            pair.set("value", new)
+            text = ElementTree.tostring(pair, encoding="unicode").strip()
+            command = ["cibadmin", "--replace", "--xpath", guarded, "--xml-text", text]
+        code, _out, err = self._run(command, self._timeout)
+        if code not in (0, _NO_SUCH_OBJECT):
+            raise ClusterError(f"flag of {host} not changed from {old!r} to {new!r}: {_last_line(err)}")
+        # Deleting what does not match counts as success, so only a look tells whether it was ours to change.
+        return self.flag(host) == new
+
+    def remote_nodes(self):
+        """Names of all remote nodes that the configuration knows, running or not.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return sorted(node.get("uname") for node in self._query('//nodes/node[@type="remote"]'))
+
+    def resolve(self, name, domain=None):
+        """The cluster's own name of a host; see ``hostnames.resolve``.
+
+        :raises UnknownNode: no node, or several, could be meant
+        :raises ClusterError: Pacemaker does not answer
+        """
+        label, whole = hostnames.label(name), hostnames.fold(name)
+        # Only those that can be meant, however many hosts there are.
+        alike = (f"{_UNAME}={literal(each)}" for each in (whole, label))
+        which = f"{' or '.join(alike)} or starts-with({_UNAME},{literal(label + '.')})"
+        known = [node.get("uname") for node in self._query(f"//nodes/node[{which}]")]
+        # By its full name a host of that domain asks for itself, whose name in the cluster may be short.
+        names = (name, label) if domain and whole == hostnames.fold(f"{label}.{domain}") else (name,)
+        try:
+            found = next(filter(None, (hostnames.resolve(each, known, domain) for each in names)), None)
+        except hostnames.AmbiguousName as error:
+            raise UnknownNode(str(error)) from error
+        if found is None:
+            raise UnknownNode(f"the cluster knows no node {name!r}")
+        return found
+
+    def active_on(self, resource):
+        """Names of the nodes on which the cluster holds a resource to be active.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return {
+            node.get("name")
+            for found in self._status("resources").iter("resource")
+            if found.get("id") == resource and found.get("active") == "true"
+            for node in found.findall("node")
+        }
+
+    def active(self, agent):
+        """Where resources of one of our agents are active, as ``{resource: names of nodes}``.
+
+        Those that are gone from the configuration and not stopped yet are among them.
+
+        :param agent: ``NovaEvacuate``, say
+        :raises ClusterError: Pacemaker does not answer
+        """
+        nodes = {}
+        for found in self._status("resources").iter("resource"):
+            # Before 2.1 Pacemaker wrote ocf::openstack:NovaEvacuate.
+            is_ours = found.get("resource_agent", "").endswith(f":openstack:{agent}")
+            if is_ours and found.get("active") == "true":
+                nodes.setdefault(found.get("id"), set()).update(node.get("name") for node in found.findall("node"))
+        return nodes
+
+    def online(self):
+        """Names of the nodes that the cluster has online and does not hold for lost, control nodes and remote nodes.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return {node.get("name") for node, connected in self._nodes() if connected and not _is(node, "unclean")}
+
+    def adrift(self):
+        """Names of the remote nodes that the cluster has no connection to, and does not mean to fence.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return {
+            node.get("name")
+            for node, connected in self._nodes()
+            if _is_remote(node) and not connected and not _is(node, "unclean")
+        }
+
+    def resource_parameters(self, agent):
+        """The parameters of every resource of one of our agents, as ``{resource: {name: value}}``.
+
+        :param agent: ``NovaEvacuate`` or ``NovaCompute``
+        :raises ClusterError: Pacemaker does not answer
+        """
+        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={literal(agent)}]'
+        return {
+            found.get("id"): {
+                pair.get("name"): pair.get("value", "") for pair in found.findall("instance_attributes/nvpair")
+            }
+            for found in self._query(which)
+        }
+
+    def starts(self, agent, hosts):
+        """By which start of the cluster's a resource of one of our agents runs on each of some hosts.
+
+        :param agent: ``NovaCompute``, say
+        :param hosts: their names, short or full; hosts that are named alike may be answered for, too
+        :return: ``{cluster's name of a host: what tells that start from any other}``; FOUND_RUNNING where the cluster
+            has forgotten it (by a cleanup, or because it had lost the host) and then found the resource running. Left
+            out are hosts on which it does not run, or is just being stopped or started; and all of them where Pacemaker
+            may not look before it starts something: it would call it a start when that runs
+        :raises ClusterError: Pacemaker does not answer
+        """
+        labels = " ".join(sorted({hostnames.label(host) for host in hosts}))
+        # The operations alone would not do: of a remote node's, they name the control node that holds its connection.
+        label = f'concat(" ", substring-before(concat({_UNAME}, "."), "."), " ")'
+        states = f"/cib/status/node_state[contains({literal(f' {labels} ')}, {label})]"
+        answer = self._query(f'{states}|/cib/configuration/crm_config//nvpair[@name="enable-startup-probes"]')
+        if any(each.get("value", "").lower() not in _TRUE for each in answer if each.tag == "nvpair"):
+            return {}
+        found = {
+            node.get("uname"): _start(resource)
+            for node in answer
+            for resource in node.iter("lrm_resource")
+            if (resource.get("provider"), resource.get("type")) == ("openstack", agent)
+        }
+        return {host: start for host, start in found.items() if start is not None}
+
+    def stopped(self, hosts: Collection[str]) -> set[str]:
+        """Of some hosts, those on which the cluster's records prove that nova-compute does not run.
+
+        Of one that was fenced, and has not been there since (``node_fenced``, which Pacemaker sets to 0 when a remote
+        node comes up): nothing was started there. Of any other: the last operation on record is a stop that succeeded,
+        or a look that found it not running. Pacemaker notes that it begins an operation before it does. Without a
+        record nothing is known: an operator can have the cluster forget it.
+
+        :param hosts: the cluster's names of them
+        :raises ClusterError: Pacemaker does not answer
+        """
+        wanted = " or ".join(f"@uname={literal(host)}" for host in sorted(hosts))
+        found = set()
+        for node in self._query(f"/cib/status/node_state[{wanted}]"):
+            off = [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]
+            if node.get("node_fenced", "0") != "0" or (off and all(off)):
+                found.add(node.get("uname"))
+        return found
+
+    def local_node(self):
+        """The name by which the cluster knows this node.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return self._demand(["crm_node", "--name"], "name of this node not known").strip()
+
+    def _having(self, attribute):
+        """The nodes that have an attribute."""
+        # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
+        return self._query(f"//nodes/node[instance_attributes/nvpair[@name={literal(attribute)}]]")
+
+    def _query(self, xpath):
+        """The elements that match, as a list."""
+        command = ["cibadmin", "--query", "--xpath", xpath]
+        code, out, err = self._run(command, self._timeout)
+        if code == _NO_SUCH_OBJECT:
+            return []
+        if code != 0:
+            raise ClusterError(f"the cluster's configuration cannot be read: {_last_line(err)}")
+        root = _parse(out)
+        # A single match comes bare, several come wrapped.
+        return list(root) if root.tag == "xpath-query" else [root]
+
+    def _nodes(self):
+        """The elements of all nodes, each with whether the cluster is connected to it."""
+        status = self._status("nodes,resources")
+        # A remote node that died shows as online while its connection is being started anew.
+        started = {
+            hostnames.fold(found.get("id")) for found in status.iter("resource") if found.get("role") == "Started"
+        }
+        return [
+            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(node.get("name")) in started))
+            for node in status.findall("nodes/node")
+        ]
+
+    def _status(self, parts):
+        """What crm_mon says of these parts of the cluster's status, as XML."""
+        command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
+        return _parse(self._demand(command, "state of the cluster not known"))
+
+    def _pairs(self, node):
+        return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]
+
+    def _value(self, node):
+        return self._pairs(node)[0].get("value")
+
+    def _demand(self, command, failure):
+        code, out, err = self._run(command, self._timeout)
+        if code != 0:
+            raise ClusterError(f"{failure}: {command[0]} said: {_last_line(err)}")
+        return out
+
+
+def last_change():
+    """When this node's copy of the configuration last changed, in nanoseconds, or None if it cannot be told.
+
+    A hint that costs next to nothing, so that a flag is seen at once without asking Pacemaker all the time;
+    who relies on it must ask anyway now and then.
+    """
+    try:
+        return os.stat(CIB_FILE).st_mtime_ns
+    except OSError:
+        return None
+
+
+def literal(text):
+    """A string as XPath writes it, which knows no way to escape a quote.
+
+    :raises UnknownNode: it holds both kinds of quotes, as no name in a cluster does
+    """
+    quote = next((quote for quote in "\"'" if quote not in text), None)
+    if quote is None:
+        raise UnknownNode(f"{text!r} cannot be the name of anything in a cluster")
+    return f"{quote}{text}{quote}"
+
+
+def _is(node, what):
+    return node.get(what) == "true"
+
+
+def _is_remote(node):
+    return node.get("type") == "remote"
+
+
+def _start(resource):
+    """What tells the start by which a resource runs from any other, from the record of its operations, or None.
+
+    The last operation of all but the recurring monitors has an id of its own. While it lasts, op-status is -1.
+    """
+    last = next((each for each in resource if each.get("id").endswith("_last_0")), {})
+    if (last.get("rc-code"), last.get("op-status")) != ("0", "0"):
+        return None
+    return {"start": last.get("transition-key"), "monitor": FOUND_RUNNING}.get(last.get("operation"))
+
+
+def _is_ours(resource):
+    """Whether a resource of a node's records is what runs nova-compute there, or holds it back."""
+    return resource.get("provider") == "openstack" and resource.get("type") in ("NovaCompute", "nova-compute-wait")
+
+
+def _is_off(resource):
+    """Whether the record of a resource's operations proves that it does not run."""
+    last = next((each for each in resource if each.get("id").endswith("_last_0")), {})
+    known = (last.get("operation"), last.get("rc-code"), last.get("op-status"))
+    return known in (("stop", "0", "0"), ("monitor", "7", "0"))
+
+
+def _parse(text):
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ClusterError(f"Pacemaker answered what is not XML: {error}") from error
+
+
+def _last_line(text):
+    lines = text.strip().splitlines()
+    return lines[-1].strip() if lines else "nothing"

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of ``/etc/nova-ha/nova-ha.conf`` that are ours: name, default, what is allowed, and what it does.
+
+Section ``[nova]`` takes those of keystoneauth as well (see ``loader``).
+"""
+
+from oslo_config import cfg
+
+from nova_ha.model import flag
+from nova_ha.policy import selection
+
+GROUP = "nova"
+
+# Our own options, by section.
+OPTIONS = {
+    GROUP: [
+        cfg.StrOpt(
+            "cloud",
+            help="Cloud of clouds.yaml to take credentials, CA, region and interface from, instead of auth_type. Needs "
+            "openstacksdk.",
+        ),
+    ],
+    "recovery": [
+        cfg.IntOpt("workers", default=8, min=1, max=64, help="Requests for instances sent side by side."),
+        cfg.IntOpt("in_flight", default=100, min=1, help="Evacuations in flight at once, over all hosts."),
+        cfg.IntOpt(
+            "in_flight_per_source",
+            default=0,
+            min=0,
+            help="Evacuations in flight at once, away from one host. 0: no limit of its own.",
+        ),
+        cfg.IntOpt(
+            "in_flight_per_destination",
+            default=20,
+            min=0,
+            help="Evacuations in flight at once for each host that could take them, on average: which one it is the "
+            "scheduler chooses. 0: no limit of its own.",
+        ),
+        cfg.StrOpt(
+            "no_room",
+            default="wait",
+            choices=[
+                ("wait", "until there is room elsewhere"),
+                ("restart_in_place", "on their own host, once it is healthy again"),
+            ],
+            help="What becomes of instances that no other host has room for.",
+        ),
+        cfg.IntOpt(
+            "no_room_patience",
+            default=300,
+            min=0,
+            help="Seconds without room after which instances are restarted in place, where no_room says so.",
+        ),
+        cfg.IntOpt(
+            "stuck_after",
+            default=600,
+            min=1,
+            help="Seconds in flight after which an evacuation is reported as stuck, and retried where that is safe.",
+        ),
+        cfg.IntOpt(
+            "long_rpc_timeout",
+            default=1800,
+            min=60,
+            help="Nova's option of that name ([DEFAULT] in nova.conf of the conductors), in seconds: for so long the "
+            "conductor waits for a scheduler that lives. An evacuation of which nothing else proves that it is lost is "
+            "asked for again three minutes after that.",
+        ),
+        cfg.IntOpt(
+            "rpc_response_timeout",
+            default=60,
+            min=10,
+            help="Nova's option of that name, in seconds: for so long the conductor waits for a scheduler that it "
+            "hears nothing of. One that has stood still for 15 seconds longer waits for none any more.",
+        ),
+        cfg.IntOpt(
+            "evacuate_delay",
+            default=0,
+            min=0,
+            help="Seconds between taking a dead host up and its first evacuation, for a storage that needs them to let "
+            "go of the dead host's locks or leases.",
+        ),
+        cfg.BoolOpt(
+            "shared_storage",
+            default=True,
+            help="Whether the instances' disks are reachable from every host. Where they are not, the copy of a "
+            "resized instance that its former host has is kept.",
+        ),
+        cfg.StrOpt("attribute", default=flag.ATTRIBUTE, help="The node attribute that is the flag."),
+        cfg.StrOpt("domain", help="DNS domain of Nova's host names, where the cluster's names are short."),
+    ],
+    "policy": [
+        cfg.StrOpt(
+            "tag",
+            default=selection.TAG,
+            regex=r"^[^\s/,&=]+$",
+            help="Extra spec of flavors (tag=true), and property (tag=true) or tag of images, that selects instances. "
+            "Where nothing carries it, all are recovered.",
+        ),
+        cfg.StrOpt(
+            "metadata_key",
+            default=selection.METADATA_KEY,
+            help="Metadata of an instance by which its owner opts in (true) or out (false). Empty: not asked.",
+        ),
+        cfg.ListOpt("skip_names", default=[], help="Shell patterns of names of instances that are not recovered."),
+        cfg.ListOpt("projects", default=[], help="Ids of projects. If given, only their instances are recovered."),
+        cfg.ListOpt("skip_projects", default=[], help="Ids of projects whose instances are not recovered."),
+        cfg.ListOpt(
+            "availability_zones", default=[], help="If given, only instances in these availability zones are recovered."
+        ),
+        cfg.ListOpt(
+            "skip_availability_zones", default=[], help="Instances in these availability zones are not recovered."
+        ),
+        cfg.ListOpt(
+            "aggregates", default=[], help="If given, only instances on hosts of these host aggregates are recovered."
+        ),
+        cfg.ListOpt(
+            "skip_aggregates", default=[], help="Instances on hosts of these host aggregates are not recovered."
+        ),
+        cfg.BoolOpt(
+            "error_instances",
+            default=True,
+            help="Whether instances that were in error before their host died are recovered.",
+        ),
+    ],
+    "order": [
+        cfg.StrOpt(
+            "priority_key",
+            default="nova-ha:priority",
+            help="Metadata of an instance, or extra spec of its flavor, with a whole number: the higher, the earlier.",
+        ),
+        cfg.StrOpt("group_key", default="nova-ha:group", help="Metadata of an instance that names its group."),
+        cfg.ListOpt(
+            "groups",
+            default=[],
+            help="Groups in the order in which they are recovered; instances of no group come last.",
+        ),
+        cfg.IntOpt(
+            "group_patience",
+            default=300,
+            min=0,
+            help="Seconds that a group waits at most for the one before it to be up.",
+        ),
+    ],
+    "guard": [
+        cfg.IntOpt(
+            "max_hosts",
+            default=0,
+            min=0,
+            help="With more hosts than this flagged, no new recovery starts without an operator's word. 0: no limit.",
+        ),
+        cfg.IntOpt(
+            "max_share",
+            default=50,
+            min=1,
+            max=100,
+            help="The same as a percentage of all compute hosts. 100: no limit.",
+        ),
+        cfg.IntOpt(
+            "max_aggregate_share",
+            default=100,
+            min=1,
+            max=100,
+            help="The same as a percentage of the hosts of any one host aggregate. 100: no limit.",
+        ),
+        cfg.IntOpt("least", default=3, min=1, help="Fewer flagged hosts than this are never held back."),
+    ],
+    "reserve": [
+        cfg.BoolOpt(
+            "destination",
+            default=False,
+            help="Whether a lost host's instances are sent to the reserved host that was enabled in its place.",
+        ),
+    ],
+}

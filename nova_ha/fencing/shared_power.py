@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fencing devices of the cluster's configuration: in which order they fence a host, and whose power one switches.
+
+Two hosts must never stand for one another. A device that powers hosts itself proves one host off and flags it. Where a
+mistake in the configuration has one address stand for two hosts, it would power the one off and flag the other, which
+lives.
+"""
+
+import re
+from typing import NamedTuple, Optional
+
+from nova_ha.cluster.pacemaker import Cluster, literal
+from nova_ha.fencing import topology
+from nova_ha.model import hostnames
+
+# Parameters that make the address at which a power agent finds a host, whichever agent it is.
+ADDRESS = ("ip", "ipport", "target", "systems_uri", "redfish_uri", "switch", "power_options")
+
+# The device by which the fencer waits for a host's watchdog. It is there without being configured.
+_WATCHDOG = {"watchdog": "fence_watchdog"}
+
+# How Pacemaker writes a score that is no number.
+_SCORES = {"INFINITY": 1000000, "+INFINITY": 1000000, "-INFINITY": -1000000}
+
+# Ways to find a device's hosts that leave it open which they are, or take any.
+_ANY_HOST = ("none", "status")
+
+
+class Behind(NamedTuple):
+    """A host that some device is for.
+
+    :param host: its name as the device has it, None for whatever host the cluster wants fenced
+    :param plug: what the power agent is to know it by
+    """
+
+    host: Optional[str]
+    plug: Optional[str]
+
+
+class Devices(Cluster):
+    """The cluster, as a fence agent needs it: with the configuration of fencing devices."""
+
+    def fencing_levels(self, name):
+        """The levels of the fencing topology by which Pacemaker may fence a host: the names of each one's devices.
+
+        :param name: the host's, as the fencing was asked for; see ``topology``
+        :raises topology.Misconfigured: it cannot be told which levels these are
+        :raises cluster.ClusterError: Pacemaker does not answer
+        """
+        attributes = None
+
+        def has_attribute(*pair):
+            nonlocal attributes
+            if attributes is None:
+                attributes = self._attributes(name)
+            return pair in attributes
+
+        return topology.devices(self._query("//fencing-topology/fencing-level"), name, has_attribute)
+
+    def fence_agents(self, devices):
+        """Which fence agent each of these fencing devices uses, as ``{device: agent}``, without those not known.
+
+        :raises cluster.ClusterError: Pacemaker does not answer
+        """
+        wanted = " or ".join(f"@id={literal(device)}" for device in devices)
+        found = self._query(f'//primitive[{wanted}]|//template[@class="stonith"]')
+        templates = {each.get("id"): each for each in found if each.tag == "template"}
+        # A primitive has its agent from its template, if it has one.
+        described = {
+            each.get("id"): templates.get(each.get("template"), each) for each in found if each.tag == "primitive"
+        }
+        agents = {name: each.get("type") for name, each in described.items() if each.get("class") == "stonith"}
+        return {**_WATCHDOG, **agents}
+
+    def behind(self, agent, parameters):
+        """The hosts of all devices of an agent that lead to the same address, as a set of ``Behind``.
+
+        :param parameters: of one of those devices, by name; ``ADDRESS`` says which matter
+        :raises cluster.ClusterError: Pacemaker does not answer
+        """
+        wanted = _address(parameters)
+        given = self._parameters_of_all(agent)
+        return {behind for each in given if _address(each) == wanted for behind in hosts(each)}
+
+    def powers(self, agent, host):
+        """The powers of a host that devices of an agent switch, each as a tuple that tells it from any other.
+
+        Devices without an address are left out: they only flag.
+
+        :raises cluster.ClusterError: Pacemaker does not answer
+        """
+        return {
+            (*_address(each), behind.plug)
+            for each in self._parameters_of_all(agent)
+            if any(_address(each)) or is_by_plug(each)
+            for behind in hosts(each)
+            if behind.host and hostnames.fold(behind.host) == hostnames.fold(host)
+        }
+
+    def _attributes(self, name):
+        """The permanent attributes of the node of exactly this name, as a set of ``(name, value)``."""
+        pairs = self._query(f"//nodes/node[@uname={literal(name)}]/instance_attributes/nvpair")
+        return {(pair.get("name"), pair.get("value")) for pair in pairs}
+
+    def _parameters_of_all(self, agent):
+        """The parameters of each device of an agent, those of its template among them."""
+        kind = f'[@class="stonith"][@type={literal(agent)}]'
+        by_template = f"//primitive[@template=//template{kind}/@id]"
+        found = self._query(f"//primitive{kind}|{by_template}|//template{kind}")
+        templates = {each.get("id"): each for each in found if each.tag == "template"}
+        sets = [
+            [*_sets(templates.get(each.get("template"))), *_sets(each)] for each in found if each.tag == "primitive"
+        ]
+        referred = self._referred(each for device in sets for each in device)
+        return [_merged([referred.get(each.get("id-ref"), each) for each in device], referred) for device in sets]
+
+    def _referred(self, sets):
+        """What sets of parameters, and parameters in them, stand for that are written elsewhere, by id."""
+        known, wanted = {}, {each.get("id-ref") for one in sets for each in one.iter()} - {None}
+        while wanted:
+            which = " or ".join(f"@id={literal(each)}" for each in sorted(wanted))
+            found = {each.get("id"): each for each in self._query(f"//instance_attributes[{which}]|//nvpair[{which}]")}
+            known.update(found)
+            wanted = {each.get("id-ref") for one in found.values() for each in one.iter()} - {None, *known}
+        return known
+
+
+def hosts(given):
+    """Which hosts a device is for, by its parameters, as a set of ``Behind``."""
+    plugs = {host: host for host in re.split(r"[,;\s]+", given.get("pcmk_host_list", "")) if host}
+    # As the fencer reads it.
+    for entry in re.split(r"[;\s]+", given.get("pcmk_host_map", "")):
+        host, *plug = re.split("[:=]", entry, maxsplit=1)
+        if plug:
+            plugs[host] = plug[0]
+    found = {Behind(host, plug) for host, plug in plugs.items()}
+    return found | {Behind(None, None)} if given.get("pcmk_host_check") in _ANY_HOST else found
+
+
+def together(behind, by_plug):
+    """The hosts that are powered off as one, as ``{plug: names}``; without plugs, all of them by None.
+
+    :param behind: of one address, as ``Devices.behind`` gives them
+    :param by_plug: whether the power agent tells them apart by their plugs
+    """
+    found = {}
+    for host, plug in behind:
+        # As Pacemaker, which does not mind upper and lower case in a node's name.
+        found.setdefault(plug if by_plug else None, set()).add(hostnames.fold(host) if host else "any host")
+    return found
+
+
+def is_by_plug(parameters):
+    """Whether a device's plugs are the addresses of its hosts' BMCs."""
+    return parameters.get("port_as_ip", "0").lower() not in ("0", "no", "off", "false", "")
+
+
+def _address(parameters):
+    # A parameter that is not set, and one that is set to nothing, are one.
+    return [parameters.get(name) or None for name in ADDRESS if name != "ip" or not is_by_plug(parameters)]
+
+
+def _sets(element):
+    return element.findall("instance_attributes") if element is not None else []
+
+
+def _merged(sets, referred):
+    """The parameters that some sets of them make, as ``{name: value}``.
+
+    As Pacemaker has it (2.1.5: ``unpack_template``, ``make_pairs``, ``populate_hash`` of lib/pengine): the set of the
+    highest score wins; among equals the last one, so a device's own before its template's; in a set, the first of a
+    name.
+
+    :param referred: what stands for a parameter that only refers to it, by id
+    """
+    found = {}
+    for each in sorted(reversed(sets), key=_score, reverse=True):
+        for pair in each.findall("nvpair"):
+            meant = referred.get(pair.get("id-ref"), pair)
+            name, value = (pair.get(key, meant.get(key)) for key in ("name", "value"))
+            found.setdefault((name or "").replace("-", "_"), value or "")
+    return found
+
+
+def _score(each):
+    score = each.get("score", "0")
+    try:
+        return _SCORES.get(score.upper()) or int(score)
+    except ValueError:
+        return 0

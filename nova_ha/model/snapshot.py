@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine knows of the world at one moment: immutable, and all that a decision may look at.
+
+Read once a pass (by ``engine``, through ``pacemaker`` and ``nova``); never changed, never half old and half new.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Collection, Mapping
+
+from nova_ha.model import flag
+from nova_ha.model.reasons import Problem
+from nova_ha.policy.selection import Selection
+
+# An evacuation whose record says one of these is over. Whatever else a record says is taken to be in flight:
+# a state that we do not know must not lead to a second evacuation.
+FINISHED = frozenset({"done", "completed"})
+FAILED = frozenset({"failed", "error", "cancelled"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """A nova-compute service as Nova reports it.
+
+    :param id: its UUID, by which it is changed
+    :param host: Nova's name of the host
+    :param up: Nova holds it to be up; never true while it is forced down
+    :param enabled: the scheduler may place instances there
+    :param forced_down: somebody declared it dead
+    :param disabled_reason: why it is disabled, if it is
+    :param last_report: Nova's time of its last report (ISO 8601)
+    :param zone: its availability zone
+    :param twin: the id of a second record that Nova has of the same host, in another of its cells; None as it should be
+    """
+
+    id: str
+    host: str
+    up: bool
+    enabled: bool
+    forced_down: bool
+    disabled_reason: str | None = None
+    last_report: str | None = None
+    zone: str | None = None
+    twin: str | None = None
+
+
+class Services(dict):
+    """The nova-compute services by Nova's host name, as far as Nova can read them.
+
+    :param known: ``{Nova's host name: Service}``
+    :param unread: names of the hosts of whose service Nova knows no more than that: their cell's database is away
+    :param conductors: ``{host: Nova's time of its newest report}`` of the nova-conductor services
+    """
+
+    def __init__(self, known=(), unread=(), conductors=()):
+        super().__init__(known)
+        self.unread = frozenset(unread)
+        self.conductors = dict(conductors)
+
+
+def unread(services):
+    """Nova's names of the hosts of which it can read nothing just now; none where a plain mapping is given."""
+    return getattr(services, "unread", frozenset())
+
+
+def conductors(services):
+    """``{host: Nova's time of its newest report}`` of the conductors; none where a plain mapping is given."""
+    return getattr(services, "conductors", {})
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    """An instance as Nova reports it.
+
+    :param host: the host that it belongs to by Nova's record (it changes when an evacuation has been claimed there)
+    :param vm_state: Nova's ``OS-EXT-STS:vm_state``
+    :param task_state: Nova's ``OS-EXT-STS:task_state``, None when nothing is going on
+    :param image: id of the image that it was made from, None when it boots from a volume
+    :param image_properties: those of its image that mean something to Nova, as they were then; empty in Novas before 31
+    :param extra_specs: the extra specs of its flavor as they were when it was made
+    :param power_state: what its guest did when nova-compute last looked: running, paused, shutdown, none, ...
+    :param metadata: what its owner wrote to it
+    :param project: id of the project that owns it
+    :param zone: the availability zone that it is in
+    :param tags: its tags
+    :param launched: whether its guest has ever been started
+    :param fault: what Nova says of why it is in error, None if it is not, or Nova says nothing
+    :param fault_cause: the error that led to ``fault``, in one line, where Nova tells administrators
+    :param node: name of the hypervisor that it is on, which may be named otherwise than the host
+    """
+
+    id: str
+    name: str
+    host: str | None
+    vm_state: str
+    task_state: str | None = None
+    image: str | None = None
+    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    power_state: str = "running"
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    project: str | None = None
+    zone: str | None = None
+    tags: frozenset = frozenset()
+    launched: bool = True
+    fault: str | None = None
+    fault_cause: str | None = None
+    node: str | None = None
+    image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Migration:
+    """Nova's record of one evacuation (or, where that is said, of one live migration); ids grow with time.
+
+    Which request a record belongs to cannot be told: a repeated evacuation takes over the oldest record that is still
+    ``accepted``, and leaves its own so for ever (measured).
+
+    :param destination: the host that was chosen, None as long as none is
+    :param created: Nova's time of the request, or of an earlier one whose record it took over (ISO 8601)
+    """
+
+    id: int
+    instance: str
+    status: str
+    source: str
+    destination: str | None = None
+    created: str | None = None
+
+    @property
+    def in_flight(self):
+        """Whether it may still start, or be starting, the guest somewhere."""
+        return self.status not in FINISHED and self.status not in FAILED
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One event of a request, as its process wrote it: without a finish the process is at work on it, or is gone.
+
+    :param start: Nova's time (ISO 8601)
+    :param finish: likewise, None if it has none
+    :param failed: whether it ended badly
+    :param host: where the process runs that is at work on it; None if Nova does not tell
+    :param found_no_host: whether Nova tells that it failed because the scheduler found none: nothing is claimed for it
+    """
+
+    start: str
+    finish: str | None = None
+    failed: bool = False
+    host: str | None = None
+    found_no_host: bool = False
+
+
+# How far an evacuate request has come. QUEUED: recorded, on its way to the conductor; SCHEDULING: with the conductor,
+# which waits for the scheduler; SENT: on its way to its destination; RUNNING: its destination has begun; OVER.
+QUEUED, SCHEDULING, SENT, RUNNING, OVER = "queued", "scheduling", "sent", "running", "over"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One evacuate request, by whomever, as Nova's instance actions tell of it.
+
+    :param id: Nova's id of it
+    :param at: Nova's time of it (ISO 8601)
+    :param conductor: the event ``rebuild_server``
+    :param compute: the event ``compute_rebuild_instance``
+    """
+
+    id: str
+    at: str
+    conductor: Event | None = None
+    compute: Event | None = None
+
+    @property
+    def stage(self) -> str:
+        """QUEUED, SCHEDULING, SENT, RUNNING or OVER (measured on Nova 34, see docs/exactly-once.md)."""
+        if self.compute is not None:
+            return RUNNING if self.compute.finish is None else OVER
+        if self.conductor is None:
+            return QUEUED
+        if self.conductor.finish is None:
+            return SCHEDULING
+        return OVER if self.conductor.failed else SENT
+
+
+@dataclasses.dataclass(frozen=True)
+class Requests:
+    """What has been asked for one instance.
+
+    :param all: oldest first
+    :param claims: Nova's names of the hosts that have something claimed for it in Placement, its own, too; None if that
+        is not known
+    :param reset: Nova's time of the last reset of its state by somebody else (ISO 8601), None if there was none
+    :param read_at: when that was read (monotonic seconds)
+    """
+
+    all: tuple[Request, ...] = ()
+    claims: frozenset[str] | None = None
+    reset: str | None = None
+    read_at: float = 0.0
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether it matters what is claimed: one of them is with the scheduler, or past it and not begun."""
+        return any(request.stage in (SCHEDULING, SENT) for request in self.all)
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One flagged host.
+
+    :param name: the cluster's name of it
+    :param flag: its flag's value
+    :param service: its nova-compute service, None if Nova has none of that name
+    :param instances: what Nova says is on it, read *after* ``evacuations``: an evacuation that ends in between
+        then shows as in flight on an instance that is gone, never as done on one that seems left behind
+    :param evacuations: the records of evacuations away from it, oldest first
+    :param arrivals: the records of evacuations to it, oldest first
+    :param live_migrations: the records of unfinished live migrations away from it and to it
+    :param resizes: the records of resizes to it that wait to be confirmed; read only where that matters
+    :param requests: ``{instance id: Requests}`` of its instances of which that decides something
+    :param whereabouts: ``{instance id: Instance, or None for one that is gone}`` of instances that have been gone from
+        the host for a while though their evacuation is in flight
+    :param broken: instances on other hosts, once evacuated from or to this one, that are in error with a task that
+        nobody works on; each with the seconds that it has been seen so. Read only of a recovered host that reports
+    :param online: whether the cluster reaches it; read only where it matters
+    :param stopped_for: seconds for which the cluster's records are seen to prove that its nova-compute does not run;
+        None if they do not. Read only of a host that is held back
+    :param reported_for: seconds since its nova-compute was first seen to report after its recovery was closed; None if
+        it has not reported
+    :param flagged_for: seconds that its flag has been seen to have this value
+    :param inherited: whether another engine may have sent instances to it that this one does not know of
+    :param online_as: under what other name the cluster reaches it, where its flag means nothing; read with ``online``
+    :param problem: why nothing can be known of it, None if it can; what else stands here may be old then
+    :param unread_for: seconds since Nova has not been able to read its service, which will pass; None if it can
+    """
+
+    name: str
+    flag: str
+    service: Service | None = None
+    instances: tuple[Instance, ...] = ()
+    evacuations: tuple[Migration, ...] = ()
+    arrivals: tuple[Migration, ...] = ()
+    live_migrations: tuple[Migration, ...] = ()
+    resizes: tuple[Migration, ...] = ()
+    requests: Mapping[str, Requests] = dataclasses.field(default_factory=dict)
+    whereabouts: Mapping[str, Instance | None] = dataclasses.field(default_factory=dict)
+    broken: tuple[tuple[Instance, float], ...] = ()
+    online: bool = False
+    online_as: str | None = None
+    stopped_for: float | None = None
+    reported_for: float | None = None
+    flagged_for: float = 0.0
+    inherited: bool = False
+    problem: Problem | None = None
+    unread_for: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Everything that one pass decides on.
+
+    :param hosts: every flagged host
+    :param services: every nova-compute service that Nova can read, by Nova's host name; see ``Services``
+    :param aggregates: the hosts of each aggregate, by its name
+    :param restoring: every instance, wherever it is, whose former state is still to be restored
+    :param selection: what flavors and images select instances, a ``selection.Selection``
+    :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
+    :param contested: another engine has claims, and may be sending requests that this one does not know of
+    :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
+    :param living: Nova's names of the hosts that are flagged, and live by their own reports to Nova: not dead
+    :param late: ids of the instances that late requests have left in error on hosts that live; if several are flagged
+    :param attribute: the node attribute that is the flag; read with ``Host.online``
+    """
+
+    hosts: tuple[Host, ...] = ()
+    services: Mapping[str, Service] = dataclasses.field(default_factory=dict)
+    aggregates: Mapping[str, frozenset] = dataclasses.field(default_factory=dict)
+    restoring: tuple[Instance, ...] = ()
+    selection: Selection | None = None
+    dead: frozenset = frozenset()
+    living: frozenset = frozenset()
+    contested: bool = False
+    unflagged: frozenset = frozenset()
+    late: frozenset = frozenset()
+    attribute: str = flag.ATTRIBUTE
+
+    def with_cluster(
+        self,
+        online: Collection[str],
+        stopped: Mapping[str, float],
+        others: Mapping[str, str] | None = None,
+        attribute: str = flag.ATTRIBUTE,
+    ) -> World:
+        """The same, with what the cluster says of the hosts.
+
+        :param online: names of the nodes that it reaches
+        :param stopped: ``{name: seconds}``, see ``Host.stopped_for``
+        :param others: ``{name: name}``, see ``Host.online_as``
+        :param attribute: the node attribute that is the flag
+        """
+        others = others or {}
+        hosts = (
+            dataclasses.replace(
+                host,
+                online=host.name in online or host.name in others,
+                online_as=others.get(host.name),
+                stopped_for=stopped.get(host.name),
+            )
+            for host in self.hosts
+        )
+        return dataclasses.replace(self, hosts=tuple(hosts), attribute=attribute)
+
+    # Asked for of every flagged host: in a large cloud that loses many, each is worked out once.
+
+    @functools.cached_property
+    def up(self):
+        """Nova's names of the hosts that are up."""
+        return frozenset(name for name, service in self.services.items() if service.up)
+
+    @functools.cached_property
+    def candidates(self):
+        """Nova's names of the hosts that could take an instance, as far as their services tell."""
+        return frozenset(name for name in self.up if self.services[name].enabled)
+
+    @functools.cached_property
+    def asked_for_twice(self):
+        """The ids of the instances with more than one evacuation that is not over by its record."""
+        count = collections.Counter(r.instance for host in self.hosts for r in host.evacuations if r.in_flight)
+        return frozenset(instance for instance, number in count.items() if number > 1)
+
+
+def unfinished(records):
+    """The records in flight of instances that no later record says to have arrived."""
+    done = {record.instance: record.id for record in records if record.status in FINISHED}
+    return [record for record in records if record.in_flight and record.id > done.get(record.instance, 0)]
+
+
+def by_instance(records):
+    """Migrations as ``{instance id: its records, in their order}``."""
+    found = {}
+    for record in records:
+        found.setdefault(record.instance, []).append(record)
+    return found

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a step about one instance asks of Nova, call by call: pure.
+
+An engine that dies between two of the calls leaves a world from which the rest follows.
+"""
+
+from typing import NamedTuple
+
+from nova_ha.model import actions as step_types
+from nova_ha.model import instance_states, restore_tags
+
+_STOPPED = (restore_tags.STOPPED, "stopped", None)
+
+
+class Call(NamedTuple):
+    """One request.
+
+    :param method: a method of ``nova.Nova`` that changes an instance
+    :param details: what it is given beside the instance
+    :param optional: the next calls are made even if Nova refuses this one, unless for the instance's present state
+    """
+
+    method: str
+    details: tuple = ()
+    optional: bool = False
+
+
+_ACTIVATE = Call("reset_state", ("active",))
+_BREAK = Call("reset_state", ("error",))
+
+
+def of(step):
+    """The calls that a step about an instance takes, in their order."""
+    return _CALLS[type(step)](step)
+
+
+def _prepare_instance(step):
+    instance = step.instance
+    # Without a note the instance is recovered nevertheless.
+    note = [Call("tag", (restore_tags.TAGS[step.restore],), optional=True)] if step.restore else []
+    awkward = instance.vm_state not in ("active", "stopped") or instance.task_state in instance_states.TASK_STATES
+    reset = [_ACTIVATE] if awkward and (step.restore or not step.in_place) else []
+    wanted = step.restore or restore_tags.wanted(instance)
+    left_so = (wanted, instance.vm_state, instance.task_state) == _STOPPED
+    end = [_BREAK] if step.in_place and not left_so else []
+    # The note first, where Nova takes it in this state: the reset makes the instance look as any other.
+    return (note + reset if instance.vm_state in instance_states.TAGGABLE else reset + note) + end
+
+
+def _restore_state(step):
+    if step.move == "settle":
+        return _retag(step.instance, restore_tags.DONE_TAGS[restore_tags.wanted(step.instance)])
+    if step.move == "untag":
+        return _retag(step.instance, None)
+    return [{"clear": _BREAK, "activate": _ACTIVATE}.get(step.move) or Call(step.move)]
+
+
+def _repair_instance_state(step):
+    before = restore_tags.reached(step.instance)
+    return [_ACTIVATE] + (_retag(step.instance, restore_tags.TAGS[before]) if before else [])
+
+
+def _retag(instance, tag):
+    """Put a tag of ours (None: none) in the place of those that the instance has."""
+    old = sorted(restore_tags.OUR_TAGS & instance.tags - {tag})
+    return ([Call("tag", (tag,))] if tag else []) + [Call("untag", (each,)) for each in old]
+
+
+_CALLS = {
+    step_types.Evacuate: lambda step: [Call("evacuate", (step.destination,))],
+    step_types.PrepareInstance: _prepare_instance,
+    step_types.ConfirmResize: lambda step: [Call("confirm_resize")],
+    step_types.CancelQueuedEvacuation: lambda step: [_BREAK],
+    step_types.FinishDeletion: lambda step: [Call("delete")],
+    step_types.RestoreState: _restore_state,
+    step_types.RepairInstanceState: _repair_instance_state,
+}

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps about instances, which workers carry out side by side while the main thread looks and decides.
+
+A worker touches nothing but the cloud and what is here. What follows from its answers, the main thread learns when it
+collects them (``results``); until then nothing else is done with the instance.
+"""
+
+import concurrent.futures
+import dataclasses
+import itertools
+import queue
+from typing import NamedTuple, Optional
+
+from nova_ha.cloud import nova
+from nova_ha.model.actions import Evacuate, RepairInstanceState, RestoreState, Step
+from nova_ha.recovery.act import nova_requests
+
+# Seconds for which what was seen of an instance is good enough to act on: longer in the queue, and it is looked at
+# again.
+FRESH = 15.0
+
+_CONFLICT = 409
+
+
+class NotSent(Exception):
+    """A step's requests were not sent after all: it must be decided on anew."""
+
+
+class Answer(NamedTuple):
+    """Nova has taken all requests of a step.
+
+    :param request: Nova's id of the last that it took
+    :param took: seconds that they took
+    :param refused: the ``nova.Refused`` that answered one that was optional, or None
+    """
+
+    request: Optional[str]
+    took: float
+    refused: Optional[nova.Refused] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Errand:
+    """A step in the workers' hands.
+
+    :param flag: its host's flag when it was decided
+    :param decided: when that was (monotonic seconds)
+    :param outcome: a ``Future`` of its Answer
+    """
+
+    step: Step
+    flag: Optional[str]
+    decided: float
+    outcome: concurrent.futures.Future = dataclasses.field(default_factory=concurrent.futures.Future)
+
+
+class Errands:
+    """What the workers have to do; its methods are the main thread's.
+
+    :param cloud: a ``nova.Nova``
+    :param claims: the engine's ``Claims``
+    :param workers: an executor
+    :param stopping: a ``threading.Event``, after which nothing more is sent
+    :param clock: monotonic seconds
+    """
+
+    def __init__(self, cloud, claims, workers, stopping, clock):
+        self._cloud = cloud
+        self._claims = claims
+        self._workers = workers
+        self._stopping = stopping
+        self._clock = clock
+        self._waiting = queue.PriorityQueue()  # (rank, number, _Errand)
+        self._numbers = itertools.count()
+        self._out = {}  # instance id -> _Errand
+        self._busy_at = float("-inf")  # when Nova said last that it has too much to do
+
+    def give(self, step):
+        """Have a step carried out; what brings guests back goes first. Its instance must not be ``busy``."""
+        errand = _Errand(step, self._claims.flags.get(step.host), self._clock())
+        self._out[step.instance.id] = errand
+        self._waiting.put((not isinstance(step, Evacuate), next(self._numbers), errand))
+        self._workers.submit(self._run_next)
+
+    def busy(self, instance):
+        """Whether something is being done with an instance id."""
+        return instance in self._out
+
+    def any_from(self, host):
+        """Whether something is being done with an instance of a dead host."""
+        living = (RepairInstanceState, RestoreState)
+        return any(e.step.host == host and not isinstance(e.step, living) for e in self._out.values())
+
+    def any(self):
+        """Whether anything is being done, or waits to be collected."""
+        return bool(self._out)
+
+    def changed(self):
+        """Whether everything but evacuations is done, so that looking again is worth while.
+
+        An evacuation changes nothing for a while; of the rest, one look for all of it costs Nova the least.
+        """
+        others = [errand for errand in self._out.values() if not isinstance(errand.step, Evacuate)]
+        return bool(others) and all(errand.outcome.done() for errand in others)
+
+    def collect(self):
+        """The steps that are over since the last time, as a list of (step, ``Future`` of its Answer).
+
+        The future may hold a NotSent or a ``nova.CloudError`` instead.
+        """
+        over = [errand for errand in self._out.values() if errand.outcome.done()]
+        for errand in over:
+            del self._out[errand.step.instance.id]
+        return [(errand.step, errand.outcome) for errand in over]
+
+    # In the workers
+
+    def _run_next(self):
+        _, _, errand = self._waiting.get_nowait()
+        try:
+            errand.outcome.set_result(self._carry_out(errand))
+        except Exception as error:  # the main thread's to judge
+            errand.outcome.set_exception(error)
+
+    def _carry_out(self, errand):
+        self._check(errand)
+        begun, request, refused = self._clock(), None, None
+        for call in nova_requests.of(errand.step):
+            try:
+                request = getattr(self._cloud, call.method)(errand.step.instance, *call.details)
+            except nova.Busy:
+                self._busy_at = self._clock()
+                raise
+            except nova.Refused as error:
+                if not call.optional or error.status == _CONFLICT:
+                    raise
+                refused = error
+        return Answer(request, self._clock() - begun, refused)
+
+    def _check(self, errand):
+        """Once for all calls of a step: cut off in the middle, it may leave what takes longer to put right.
+
+        :raises NotSent: meanwhile it may have become wrong
+        """
+        if self._stopping.is_set() or self._claims.flags.get(errand.step.host) != errand.flag:
+            raise NotSent("not sent: the host is not this engine's any more")
+        if errand.decided <= self._busy_at:
+            raise NotSent("not sent: Nova asks to slow down")
+        if self._clock() - errand.decided > FRESH:
+            raise NotSent("not sent: it had to wait so long that it must be looked at anew")

@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a dead host's instances need next: pure."""
+
+import dataclasses
+import itertools
+
+from nova_ha.model import disabled_reason, instance_states, restore_tags, snapshot
+from nova_ha.model.actions import (
+    CancelQueuedEvacuation,
+    ConfirmResize,
+    Evacuate,
+    FinishDeletion,
+    PrepareInstance,
+    Restart,
+    Skip,
+    Wait,
+)
+from nova_ha.model.reasons import Code, Problem
+from nova_ha.model.snapshot import FAILED
+from nova_ha.policy.rules import WAIT
+from nova_ha.recovery.memory import requests as tried
+from nova_ha.recovery.memory.evidence import SETTLE
+
+# Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
+MIGRATION_PATIENCE = 120
+
+# Evacuations after which it is believed that no host may read the key of an instance's encrypted volume: the key
+# manager may refuse one host for a moment, or for that host's configuration.
+KEY_ATTEMPTS = 3
+
+# Seconds that Glance is given to say which images select instances, before an operator is told.
+SELECTION_PATIENCE = 60
+
+# Seconds after which a resize that its former host does not confirm is given up, though that host reads up.
+CONFIRMATION_PATIENCE = 180
+
+
+class Case:
+    """A host to recover, and all there is to know for it; what every instance asks for is found once.
+
+    :param host: ``snapshot.Host``
+    :param world: ``snapshot.World``
+    :param attempts: ``requests.Attempts``, only read
+    :param rules: ``rules.Rules``
+    :param now: monotonic seconds
+    """
+
+    def __init__(self, host, world, attempts, rules, now):
+        self.host = host
+        self.world = world
+        self.attempts = attempts
+        self.rules = rules
+        self.now = now
+        self.candidates = world.candidates
+        self.up = world.up
+        self.aggregates = frozenset(
+            name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
+        )
+        self._records = snapshot.by_instance(host.evacuations)
+        self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
+
+    def wait(self, reason, code, instance=None, needs_operator=False, under_way=False, command=None):
+        """A Wait step."""
+        return Wait(self.host.name, reason, code, instance, needs_operator, under_way, command=command)
+
+    def records(self, instance):
+        """The records of evacuations of an instance away from the host, oldest first."""
+        return self._records.get(instance.id, [])
+
+    def arrivals(self, instance):
+        """The records of evacuations of an instance to any flagged host, from wherever."""
+        return self._arrivals.get(instance.id, [])
+
+
+def instance_step(case, instance):
+    """The step for one instance that Nova still has on the host."""
+    treatment = instance_states.treatment(instance)
+    if treatment.do == instance_states.LEAVE:
+        return _left(case, instance, treatment.why, Code.NOTHING_TO_RECOVER)
+    verdict = _verdict(case, instance)
+    revived = treatment.do in (instance_states.EVACUATE, instance_states.RESET) and verdict.recover
+    busy = untracked(case, instance) or _in_flight(case, instance, revived)
+    if not isinstance(busy, Wait):
+        busy = _begun_elsewhere(case, instance) or busy or _held(case, instance)
+    if busy:
+        return busy
+    if treatment.do == instance_states.DELETE:
+        return FinishDeletion(case.host.name, treatment.why, instance)
+    if treatment.do == instance_states.HOLD:
+        return case.wait(treatment.why, Code.UNKNOWN_STATE, instance, needs_operator=True)
+    if not verdict.known:
+        late = case.attempts.pending(instance.id, case.now) >= SELECTION_PATIENCE
+        return case.wait(verdict.reason, Code.SELECTION_UNKNOWN, instance, needs_operator=late)
+    if not verdict.recover:
+        return _left(case, instance, verdict.reason, Code.NOT_SELECTED)
+    refused = _refused(case, instance)
+    if refused:
+        return _left(case, instance, refused.reason, refused.code, needs_operator=True, command=refused.command)
+    moving = _being_migrated(case, instance)
+    if moving:
+        return moving
+    resized = _resized_from(case, instance)
+    if resized:
+        reason = f"its resize is confirmed: {resized} would else keep a copy that is in the way"
+        return ConfirmResize(case.host.name, reason, instance)
+    note = treatment.then if case.attempts.is_notable(instance.id) and not restore_tags.wanted(instance) else None
+    if instance.vm_state not in instance_states.EVACUABLE or note:
+        return PrepareInstance(case.host.name, treatment.why, instance, note)
+    untold = _untold(case, instance)
+    if untold:
+        return untold
+    if not case.candidates:
+        if instance.task_state in instance_states.REBUILDING and case.records(instance):
+            reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
+            return CancelQueuedEvacuation(case.host.name, reason, instance)
+        # No flagged host comes back by itself before it is recovered.
+        every = {*case.world.services, *snapshot.unread(case.world.services)}
+        for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
+        reason = "no compute host is up and enabled that could take it"
+        return case.wait(reason, Code.NO_HOST, instance, needs_operator=for_ever)
+    return _may_show(case, instance) or _evacuate(case, instance)
+
+
+def _untold(case, instance):
+    """The step for an instance whose last destination could not say what had become of it, or None.
+
+    Nova has it as failed, and its guest may run there (measured: bus or conductor away for more than a minute while it
+    was made). On the same host another request cannot start a second one: it finds the first.
+    """
+    if not instance_states.may_be_made_there(instance):
+        return None
+    failed = [r for r in case.records(instance) if r.status == "failed" and r.destination not in case.world.dead]
+    if not failed:
+        return None
+    record = failed[-1]
+    reason = f"evacuation {record.id} failed ({instance.fault}), and its guest may run on {record.destination}"
+    if record.destination in case.candidates:
+        newest = case.records(instance)[-1].id
+        again = f"{reason}: tried again, there only"
+        return _may_show(case, instance) or Evacuate(case.host.name, again, instance, newest, record.destination)
+    reason = f"{reason}: have Nova use that host again, or fence it"
+    return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True)
+
+
+def _may_show(case, instance):
+    """A Wait for a request for the instance that Nova did not answer, and may still carry out; or None."""
+    if not case.attempts.may_show(instance.id, case.now, instance.host):
+        return None
+    attempt = case.attempts.get(instance.id)
+    reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
+    late = case.now - attempt.until >= case.rules.stuck_after
+    return case.wait(reason, Code.REQUEST_UNANSWERED, instance, needs_operator=late)
+
+
+def _resized_from(case, instance):
+    """The living host on which a resized instance's former copy is, if that is to be given up; or None.
+
+    Without that, the instance could never be evacuated there: its definition is there still (measured). Where disks are
+    not shared, the copy is all that is left of the instance's data, and is kept.
+    """
+    given_up = case.attempts.pending(instance.id, case.now) >= CONFIRMATION_PATIENCE
+    if instance.vm_state != "resized" or given_up or not case.rules.shared_storage:
+        return None
+    sources = (record.source for record in case.host.resizes if record.instance == instance.id)
+    return next((source for source in sources if source in case.up), None)
+
+
+def _evacuate(case, instance, why=None):
+    attempt = case.attempts.get(instance.id)
+    records = case.records(instance)
+    destination = None
+    if case.rules.reserve_destination and not (attempt and attempt.failures):
+        # The choice of a reserved host is for the first attempt; if it cannot take the instance, any may.
+        spare = disabled_reason.reserve(case.host.service)
+        destination = spare if spare in case.candidates else None
+    reason = why or (attempt.reason if attempt and attempt.reason else "its host is dead")
+    return Evacuate(case.host.name, reason, instance, records[-1].id if records else 0, destination)
+
+
+def _refused(case, instance):
+    """Why Nova will not evacuate an instance, however often it is asked, as a ``reasons.Problem``; or None."""
+    attempt = case.attempts.get(instance.id)
+    what = instance_states.refused_beforehand(instance)
+    if what is None and attempt is not None and attempt.cause == tried.REFUSED:
+        what = instance_states.refusal(attempt.reason)
+    if what is not None:
+        reason = f"Nova does not evacuate an instance with {what}: it stays, and can start here when the host is back"
+        return Problem(Code.NOT_EVACUABLE, reason)
+    failures = sum(record.status in FAILED for record in case.records(instance))
+    if failures >= KEY_ATTEMPTS and instance_states.is_kept_from_its_key(instance):
+        reason = (
+            f"Nova may not read the key of {instance_states.ENCRYPTED_VOLUME} of it: it stays, and its owner can start"
+            " it here when the host is back"
+        )
+        return Problem(Code.KEY_REFUSED, reason, f"openstack server reboot --hard {instance.id}")
+    return None
+
+
+def _left(case, instance, why, code, needs_operator=False, command=None):
+    """An instance that stays: for good, unless the host's return would destroy it."""
+    for record in case.records(instance):
+        if record.in_flight or record.status == "done":
+            reason = (
+                f"{why}; but evacuation {record.id} is {record.status}, for which nova-compute would destroy the "
+                f"instance here when it starts: delete it, or have it evacuated"
+            )
+            return case.wait(reason, Code.WOULD_BE_DESTROYED, instance, needs_operator=True)
+    return Skip(case.host.name, why, code, instance, needs_operator, command)
+
+
+def _verdict(case, instance):
+    attempt = case.attempts.get(instance.id)
+    attempted = bool(attempt and attempt.failures) or any(r.status in FAILED for r in case.records(instance))
+    return case.rules.policy.verdict(instance, case.world.selection, case.aggregates, attempted)
+
+
+def untracked(case, instance):
+    """A Wait for an instance whose guest is on a destination that Nova does not know it to be on, or None.
+
+    Two requests met there, somebody reset the instance's state in the middle of one, or nova-compute died there late in
+    one (all measured). A guest elsewhere would be a second one, and no API tells where the first is for certain.
+    """
+    if instance.vm_state != "error":
+        return None
+    records = [record for record in case.records(instance) if record.destination not in case.world.dead]
+    done = [record for record in records if record.status == "done"]
+    told = instance_states.is_made_there(instance) or instance_states.is_found_there(instance)
+    if not done and not told:
+        return None
+    tried_on = {record.destination for record in records if record.destination}
+    if instance_states.is_found_there(instance) and not done:
+        # A host that it was resized from keeps its definition, shut down, until the resize is confirmed.
+        tried_on -= {record.source for record in case.host.resizes if record.instance == instance.id}
+    if not tried_on:
+        return None
+    for record in records if instance_states.is_found_there(instance) else ():
+        young = case.attempts.age(record, case.now) < case.rules.stuck_after
+        if record.in_flight and _is_begun(record) and young and not case.attempts.was_cut_off(record, case.now):
+            reason = f"a second request found the guest that evacuation {record.id} started on {record.destination}"
+            return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    where = " or ".join(sorted(tried_on))
+    if not told and all(case.attempts.age(record, case.now) < SETTLE for record in done):
+        # Nova ends the record and moves the instance at the same time; the two are read one after the other.
+        return case.wait(f"its evacuation to {where} has just ended", Code.EVACUATING, instance, under_way=True)
+    reason = (
+        f"a guest of it is on {where}, unknown to Nova: fence that host, or remove the guest there (virsh destroy, "
+        "virsh undefine) and then set the instance to active"
+    )
+    return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True, command=_set_state(instance, "active"))
+
+
+def _in_flight(case, instance, revived):
+    """The step for evacuations that may still start the guest somewhere, or None if there is none.
+
+    :param revived: whether the instance is to be recovered at all, so that a stuck one may be tried again
+    """
+    flights = [
+        record
+        for record in case.records(instance)
+        if record.in_flight and not _died_with_its_host(case, record) and not case.attempts.is_stray(record)
+    ]
+    if not flights:
+        return None
+    # A retry stands beside the record of what it retries, which may stay for ever.
+    record = min(flights, key=lambda flight: case.attempts.age(flight, case.now))
+    where = record.destination or "a host that is still to be chosen"
+    reason = f"evacuation {record.id} to {where} is {record.status}"
+    lost_at = case.attempts.lost_at(instance.id, flights, case.now)
+    cut_off = all(case.attempts.was_cut_off(flight, case.now) for flight in flights)
+    late = case.attempts.age(record, case.now) >= case.rules.stuck_after
+    pinned = lost_at or {flight.destination for flight in flights}
+    may_be_pinned = revived and len(pinned) == 1 and pinned <= case.candidates
+    if not late and not (may_be_pinned and (lost_at or cut_off)):
+        return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    held = _held(case, instance)
+    if held:
+        return held
+    if cut_off:
+        reason += f", nova-compute on {where} was started anew since"
+    lost = case.attempts.was_down(record) if _is_begun(record) else _was_passed(case, record)
+    if may_be_pinned and (lost_at or cut_off or lost):
+        return _may_show(case, instance) or _pinned(case, instance, min(pinned), reason)
+    restart = None if cut_off else _to_restart(case, instance, record)
+    return _stuck(case, instance, reason, "there", restart)
+
+
+def _was_passed(case, record):
+    """Whether it was handed to its destination, which goes on with later ones.
+
+    A record may name a destination from the start, as it was asked for: only the requests tell who has it.
+    """
+    known = case.host.requests.get(record.instance)
+    stages = {request.stage for request in known.all} if known else {snapshot.QUEUED}
+    handed = stages.isdisjoint((snapshot.QUEUED, snapshot.SCHEDULING))
+    return handed and case.attempts.was_passed(record, case.now)
+
+
+def _to_restart(case, instance, record):
+    """What may still be at work on an evacuation that does not move, so that it is to be restarted; or None."""
+    if _is_begun(record):
+        return Restart("nova-compute", record.destination)
+    known = case.host.requests.get(instance.id)
+    for request in known.all if known else ():
+        if request.stage in (snapshot.QUEUED, snapshot.SCHEDULING):
+            return Restart("nova-conductor", request.conductor.host if request.conductor else None)
+    return None
+
+
+def _stuck(case, instance, reason, where, restart=None):
+    """A Wait for an evacuation that does not move, with what an operator does about it.
+
+    His word that nobody goes on with it is not enough while a process may have it: the next one would be a second.
+
+    :param where: where its guest may be, in words
+    :param restart: what is to be restarted first, a ``Restart``
+    """
+    way_out = f"once you have seen that no guest of it is {where}, set the instance to error"
+    if restart is not None:
+        way_out = f"if nothing is done with it there any more, restart {restart} and then, {way_out}"
+    command = _set_state(instance, "error")
+    found = case.wait(f"{reason}; {way_out}", Code.STUCK, instance, needs_operator=True, command=command)
+    return dataclasses.replace(found, restart=restart)
+
+
+def _set_state(instance, state):
+    """The command by which an operator sets an instance to a state."""
+    return f"openstack server set --state {state} {instance.id}"
+
+
+def _is_begun(record):
+    return record.status != "accepted"
+
+
+def _begun_elsewhere(case, instance):
+    """A Wait for an instance that a host has begun to start, as no record of an evacuation away from its host says.
+
+    A host that came back has taken up an older request, or the conductor an older record for a new one (both measured).
+    """
+    seconds = case.attempts.begun_for(instance.id, case.now)
+    begun = [r for r in case.records(instance) if r.in_flight and r.status != "accepted"]
+    begun += [r for r in case.arrivals(instance) if r.in_flight and r.destination in case.world.dead]
+    if seconds is None or begun:
+        return None
+    reason = "some host has begun to start it, for an older evacuation"
+    if seconds < case.rules.stuck_after:
+        return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    return _stuck(case, instance, reason, "anywhere")
+
+
+def _died_with_its_host(case, record):
+    """Whether its destination died in the middle of it."""
+    dead = record.destination in case.world.dead and record.status != "accepted"
+    return dead or case.attempts.ended_with_its_host(record)
+
+
+def _pinned(case, instance, destination, reason):
+    """Try an evacuation again that was surely lost, on the same destination only.
+
+    Lost is one that its destination had begun, if its event has ended, or an operator has set the instance to error
+    since, or if nova-compute was started anew there, or if it has not moved for long and the host has not reported for
+    a while meanwhile; and one that was handed on to its destination, and has not been begun though all is at work. On
+    the same host, whatever is left of the first cannot start a second guest: it finds the first.
+    """
+    reason = f"{reason}, and is lost; tried again, on {destination} only"
+    return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, destination)
+
+
+def _held(case, instance):
+    """A Wait for what was asked for the instance, or None if something may be asked now."""
+    attempt = case.attempts.get(instance.id)
+    if attempt is None:
+        return None
+    if attempt.outcome == tried.SENDING:
+        return case.wait("the request is being sent", Code.SENDING, instance, under_way=True)
+    if case.now >= attempt.until:
+        return None
+    again = "tried" if attempt.outcome == tried.FAILED else "looked at"
+    reason = f"{attempt.reason}; {again} again after a pause"
+    if case.attempts.in_vain(instance.id) < tried.MANY:
+        return case.wait(reason, attempt.code, instance)
+    command = _way_out(case, instance, attempt)
+    reason += ". Or have it left as it is" if command else ""
+    return case.wait(reason, attempt.code, instance, needs_operator=True, command=command)
+
+
+def _way_out(case, instance, attempt):
+    """The command by which an operator has left alone what Nova refuses again and again; None where that is no way.
+
+    Nova lets the metadata be changed in the states in which it lets an instance be tagged, and with no task only.
+    """
+    key = case.rules.policy.metadata_key
+    refused = attempt.cause in (tried.CONFLICT, tried.FORBIDDEN, tried.UNKNOWN)
+    if not (key and refused and instance.vm_state in instance_states.TAGGABLE and instance.task_state is None):
+        return None
+    return f"openstack server set --property {key}=false {instance.id}"
+
+
+def _being_migrated(case, instance):
+    """A Wait for an instance that a living host may have got, or may still get, by live migration; or None.
+
+    One that has not begun is ended by Nova's own time limits (a minute or so). One that has is reported by the host
+    that it leaves: when that dies at the wrong moment, the guest runs on the other, and nobody can tell from here.
+    """
+    if instance.task_state not in instance_states.MIGRATING:
+        return None
+    for record in case.host.live_migrations:
+        if record.instance != instance.id or record.destination in case.world.dead:
+            continue
+        where = record.destination or "a host that is still to be chosen"
+        reason = f"live migration {record.id} to {where} is {record.status}: its guest may run there"
+        if case.attempts.pending(instance.id, case.now) < MIGRATION_PATIENCE:
+            return case.wait(reason, Code.LIVE_MIGRATION, instance)
+        reason += ". Look there; if it does not run, set the instance to error"
+        command = _set_state(instance, "error")
+        return case.wait(reason, Code.LIVE_MIGRATION, instance, needs_operator=True, command=command)
+    return None
+
+
+def unsettled(case):
+    """Waits for evacuations of instances that are not on the host any more, and are not proved to be over."""
+    found = []
+    for record in open_records(case.host, case.world):
+        reason = f"evacuation {record.id} of instance {record.instance} is {record.status}"
+        instance = case.host.whereabouts.get(record.instance)
+        if case.attempts.age(record, case.now) < case.rules.stuck_after:
+            found.append(case.wait(reason, Code.EVACUATING))
+            continue
+        command = None
+        if instance is not None:
+            reason += f", and it is {instance.vm_state} on {instance.host}, task {instance.task_state}: see to it there"
+            if instance.vm_state == "error":
+                reason += "; once it is well, set it to active"
+                command = _set_state(instance, "active")
+        found.append(case.wait(reason, Code.STUCK, needs_operator=True, command=command))
+    return found
+
+
+def open_records(host, world):
+    """The records, in flight away from a host, of instances that cannot be told to have arrived somewhere.
+
+    A record is no sure sign: a repeated evacuation leaves one that is ``accepted`` for ever, and a late request of a
+    host that came back takes one that was ``done``. An instance that is on another host, which lives, with no task, is
+    there.
+    """
+    return [record for record in snapshot.unfinished(host.evacuations) if not _arrived(record, host, world)]
+
+
+def _arrived(record, host, world):
+    if record.instance not in host.whereabouts:
+        return False
+    instance = host.whereabouts[record.instance]
+    if instance is None:
+        return True  # deleted
+    elsewhere = instance.host != host.service.host and instance.host not in world.dead
+    return elsewhere and instance.task_state is None and instance.vm_state != "error"

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to do next: pure functions from a snapshot to steps, each step with its reason.
+
+The engine carries the steps out, and asks again. Nothing here talks to anything, so that every rule can be tested by
+the thousand, and an operator can be told what would be done by the code that does it. One host's recovery is told here;
+what each of its instances needs is ``instances`` (and ``restart_in_place``, where there is no room), how a host comes
+back is ``host_return``, how instances get their former state back is ``instance_restore``, what hosts that died one
+after the other have to do with each other is ``double_failure`` and ``start_interlock``, who goes first and how many at
+once is ``scheduling``.
+"""
+
+from nova_ha.model import disabled_reason, flag
+from nova_ha.model.actions import (
+    Claim,
+    DisableHost,
+    EnableReservedHost,
+    Evacuate,
+    FinishRecovery,
+    RepairInstanceState,
+    Skip,
+    Wait,
+)
+from nova_ha.model.reasons import Code
+from nova_ha.policy import reserved_hosts
+from nova_ha.recovery.decide import (
+    double_failure,
+    host_return,
+    instance_restore,
+    restart_in_place,
+    scheduling,
+    start_interlock,
+)
+from nova_ha.recovery.decide.instances import MIGRATION_PATIENCE, Case, instance_step, unsettled
+from nova_ha.recovery.memory.requests import MANY
+
+# Seconds that the database of a cell may be away before an operator is told of each flagged host there.
+UNREAD_PATIENCE = 60.0
+
+
+_LIVES = (
+    "it is flagged, but its nova-compute goes on reporting to Nova: it is not dead. Nothing more of it is evacuated;"
+    " what was may run twice. See whether its power is off, and which host the fencing devices and Nova's name mean;"
+    " then have it fenced"
+)
+
+
+def claims(flags, own, others, held):
+    """Which hosts to take up.
+
+    :param flags: ``{host: flag value}``
+    :param own: ``{host: flag value}`` of the claims that this engine made in this life
+    :param others: control nodes, other than this, on which the cluster holds an engine to be active
+    :param held: ``{host: why}`` of the hosts that the mass failure guard holds
+    :return: Claim and Wait steps; nothing for hosts that are ours or recovered already
+    """
+    steps = []
+    for host, value in sorted(flags.items()):
+        if value in flag.OVER or value == own.get(host):
+            continue
+        claimant = flag.claimant(value)
+        if host in held:
+            steps.append(Wait(host, held[host], Code.HELD_BY_GUARD, needs_operator=True, command=f"nova-ha go {host}"))
+        elif value in (flag.FLAGGED, flag.GO):
+            steps.append(Claim(host, "flagged: its power was proved off", value))
+        elif claimant is None:
+            reason = f"its flag {value!r} is none that nova-ha knows: set it to yes or delete it"
+            steps.append(Wait(host, reason, Code.UNKNOWN_FLAG, needs_operator=True))
+        elif claimant in others:
+            steps.append(Wait(host, f"the engine on {claimant} has it, and runs", Code.OTHER_ENGINE))
+        else:
+            steps.append(Claim(host, f"taken over from the engine on {claimant}", value))
+    return steps
+
+
+def steps(world, attempts, rules, window, now):
+    """What to do about every host that is ours or recovered.
+
+    :param world: ``snapshot.World``
+    :param attempts: ``requests.Attempts``, only read
+    :param rules: ``rules.Rules``
+    :param window: how many evacuations may be in flight at once, over all hosts
+    :param now: monotonic seconds
+    """
+    recovering, others = [], []
+    taken = {host.service.host for host in world.hosts if host.service}
+    taken |= {disabled_reason.reserve(host.service) for host in world.hosts if host.service}
+    for host in world.hosts:
+        if host.problem is not None:
+            passes = host.unread_for is not None and host.unread_for < UNREAD_PATIENCE
+            code, reason, command = host.problem
+            others.append(Wait(host.name, reason, code, needs_operator=not passes, command=command))
+        elif host.flag in flag.OVER:
+            # An instance that two hosts have to do with is healed once.
+            others += [step for step in host_return.steps(host, world, attempts, now) if _is_new(step, others)]
+        else:
+            recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
+    recovering, others = start_interlock.taken(recovering, others, world, attempts, rules, now)
+    others += instance_restore.steps(world, attempts, now)
+    if any(_forces_down(step, attempts) for found in recovering for step in found):
+        # Until Nova knows of every dead host, its scheduler may send an instance to one.
+        window = 0
+    return scheduling.limited(recovering, others, world, attempts, rules, window, now)
+
+
+def _is_new(step, others):
+    return not isinstance(step, RepairInstanceState) or not any(
+        isinstance(other, RepairInstanceState) and other.instance.id == step.instance.id for other in others
+    )
+
+
+def _forces_down(step, attempts):
+    """Whether a step is to force a host down, and has not failed at that: one such host must not hold up all others."""
+    return isinstance(step, DisableHost) and not step.service.forced_down and attempts.get(step.service.id) is None
+
+
+def _recover(case, taken):
+    """The steps for a host whose recovery is ours.
+
+    :param taken: Nova's names of hosts that cannot take this one's place: flagged, or promised; a choice is added
+    """
+    host, world = case.host, case.world
+    service = host.service
+    if service is None:
+        reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
+        return [Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)]
+    if not service.forced_down or disabled_reason.mark(service) is not None:
+        spare = reserved_hosts.choose(service, world.services, world.aggregates, taken)
+        taken.add(spare)
+        to_mark = disabled_reason.mark(service, spare)
+        refused = case.attempts.get(service.id)
+        if refused is not None and case.now < refused.until:
+            reason = f"it is to be forced down and disabled in Nova; tried again after a pause: {refused.reason}"
+            return [case.wait(reason, Code.SERVICE_CHANGE_REFUSED, needs_operator=refused.failures >= MANY)]
+        return [DisableHost(host.name, "dead hosts are forced down and disabled in Nova", service, to_mark)]
+    if service.host in world.living:
+        return [
+            case.wait(_LIVES, Code.FLAGGED_HOST_LIVES, needs_operator=True, command=f"pcs stonith fence {host.name}")
+        ]
+    enlist = _enable_reserved_host(case)
+    if enlist and case.attempts.get(enlist.service.id) is None:
+        return [enlist]
+    found = [_not_too_early(case, instance_step(case, instance)) for instance in host.instances]
+    if enlist and case.attempts.get(enlist.service.id).until <= case.now:
+        found.append(enlist)
+    if not all(isinstance(step, Skip) for step in found):
+        return restart_in_place.steps(case, found) or found
+    waits = unsettled(case) or host_return.heal(host, world, case.attempts, case.now)
+    waits = waits or double_failure.not_yet(case) or _arriving(case)
+    return found + (waits or [FinishRecovery(host.name, "no instance is left to recover" + _told(found))])
+
+
+def _told(left):
+    """Which instances stay though nobody wished it: the last word on the host that reaches an operator."""
+    ids = [step.instance.id for step in left if step.needs_operator]
+    return f"; Nova does not evacuate {', '.join(ids)}" if ids else ""
+
+
+def _not_too_early(case, step):
+    """The step, or a Wait in its place if it is an evacuation and the host's storage is to be given more time."""
+    if not isinstance(step, Evacuate) or case.host.flagged_for >= case.rules.evacuate_delay:
+        return step
+    reason = f"evacuate_delay: storage is given {case.rules.evacuate_delay:g} s to let go of what the dead host held"
+    return case.wait(reason, Code.STORAGE_DELAY, step.instance)
+
+
+def _enable_reserved_host(case):
+    """The step that enables the reserved host which is to take this one's place, or None."""
+    enlisted = case.world.services.get(disabled_reason.reserve(case.host.service))
+    if enlisted is None or not reserved_hosts.is_reserved(enlisted) or not enlisted.up:
+        return None
+    if any(host.service and host.service.host == enlisted.host for host in case.world.hosts):
+        return None  # it has been lost itself
+    return EnableReservedHost(case.host.name, f"reserved host {enlisted.host} takes its place", enlisted)
+
+
+def _arriving(case):
+    """Waits for live migrations to the host: Nova may give it the instance when it is dead already."""
+    found = []
+    for record in case.host.live_migrations:
+        if record.destination == case.host.service.host and record.source not in case.world.dead:
+            reason = f"live migration {record.id} of instance {record.instance} to this host is {record.status}"
+            late = case.attempts.age(record, case.now) >= MIGRATION_PATIENCE
+            found.append(case.wait(reason, Code.LIVE_MIGRATION, needs_operator=late))
+    return found

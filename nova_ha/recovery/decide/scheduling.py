@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which evacuations are sent now: order, groups and limits over all hosts; pure."""
+
+import collections
+import itertools
+
+from nova_ha.model import flag
+from nova_ha.model.actions import Evacuate, Skip, Wait
+from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import FINISHED
+
+# The part of the window that must be free before it is filled up again: each time costs a look at the whole world, and
+# what is in flight keeps the destinations busy meanwhile.
+REFILL = 0.25
+
+# Seconds: without any evacuation that is younger in its present status, places are filled up singly.
+LIVELY = 10.0
+
+# Failures in a row after which an instance holds nobody back any more: as far as others are concerned, for good.
+FAILED_FOR_GOOD = 3
+
+
+def limited(recovering, others, world, attempts, rules, window, now):
+    """All steps in one list: the evacuations that may be sent now first, the rest of them as Waits at the end.
+
+    :param recovering: a list of steps for each host that is being recovered
+    :param others: all other steps
+    """
+    asked_anew = {step.instance.id for found in recovering for step in found if isinstance(step, Evacuate)}
+    # What is asked for once more is over, whatever its records say: it must not stand in its own way.
+    flights = {flight for flight in in_flight(world, attempts, rules, now) if flight[0] not in asked_anew}
+    by_source = collections.Counter(source for _, source, _ in flights)
+    queues = [[step for step in steps if isinstance(step, Evacuate)] for steps in recovering]
+    # Those with the least in flight first, so that none starves.
+    queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
+    group = _open_group(recovering, attempts, rules, now)
+    limit = most(world, rules, window)
+    room = limit - len(flights)
+    if flights and room < limit * REFILL and sum(map(len, queues)) > room and _is_lively(world, attempts, now):
+        room = 0
+    send, hold = [], []
+    for step in rules.order.arrange(queues):
+        source = step.instance.host
+        if rules.order.group(step.instance) > group:
+            code, reason = Code.GROUP_ORDER, f"it waits for group {rules.order.groups[group]} to be up"
+        elif len(send) >= room:
+            code, reason = Code.IN_FLIGHT_LIMIT, "as many evacuations are in flight as may be now"
+        elif rules.in_flight_per_source and by_source[source] >= rules.in_flight_per_source:
+            code, reason = Code.SOURCE_LIMIT, f"as many evacuations from {source} are in flight as may be"
+        else:
+            by_source[source] += 1
+            send.append(step)
+            continue
+        hold.append(Wait(step.host, reason, code, step.instance, held=True))
+    rest = [step for step in itertools.chain(*recovering) if not isinstance(step, Evacuate)]
+    return send + rest + others + hold
+
+
+def _is_lively(world, attempts, now):
+    """Whether evacuations come and go, so that it is worth while to wait for more room."""
+    return any(
+        record.in_flight and attempts.age(record, now) < LIVELY for host in world.hosts for record in host.evacuations
+    )
+
+
+def in_flight(world, attempts, rules, now):
+    """The evacuations that may be in flight to a living host, as a set of (instance id, source, destination).
+
+    One of each instance. Not counted are those that are over whatever their records say, and those that are stuck: what
+    never ends must not use up the limits.
+    """
+    flights = {}
+    for host in world.hosts:
+        if not flag.is_dead(host.flag):
+            continue
+        done = {record.instance: record.id for record in host.evacuations if record.status in FINISHED}
+        for record in host.evacuations:
+            over = record.id < done.get(record.instance, 0) or attempts.is_stray(record)
+            over = over or attempts.ended_with_its_host(record)
+            gone = record.destination in world.dead or record.instance in host.whereabouts
+            stuck = attempts.age(record, now) >= rules.stuck_after
+            if record.in_flight and not (over or gone or stuck):
+                flights[record.instance] = (record.instance, record.source, record.destination)
+    sources = {instance.id: instance.host for host in world.hosts for instance in host.instances}
+    for instance in attempts.open(now) & set(sources):
+        flights.setdefault(instance, (instance, sources[instance], None))
+    return set(flights.values())
+
+
+def most(world, rules, window):
+    """How many evacuations may be in flight in all.
+
+    :param window: how many may be, however many hosts could take them
+    """
+    if not rules.in_flight_per_destination:
+        return window
+    return min(window, rules.in_flight_per_destination * len(world.candidates))
+
+
+def _open_group(recovering, attempts, rules, now):
+    """The group whose turn it is: the first that has an instance to wait for."""
+    last = len(rules.order.groups)
+    waited_for = [
+        rules.order.group(step.instance)
+        for step in itertools.chain(*recovering)
+        if getattr(step, "instance", None) is not None and not isinstance(step, Skip)
+        if not _is_given_up(step, attempts, rules, now)
+    ]
+    return min(waited_for, default=last) if last else last
+
+
+def _is_given_up(step, attempts, rules, now):
+    attempt = attempts.get(step.instance.id)
+    failed = attempt is not None and attempt.failures >= FAILED_FOR_GOOD
+    alarmed = isinstance(step, Wait) and step.needs_operator
+    return failed or alarmed or attempts.pending(step.instance.id, now) > rules.group_patience

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which evacuations were cut off because nova-compute was started anew where they had begun: pure.
+
+Nova does not show a nova-compute that died in the middle of an evacuation and was back within a minute: the record says
+the same for ever, and so does one that is merely slow (measured). Pacemaker knows when it last started nova-compute.
+No clocks are compared: a start is only told from another one. The start that is read after an evacuation was seen begun
+is the last that there was by then (Pacemaker notes that it stops nova-compute before it starts it anew, seconds before
+that takes up anything). When another one is read later, whichever process had begun the evacuation is gone, and the
+evacuation with it: nobody takes that up again.
+"""
+
+import dataclasses
+from typing import Optional
+
+from nova_ha.cluster.pacemaker import FOUND_RUNNING
+
+# Seconds between two looks at the starts: for evacuations that have begun since the last one, and for those that have
+# been going on for so long.
+SOON, LATER = 3.0, 30.0
+
+
+@dataclasses.dataclass
+class _Begun:
+    """What is known of an evacuation that its destination has begun.
+
+    :param since: when it was first seen so
+    :param start: the first start of the destination's nova-compute that was read after that; FOUND_RUNNING will do, for
+        what was found running is not started before it has ended
+    :param cut_off: when another one was first read
+    """
+
+    since: float
+    start: Optional[str] = None
+    cut_off: Optional[float] = None
+
+
+class Restarts:
+    """What the starts of nova-compute tell of the evacuations that have begun."""
+
+    def __init__(self):
+        self._begun = {}  # (id, status, destination) of a record -> _Begun
+        self._looked = float("-inf")  # when the starts were last read
+
+    def observe(self, world, now):
+        """Learn which evacuations have begun, and forget those that have ended or moved.
+
+        :param world: a ``snapshot.World``
+        """
+        before, self._begun = self._begun, {}
+        for host in world.hosts:
+            present = {instance.id for instance in host.instances}
+            for record in host.evacuations:
+                living = record.destination is not None and record.destination not in world.dead
+                if record.in_flight and record.status != "accepted" and living and record.instance in present:
+                    key = _key(record)
+                    self._begun[key] = before.get(key) or _Begun(now)
+
+    def asks_for(self, now):
+        """Nova's names of the hosts whose starts should be read now; none if that does not matter, or not yet."""
+        waited = now - self._looked
+        fresh = waited >= SOON and any(begun.since > self._looked for begun in self._begun.values())
+        slow = waited >= LATER and any(
+            now - begun.since >= LATER and begun.cut_off is None for begun in self._begun.values()
+        )
+        return {destination for _, _, destination in self._begun} if fresh or slow else set()
+
+    def learn(self, starts, now):
+        """Compare the starts that have been read, after ``observe``, with those that were read before.
+
+        :param starts: ``{Nova's host name: what tells its nova-compute's last start from any other}``; hosts of which
+            that is not known are left out
+        """
+        self._looked = now
+        for (_, _, destination), begun in self._begun.items():
+            start = starts.get(destination)
+            if begun.start is None:
+                begun.start = start
+            elif start not in (None, FOUND_RUNNING, begun.start) and begun.cut_off is None:
+                begun.cut_off = now
+
+    def cut_off_for(self, record, now):
+        """For how many seconds an evacuation has been known to be cut off; 0 if it is not."""
+        begun = self._begun.get(_key(record))
+        return now - begun.cut_off if begun is not None and begun.cut_off is not None else 0.0
+
+
+def _key(record):
+    return record.id, record.status, record.destination

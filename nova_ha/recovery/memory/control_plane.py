@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Since when which part of Nova's control plane has been seen at work, and when it was not: pure.
+
+Measured on Nova 34 (docs/exactly-once.md): compute hosts report through the message bus and the conductor; the
+conductor reports straight to the database, also while the bus is away.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from nova_ha.model.snapshot import Service, conductors, unread
+from nova_ha.policy.rules import Rules
+
+# Seconds without a look at the hosts' reports after which Nova's API was away. They are looked at every ten seconds.
+SILENCE = 45.0
+# Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
+# (Nova's report_interval).
+BREAK = 30.0
+# Seconds without one, of any host or of one conductor, after which it may have been so: two reports of each.
+PAUSE = 20.0
+# Seconds, beyond Nova's own times (``Rules.rpc_response_timeout`` and ``long_rpc_timeout``), for a conductor's reports,
+# and for the queues before and after it.
+FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
+# Seconds in which a conductor of which nothing is known has come to all that waits for it: ten minutes of a slow
+# scheduler, and half of that again.
+FOR_BACKLOG = 900.0
+# For so many times as long as requests have taken until they were scheduled, one may take that waits for the conductor.
+SLOWER = 1.5
+
+
+class Break(NamedTuple):
+    """A time without reports, from the last one before it to the first one after it (Nova's times)."""
+
+    began: str
+    ended: str
+    seen_at: float = float("-inf")  # when the end of it was seen
+    witnesses: frozenset[str] = frozenset()  # hosts that had reported just before it
+
+
+class ControlPlane:
+    """What has been seen of Nova's API, message bus and conductors."""
+
+    def __init__(self) -> None:
+        self.go_by(Rules())
+        self._answered_at = float("-inf")  # when Nova's API last told of services
+        self._answering_since = float("-inf")  # since when it has done so without a break
+        self._unread: dict[str, float] = {}  # host -> when Nova could not read its service last: its cell has been away
+        self._slowest: float | None = None  # seconds, by Nova's times, that a request took until it was scheduled
+        self._newest_report = ""  # Nova's time of the newest report of any host
+        self._reported_at = float("-inf")  # when that was seen to change
+        self._working_since: float | None = None  # since when reports have come all the time
+        # seconds for which all must have been at work since -> the last break after which that proves a message lost
+        self._breaks: dict[float, Break] = {}
+        # host that has not been forced down since -> Nova's time of its newest report, and when that was first seen
+        self._alive: dict[str, tuple[str, float]] = {}
+        # conductor's host -> its newest report, and when it was read
+        self._conductors: dict[str, tuple[str, float]] = {}
+        self._standstills: dict[str, Break] = {}  # conductor's host -> its last long time without reports
+        self._pauses: dict[str, str] = {}  # conductor's host -> the report that ended its last pause
+
+    def go_by(self, rules: Rules) -> None:
+        """Reckon with Nova's own times as the operator configured them, from now on."""
+        self._heartbeats = rules.rpc_response_timeout + FOR_REPORTS
+        self._longest = rules.long_rpc_timeout + FOR_QUEUES
+
+    def sees_reports(self, services: Mapping[str, Service], now: float) -> None:
+        """Learn since when Nova's API, and message bus and conductor, have been at work.
+
+        :param services: of all compute hosts, by Nova's names of them. Only of those that Nova has up is the time that
+            of a report: it moves with every change of a service
+        """
+        looked = now - self._answered_at <= SILENCE
+        if not looked:
+            self._answering_since = now
+        self._answered_at = now
+        self._unread.update(dict.fromkeys(unread(services), now))
+        self.sees_conductors(conductors(services))
+        self._see_hosts(max((s.last_report or "" for s in services.values() if s.up), default=""), looked, now)
+        for host, service in services.items():
+            if service.up and self._alive.get(host, ("", now))[0] != service.last_report:
+                self._alive[host] = service.last_report or "", now
+            elif service.forced_down:
+                self._alive.pop(host, None)
+
+    def _see_hosts(self, newest: str, looked: bool, now: float) -> None:
+        silent = now - self._reported_at > BREAK
+        if newest <= self._newest_report:
+            self._working_since = None if silent else self._working_since
+            return
+        # What nobody looked at, because Nova's API was away, say, tells nothing.
+        if looked and self._newest_report and now - self._reported_at > PAUSE:
+            before = (host for host, (_, at) in self._alive.items() if at >= self._reported_at - PAUSE)
+            pause = Break(self._newest_report, newest, now, frozenset(before))
+            self._breaks[0.0 if silent else FOR_QUEUES] = pause
+        self._newest_report, self._reported_at = newest, now
+        if silent:
+            self._working_since = now
+
+    def sees_conductors(self, reports: Mapping[str, str]) -> None:
+        """Learn which conductors stand still.
+
+        :param reports: ``{host: Nova's time of its newest report}``
+        """
+        for host, newest in reports.items():
+            if newest and self._newest_report and _seconds(newest, self._newest_report) >= self._heartbeats:
+                # The last one ends all requests that a former one has ended.
+                self._standstills[host] = Break(newest, self._newest_report)
+            # Of the only one it shows when it is back: meanwhile no host reports. If it was looked at all along.
+            before, read_at = self._conductors.get(host, ("", self._answered_at))
+            looked = self._answered_at - read_at <= SILENCE
+            missed = _seconds(before, newest) if before and newest else 0.0
+            if looked and missed > PAUSE:
+                self._pauses[host] = newest
+            if looked and missed >= self._heartbeats:
+                self._standstills[host] = Break(before, newest)
+            self._conductors[host] = newest, self._answered_at
+
+    def answering_for(self, now: float, host: str | None = None) -> float:
+        """For how many seconds Nova's API has answered without a break, and been able to read a host's service."""
+        return now - max(self._answering_since, self._unread.get(host or "", float("-inf")))
+
+    def at_work_for(self, now: float, host: str) -> float:
+        """For how many seconds Nova's API, conductor and message bus have been seen at work for a host without a break.
+
+        Other cells' reports tell nothing of the conductor of one whose database is away.
+        """
+        if self._working_since is None:
+            return 0.0
+        return now - max(self._working_since, self._unread.get(host, float("-inf")))
+
+    def reported_since(self, moment: str) -> float:
+        """Seconds, by Nova's times, from a moment to the newest report; 0 if there is none."""
+        return _seconds(moment, self._newest_report) if self._newest_report else 0.0
+
+    def lost_messages_since(self, moment: str, now: float) -> bool:
+        """Whether the bus or the conductor was away after a moment of Nova's, and what had not been begun with is lost.
+
+        The bus loses what is in its queues; a conductor that is killed what it has taken, and not begun with. Whoever
+        was only slow has had the time to begin with it.
+        """
+        return any(
+            last.ended > moment and now - last.seen_at >= self._backlog(patience, last)
+            for patience, last in self._breaks.items()
+        )
+
+    def sees_time_to_schedule(self, asked_at: str, was_seen: bool) -> None:
+        """Learn how long requests take until they are scheduled, from one that is seen to be.
+
+        :param asked_at: Nova's time at which it was made
+        :param was_seen: whether it had been seen to wait; else it may have been scheduled long ago
+        """
+        took = self.reported_since(asked_at)
+        if was_seen or took <= PAUSE:
+            self._slowest = max(self._slowest or 0.0, took)
+
+    def _backlog(self, patience: float, pause: Break) -> float:
+        """For how many seconds after a break the conductor may come to what waits for it."""
+        if self._slowest is None or not self._is_witnessed(pause):
+            return FOR_BACKLOG
+        return min(FOR_BACKLOG, patience + SLOWER * self._slowest)
+
+    def _is_witnessed(self, pause: Break) -> bool:
+        """Whether several hosts fell silent and report again: of one alone, nova-compute may have been restarted."""
+        return sum(self._alive.get(host, ("", 0.0))[0] > pause.began for host in pause.witnesses) > 1
+
+    def may_have_restarted_since(self, moment: str, conductor: str | None) -> bool:
+        """Whether a host's conductor has been away for some seconds after a moment of Nova's."""
+        ends = [last.ended for last in self._breaks.values()] + [self._pauses.get(conductor or "", "")]
+        return max(ends) > moment
+
+    def has_given_up(self, moment: str, conductor: str | None) -> bool:
+        """Whether a host's conductor has stood still after a moment of Nova's until it waits for no scheduler."""
+        stood_still = self._standstills.get(conductor or "")
+        if stood_still is None:
+            return False
+        return _seconds(max(stood_still.began, moment), stood_still.ended) >= self._heartbeats
+
+    def forget_control_plane(self) -> None:
+        """Nothing is flagged any more: of requests nothing need be known."""
+        self._standstills.clear()
+        self._slowest = None
+        self._pauses.clear()
+        self._alive.clear()
+        self._conductors.clear()
+        self._unread.clear()
+
+
+def _seconds(earlier: str, later: str) -> float:
+    return (datetime.datetime.fromisoformat(later) - datetime.datetime.fromisoformat(earlier)).total_seconds()

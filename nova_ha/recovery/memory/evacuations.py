@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this engine has seen of Nova over time, and what follows from it about requests whose end no record tells: pure.
+
+Nova's records of evacuations are no sure account: one is taken over by a later request, another is left behind for
+ever, and one whose request was lost says the same as one that waits for its turn.
+"""
+
+from nova_ha.model import instance_states as states
+from nova_ha.model.snapshot import FINISHED
+from nova_ha.recovery.memory.compute_restarts import Restarts
+from nova_ha.recovery.memory.evidence import SETTLE, Evidence
+
+# So many reports within so many seconds prove that a host lives that is held to be dead. One may come of a message that
+# it left behind, and one of each change of its service by ourselves or an operator: those move the same time of Nova's,
+# but not every ten seconds (measured).
+PROOF, PROOF_WITHIN = 3, 60.0
+
+# What a record says once its destination has begun with it.
+BEGUN = FINISHED | {"pre-migrating", "failed"}
+
+
+class Sightings(Evidence):
+    """How long records have said what they say, where instances were sent, which hosts reported.
+
+    ``compute_restarts`` is a ``compute_restarts.Restarts``.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.restarts = Restarts()
+        self._named = {}  # host -> ids of its records, as they were last read
+        self._asked = {}  # instance id -> ids of the requests for it, as they were last read
+        self._records = {}  # id of a record -> ((status, destination), since when)
+        self._seen = {}  # id of a record -> when it was first seen
+        self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
+        self._waiting = {}  # instance id -> its records that have named no destination for long
+        self._dead = {}  # host that is flagged, and so held to be dead -> since when it was seen so
+        self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records then
+        self._left = {}  # host -> ids of the instances that were to be moved away from it
+        # host -> when the newest evacuation that it has begun was first seen, and since when it is seen to be begun
+        self._begun = {}
+        self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
+        self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
+        self._down = {}  # host -> when it was last seen not to report
+        # host that is held to be dead -> (Nova's time of its last report, when that was seen to move)
+        self._reports = {}
+        # host that was held to be dead, and has not reported since -> what its service said when it was that last
+        self._unheard = {}
+        self._living = set()  # hosts that are held to be dead, and are proved to live
+        self._idle = {}  # instance id -> since when it is in error with nothing being done to it
+        self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
+
+    def sees_services(self, services, now):
+        """Learn which hosts report.
+
+        :param services: ``{Nova's host name: snapshot.Service}``
+        """
+        self._down.update(dict.fromkeys((name for name, service in services.items() if not service.up), now))
+        self._see_unheard(services)
+        self.sees_reports(services, now)
+        self._see_living(services, now)
+
+    def _see_unheard(self, services):
+        """Learn which hosts that were dead have not reported since: what is queued there they take up before that."""
+        reports = {host: (service.up, service.last_report) for host, service in services.items()}
+        for host in reports.keys() & self._unheard.keys() - self._dead.keys():
+            if reports[host] != self._unheard[host]:
+                del self._unheard[host]
+        self._unheard.update((host, reports[host]) for host in self._dead.keys() - self._living if host in reports)
+
+    def _see_living(self, services, now):
+        """Learn which hosts that are held to be dead go on reporting."""
+        before, self._reports = self._reports, {}
+        self._living &= self._dead.keys()
+        for host in self._dead.keys() & services.keys():
+            report = services[host].last_report
+            former, moves = before.get(host, (report, ()))
+            moves = (*moves, now)[-PROOF:] if report != former else moves
+            self._reports[host] = report, moves
+            if len(moves) == PROOF and moves[-1] - moves[0] <= PROOF_WITHIN:
+                self._living.add(host)
+
+    @property
+    def living(self):
+        """Nova's names of the hosts that are flagged, and live: their nova-compute goes on reporting."""
+        return frozenset(self._living)
+
+    @property
+    def unheard(self):
+        """Nova's names of the hosts that were held to be dead, and have not reported since they are not."""
+        return frozenset(self._unheard)
+
+    def is_flagged_anew(self, host):
+        """A host was fenced, whatever was seen of it before: it is dead, until the contrary shows."""
+        self._reports.pop(host, None)
+        self._living.discard(host)
+
+    def sees_record(self, record, now, dead=frozenset()):
+        """Remember since when a record says what it says, and how far its destination has come with its requests.
+
+        :param dead: Nova's names of the hosts that are proved dead
+        """
+        seen = self._seen.setdefault(record.id, now)
+        self._left.setdefault(record.source, set()).add(record.instance)
+        state = (record.status, record.destination)
+        is_new = record.id not in self._records
+        former, _ = self._records.get(record.id, (("accepted", None), now))
+        if former != state or is_new:
+            self._records[record.id] = (state, now)
+        if record.in_flight and record.destination is not None:
+            self._sent_to.setdefault(record.destination, set()).add(record.instance)
+        elif record.in_flight and self.age(record, now) >= SETTLE and not self.is_stray(record):
+            self._waiting.setdefault(record.instance, set()).add(record.id)
+        if record.destination is not None and record.status in BEGUN:
+            newest, since = self._begun.get(record.destination, (seen, now))
+            self._begun[record.destination] = max((newest, since), (seen, now), key=lambda each: each[0])
+        if record.status == "error" or (record.destination is not None and record.status in BEGUN):
+            self.sees_scheduled(record, now)
+            if former[0] == "accepted" and record.created:
+                self.sees_time_to_schedule(record.created, was_seen=not is_new)
+        if record.in_flight and record.status != "accepted" and record.destination in dead:
+            self._ended.add((record.id, *state))
+
+    def sees_records(self, host, now, dead=frozenset()):
+        """Learn from all records of a ``snapshot.Host`` that have been read; see ``sees_record``."""
+        records = (*host.evacuations, *host.live_migrations)
+        for record in records:
+            self.sees_record(record, now, dead)
+        if records:
+            self._named[host.name] = frozenset(record.id for record in records)
+
+    def forgets_waiting(self, records):
+        """Learn that nothing is waited for any more of which no record is in flight without a destination.
+
+        :param records: ``{instance id: all records of its evacuations away from a host}``
+        """
+        for instance in self._waiting.keys() & records.keys():
+            if not any(record.in_flight and record.destination is None for record in records[instance]):
+                del self._waiting[instance]
+
+    def sees_dead(self, dead, now):
+        """Remember since when hosts are proved dead."""
+        self._dead = {host: self._dead.get(host, now) for host in dead}
+
+    def sees_instance(self, instance, now):
+        """Recognize that a host has begun with it, and that it is in error with nothing being done to it."""
+        begun = instance.task_state in states.BEGUN
+        former, since = self._tasks.get(instance.id, (begun, None))
+        self._tasks[instance.id] = (begun, since if former == begun else now)
+        if instance.task_state is not None or instance.vm_state != "error":
+            self._idle.pop(instance.id, None)
+            return
+        self._idle.setdefault(instance.id, now)
+
+    def is_unclear(self, instance, records, now):
+        """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
+
+        They do while one is young, or has been begun; unless a host has died since that may have it queued, or the
+        instance is in error.
+        """
+        in_error = self.idle(instance.id, now) > 0.0
+        return any(
+            record.in_flight
+            and (record.status == "accepted" or in_error)
+            and (in_error or self.age(record, now) >= SETTLE or self._may_have_died(record))
+            for record in records
+        )
+
+    def _may_have_died(self, record):
+        seen = self._seen.get(record.id, float("inf"))
+        return record.destination in self._dead or any(since > seen for since in self._dead.values())
+
+    def sees_requests(self, instance, known, records, since, may_hang, now):
+        """Learn from the requests for an instance what its records in flight are worth.
+
+        :param known: its ``snapshot.Requests``
+        :param since: when this engine last asked for it
+        :param may_hang: whether Nova's API may have a request for it that it has noted, and not passed on
+        """
+        self._lost_at.pop(instance.id, None)
+        self._strays.pop(instance.id, None)
+        self._asked[instance.id] = frozenset(request.id for request in known.all)
+        flights = [record for record in records if record.in_flight]
+        if known.read_at <= since or any(known.read_at < self._seen[record.id] for record in flights):
+            return  # one has come since that was read
+        dead = frozenset(self._dead) - self._living
+        fates = self.fates(known, instance.host, dead, now, may_hang, self.unheard)
+        for fate in fates:
+            for host in fate.queued_at:
+                self._sent_to.setdefault(host, set()).add(instance.id)
+        if not any(fate.untold for fate in fates):
+            self._waiting.pop(instance.id, None)
+        given_up = known.reset is not None and self.idle(instance.id, now) >= SETTLE
+        if any(fate.open and not (given_up and request.at < known.reset) for request, fate in zip(known.all, fates)):
+            return
+        if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
+            return  # what was asked for first is not on record any more
+        going_on = (each for each in flights if each.status != "accepted" and not self.ended_with_its_host(each))
+        begun = {each.destination for each in going_on} - dead
+        if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
+            return  # begun with since that was read
+        lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun
+        if lost_at:
+            self._lost_at[instance.id] = frozenset(lost_at), frozenset(map(_state, flights))
+        else:
+            self._strays[instance.id] = {_state(record) for record in flights if record.status == "accepted"}
+
+    def lost_at(self, instance, flights, now):
+        """Nova's names of the hosts that may have begun with a request for an instance id that is lost else.
+
+        None if its records in flight have moved since that was found; nor while one of the hosts was silent a moment
+        ago: it takes up what waits for it.
+        """
+        hosts, states = self._lost_at.get(instance, (frozenset(), frozenset()))
+        if not states.issuperset(map(_state, flights)):
+            return frozenset()
+        return hosts if all(now - self._down.get(host, float("-inf")) >= SETTLE for host in hosts) else frozenset()
+
+    def asks_anew(self, instance):
+        """An instance id is evacuated once more: that may take over an old record, so none of them is a stray now."""
+        self._strays.pop(instance, None)
+        self._lost_at.pop(instance, None)
+        self._idle.pop(instance, None)
+
+    def age(self, record, now):
+        """For how many seconds, as far as we have seen, an evacuation has been in its present status."""
+        state, since = self._records.get(record.id, (None, now))
+        return now - since if state == (record.status, record.destination) else 0.0
+
+    def is_stray(self, record):
+        """Whether a record that says that an evacuation is in flight, and not begun, belongs to none.
+
+        A request that fails may leave a record behind (see ``snapshot.Migration``), and one that is lost does. That all
+        requests for its instance are over or lost tells.
+        """
+        return _state(record) in self._strays.get(record.instance, ())
+
+    def ended_with_its_host(self, record):
+        """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
+        return _state(record) in self._ended and record.destination not in self._living
+
+    def was_passed(self, record, now):
+        """Whether its destination has, for long, worked at one that was asked for after this one was handed to it.
+
+        Two that are on their way to it overtake each other by seconds.
+        """
+        _, handed_at = self._records.get(record.id, (None, float("inf")))
+        asked_at, begun_at = self._begun.get(record.destination, (float("-inf"), now))
+        return asked_at > handed_at and now - begun_at >= SETTLE
+
+    def was_down(self, record):
+        """Whether its destination has been seen not to report since the record says what it says."""
+        _, since = self._records.get(record.id, (None, float("inf")))
+        return self._down.get(record.destination, float("-inf")) >= since
+
+    def was_cut_off(self, record, now):
+        """Whether its destination's nova-compute was surely started anew since it had begun, and has left it so.
+
+        The former one may have ended it just before it died. What it wrote last goes through the conductor, as the
+        hosts' reports do, and shows once that has been at work for a while.
+        """
+        return min(self.restarts.cut_off_for(record, now), self.at_work_for(now, record.source)) >= SETTLE
+
+    def was_sent_to(self, instance, host):
+        """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
+        return instance in self.sent_to(host)
+
+    def sent_to(self, host):
+        """The ids of the instances of which ``was_sent_to`` would say so; not to be changed."""
+        return self._sent_to.get(host, frozenset())
+
+    def may_be_queued(self, instance, host):
+        """Whether an evacuation of an instance id may be queued at a host, if that died before it took it up."""
+        return self.was_sent_to(instance, host) or instance in self._waiting
+
+    def may_have_the_same(self, host, other):
+        """Whether requests for one instance may be queued at both hosts: evacuations, or an owner's request."""
+        # Asked of each two hosts of a failed rack: it must not cost a look at each instance.
+        waiting, sent = self._waiting.keys(), (self.sent_to(host), self.sent_to(other))
+        if not sent[0].isdisjoint(sent[1]) or not all(map(waiting.isdisjoint, sent)):
+            return True
+        left = self._left.get(host, frozenset()), self._left.get(other, frozenset())
+        if not left[0].isdisjoint(sent[1]) or not left[1].isdisjoint(sent[0]):
+            return True
+        if not all(map(waiting.isdisjoint, left)):
+            return True
+        return any(len(records) > 1 for records in self._waiting.values())
+
+    def idle(self, instance, now):
+        """For how many seconds an instance id on a dead host has been in error, with nothing being done to it.
+
+        Whoever evacuates it leaves it so when that has failed, as does an operator who resets its state: the word that
+        nobody goes on with it. One that is active with no task may be waiting for its destination's lock, for minutes:
+        its guest runs there (measured).
+        """
+        return now - self._idle.get(instance, now)
+
+    def begun_for(self, instance, now):
+        """For how many seconds an instance id on a dead host has been seen to be started elsewhere.
+
+        None if it is not, or was so already when it was first seen.
+        """
+        begun, since = self._tasks.get(instance, (False, None))
+        return now - since if begun and since is not None else None
+
+    def lose_sight(self, keep, hosts):
+        """Forget all instances but those whose ids are in ``keep``, and the records of all hosts but ``hosts``.
+
+        Of an instance that finds no room each try leaves a record: only those that Nova still names are kept.
+        """
+        self._named = {host: ids for host, ids in self._named.items() if host in hosts}
+        self._asked = {i: ids for i, ids in self._asked.items() if i in keep}
+        named = frozenset().union(*self._named.values())
+        self._records = {id: said for id, said in self._records.items() if id in named}
+        self._seen = {id: since for id, since in self._seen.items() if id in named}
+        self._ended = {state for state in self._ended if state[0] in named}
+        self.keep_requests(frozenset().union(*self._asked.values()))
+        self._strays = {i: known for i, known in self._strays.items() if i in keep}
+        self._lost_at = {i: hosts for i, hosts in self._lost_at.items() if i in keep}
+        self._idle = {i: since for i, since in self._idle.items() if i in keep}
+        self._tasks = {i: known for i, known in self._tasks.items() if i in keep}
+
+    def forget_records(self):
+        """Nothing is flagged any more."""
+        self._reports.clear()
+        self._unheard.clear()
+        self._living.clear()
+        for memory in (self._records, self._seen, self._begun, self._down, self._dead, self._lost_at):
+            memory.clear()
+        self.forget_control_plane()
+        self._sent_to.clear()
+        self._waiting.clear()
+        self._left.clear()
+        self._ended.clear()
+        self.restarts = Restarts()
+
+
+def _state(record):
+    """What a record says, to be told from what it says later."""
+    return record.id, record.status, record.destination

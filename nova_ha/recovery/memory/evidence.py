@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova's records, and the control plane's own life, prove of a request: pure.
+
+A request is not lost because it takes long: the conductor waits half an hour for a scheduler that lives. It is lost
+when the process or the queue that had it is gone, and Nova's records and the services' reports tell when that is so.
+docs/exactly-once.md has what was measured, and the rules as tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any, NamedTuple
+
+from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Migration, Request, Requests
+from nova_ha.recovery.memory.control_plane import ControlPlane
+
+# Seconds after a lost or accepted request in which its record must have shown, or it never took effect; and in which,
+# the bus being at work, whoever has a message begins with it. Nova writes the record while it answers, and connects to
+# a bus that is back within 30 s (oslo.messaging's rabbit_interval_max).
+SETTLE = 60
+# Seconds in which all requests that are unclear have been read, and read again.
+LOOKED = 20.0
+
+
+class Fate(NamedTuple):
+    """What is to be reckoned with of a request.
+
+    :param open: whether somebody may be at work on it, or come to be
+    :param lost_at: its destination, if it is lost, but the destination may have begun with it unseen: asked for again,
+        it must be on that host only
+    :param queued_at: hosts that may have it queued: if one dies, it may take it up when it returns
+    :param untold: whether nothing tells where it may be queued
+    """
+
+    open: bool
+    lost_at: str | None = None
+    queued_at: frozenset[str] = frozenset()
+    untold: bool = False
+
+
+OPEN, GONE = Fate(True), Fate(False)
+_UNCLAIMED: tuple[frozenset[str], float] = (frozenset(), 0.0)
+
+
+class Evidence(ControlPlane):
+    """How far each request has come, as far as that has been seen, and which are lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scheduled_by = ""  # Nova's time of the newest record that the scheduler has answered ``SETTLE`` ago
+        # id of a newer record -> (its time, when it was seen that the scheduler has answered)
+        self._scheduled: dict[int, tuple[str, float]] = {}
+        self._scheduling: dict[str, float] = {}  # id of a request -> when it was last seen to wait for the scheduler
+        self._stages: dict[str, tuple[str, float]] = {}  # id of a request -> its stage, and since when it is seen so
+        # id of a request -> the hosts that the scheduler may have claimed for it, and when that was first seen
+        self._claimed: dict[str, tuple[frozenset[str], float]] = {}
+        self._fates: dict[str, Fate] = {}  # id of a request -> its fate, where that is for good
+
+    def sees_scheduled(self, record: Migration, now: float) -> None:
+        """Learn that the scheduler has answered a request: a record's, or a later one's that took that over."""
+        if record.created and record.created > self._scheduled_by:
+            self._scheduled.setdefault(record.id, (record.created, now))
+
+    def fates(
+        self,
+        known: Requests,
+        source: str,
+        dead: frozenset[str],
+        now: float,
+        may_hang: bool = True,
+        unheard: frozenset[str] = frozenset(),
+    ) -> list[Fate]:
+        """What is to be reckoned with of each request for an instance.
+
+        :param source: Nova's name of the host that it is on
+        :param dead: Nova's names of the hosts that are proved dead
+        :param may_hang: whether Nova's API may have one that it has noted, and not passed on
+        :param unheard: likewise of those that were dead, and have not reported since: a queue there has not been begun
+            with
+        """
+        off = dead | unheard
+        begun = {request.compute.host for request in known.all if request.compute is not None}
+        every = (known.claims or frozenset()) - {source}
+        claims = every - begun
+        found = []
+        for request in known.all:
+            # What was claimed for one was there before the next was sent, and stays.
+            conductor = request.conductor
+            if request.compute is None and conductor is not None and not conductor.found_no_host:
+                # One that was sent has a claim: if none is left, it is on a host that an earlier one was for, too.
+                mine = claims or (every if request.stage == SENT else claims)
+                if mine:
+                    self._claimed.setdefault(request.id, (mine, now))
+                claims -= self._claimed.get(request.id, _UNCLAIMED)[0]
+            found.append(self._fate(request, dead, off, may_hang, self.at_work_for(now, source), now))
+        return found
+
+    def _fate(
+        self, request: Request, dead: frozenset[str], off: frozenset[str], may_hang: bool, at_work: float, now: float
+    ) -> Fate:
+        since = self._at_stage_since(request, now)
+        if request.stage == OVER:
+            return GONE
+        if request.id in self._fates:
+            fate = self._fates[request.id]
+            return Fate(False, queued_at=frozenset({fate.lost_at})) if fate.lost_at in off else fate
+        if request.stage == RUNNING:
+            # Nobody takes up again what died with its host, also when that is back.
+            died = request.compute is not None and request.compute.host in dead
+            return self._for_good(request, GONE) if died else OPEN
+        if request.id in self._claimed:
+            return self._fate_of_claimed(request, off, at_work, now)
+        if at_work < SETTLE or request.stage == SENT:
+            return Fate(True, untold=True)
+        if self._is_message_lost(request, since, may_hang, now) or self._is_conductor_gone(request, now):
+            return self._for_good(request, GONE)
+        return Fate(now - since < self._longest, untold=True)
+
+    def _at_stage_since(self, request: Request, now: float) -> float:
+        """Since when it has been seen at its stage. If it has moved, what was thought of it was wrong, or is old."""
+        stage, since = self._stages.get(request.id, ("", now))
+        if stage != request.stage:
+            since = now
+            self._stages[request.id] = request.stage, since
+            self._fates.pop(request.id, None)
+        self._scheduling.pop(request.id, None)
+        if request.stage == SCHEDULING and request.id not in self._claimed and request.id not in self._fates:
+            self._scheduling[request.id] = now
+        return since
+
+    def _fate_of_claimed(self, request: Request, off: frozenset[str], at_work: float, now: float) -> Fate:
+        claimed, claimed_at = self._claimed[request.id]
+        # Of one that was sent, Nova tells since when; of one at the scheduler, the claim alone shows that it answered.
+        at_rest = min(at_work, max(self._sent_for(request), now - claimed_at)) >= SETTLE
+        if claimed <= off:
+            return Fate(request.stage == SCHEDULING and not at_rest, queued_at=claimed)
+        # The scheduler has answered: whoever was to go on with it has had the time.
+        if at_rest and len(claimed) == 1:
+            return self._for_good(request, Fate(False, min(claimed), claimed))
+        return Fate(True, queued_at=claimed)
+
+    def _for_good(self, request: Request, fate: Fate) -> Fate:
+        self._fates[request.id] = fate
+        return fate
+
+    def _sent_for(self, request: Request) -> float:
+        """For how many seconds, by Nova's times, a request has been on its way to its destination."""
+        if request.conductor is None or request.conductor.finish is None:
+            return 0.0
+        return self.reported_since(request.conductor.finish)
+
+    def _is_message_lost(self, request: Request, since: float, may_hang: bool, now: float) -> bool:
+        """Whether one that no conductor has begun with is lost: else it would have been begun with since.
+
+        :param since: when it was first seen to wait
+        """
+        if request.stage != QUEUED:
+            return False
+        # Each thread of the conductor may wait for a slow scheduler: then it does not come to its messages.
+        is_busy = now - since < LOOKED or any(now - seen < LOOKED for seen in self._scheduling.values())
+        passed = not may_hang and self._is_later_scheduled(request.at, now)
+        return not is_busy and (passed or self.lost_messages_since(request.at, now))
+
+    def _is_conductor_gone(self, request: Request, now: float) -> bool:
+        """Whether the conductor that had one at the scheduler is not waiting for that any more.
+
+        One that was only frozen for some seconds would have gone on by then; one that was killed has not.
+        """
+        if request.stage != SCHEDULING or request.conductor is None:
+            return False
+        start, conductor = request.conductor.start, request.conductor.host
+        if self.has_given_up(start, conductor):
+            return True
+        return self.may_have_restarted_since(start, conductor) and self._is_later_scheduled(start, now)
+
+    def _is_later_scheduled(self, moment: str, now: float) -> bool:
+        """Whether something that was asked for after a moment of Nova's has been scheduled for long."""
+        for id, (created, seen) in [*self._scheduled.items()]:
+            if now - seen >= SETTLE:
+                self._scheduled_by = max(self._scheduled_by, created)
+                del self._scheduled[id]
+        return self._scheduled_by > moment
+
+    def keep_requests(self, ids: Set[str]) -> None:
+        """Forget all requests but those with these ids."""
+        for memory in (self._scheduling, self._stages, self._claimed, self._fates):
+            _keep(memory, ids)
+
+    def forget_control_plane(self) -> None:
+        """Nothing is flagged any more: of requests nothing need be known."""
+        super().forget_control_plane()
+        self.keep_requests(frozenset())
+        self._scheduled.clear()
+        self._scheduled_by = ""
+
+
+def _keep(memory: dict[str, Any], ids: Set[str]) -> None:
+    for id in memory.keys() - ids:
+        del memory[id]

@@ -1,0 +1,576 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the world into snapshots: whole ones, and cheap ones that show whether a whole one is worth while."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Collection
+
+from nova_ha.cloud.errors import CloudError, Misconfigured
+from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.model import disabled_reason, flag, hostnames, instance_states, restore_tags
+from nova_ha.model.reasons import Code, Problem
+from nova_ha.model.snapshot import FINISHED, Host, Requests, World, by_instance, unfinished, unread
+from nova_ha.policy import reserved_hosts, selection
+from nova_ha.recovery.decide import instance_restore
+
+# Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
+GLANCE_AGE = 10.0
+
+# Seconds for which what flavors, images and aggregates say is held to be known.
+SETTINGS_AGE = 60.0
+# And for which it is left at that that Glance has never told which images select instances.
+SELECTION_AGE = 10.0
+
+# Seconds for which what was asked for an instance is held to be known.
+REQUESTS_AGE = 10.0
+
+# Seconds that an instance may be gone from its host while its evacuation is in flight, before we ask where it is: most
+# arrive within that time. And seconds after which the answer is asked for again.
+ABSENCE = 5.0
+WHEREABOUTS_AGE = 10.0
+
+_UNREADABLE = Problem(
+    Code.CELL_AWAY,
+    "Nova can read nothing of this host: the database of its cell does not answer. Its recovery waits for that; the"
+    " hosts of other cells do not",
+)
+
+_SECOND = (
+    "Nova has the same host for it as for {first}, which is flagged, too, and is seen to first. If the cluster has the"
+    " host as {first} now, delete the entry that is left over"
+)
+
+# What nova-compute may drive whose guests Nova cannot evacuate, by the type of hypervisor: the drivers without the
+# capability supports_evacuate in Nova's nova/virt. An evacuation is accepted, and sets the instance to error.
+_NOT_EVACUATED = {"ironic": "bare metal (ironic)", "VMware vCenter Server": "a vCenter"}
+_REFUSED = (
+    "its nova-compute drives {}, which Nova cannot evacuate: nothing of it is evacuated. Once nova-compute runs again,"
+    " set the flag to no: then the service is put back"
+)
+
+# Seconds after which lists of instances of the whole cloud are read again while no host is dead or comes back: hosts
+# may be off for weeks.
+QUIET_AGE = 600.0
+
+
+class Observer:
+    """Reads what is to be known about flagged hosts.
+
+    :param cloud: a ``nova.Nova``
+    :param domain: DNS domain of Nova's host names, or None
+    :param clock: monotonic seconds
+    :param aggregates_matter: whether aggregates are read in any case, not only where a host is reserved
+    :param tag: what selects instances, see ``selection.Policy``
+    :param each: as ``map``: calls a function with each of some arguments, side by side if it can (``parallel``)
+    """
+
+    def __init__(self, cloud, domain, clock, aggregates_matter=True, tag=selection.TAG, each=map):
+        self._cloud = cloud
+        self._each = each
+        self._aggregates_matter = aggregates_matter
+        self._tag = tag
+        self._domain = domain
+        self._clock = clock
+        self._world = None
+        self._read_at = 0.0
+        self._settings = {}  # what is kept for SETTINGS_AGE: name -> (value, when it was read)
+        self._images = {}  # tag -> the images that select instances by it, as Glance named them last
+        self._unmoved = {}  # host -> the flag under which it was seen to have no unfinished live migration
+        self._flagged = {}  # host -> (its flag, since when)
+        self._unread = {}  # host -> since when Nova has not been able to read its service
+        self._reported = {}  # recovered host -> since when it has reported
+        self._well = {}  # recovered host of which nothing is left to be done -> (what was read, when)
+        self._requests = {}  # instance id -> what was asked for it
+        self._stopped = {}  # host -> since when the cluster's records prove that its nova-compute does not run
+        self._first_report = {}  # recovered host -> its service's last report when we first saw it recovered
+        self._hypervisors = {}  # host -> what its nova-compute drives, None if that is not known
+        self._tagged = True  # whether there may be instances whose state is to be restored
+        self._first_broken = {}  # (instance id, task state) -> since when it is in error so
+        self._broken_now = {}  # the same, as far as this look has come
+        self._absent = {}  # id of a record in flight -> since when its instance is gone from the host
+        self._lists = {}  # what is kept for QUIET_AGE: name -> (instances, when they were read)
+        self._whereabouts = {}  # instance id -> (Instance or None, when it was read)
+
+    def reconfigure(self, domain, aggregates_matter, tag):
+        """Go by other settings from the next look on; see the class."""
+        self._domain = domain
+        self._aggregates_matter = aggregates_matter
+        self._tag = tag
+
+    def services(self):
+        """All nova-compute services, as ``snapshot.Services``.
+
+        :raises nova.CloudError: they cannot be read
+        """
+        return self._cloud.services()
+
+    def aggregates(self, services):
+        """The hosts of each aggregate, by its name, if they matter; read anew when that is old.
+
+        :raises nova.CloudError: they cannot be read
+        """
+        if not self._aggregates_matter and not any(map(reserved_hosts.is_reserved, services.values())):
+            return {}
+        return self._kept("aggregates", self._cloud.aggregates)
+
+    def nova_names(self, hosts, services):
+        """Nova's names of some of the cluster's hosts, as ``{cluster's name: Nova's name}``.
+
+        Without those that Nova does not know, or can read nothing of.
+        """
+        return self._names(hosts, services, services)
+
+    def unread_names(self, hosts, services):
+        """The same of those hosts of which Nova can read nothing just now."""
+        return self._names(hosts, services, unread(services))
+
+    def _names(self, hosts, services, wanted):
+        found = {}
+        for host in hosts:
+            try:
+                name = self._resolve(host, services)
+            except hostnames.AmbiguousName:
+                continue
+            if name in wanted:
+                found[host] = name
+        return found
+
+    def _resolve(self, host, services):
+        """Nova's name of a host, whether Nova can read its service or not, or None."""
+        return hostnames.resolve(host, [*services, *unread(services)], self._domain)
+
+    def look(self, flags, services=None, others=None, inherited=frozenset()):
+        """The world as it is now.
+
+        :param flags: ``{host: flag value}`` of the hosts to look at
+        :param others: ``{host: flag value}`` of further hosts that are flagged, of which no more is of interest than
+            that they are dead, and who has claimed them
+        :param services: what ``services`` has just answered, if it has been asked
+        :param inherited: the hosts to which another engine may have sent instances that this one does not know of
+        :return: a ``snapshot.World``
+        :raises nova.CloudError: it cannot be read
+        """
+        services = services if services is not None else self._cloud.services()
+        others = others or {}
+        self._note_flags(flags)
+        self._broken_now = {}
+        # A failed rack has many, of which each takes a few requests.
+        flagged = {**flags, **others}
+        names = self.nova_names(flagged, services)
+        seconds = _second_flags(flagged, names)
+
+        def read(name):
+            if name in seconds:
+                reason = _SECOND.format(first=seconds[name])
+                return Host(name, flags[name], problem=Problem(Code.SECOND_FLAG, reason, flag.removal(name)))
+            return self._host(name, flags[name], services, name in inherited)
+
+        hosts = tuple(self._each(read, sorted(flags)))
+        self._first_broken = self._broken_now
+        self._drop_old(hosts)
+        is_quiet = bool(hosts) and not any(map(flag.is_dead, others.values())) and all(map(_is_off, hosts))
+        fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
+        fenced += [services[names[host]] for host in others if host in names]
+        instances = [instance for host in hosts for instance in host.instances]
+        self._world = World(
+            hosts,
+            services,
+            aggregates=self.aggregates(services),
+            restoring=self._restoring(hosts, instances, services, is_quiet),
+            selection=self._selection() if instances else None,
+            dead=frozenset(service.host for service in fenced if service.forced_down),
+            contested=any(map(flag.claimant, others.values())),
+            late=self._late(flagged, names, is_quiet),
+            unflagged=frozenset(s.host for s in services.values() if disabled_reason.is_marked(s))
+            - set(names.values()),
+        )
+        self._read_at = self._clock()
+        return self._world
+
+    def with_requests(self, world: World, instances: Collection[str]) -> World:
+        """The world, with what was asked for some of its hosts' instances, by their ids; not older than a few seconds.
+
+        What Nova does not tell just now is left out: that instance waits, and no other.
+
+        :raises nova.Misconfigured: an operator has to see to it that the user may read it
+        """
+        now = self._clock()
+        known = self._requests.items()
+        fresh = {i: each for i, each in known if i in instances and now - each.read_at < REQUESTS_AGE}
+        old = [i for i in instances if i not in fresh]
+        read = zip(old, self._each(self._read_requests, old))
+        self._requests = {**fresh, **{i: each for i, each in read if each is not None}}
+        hosts = (
+            dataclasses.replace(
+                host, requests={i.id: self._requests[i.id] for i in host.instances if i.id in self._requests}
+            )
+            for host in world.hosts
+        )
+        return dataclasses.replace(world, hosts=tuple(hosts))
+
+    def _read_requests(self, instance: str) -> Requests | None:
+        read_at = self._clock()
+        try:
+            found = dataclasses.replace(self._cloud.evacuation_requests(instance), read_at=read_at)
+        except Misconfigured:
+            raise
+        except CloudError:
+            return None  # it was deleted a moment ago, say, or its cell is away
+        if not found.is_claimed:
+            return found
+        try:
+            return dataclasses.replace(found, claims=self._cloud.claims(instance))
+        except CloudError:
+            return found  # Placement is away, or not ours to ask: then it is waited for longer
+
+    def with_cluster(self, world: World, cluster: Cluster) -> World:
+        """The world, with what the cluster says of its hosts; of those that are held back, whether they are stopped.
+
+        :raises cluster.ClusterError: Pacemaker does not answer
+        """
+        online = cluster.online()
+        others = self._other_names(world, online)
+        held = [host.name for host in world.hosts if host.flag == flag.RESTART]
+        # What the cluster has of a former name tells nothing of what runs under the one that it has the host by now.
+        stopped = (cluster.stopped(held) if held else set()) - others.keys()
+        now = self._clock()
+        self._stopped = {host: self._stopped.get(host, now) for host in held if host in stopped}
+        stopped_for = {host: now - since for host, since in self._stopped.items()}
+        return world.with_cluster(online, stopped_for, others, cluster.attribute)
+
+    def _other_names(self, world, online):
+        """Under what other names the cluster reaches hosts, that it has by their flags' names no more.
+
+        :return: ``{flag's name: the cluster's name}``
+        """
+        away = {host.service.host: host.name for host in world.hosts if host.service and host.name not in online}
+        labels = set(map(hostnames.label, away))
+        alike = [node for node in online if hostnames.label(node) in labels]
+        return {away[name]: node for node, name in self.nova_names(alike, world.services).items() if name in away}
+
+    def glance(self, flags):
+        """The last snapshot with nothing but the evacuations read anew, or None if that is not enough to go by.
+
+        One request a host instead of one for each page of its instances. It may only be used to find that there is
+        nothing to do: whoever would act on it must ``look`` first.
+        """
+        if self._world is None or self._clock() - self._read_at > GLANCE_AGE or self._tagged:
+            return None
+        if any(host.problem is not None for host in self._world.hosts):
+            return None
+        if {host.name: host.flag for host in self._world.hosts} != flags or flag.OVER & set(flags.values()):
+            return None
+        if not self._world.candidates or not all(host.instances for host in self._world.hosts):
+            return None
+        try:
+            return dataclasses.replace(self._world, hosts=tuple(self._each(self._with_new_records, self._world.hosts)))
+        except CloudError:
+            return None  # one cell may be away: a look tells which hosts that concerns
+
+    def _selection(self):
+        """What selects instances; while Glance does not answer, the images that it named last."""
+        tag = self._tag
+        age = SETTINGS_AGE if tag in self._images else SELECTION_AGE
+        found = self._kept(("selection", tag), lambda: self._cloud.selection(tag), age)
+        if found.images is not None:
+            self._images[tag] = found.images
+        return dataclasses.replace(found, images=self._images.get(tag))
+
+    def _kept(self, name, read, age=SETTINGS_AGE):
+        value, read_at = self._settings.get(name, (None, None))
+        if read_at is None or self._clock() - read_at > age:
+            value = read()
+            self._settings[name] = (value, self._clock())
+        return value
+
+    # What is below may run for several hosts at once: it remembers nothing but under the name of a host or an id.
+
+    def _host(self, name, value, services, inherited):
+        try:
+            known_as = self._resolve(name, services)
+        except hostnames.AmbiguousName as error:
+            return Host(name, value, problem=Problem(Code.AMBIGUOUS_HOST, str(error)))
+        if known_as in unread(services):
+            return self._unreadable(name, value)
+        self._unread.pop(name, None)
+        service = services.get(known_as)
+        if service is None:
+            return Host(name, value)
+        if service.twin is not None:
+            return Host(name, value, problem=_two_records(service))
+        flagged_for = self._clock() - self._flagged[name][1]
+        found = Host(name, value, service, flagged_for=flagged_for, inherited=inherited)
+        if value == flag.RESTART:
+            return found
+        if value == flag.RECOVERED:
+            return self._returning(found)
+        if not service.forced_down:
+            # The first thing to do is to force it down: nothing else need be known for that.
+            return found
+        evacuations, arrivals = self._records(service.host)
+        instances = self._cloud.instances(service.host)
+        kind = self._hypervisor_type(service.host, instances)
+        if kind in _NOT_EVACUATED:
+            reason = _REFUSED.format(_NOT_EVACUATED[kind])
+            return dataclasses.replace(found, problem=Problem(Code.UNSUPPORTED_HYPERVISOR, reason))
+        moving = any(instance.task_state in instance_states.MIGRATING for instance in instances)
+        resized = any(
+            instance.vm_state == "resized" or instance_states.is_found_there(instance) for instance in instances
+        )
+        found = dataclasses.replace(
+            found,
+            evacuations=evacuations,
+            arrivals=arrivals,
+            instances=instances,
+            live_migrations=self._live_migrations(found, moving),
+            resizes=self._cloud.resizes(service.host) if resized else (),
+        )
+        present = {instance.id for instance in instances}
+        found = dataclasses.replace(found, broken=self._broken(_asked_for_twice(evacuations, present)))
+        return self._with_whereabouts(found, [r for r in unfinished(evacuations) if r.instance not in present])
+
+    def _hypervisor_type(self, host, instances):
+        """What a host's nova-compute drives, asked for once a host; None where Nova does not say, for any reason."""
+        node = next((instance.node for instance in instances if instance.node is not None), None)
+        if host not in self._hypervisors and node is not None:
+            try:
+                self._hypervisors[host] = self._cloud.hypervisor_type(host, node)
+            except CloudError:
+                self._hypervisors[host] = None
+        return self._hypervisors.get(host)
+
+    def _unreadable(self, name, value):
+        """A host of which Nova can read nothing just now: what was last seen of it under the same flag.
+
+        Nothing is done about it. But what has been asked for its instances must not be forgotten.
+        """
+        former = next((host for host in self._world.hosts if host.name == name), None) if self._world else None
+        if former is None or former.flag != value:
+            former = Host(name, value)
+        now = self._clock()
+        return dataclasses.replace(former, problem=_UNREADABLE, unread_for=now - self._unread.setdefault(name, now))
+
+    def _live_migrations(self, host, moving):
+        """The unfinished live migrations of a dead host: read until there are none, for none begins any more."""
+        if moving or self._unmoved.get(host.name) != host.flag:
+            found = self._cloud.live_migrations(host.service.host)
+            found = tuple(record for record in found if self._may_go_on(record, host.service.host))
+            if found:
+                return found
+            self._unmoved[host.name] = host.flag
+        return ()
+
+    def _may_go_on(self, record, host):
+        """Whether a live migration from or to a dead host may be under way: no record ends with its source's death.
+
+        The instance's task lasts as long as its migration. One that has just arrived shows here at the next look.
+        """
+        if record.source == host:
+            return True
+        instance = self._where(record.instance)
+        return instance is not None and (instance.task_state in instance_states.MIGRATING or instance.host == host)
+
+    def _returning(self, host):
+        """A recovered host; as long as it does not report, nothing else is of interest."""
+        now, report = self._clock(), host.service.last_report
+        if report != self._first_report.setdefault(host.name, report):
+            self._reported.setdefault(host.name, now)
+        reported_for = now - self._reported[host.name] if host.name in self._reported else None
+        if reported_for is None and not host.service.up:
+            return host
+        evacuations, arrivals, broken = self._aftermath(host)
+        return dataclasses.replace(
+            host, reported_for=reported_for, evacuations=evacuations, arrivals=arrivals, broken=broken
+        )
+
+    def _aftermath(self, host):
+        """The records of a host that is back, and what its late requests broke; all well, it is not read again soon."""
+        known, read_at = self._well.get(host.name, (None, None))
+        if known is not None and self._clock() - read_at < GLANCE_AGE:
+            return known
+        evacuations, arrivals = self._records(host.service.host)
+        under_way = {record.instance for record in unfinished(evacuations)}
+        broken = self._broken([r for r in evacuations + arrivals if r.instance not in under_way])
+        if not broken and not any(record.in_flight or record.status == "done" for record in evacuations):
+            self._well[host.name] = ((evacuations, arrivals, broken), self._clock())
+        return evacuations, arrivals, broken
+
+    def _late(self, flagged, names, is_quiet):
+        """The ids of the instances that a late request has left in error, but for those on hosts that are dead.
+
+        Of interest to a host that may have taken requests for them, too: there is none if no other host is flagged. A
+        late request is one of a host that comes back.
+        """
+        if len(flagged) < 2:
+            return frozenset()
+        dead = {names[host] for host, value in flagged.items() if host in names and flag.is_dead(value)}
+        known = self._listed("late", self._late_in_error, lambda late: is_quiet and not late)
+        return frozenset(each.id for each in known if each.host not in dead)
+
+    def _late_in_error(self):
+        return tuple(each for each in self._cloud.in_error() if each.task_state in instance_states.LATE)
+
+    def _listed(self, name, read, may_be_kept):
+        """What a list of the whole cloud says, read anew when it is old, or whenever what is known may not be kept."""
+        known, read_at = self._lists.get(name, (None, None))
+        if read_at is None or self._clock() - read_at >= QUIET_AGE or not may_be_kept(known):
+            known = read()
+            self._lists[name] = (known, self._clock())
+        return known
+
+    def _drop_old(self, hosts):
+        """Forget what is of no use any more: some hosts may be off for weeks."""
+        now = self._clock()
+        present = {record.id for host in hosts for record in host.evacuations}
+        self._absent = {id: since for id, since in self._absent.items() if id in present}
+        known = self._whereabouts.items()
+        self._whereabouts = {id: where for id, where in known if now - where[1] <= WHEREABOUTS_AGE}
+        flags = {host.name: host.flag for host in hosts}
+        self._unmoved = {name: value for name, value in self._unmoved.items() if flags.get(name) == value}
+
+    def _broken(self, records):
+        """The instances of some records that late requests have set to error; each with for how long it has been so."""
+        if not records:
+            return ()
+        now = self._clock()
+        touched = {record.instance for record in records}
+        arrived = {(record.instance, record.destination) for record in records if record.status in FINISHED}
+        found = [
+            instance
+            for instance in self._cloud.in_error()
+            if instance.id in touched
+            and (
+                instance.task_state in instance_states.LATE
+                or instance_states.is_refused_late(instance, arrived)
+                or instance_states.is_broken_on_arrival(instance, arrived)
+            )
+        ]
+        for instance in found:
+            key = (instance.id, instance.task_state)
+            self._broken_now[key] = self._first_broken.get(key, now)
+        return tuple((i, now - self._broken_now[i.id, i.task_state]) for i in found)
+
+    def _note_flags(self, flags):
+        """Remember since when each flag is what it is; forget reports of hosts that are not recovered (any more)."""
+        now = self._clock()
+        former = self._flagged
+        self._flagged = {
+            host: former[host] if former.get(host, (None, now))[0] == value else (value, now)
+            for host, value in flags.items()
+        }
+        recovered = {host for host, value in flags.items() if value == flag.RECOVERED}
+        self._first_report = {host: first for host, first in self._first_report.items() if host in recovered}
+        self._reported = {host: since for host, since in self._reported.items() if host in recovered}
+        self._well = {host: known for host, known in self._well.items() if host in recovered}
+        self._unread = {host: since for host, since in self._unread.items() if host in flags}
+
+    def _records(self, host):
+        """The records of the evacuations away from a host, and of those to it."""
+        records = self._cloud.migrations(host)
+        return (
+            tuple(record for record in records if record.source == host),
+            tuple(record for record in records if record.destination == host),
+        )
+
+    def _with_whereabouts(self, host, records):
+        """The host with where the instances of some records are, if they have been away for a while."""
+        now = self._clock()
+        found = {}
+        for record in records:
+            if now - self._absent.setdefault(record.id, now) >= ABSENCE:
+                found[record.instance] = self._where(record.instance)
+        return dataclasses.replace(host, whereabouts=found)
+
+    def _where(self, instance):
+        known, read_at = self._whereabouts.get(instance, (None, None))
+        if read_at is None or self._clock() - read_at > WHEREABOUTS_AGE:
+            known = self._cloud.instance(instance)
+            self._whereabouts[instance] = (known, self._clock())
+        return known
+
+    def _restoring(self, hosts, instances, services, is_quiet):
+        """Every instance whose former state is to be restored; asked for only as long as there may be any.
+
+        And before a host's flag goes: another engine may have tagged one. As long as nothing is to be done about any
+        of them, and no host is dead or comes back, they are asked for now and then.
+        """
+        self._tagged = self._tagged or any(host.reported_for is not None for host in hosts)
+        self._tagged = self._tagged or any(restore_tags.wanted(i) or restore_tags.reached(i) for i in instances)
+        up = {name for name, service in services.items() if service.up}
+        found = ()
+        if self._tagged:
+            found = self._listed(
+                "restoring",
+                self._cloud.restoring,
+                lambda tagged: is_quiet and all(each.host not in up or instance_restore.rests(each) for each in tagged),
+            )
+        # Nova's list leaves out the instances of a cell that is away.
+        self._tagged = bool(found) or (self._tagged and bool(unread(services)))
+        return found
+
+    def may_find_notes(self):
+        """Whether, though no host is flagged any more, it is time to look for instances with a note of a former state.
+
+        There may be some whose host did not report when the last flag went, or that Nova did not let be changed then.
+        """
+        return self._tagged and (self._world is None or self._clock() - self._read_at > SETTINGS_AGE)
+
+    def forget(self):
+        """There is no flag any more: nothing that was seen is of use for the next one."""
+        self._absent.clear()
+        self._hypervisors.clear()
+        self._lists.clear()
+        self._unmoved.clear()
+        self._whereabouts.clear()
+
+    def _with_new_records(self, host):
+        """The host with the records as they are now, less the instances that these say have left it."""
+        evacuations, arrivals = self._records(host.service.host)
+        newest = {record.instance: record.status for record in evacuations}
+        staying = tuple(instance for instance in host.instances if newest.get(instance.id) not in FINISHED)
+        known = {"instances": staying, "evacuations": evacuations, "arrivals": arrivals}
+        return dataclasses.replace(host, flagged_for=self._clock() - self._flagged[host.name][1], **known)
+
+
+def _two_records(service):
+    reason = (
+        f"Nova has two nova-compute services of {service.host}, {service.id} and {service.twin}, as after a move to"
+        " another cell: which of them has its instances cannot be told. Delete the one that is left over (openstack"
+        " compute service delete ID): then its recovery goes on"
+    )
+    command = f"openstack compute service list --service nova-compute --host {service.host}"
+    return Problem(Code.TWO_SERVICES, reason, command)
+
+
+def _second_flags(flags, names):
+    """Flags that wait, as ``{cluster's name of a host: another one, whose flag is seen to first}``.
+
+    A host that was renamed in the cluster while it was flagged, and is fenced by its new name, has two.
+
+    :param flags: ``{cluster's name: flag}``
+    :param names: ``{cluster's name: Nova's name}``
+    """
+    found = {}
+    for host in names:
+        found.setdefault(names[host], []).append(host)
+    for alike in found.values():
+        # What is dead before what is held back, and that before what may start.
+        alike.sort(key=lambda host: (not flag.is_dead(flags[host]), not flag.stands(flags[host]), host))
+    return {second: first for first, *others in found.values() for second in others}
+
+
+def _is_off(host):
+    """Whether a host is recovered, and does not come back just now."""
+    reports = host.reported_for is not None or (host.service is not None and host.service.up)
+    return host.flag == flag.RECOVERED and not reports
+
+
+def _asked_for_twice(evacuations, present):
+    """The records of the instances that have left a host, and were asked for more than once.
+
+    One of the requests may have failed because of another, and have set the instance to error when it had arrived.
+    """
+    gone = by_instance(record for record in evacuations if record.instance not in present)
+    return list(itertools.chain.from_iterable(records for records in gone.values() if len(records) > 1))

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files in /run that monitors read: they import nothing of nova_ha, and little else."""
