@@ -17,9 +17,8 @@ import urllib.parse
 from nova_ha.cloud import parsers, records
 from nova_ha.cloud.errors import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
 from nova_ha.cloud.session import Access
-from nova_ha.model import restore_tags
+from nova_ha.model import evacuable_tag, restore_tags
 from nova_ha.model.snapshot import OVER, Requests, Services
-from nova_ha.policy import selection as policy
 
 __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
 
@@ -245,11 +244,11 @@ class Nova:
         :param tag: extra spec of flavors, property or tag of images, by which they do
         """
         flavors = self._list("compute", "/flavors/detail", "flavors", is_public="None")
-        tagged = any(policy.is_tagged(flavor.get("extra_specs", {}), tag) for flavor in flavors)
+        tagged = any(evacuable_tag.is_tagged(flavor.get("extra_specs", {}), tag) for flavor in flavors)
         try:
-            return policy.Selection(tagged, self._marked_images(tag))
+            return evacuable_tag.Selection(tagged, self._marked_images(tag))
         except CloudError as error:
-            return policy.Selection(tagged, None, str(error))
+            return evacuable_tag.Selection(tagged, None, str(error))
 
     # Changing a service
 

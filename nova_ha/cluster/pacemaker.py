@@ -13,6 +13,7 @@ from collections.abc import Collection
 from xml.etree import ElementTree
 
 from nova_ha.model import flag, hostnames
+from nova_ha.model.snapshot import FOUND_RUNNING
 
 # Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
 # them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
@@ -23,9 +24,6 @@ _NO_SUCH_OBJECT = 105
 
 # The CIB on disk, of which only the time of last change is looked at: it tells when a query is worth while.
 CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
-
-# Stands for the start of a resource that the cluster found running.
-FOUND_RUNNING = "found running"
 
 # What XPath has for a host's name with small letters. XPath 1.0 knows no function for that.
 _UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'

@@ -6,7 +6,7 @@ Section ``[nova]`` takes those of keystoneauth as well (see ``loader``).
 
 from oslo_config import cfg
 
-from nova_ha.model import flag
+from nova_ha.model import evacuable_tag, flag
 from nova_ha.policy import selection
 
 GROUP = "nova"
@@ -91,7 +91,7 @@ OPTIONS = {
     "policy": [
         cfg.StrOpt(
             "tag",
-            default=selection.TAG,
+            default=evacuable_tag.TAG,
             regex=r"^[^\s/,&=]+$",
             help="Extra spec of flavors (tag=true), and property (tag=true) or tag of images, that selects instances. "
             "Where nothing carries it, all are recovered.",

@@ -12,13 +12,16 @@ import functools
 from collections.abc import Collection, Mapping
 
 from nova_ha.model import flag
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.reasons import Problem
-from nova_ha.policy.selection import Selection
 
 # An evacuation whose record says one of these is over. Whatever else a record says is taken to be in flight:
 # a state that we do not know must not lead to a second evacuation.
 FINISHED = frozenset({"done", "completed"})
 FAILED = frozenset({"failed", "error", "cancelled"})
+
+# Stands for the start of nova-compute where the cluster found it running.
+FOUND_RUNNING = "found running"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,7 +269,7 @@ class World:
     :param services: every nova-compute service that Nova can read, by Nova's host name; see ``Services``
     :param aggregates: the hosts of each aggregate, by its name
     :param restoring: every instance, wherever it is, whose former state is still to be restored
-    :param selection: what flavors and images select instances, a ``selection.Selection``
+    :param selection: what flavors and images select instances, a ``evacuable_tag.Selection``
     :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
     :param contested: another engine has claims, and may be sending requests that this one does not know of
     :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more

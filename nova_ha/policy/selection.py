@@ -9,9 +9,9 @@ order of ``Policy.verdict``; docs/policy.md tells it to operators.
 
 import dataclasses
 import fnmatch
-from typing import Optional
 
-TAG = "evacuable"
+from nova_ha.model.evacuable_tag import TAG, is_tagged
+
 METADATA_KEY = "evacuable"
 
 _YES = frozenset({"true", "yes", "1", "on"})
@@ -19,25 +19,6 @@ _NO = frozenset({"false", "no", "0", "off"})
 
 # Letters of a bad metadata value that a reason repeats: its owner may have written 255.
 _SHOWN = 40
-
-
-def is_tagged(properties, tag=TAG):
-    """Whether a flavor's extra specs (a mapping) select the instances made from it."""
-    return str(properties.get(tag, "")).lower() == "true"
-
-
-@dataclasses.dataclass(frozen=True)
-class Selection:
-    """What the cloud's flavors and images carry.
-
-    :param flavors_tagged: whether any flavor carries the tag
-    :param images: ids of the images that carry it; None if Glance has never told
-    :param problem: why Glance does not tell now, None if it does
-    """
-
-    flavors_tagged: bool = False
-    images: Optional[frozenset] = frozenset()
-    problem: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +70,7 @@ class Policy:
         """Whether an instance of a dead host is recovered: the first rule that has something to say decides.
 
         :param instance: ``snapshot.Instance``
-        :param selection: ``Selection``
+        :param selection: ``evacuable_tag.Selection``
         :param aggregates_of_host: names of the host aggregates that its host is in
         :param attempted: an evacuation of ours failed, so that its being in error is our doing
         :return: ``Verdict``

@@ -33,9 +33,9 @@ import logging
 import re
 import time
 
+from nova_ha.model import request
 from nova_ha.model.actions import Wait, is_action
 from nova_ha.model.reasons import Code
-from nova_ha.recovery.memory import requests
 from nova_ha.reporting.events import Event
 
 RECOVERING = ("recover", None, "its instances are being recovered, see each one")
@@ -96,7 +96,7 @@ class Account:
 
         :param flags: ``{host: flag value}``; hosts that are neither in it nor in a step are dropped
         :param steps: the pass's steps, of all hosts
-        :param tried: called with an instance's id; returns its ``requests.Attempt`` or None
+        :param tried: called with an instance's id; returns its ``request.Attempt`` or None
         """
         # What several steps are about, the first that needs an operator stands for, or simply the first.
         about = {host: {} for host in flags}
@@ -127,7 +127,7 @@ class Account:
     def _instance(self, step, before, attempt):
         """The account of one instance."""
         last_failure = before.get("last_failure")
-        if attempt is not None and attempt.outcome == requests.FAILED:
+        if attempt is not None and attempt.outcome == request.FAILED:
             last_failure = attempt.reason
         restart = getattr(step, "restart", None)
         return {

@@ -18,10 +18,10 @@ import pstats
 import sys
 import time
 
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
 from nova_ha.policy.priorities import GROUP_KEY, PRIORITY_KEY, Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
-from nova_ha.policy.selection import Selection
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.memory.requests import NO_ROOM, Attempts
 from nova_ha.reporting.status_report import Account

@@ -4,6 +4,7 @@
 import datetime
 
 from nova_ha.model import flag
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.flag import RESTART
 from nova_ha.model.reasons import Code, Problem
 from nova_ha.model.restore_tags import DONE_TAGS, TAGS
@@ -21,7 +22,6 @@ from nova_ha.model.snapshot import (
     World,
 )
 from nova_ha.policy.rules import Rules
-from nova_ha.policy.selection import Selection
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.memory.requests import Attempts
 

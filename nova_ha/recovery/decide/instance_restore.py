@@ -4,9 +4,9 @@
 Which state that is stands on the instance itself, as a tag (see ``restore_tags``).
 """
 
-from nova_ha.model import flag, restore_tags
+from nova_ha.model import flag, restore_moves, restore_tags
 from nova_ha.model.actions import RestoreState, Wait
-from nova_ha.model.instance_states import LATE, TAGGABLE
+from nova_ha.model.instance_states import TAGGABLE
 from nova_ha.model.reasons import Code
 from nova_ha.recovery.memory.requests import FAILED, MANY, SETTLE
 
@@ -24,7 +24,7 @@ def steps(world, attempts, now):
     all_back = all(map(is_back, world.hosts))
     found = []
     for instance in filter(lambda each: _is_due(each, world), world.restoring):
-        move, reason = _move(instance, all_back)
+        move, reason = restore_moves.next_move(instance, all_back)
         if move is None:
             continue
         host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
@@ -53,14 +53,9 @@ def before_clearing(host, world):
     Those that have to do with the host; and when no other host is missing any more, all that are left.
     """
     all_back = all(map(is_back, world.hosts))
-    due = [i for i in world.restoring if _is_due(i, world) and _move(i, all_back)[0] is not None]
+    due = [i for i in world.restoring if _is_due(i, world) and restore_moves.next_move(i, all_back)[0] is not None]
     own = {record.instance for record in host.evacuations}
     return [i for i in due if all_back or i.host == host.service.host or i.id in own]
-
-
-def rests(instance):
-    """Whether nothing is to be done about a tagged instance until every host is back: it is as it was, or cannot be."""
-    return _move(instance, all_back=False)[0] is None
 
 
 def is_back(host):
@@ -77,36 +72,6 @@ def _is_due(instance, world):
     service = world.services.get(instance.host)
     alive = service is not None and service.up and instance.host not in world.dead
     return alive and (instance.vm_state in TAGGABLE or instance.vm_state == "error")
-
-
-def _move(instance, all_back):
-    """The next move towards the noted state, and why; (None, "") if the instance is its owner's.
-
-    :param all_back: whether no flagged host is left that may have requests queued
-    """
-    wanted = restore_tags.wanted(instance)
-    state = wanted or restore_tags.reached(instance)
-    is_so = {
-        restore_tags.RUNNING: instance.vm_state == "active" and instance.power_state == "running",
-        restore_tags.STOPPED: instance.vm_state == "stopped",
-        restore_tags.PAUSED: instance.vm_state == "paused",
-    }[state]
-    if wanted is None:
-        if instance.vm_state == "error" or (is_so and not all_back):
-            return None, ""
-        return "untag", f"it is {state} again, and every host is back" if is_so else "its owner has changed it since"
-    if is_so:
-        return ("untag" if all_back else "settle"), f"it is {state} again"
-    if instance.vm_state == "error" and instance.task_state in LATE:
-        return "clear", f"to be {state} again, it must be rid of a late request's task that nobody works on"
-    if instance.vm_state not in ("active", "stopped", "error"):
-        return "untag", f"it was to be {state} again, but its owner has made it {instance.vm_state}"
-    if state == restore_tags.STOPPED:
-        return ("activate" if instance.vm_state == "error" else "stop"), "it was not running when its host died"
-    if instance.vm_state != "active" or instance.power_state != "running":
-        # Restarted in place: its guest is not there yet.
-        return "reboot", f"to be {state} again, its guest must be started"
-    return "pause", "it was paused when its host died"
 
 
 def _tried(attempts, instance, move, now):

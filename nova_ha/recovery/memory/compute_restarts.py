@@ -12,7 +12,7 @@ evacuation with it: nobody takes that up again.
 import dataclasses
 from typing import Optional
 
-from nova_ha.cluster.pacemaker import FOUND_RUNNING
+from nova_ha.model.snapshot import FOUND_RUNNING
 
 # Seconds between two looks at the starts: for evacuations that have begun since the last one, and for those that have
 # been going on for so long.

@@ -9,11 +9,10 @@ from collections.abc import Collection
 
 from nova_ha.cloud.errors import CloudError, Misconfigured
 from nova_ha.cluster.pacemaker import Cluster
-from nova_ha.model import disabled_reason, flag, hostnames, instance_states, restore_tags
+from nova_ha.model import disabled_reason, evacuable_tag, flag, hostnames, instance_states, restore_moves, restore_tags
 from nova_ha.model.reasons import Code, Problem
 from nova_ha.model.snapshot import FINISHED, Host, Requests, World, by_instance, unfinished, unread
-from nova_ha.policy import reserved_hosts, selection
-from nova_ha.recovery.decide import instance_restore
+from nova_ha.policy import reserved_hosts
 
 # Seconds after which everything is read again, however quiet it is: an operator may have changed a service.
 GLANCE_AGE = 10.0
@@ -62,11 +61,11 @@ class Observer:
     :param domain: DNS domain of Nova's host names, or None
     :param clock: monotonic seconds
     :param aggregates_matter: whether aggregates are read in any case, not only where a host is reserved
-    :param tag: what selects instances, see ``selection.Policy``
+    :param tag: what selects instances, see ``evacuable_tag``
     :param each: as ``map``: calls a function with each of some arguments, side by side if it can (``parallel``)
     """
 
-    def __init__(self, cloud, domain, clock, aggregates_matter=True, tag=selection.TAG, each=map):
+    def __init__(self, cloud, domain, clock, aggregates_matter=True, tag=evacuable_tag.TAG, each=map):
         self._cloud = cloud
         self._each = each
         self._aggregates_matter = aggregates_matter
@@ -504,7 +503,7 @@ class Observer:
             found = self._listed(
                 "restoring",
                 self._cloud.restoring,
-                lambda tagged: is_quiet and all(each.host not in up or instance_restore.rests(each) for each in tagged),
+                lambda tagged: is_quiet and all(each.host not in up or restore_moves.rests(each) for each in tagged),
             )
         # Nova's list leaves out the instances of a cell that is away.
         self._tagged = bool(found) or (self._tagged and bool(unread(services)))

@@ -20,8 +20,8 @@ from nova_ha.cluster import cib_secrets
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.config import loader
 from nova_ha.model import disabled_reason, instance_states
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.policy import reserved_hosts
-from nova_ha.policy.selection import Selection
 from nova_ha.recovery.decide import planner
 from nova_ha.rundir import engine_state
 from nova_ha.rundir.engine_state import RunState

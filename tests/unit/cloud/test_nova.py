@@ -13,8 +13,8 @@ from keystoneauth1.session import TCPKeepAliveAdapter
 from nova_ha.cloud.nova import Busy, Misconfigured, Nova, Refused, Unreachable, WrongAddress
 from nova_ha.cloud.session import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.config import loader
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.snapshot import Event, Instance, Migration, Request, Requests, Service, conductors, unread
-from nova_ha.policy.selection import Selection
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 

@@ -3,7 +3,8 @@
 
 import pytest
 
-from nova_ha.cluster.pacemaker import FOUND_RUNNING, Cluster, ClusterError, run
+from nova_ha.cluster.pacemaker import Cluster, ClusterError, run
+from nova_ha.model.snapshot import FOUND_RUNNING
 
 NODE = (
     '<node id="compute-1" uname="compute-1" type="remote"><instance_attributes id="nodes-compute-1">'

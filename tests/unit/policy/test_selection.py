@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from nova_ha.model.evacuable_tag import Selection, is_tagged
 from nova_ha.policy.priorities import Order
-from nova_ha.policy.selection import Policy, Selection, Verdict, is_tagged
+from nova_ha.policy.selection import Policy, Verdict
 from tests.unit.worlds import instance
 
 NOTHING_TAGGED = Selection()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster in memory: flags, which nodes are there, and when it started nova-compute on them."""
 
-from nova_ha.cluster.pacemaker import FOUND_RUNNING, ClusterError
+from nova_ha.cluster.pacemaker import ClusterError
 from nova_ha.model import flag, hostnames
+from nova_ha.model.snapshot import FOUND_RUNNING
 from tests.unit.simulation.process import Tripwire
 
 # What the first engine's resource is called.

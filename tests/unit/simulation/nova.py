@@ -6,9 +6,8 @@ import dataclasses
 from typing import Optional
 
 from nova_ha.cloud.nova import Busy, Refused, Unreachable
-from nova_ha.model import restore_tags
+from nova_ha.model import evacuable_tag, restore_tags
 from nova_ha.model.snapshot import Event, Instance, Migration, Request, Requests, Service, Services
-from nova_ha.policy import selection as policy
 from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests
@@ -346,7 +345,7 @@ class SimulatedNova:
 
     def selection(self, tag):
         self._asked("selection", 5)
-        return policy.Selection(tag in self.flavors_tagged)
+        return evacuable_tag.Selection(tag in self.flavors_tagged)
 
     # Changing a service
 

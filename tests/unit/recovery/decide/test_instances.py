@@ -7,10 +7,11 @@ import pytest
 
 from nova_ha.model import restore_tags
 from nova_ha.model.actions import Evacuate, FinishRecovery, PrepareInstance, Restart, Skip, Wait
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
 from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
-from nova_ha.policy.selection import Policy, Selection
+from nova_ha.policy.selection import Policy
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.decide.instances import (
     CONFIRMATION_PATIENCE,

@@ -6,10 +6,10 @@ import dataclasses
 import pytest
 
 from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecovery, Wait
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Services
 from nova_ha.policy.rules import Rules
-from nova_ha.policy.selection import Selection
 from nova_ha.recovery.decide import planner, start_interlock
 from nova_ha.recovery.decide.host_return import STOPPING
 from nova_ha.recovery.memory.evidence import SETTLE

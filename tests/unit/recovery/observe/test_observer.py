@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 
 from nova_ha.cloud.nova import Busy, Misconfigured, Refused, Unreachable
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
-from nova_ha.policy.selection import Selection
 from nova_ha.recovery.observe.observer import (
     ABSENCE,
     GLANCE_AGE,

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each package may import, as docs/architecture.md says."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+from tests import pages
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+_, PACKAGES, FORMER = (TREE / "docs/architecture.md").read_text(encoding="utf-8").split("\n## ")
+CONTRACTS = {row["package"]: set(re.findall("[a-z.]+", row["it may import"] or "")) for row in pages.rows(PACKAGES)}
+MODULES = sorted(path.relative_to(TREE) for path in (TREE / "nova_ha").rglob("*.py"))
+
+
+def package_of(module):
+    """Of the dotted name of a module of nova-ha, without ``nova_ha``."""
+    return ".".join(module.split(".")[1:-1])
+
+
+def imported(path):
+    """The dotted names of what a module imports of nova-ha, anywhere in it."""
+    for node in ast.walk(ast.parse((TREE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names if each.name.partition(".")[0] == "nova_ha")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "nova_ha":
+            assert node.level == 0
+            for each in node.names:
+                whole = f"{node.module}.{each.name}"
+                is_module = (TREE / (whole.replace(".", "/") + ".py")).exists()
+                yield whole if is_module else node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_package_imports_what_the_page_says(path):
+    package = ".".join(path.parts[1:-1])
+    others = {package_of(module) for module in imported(path)} - {package}
+    if path.name == "__init__.py":
+        # Each monitor imports it.
+        assert others == set()
+    else:
+        assert others <= CONTRACTS[package]
+
+
+def test_the_page_has_every_package():
+    assert {".".join(path.parts[1:-1]) for path in MODULES} - {""} == set(CONTRACTS)
+
+
+def test_the_page_says_where_each_module_was():
+    missing = {row["now"] for row in pages.rows(FORMER) if not (TREE / "nova_ha" / row["now"]).exists()}
+    assert missing == set()
