@@ -2,7 +2,7 @@
 """Why nothing is done about a host or an instance just now, or for good: a code for each reason.
 
 Texts are for people and may be mended at any time; programs, tests and alerts go by the codes, which stay.
-docs/reasons.md has them for operators, and is checked against them.
+docs/troubleshooting.md has them for operators, and is checked against them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the configuration and the state of a cluster with many compute hosts, as README.md has operators set it up.
+"""Writes the configuration and the state of a cluster with many compute hosts, set up as docs/deploy.md says.
 
 Three control nodes; each compute host a remote node with a power device of its own and a level of it and the flagging
 one; the engine; the clone of NovaCompute with its rules. Everything runs that should, has been looked for everywhere,

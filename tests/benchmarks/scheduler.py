@@ -4,8 +4,8 @@
     /usr/bin/python3 -m tests.benchmarks.scheduler [--hosts N ...]
 
 Needs crm_simulate (Debian's pacemaker-cli-utils), and no cluster: the cluster's information base is written by ``cib``,
-as README.md has it, with 1 and with 40 hosts flagged. Measured is the CPU of ``crm_simulate --run``, which uses one
-core, less that for a cluster of one host. Goal: our rule adds at most a tenth, and does not add more at a larger size.
+as docs/deploy.md has it, with 1 and with 40 hosts flagged. Measured is the CPU of ``crm_simulate --run``, which
+uses one core, less that for a cluster of one host. Goal: our rule adds at most a tenth, and not more at a larger size.
 """
 
 import argparse

@@ -320,9 +320,9 @@ def on_control(settings, script, timeout=60):
     return nodes.execute(cluster.any_control(settings), "sh", "-c", script, timeout=timeout, check=False)
 
 
-def readme_block(marker):
-    """The shell commands that follow a marker in the README."""
-    return commands(SOURCE_TREE / "README.md")[marker]
+def migration_block(marker):
+    """The shell commands that follow a marker in the page about the move from the former agents."""
+    return commands(SOURCE_TREE / "docs/migrate.md")[marker]
 
 
 def are_elsewhere(entries, host, ids):

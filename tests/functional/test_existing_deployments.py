@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.functional.steps import eventually, on_control, readme_block
+from tests.functional.steps import eventually, migration_block, on_control
 from tests.lab import cloud, cluster, facts, faults, nodes
 from tests.lab.cloud import layout
 from tests.lab.progress import Progress
@@ -64,10 +64,10 @@ def test_instance_ha_of_tripleo_after_the_move(story, deploy):
     deploy(_tripleo(settings))
     for host in settings.compute_hosts:
         on_control(settings, f"attrd_updater --name {cluster.FLAG} --update no --node {host}")
-    # when an operator moves it, by what the README says, to these agents (which are installed),
+    # when an operator moves it, by what docs/migrate.md says, to these agents (which are installed),
     _run_blocks(settings, "move-stop")
     for host in settings.compute_hosts:
-        nodes.execute(host, "sh", "-e", stdin=readme_block("move-host"))
+        nodes.execute(host, "sh", "-e", stdin=migration_block("move-host"))
     _run_blocks(settings, "move-flags", "move-tripleo", "move-start")
     _wait_running(story)
     # then all hosts are unfenced, and nothing is left of the former flags.
@@ -160,8 +160,8 @@ def _tripleo_ha_utils(settings):
 
 
 def _run_blocks(settings, *markers):
-    """Run the README's commands on a control node."""
-    script = "".join(readme_block(marker) for marker in markers)
+    """Run the page's commands on a control node."""
+    script = "".join(migration_block(marker) for marker in markers)
     done = nodes.execute(cluster.any_control(settings), "sh", "-e", stdin=script, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """No password shows where anybody could read it whom it is not for: looked for everywhere, after a whole recovery.
 
-With the passwords in the cluster's configuration, as the README prints it, they are allowed to be
+With the passwords in the cluster's configuration, as docs/deploy.md prints it, they are allowed to be
 
 - on control nodes, in what Pacemaker keeps of its configuration (its files, its shared memory, and its own log, which
   records each change of the configuration, some of them in the journal, too): nobody but root, Pacemaker's own user and

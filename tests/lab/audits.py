@@ -15,7 +15,7 @@ from tests.lab.history import GONE, IN_ERROR, PAUSED, RUNNING, SHELVED, STOPPED,
 LAG = 0.5
 # Seconds after which the engine knows of every flag; it always knows of those that are older than the one it claims.
 KNOWN = 5.0
-# The guard's defaults (README): from so many hosts on, and more than this share of all, it is a mass.
+# The guard's defaults (docs/parameters.md): from so many hosts on, and more than this share of all, it is a mass.
 MASS, MASS_SHARE = 3, 0.5
 
 # What is to live at the end, or is there without a guest that runs, and what Nova calls it then.

@@ -29,8 +29,8 @@ LOG = "/var/log/pacemaker/pacemaker.log"
 LOOK = f"{settings.COMMAND} shell control-1, then pcs status --full and {LOG}"
 
 # How soon a host that returns is taken back; for how long at most another that dies waits for its fencing, while the
-# connection to a host that is off is tried; how soon a silent death is noticed (seconds). README's pause is longer, for
-# hosts that stay off: the lab's boot in ten seconds.
+# connection to a host that is off is tried; how soon a silent death is noticed (seconds). The pause of
+# docs/deploy.md is longer, for hosts that stay off: the lab's boot in ten seconds.
 REMOTE_OPTIONS = ("reconnect_interval=5", "op", "start", "timeout=15", "monitor", "interval=5", "timeout=15")
 # The first of it still sooner, for those who wait for many deaths.
 IMPATIENT_REMOTE_OPTIONS = ("op", "monitor", "interval=3", "timeout=9")

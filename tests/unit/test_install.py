@@ -75,7 +75,7 @@ def test_the_log_of_a_nova_compute_that_is_a_process_of_its_own_is_rotated(tmp_p
 
 @pytest.mark.parametrize("target", sorted(TARGETS | {LOGROTATE, CONFIGURATION}))
 def test_what_is_installed_is_told(target):
-    assert f"| `/{target}`" in (TREE / "README.md").read_text(encoding="utf-8")
+    assert f"| `/{target}`" in (TREE / "docs/install.md").read_text(encoding="utf-8")
 
 
 def test_nothing_of_a_former_version_is_left(tmp_path):

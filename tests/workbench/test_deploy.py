@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the README tells an operator to type works as it stands there, with pcs and with crm."""
+"""What the page tells an operator to type works as it stands there, with pcs and with crm."""
 
 from xml.etree import ElementTree
 
@@ -8,12 +8,12 @@ import pytest
 from tests import pages
 from tests.lab.settings import SOURCE_TREE, Settings
 
-PAGE = SOURCE_TREE / "README.md"
+PAGE = SOURCE_TREE / "docs/deploy.md"
 AGENTS = {"fence-nova": "fence_compute", "nova-evacuate": "NovaEvacuate", "nova-compute": "NovaCompute"}
 
 
 @pytest.mark.parametrize("shell", ["pcs", "crm"])
-def test_deployment_as_the_readme_prints_it(bench, shell):
+def test_deployment_as_the_page_prints_it(bench, shell):
     configuration = _deploy(bench, f"deploy-{shell}")
     assert _agents(configuration).items() >= AGENTS.items()
     # Power first, then the flag, in one level.
@@ -30,12 +30,12 @@ def test_deployment_as_the_readme_prints_it(bench, shell):
     assert configuration.find(".//rule[@score='-INFINITY']/expression[@attribute='evacuate']") is not None
 
 
-def test_fence_compute_as_the_only_device_as_the_readme_prints_it(bench):
+def test_fence_compute_as_the_only_device_as_the_page_prints_it(bench):
     assert "fence_compute" in _agents(_deploy(bench, "deploy-standalone")).values()
 
 
 def _deploy(bench, marker):
-    """Run a block of the README against a configuration without resources; return what became of it."""
+    """Run a block of the page against a configuration without resources; return what became of it."""
     return ElementTree.fromstring(bench.deploy(pages.commands(PAGE)[marker]))
 
 

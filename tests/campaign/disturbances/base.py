@@ -94,8 +94,8 @@ class AtEnginesNode(Disturbance):
 class Forgetful(Disturbance):
     """It may have Nova lose what it has accepted.
 
-    What nova-compute gave up without a word, its answer lost, only an operator can end (README, "stuck"): here he is
-    told sooner than by default, and does it.
+    What nova-compute gave up without a word, its answer lost, only an operator can end (docs/troubleshooting.md,
+    "stuck"): here he is told sooner than by default, and does it.
     """
 
     forgets = True

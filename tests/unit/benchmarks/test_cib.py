@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster that the scheduler is timed with: what README.md has operators configure, and a state of rest."""
+"""The cluster that the scheduler is timed with: what docs/deploy.md has operators configure, and a state of rest."""
 
 from xml.etree import ElementTree
 
