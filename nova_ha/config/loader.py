@@ -63,6 +63,16 @@ def load(parameters):
     return conf
 
 
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Each section with its options, for oslo-config-generator and Sphinx's ``show-options``.
+
+    Those of an ``auth_type`` but password's are left out: keystoneauth has them.
+    """
+    keystone = [*loading.get_auth_common_conf_options(), *loading.get_auth_plugin_conf_options("password")]
+    keystone += [*loading.get_session_conf_options(), *_adapter_options()]
+    return [(group, [*options, *(keystone if group == GROUP else [])]) for group, options in OPTIONS.items()]
+
+
 def attribute(parameters):
     """The node attribute that is the flag of an engine with these parameters; None where that cannot be told here.
 
@@ -133,11 +143,16 @@ def _registered():
         conf.register_opts(options, group=group)
     loading.register_auth_conf_options(conf, GROUP)
     loading.register_session_conf_options(conf, GROUP)
-    adapter = loading.get_adapter_conf_options(include_deprecated=False)
-    conf.register_opts([option for option in adapter if option.name in _ADAPTER_OPTIONS], group=GROUP)
+    conf.register_opts(_adapter_options(), group=GROUP)
     conf.set_default("timeout", REQUEST_TIMEOUT, group=GROUP)
     conf.set_default("valid_interfaces", ["internal"], group=GROUP)
     return conf
+
+
+def _adapter_options() -> list[cfg.Opt]:
+    """Those of keystoneauth's about endpoints that are taken."""
+    adapter = loading.get_adapter_conf_options(include_deprecated=False)
+    return [option for option in adapter if option.name in _ADAPTER_OPTIONS]
 
 
 def _read(conf, parameters, path):

@@ -8,6 +8,7 @@ from oslo_config import cfg
 
 from nova_ha.cloud.nova import Misconfigured
 from nova_ha.config import loader as config
+from nova_ha.config import options
 from nova_ha.policy.selection import Policy
 
 FILE = """
@@ -292,3 +293,11 @@ def test_clouds_yaml_needs_the_sdk(tmp_path, monkeypatch):
 def test_the_agents_word_on_shared_storage_counts(tmp_path, text, shared):
     conf = config.load({"config": written(tmp_path, "[recovery]\nshared_storage = true\n"), "no_shared_storage": text})
     assert conf.recovery.shared_storage is shared
+
+
+def test_every_option_that_is_read_is_listed_for_generators():
+    listed = {group: {option.name for option in found} for group, found in config.list_opts()}
+    registered = config._registered()
+    for group in options.OPTIONS:
+        assert {name.replace("_", "-") for name in registered[group]} <= {n.replace("_", "-") for n in listed[group]}
+    assert {"auth_type", "auth-url", "cafile", "valid-interfaces", "cloud"} <= listed["nova"]
