@@ -41,7 +41,7 @@ def _lab(number: int, *words: str) -> Part:
     return Part(f"lab {number}: {words[0]}", (PYTHON, "-m", "tests.lab", *words), None, _on_lab(number))
 
 
-# Of all that is needed ruff alone is not Debian's: so lint alone needs tox's virtual environment.
+# Of all that is needed ruff and mypy alone are not Debian's: so lint alone needs tox's virtual environment.
 LINT = Part("lint", ("tox", "-qq", "-e", "lint"))
 UNIT = Part("unit", (*PYTEST, "-q", "-n", "auto"), "tests/unit")
 WORKBENCH = Part("workbench", (*PYTEST, "-q", "-n", "auto", "--maxprocesses=4"), "tests/workbench")
