@@ -4,8 +4,10 @@
 They are plain data. The engine carries them out; ``nova-ha plan`` prints them.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 from nova_ha.model import flag
 from nova_ha.model.reasons import Code
@@ -54,12 +56,12 @@ class Wait(Step):
 
     label: ClassVar[str] = "wait"
     code: Code
-    instance: Optional[Instance] = None
+    instance: Instance | None = None
     needs_operator: bool = False
     under_way: bool = False
     held: bool = False
-    command: Optional[str] = None
-    restart: Optional[Restart] = None
+    command: str | None = None
+    restart: Restart | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +75,9 @@ class Skip(Step):
 
     label: ClassVar[str] = "skip"
     code: Code
-    instance: Instance = None
+    instance: Instance
     needs_operator: bool = False
-    command: Optional[str] = None
+    command: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +93,8 @@ class DisableHost(Step):
     """Force the service down, and disable it for ``mark`` unless that is None."""
 
     label: ClassVar[str] = "disable_host"
-    service: Service = None
-    mark: Optional[str] = None
+    service: Service
+    mark: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +102,7 @@ class EnableReservedHost(Step):
     """Enable a reserved host (``service``) in the place of the lost one."""
 
     label: ClassVar[str] = "enable_reserved_host"
-    service: Service = None
+    service: Service
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +114,8 @@ class PrepareInstance(Step):
     """
 
     label: ClassVar[str] = "prepare_instance"
-    instance: Instance = None
-    restore: Optional[str] = None
+    instance: Instance
+    restore: str | None = None
     in_place: bool = False
 
 
@@ -122,7 +124,7 @@ class ConfirmResize(Step):
     """Confirm the instance's resize, which its owner cannot revert any more."""
 
     label: ClassVar[str] = "confirm_resize"
-    instance: Instance = None
+    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,9 +136,9 @@ class Evacuate(Step):
     """
 
     label: ClassVar[str] = "evacuate"
-    instance: Instance = None
+    instance: Instance
     newest: int = 0
-    destination: Optional[str] = None
+    destination: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +146,7 @@ class CancelQueuedEvacuation(Step):
     """Reset the instance's state to error: a queued evacuation, when it is taken up, ends before it starts a guest."""
 
     label: ClassVar[str] = "cancel_queued_evacuation"
-    instance: Instance = None
+    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +154,7 @@ class FinishDeletion(Step):
     """Finish the deletion that the instance's owner asked for."""
 
     label: ClassVar[str] = "finish_deletion"
-    instance: Instance = None
+    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +166,7 @@ class RestoreState(Step):
     """
 
     label: ClassVar[str] = "restore_state"
-    instance: Instance = None
+    instance: Instance
     move: str = "untag"
 
 
@@ -173,7 +175,7 @@ class RepairInstanceState(Step):
     """Set an instance to active that a late request of a host that came back had set to error, while it runs."""
 
     label: ClassVar[str] = "repair_instance_state"
-    instance: Instance = None
+    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +219,7 @@ class ReturnToService(Step):
     """Un-force the service and put its status back to what it was before us."""
 
     label: ClassVar[str] = "return_to_service"
-    service: Service = None
+    service: Service
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +229,12 @@ class ClearFlag(Step):
     label: ClassVar[str] = "clear_flag"
 
 
-def is_action(step):
+def is_action(step: Step) -> bool:
     """Whether there is something to do about it now."""
     return not isinstance(step, (Wait, Skip))
+
+
+def instance_of(step: Step) -> Instance | None:
+    """The instance that it is about, None if it is about the host as a whole."""
+    instance: Instance | None = getattr(step, "instance", None)
+    return instance

@@ -6,7 +6,11 @@ or had been disabled by an operator and stays so, with the operator's own reason
 place. Every service that is taken out of service carries it: a host whose flag is gone is found by it.
 """
 
+from __future__ import annotations
+
 import re
+
+from nova_ha.model.snapshot import Service
 
 _MARK = "nova-ha: being recovered"
 # In its place while the mass failure guard holds the host, and no engine has begun with it.
@@ -26,7 +30,7 @@ _CUT = "..."
 _AUTOMATIC = "AUTO: "
 
 
-def mark(service, reserve=None):
+def mark(service: Service, reserve: str | None = None) -> str | None:
     """The reason to disable a service with, or None if it carries the mark already.
 
     The reason of an operator that is too long to be carried is cut short. A service that nova-compute disabled by
@@ -39,54 +43,58 @@ def mark(service, reserve=None):
     return _cut(_MARK + (_RESERVE + reserve if reserve else "") + _as_before(service))
 
 
-def held(service):
+def held(service: Service) -> str | None:
     """The reason to disable a service with whose host is held, None if it carries a mark already."""
     return None if is_marked(service) else _cut(_HELD + _as_before(service))
 
 
-def is_under_way(service):
+def is_under_way(service: Service) -> bool:
     """Whether an engine has begun with the recovery of the service's host."""
-    return is_marked(service) and service.disabled_reason.startswith(_MARK)
+    return is_marked(service) and _reason(service).startswith(_MARK)
 
 
-def _as_before(service):
+def _as_before(service: Service) -> str:
     """What of a mark tells how the service was before."""
     if is_marked(service):
-        return service.disabled_reason[len(_HELD) :]
+        return _reason(service)[len(_HELD) :]
     if is_enabled(service):
         return ""
     return _DISABLED + (f": {service.disabled_reason}" if service.disabled_reason else "")
 
 
-def _cut(marked):
+def _cut(marked: str) -> str:
     return marked if len(marked) <= _LONGEST else marked[: _LONGEST - len(_CUT)] + _CUT
 
 
-def is_enabled(service):
+def is_enabled(service: Service) -> bool:
     """Whether nobody has disabled the service but perhaps Nova, which takes that back by itself."""
-    return service.enabled or (service.disabled_reason or "").startswith(_AUTOMATIC)
+    return service.enabled or _reason(service).startswith(_AUTOMATIC)
 
 
-def is_marked(service):
+def is_marked(service: Service) -> bool:
     """Whether nova-ha disabled the service."""
     return not service.enabled and _parts(service) is not None
 
 
-def reason_before(service):
+def reason_before(service: Service) -> str | None:
     """The reason for which an operator had disabled a marked service, "" if for none, None if it had been enabled."""
     before = _part(service, "before") or ""
     return before if _part(service, "disabled") and not before.startswith(_AUTOMATIC) else None
 
 
-def reserve(service):
+def reserve(service: Service) -> str | None:
     """Nova's name of the reserved host that takes a marked one's place, or None."""
     return _part(service, "reserve")
 
 
-def _part(service, name):
+def _part(service: Service, name: str) -> str | None:
     parts = _parts(service)
     return parts[name] if parts else None
 
 
-def _parts(service):
-    return _PATTERN.fullmatch(service.disabled_reason or "")
+def _parts(service: Service) -> re.Match[str] | None:
+    return _PATTERN.fullmatch(_reason(service))
+
+
+def _reason(service: Service) -> str:
+    return service.disabled_reason or ""

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tag by which flavors and images select instances for recovery, as in existing deployments."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Optional
+from collections.abc import Mapping
 
 TAG = "evacuable"
 
 
-def is_tagged(properties, tag=TAG):
-    """Whether a flavor's extra specs (a mapping) select the instances made from it."""
+def is_tagged(properties: Mapping[str, object], tag: str = TAG) -> bool:
+    """Whether a flavor's extra specs select the instances made from it."""
     return str(properties.get(tag, "")).lower() == "true"
 
 
@@ -22,5 +24,5 @@ class Selection:
     """
 
     flavors_tagged: bool = False
-    images: Optional[frozenset] = frozenset()
-    problem: Optional[str] = None
+    images: frozenset[str] | None = frozenset()
+    problem: str | None = None

@@ -16,6 +16,8 @@ The attribute is permanent, because Pacemaker erases transient ones of a remote 
 is lost or comes back: just when the flag matters.
 """
 
+from __future__ import annotations
+
 ATTRIBUTE = "evacuate"
 
 FLAGGED = "yes"
@@ -27,7 +29,7 @@ RESTART = "restart"
 OVER = frozenset({RECOVERED, RESTART})
 
 
-def claim(node, now):
+def claim(node: str, now: float) -> str:
     """The value by which the engine on ``node`` takes up a host at ``now`` (seconds since the epoch).
 
     The time is for people and logs: whether a claim is stale never follows from its age.
@@ -35,7 +37,7 @@ def claim(node, now):
     return f"{node}@{int(now)}"
 
 
-def claimant(value):
+def claimant(value: str | None) -> str | None:
     """The control node that a flag's value names as its claimant, or None if the value is no claim."""
     if not value or value in (FLAGGED, GO, *OVER):
         return None
@@ -43,7 +45,7 @@ def claimant(value):
     return node if at else None
 
 
-def is_dead(value):
+def is_dead(value: str | None) -> bool:
     """Whether a host with this flag was proved dead, and is not recovered yet.
 
     A value that nobody writes says so too: what is not understood must not bring a host back.
@@ -51,7 +53,7 @@ def is_dead(value):
     return bool(value) and value not in OVER
 
 
-def stands(value):
+def stands(value: str | None) -> bool:
     """Whether nova-compute must stay off a host with this flag.
 
     A value that nobody writes stands too: what is not understood must not bring a host back.

@@ -58,5 +58,5 @@ def are_one(name: str, other: str, domain: str | None = None) -> bool:
     return resolve(name, [other], domain) is not None or resolve(other, [name], domain) is not None
 
 
-def _same(name, known):
+def _same(name: str, known: Iterable[str]) -> list[str]:
     return [other for other in known if fold(other) == fold(name)]

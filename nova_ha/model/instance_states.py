@@ -5,10 +5,14 @@ docs/instance-states.md is checked against it. What Nova's evacuate does with ea
 accepts active, stopped and error, whatever the task state; it refuses all else; and it does not know a former state.
 """
 
+from __future__ import annotations
+
 import re
-from typing import NamedTuple, Optional
+from collections.abc import Set
+from typing import NamedTuple
 
 from nova_ha.model import restore_tags
+from nova_ha.model.snapshot import Instance
 
 EVACUATE = "evacuate"
 RESET = "reset, evacuate"  # Nova refuses this state: its state is reset to active first
@@ -27,7 +31,7 @@ class Treatment(NamedTuple):
 
     do: str
     why: str
-    then: Optional[str] = None
+    then: str | None = None
 
 
 _SHELVED = Treatment(LEAVE, "it is shelved: no guest of it was running; its owner can unshelve it")
@@ -112,22 +116,22 @@ MIGRATING = frozenset({"migrating"})
 _SHUT_DOWN = frozenset({"shutdown", "suspended", "crashed"})
 
 
-def is_found_there(instance):
+def is_found_there(instance: Instance) -> bool:
     """Whether an evacuation of it failed because a guest of it, if only a defined one, was on the destination."""
     return instance.vm_state == "error" and _FOUND_THERE.match(instance.fault or "") is not None
 
 
-def is_made_there(instance):
+def is_made_there(instance: Instance) -> bool:
     """Whether an evacuation of it failed after its guest had been started on the destination."""
     return instance.vm_state == "error" and _MADE_THERE.match(instance.fault or "") is not None
 
 
-def may_be_made_there(instance):
+def may_be_made_there(instance: Instance) -> bool:
     """Whether an evacuation of it failed, and its guest may have been started on the destination all the same."""
     return instance.vm_state == "error" and _UNTOLD.match(instance.fault or "") is not None
 
 
-def refusal(message):
+def refusal(message: str) -> str | None:
     """What an instance has for which Nova refused to evacuate it, one of ``REFUSALS``; None if it may not last.
 
     :param message: what Nova answered
@@ -135,18 +139,18 @@ def refusal(message):
     return next((what for what, said in REFUSALS.items() if said.search(message)), None)
 
 
-def refused_beforehand(instance):
+def refused_beforehand(instance: Instance) -> str | None:
     """What an instance has, as its flavor or its image tells, for which Nova will refuse to evacuate it; or None."""
     known = ((instance.extra_specs, REFUSED_BY_FLAVOR), (instance.image_properties, REFUSED_BY_IMAGE))
     return next((what for had, table in known for key, what in table.items() if key in had), None)
 
 
-def is_kept_from_its_key(instance):
+def is_kept_from_its_key(instance: Instance) -> bool:
     """Whether it was not started because Nova may not read the key of its encrypted volume."""
     return instance.vm_state == "error" and _NO_KEY in (instance.fault_cause or "")
 
 
-def is_refused_late(instance, arrived):
+def is_refused_late(instance: Instance, arrived: Set[tuple[str, str | None]]) -> bool:
     """Whether a request that the conductor still had found no host for an instance that had arrived on one meanwhile.
 
     :param arrived: ``{(instance id, host)}`` of the evacuations that are done
@@ -155,7 +159,7 @@ def is_refused_late(instance, arrived):
     return here and instance.task_state is None and (instance.fault or "").startswith(NO_HOST)
 
 
-def is_broken_on_arrival(instance, arrived):
+def is_broken_on_arrival(instance: Instance, arrived: Set[tuple[str, str | None]]) -> bool:
     """Whether a second request has failed because the first one's guest runs, where that has arrived (measured).
 
     :param arrived: ``{(instance id, host)}`` of the evacuations that are done
@@ -164,9 +168,9 @@ def is_broken_on_arrival(instance, arrived):
     return found and (instance.id, instance.host) in arrived and instance.task_state is None
 
 
-def treatment(instance):
-    """What to do with an instance of a dead host, as a ``Treatment``."""
-    by_task = TASK_STATES.get(instance.task_state)
+def treatment(instance: Instance) -> Treatment:
+    """What to do with an instance of a dead host."""
+    by_task = TASK_STATES.get(instance.task_state or "")
     found = VM_STATES.get(instance.vm_state)
     if found is None:
         return Treatment(HOLD, f"{instance.vm_state} is none of Nova's states that nova-ha knows")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last thing that was asked of Nova for an instance, and what became of it."""
 
+from __future__ import annotations
+
 import dataclasses
 
 from nova_ha.model.reasons import Code
@@ -43,7 +45,7 @@ class Attempt:
     until: float = 0.0
     failures: int = 0
     reason: str = ""
-    cause: str = UNKNOWN
+    cause: Code = UNKNOWN
     since: float = 0.0
     streak: int = 0
     settle: float = 0.0

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The next move of an instance towards the state that its tag notes; see ``restore_tags``."""
 
+from __future__ import annotations
+
 from nova_ha.model import restore_tags
 from nova_ha.model.instance_states import LATE
+from nova_ha.model.snapshot import Instance
 
 
-def next_move(instance, all_back):
+def next_move(instance: Instance, all_back: bool) -> tuple[str | None, str]:
     """The next move towards the noted state, and why; (None, "") if the instance is its owner's.
 
     :param all_back: whether no flagged host is left that may have requests queued
     """
     wanted = restore_tags.wanted(instance)
     state = wanted or restore_tags.reached(instance)
+    if state is None:
+        return None, ""
     is_so = {
         restore_tags.RUNNING: instance.vm_state == "active" and instance.power_state == "running",
         restore_tags.STOPPED: instance.vm_state == "stopped",
@@ -35,6 +40,6 @@ def next_move(instance, all_back):
     return "pause", "it was paused when its host died"
 
 
-def rests(instance):
+def rests(instance: Instance) -> bool:
     """Whether nothing is to be done about a tagged instance until every host is back: it is as it was, or cannot be."""
     return next_move(instance, all_back=False)[0] is None

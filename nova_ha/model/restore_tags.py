@@ -13,6 +13,12 @@ tag                           meaning
 ============================= ========================================================================================
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nova_ha.model.snapshot import Instance
+
 RUNNING = "running"
 STOPPED = "stopped"
 PAUSED = "paused"
@@ -23,16 +29,16 @@ DONE_TAGS = {state: f"nova-ha:restored={state}" for state in (RUNNING, STOPPED, 
 OUR_TAGS = frozenset({*TAGS.values(), *DONE_TAGS.values()})
 
 
-def wanted(instance):
+def wanted(instance: Instance) -> str | None:
     """The state into which an instance is to be brought, or None."""
     return _state(instance, TAGS)
 
 
-def reached(instance):
+def reached(instance: Instance) -> str | None:
     """The state into which an instance was brought, or None."""
     return _state(instance, DONE_TAGS)
 
 
-def _state(instance, tags):
+def _state(instance: Instance, tags: Mapping[str, str]) -> str | None:
     # With several (an engine died between two changes) the one that keeps the guest quietest counts.
     return next((state for state in (STOPPED, PAUSED, RUNNING) if tags[state] in instance.tags), None)

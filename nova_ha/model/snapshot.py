@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from nova_ha.model import flag
 from nova_ha.model.evacuable_tag import Selection
@@ -50,7 +50,7 @@ class Service:
     twin: str | None = None
 
 
-class Services(dict):
+class Services(dict[str, Service]):
     """The nova-compute services by Nova's host name, as far as Nova can read them.
 
     :param known: ``{Nova's host name: Service}``
@@ -58,20 +58,25 @@ class Services(dict):
     :param conductors: ``{host: Nova's time of its newest report}`` of the nova-conductor services
     """
 
-    def __init__(self, known=(), unread=(), conductors=()):
-        super().__init__(known)
+    def __init__(
+        self,
+        known: Mapping[str, Service] | None = None,
+        unread: Iterable[str] = (),
+        conductors: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(known or {})
         self.unread = frozenset(unread)
-        self.conductors = dict(conductors)
+        self.conductors = dict(conductors or {})
 
 
-def unread(services):
+def unread(services: Mapping[str, Service]) -> frozenset[str]:
     """Nova's names of the hosts of which it can read nothing just now; none where a plain mapping is given."""
-    return getattr(services, "unread", frozenset())
+    return services.unread if isinstance(services, Services) else frozenset()
 
 
-def conductors(services):
+def conductors(services: Mapping[str, Service]) -> Mapping[str, str]:
     """``{host: Nova's time of its newest report}`` of the conductors; none where a plain mapping is given."""
-    return getattr(services, "conductors", {})
+    return services.conductors if isinstance(services, Services) else {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +111,7 @@ class Instance:
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     project: str | None = None
     zone: str | None = None
-    tags: frozenset = frozenset()
+    tags: frozenset[str] = frozenset()
     launched: bool = True
     fault: str | None = None
     fault_cause: str | None = None
@@ -133,7 +138,7 @@ class Migration:
     created: str | None = None
 
     @property
-    def in_flight(self):
+    def in_flight(self) -> bool:
         """Whether it may still start, or be starting, the guest somewhere."""
         return self.status not in FINISHED and self.status not in FAILED
 
@@ -269,7 +274,7 @@ class World:
     :param services: every nova-compute service that Nova can read, by Nova's host name; see ``Services``
     :param aggregates: the hosts of each aggregate, by its name
     :param restoring: every instance, wherever it is, whose former state is still to be restored
-    :param selection: what flavors and images select instances, a ``evacuable_tag.Selection``
+    :param selection: what flavors and images select instances; None if no host has any
     :param dead: Nova's names of the hosts that are proved dead: flagged, not recovered yet, and forced down in Nova
     :param contested: another engine has claims, and may be sending requests that this one does not know of
     :param unflagged: Nova's names of the hosts that nova-ha has out of service though they have no flag any more
@@ -280,14 +285,14 @@ class World:
 
     hosts: tuple[Host, ...] = ()
     services: Mapping[str, Service] = dataclasses.field(default_factory=dict)
-    aggregates: Mapping[str, frozenset] = dataclasses.field(default_factory=dict)
+    aggregates: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     restoring: tuple[Instance, ...] = ()
     selection: Selection | None = None
-    dead: frozenset = frozenset()
-    living: frozenset = frozenset()
+    dead: frozenset[str] = frozenset()
+    living: frozenset[str] = frozenset()
     contested: bool = False
-    unflagged: frozenset = frozenset()
-    late: frozenset = frozenset()
+    unflagged: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
     attribute: str = flag.ATTRIBUTE
 
     def with_cluster(
@@ -319,31 +324,31 @@ class World:
     # Asked for of every flagged host: in a large cloud that loses many, each is worked out once.
 
     @functools.cached_property
-    def up(self):
+    def up(self) -> frozenset[str]:
         """Nova's names of the hosts that are up."""
         return frozenset(name for name, service in self.services.items() if service.up)
 
     @functools.cached_property
-    def candidates(self):
+    def candidates(self) -> frozenset[str]:
         """Nova's names of the hosts that could take an instance, as far as their services tell."""
         return frozenset(name for name in self.up if self.services[name].enabled)
 
     @functools.cached_property
-    def asked_for_twice(self):
+    def asked_for_twice(self) -> frozenset[str]:
         """The ids of the instances with more than one evacuation that is not over by its record."""
         count = collections.Counter(r.instance for host in self.hosts for r in host.evacuations if r.in_flight)
         return frozenset(instance for instance, number in count.items() if number > 1)
 
 
-def unfinished(records):
+def unfinished(records: Collection[Migration]) -> list[Migration]:
     """The records in flight of instances that no later record says to have arrived."""
     done = {record.instance: record.id for record in records if record.status in FINISHED}
     return [record for record in records if record.in_flight and record.id > done.get(record.instance, 0)]
 
 
-def by_instance(records):
+def by_instance(records: Iterable[Migration]) -> dict[str, list[Migration]]:
     """Migrations as ``{instance id: its records, in their order}``."""
-    found = {}
+    found: dict[str, list[Migration]] = {}
     for record in records:
         found.setdefault(record.instance, []).append(record)
     return found

@@ -10,6 +10,7 @@ from nova_ha.model.flag import FLAGGED, RECOVERED
 from nova_ha.model.reasons import Code
 from nova_ha.recovery import engine
 from nova_ha.recovery.engine import FOLLOW, TICK, Engine
+from tests.unit.worlds import instance
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_rest_ends_when_what_was_asked_for_instances_is_done(rested):
 
 
 WAIT, UNDER_WAY, HELD = (Wait("a", "", Code.EVACUATING, **how) for how in ({}, {"under_way": True}, {"held": True}))
-SENT = Evacuate("a", "")
+SENT = Evacuate("a", "", instance())
 
 
 @pytest.mark.parametrize(
