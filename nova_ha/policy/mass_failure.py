@@ -6,7 +6,10 @@ hosts, or more than what is left of the cloud can carry. What runs goes on; only
 held.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Collection, Mapping
 
 from nova_ha.model import flag
 
@@ -27,16 +30,21 @@ class Guard:
     least: int = 3
 
     @classmethod
-    def from_options(cls, options):
+    def from_options(cls, options: Mapping[str, int]) -> Guard:
         """From the ``guard`` section of the configuration."""
         return cls(**{field.name: options[field.name] for field in dataclasses.fields(cls)})
 
-    def held(self, standing, compute_hosts, aggregates):
+    def held(
+        self,
+        standing: Mapping[str, str],
+        compute_hosts: Collection[str],
+        aggregates: Mapping[str, Collection[str]],
+    ) -> dict[str, str]:
         """Which hosts must not be taken up, as ``{host: why}``.
 
         :param standing: ``{Nova's host name: flag value}`` of all hosts whose flag stands
         :param compute_hosts: Nova's names of all compute hosts
-        :param aggregates: ``{name: frozenset of Nova's host names}``
+        :param aggregates: ``{name: Nova's names of its hosts}``
         """
         whole = self._mass(standing, compute_hosts, self.max_share, self.max_hosts, "of the cloud's compute hosts")
         found = {}
@@ -53,7 +61,9 @@ class Guard:
                 found[host] = f"{reason}: held until an operator lets it go or the number falls"
         return found
 
-    def _mass(self, standing, members, share, most, of_what):
+    def _mass(
+        self, standing: Mapping[str, str], members: Collection[str], share: int, most: int, of_what: str
+    ) -> str | None:
         """Why the flagged hosts among some are too many, or None."""
         flagged = sum(host in members for host in standing)
         if flagged < self.least:

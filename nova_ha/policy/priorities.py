@@ -5,9 +5,18 @@ What an instance's metadata says wins over what its flavor's extra specs say. Th
 is up is decided elsewhere (``planner``); here is only who goes first.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
+import operator
 import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from nova_ha.model.snapshot import Instance
+
+Item = TypeVar("Item")
 
 PRIORITY_KEY = "nova-ha:priority"
 GROUP_KEY = "nova-ha:group"
@@ -26,19 +35,19 @@ class Order:
 
     priority_key: str = PRIORITY_KEY
     group_key: str = GROUP_KEY
-    groups: tuple = ()
+    groups: tuple[str, ...] = ()
 
     @classmethod
-    def from_options(cls, options):
+    def from_options(cls, options: Any) -> Order:
         """The order that section ``[order]`` of the configuration amounts to."""
         return cls(options.priority_key, options.group_key, tuple(options.groups))
 
-    def priority(self, instance):
+    def priority(self, instance: Instance) -> int:
         """The instance's priority: higher goes first; 0 if it has none, or one that is not a whole number."""
         text = _written(instance, self.priority_key)
         return int(text) if _WHOLE_NUMBER.fullmatch(text) else 0
 
-    def group(self, instance):
+    def group(self, instance: Instance) -> int:
         """The place of its group in ``groups``: lower goes first; ``len(groups)`` if it is in none of them."""
         wanted = _written(instance, self.group_key).casefold()
         for place, name in enumerate(self.groups):
@@ -46,20 +55,23 @@ class Order:
                 return place
         return len(self.groups)
 
-    def arrange(self, queues, instance_of=lambda item: item.instance):
+    def arrange(
+        self,
+        queues: Iterable[Iterable[Item]],
+        instance_of: Callable[[Item], Instance] = operator.attrgetter("instance"),
+    ) -> list[Item]:
         """All items in the order in which they are to be recovered.
 
         Lower groups go first, then higher priorities. Among equals the hosts take turns, the first queue first, and
         each host's items keep their order. Whoever takes only the head of the result, again and again, has to put the
         host with the least in flight first, or the first one is served until it is empty.
 
-        :param queues: a list of items for each source host
-        :param instance_of: a function from an item to its ``snapshot.Instance``
-        :return: a list; time grows with n log n
+        :param queues: the items of each source host
+        :return: time grows with n log n
         """
         ranked = []
         for host, queue in enumerate(queues):
-            turns = collections.Counter()
+            turns: collections.Counter[tuple[int, int]] = collections.Counter()
             for item in queue:
                 instance = instance_of(item)
                 rank = (self.group(instance), -self.priority(instance))
@@ -69,6 +81,6 @@ class Order:
         return [item for *_, item in ranked]
 
 
-def _written(instance, key):
+def _written(instance: Instance, key: str) -> str:
     """What its metadata, else its flavor, says under a key; empty if neither says anything."""
     return str(instance.metadata.get(key, instance.extra_specs.get(key, ""))).strip()

@@ -6,20 +6,31 @@ lost host's place is written into the lost host's mark (see ``disabled_reason``)
 it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from nova_ha.model.snapshot import Service
+
 REASON = "nova-ha: reserved"
 
 
-def is_reserved(service):
+def is_reserved(service: Service) -> bool:
     """Whether a service is that of a spare host that waits to be used."""
     return not service.enabled and (service.disabled_reason or "").startswith(REASON)
 
 
-def choose(lost, services, aggregates, taken):
+def choose(
+    lost: Service,
+    services: Mapping[str, Service],
+    aggregates: Mapping[str, Collection[str]],
+    taken: Collection[str],
+) -> str | None:
     """The reserved host for a lost one: of a common aggregate, else of the same availability zone; or None.
 
-    :param lost: the ``snapshot.Service`` of the lost host
-    :param services: ``{Nova's host name: Service}`` of all compute hosts
-    :param aggregates: ``{name: frozenset of Nova's host names}``
+    :param lost: that of the lost host
+    :param services: those of all compute hosts, by Nova's names of them
+    :param aggregates: ``{name: Nova's names of its hosts}``
     :param taken: Nova's names of hosts that are promised to other lost hosts, or flagged themselves
     """
     known = [services[name] for name in sorted(services) if name not in taken]

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the operator configured about recovery, as the decisions use it."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
@@ -47,13 +50,13 @@ class Rules:
     reserve_destination: bool = False
 
     @property
-    def use_aggregates(self):
+    def use_aggregates(self) -> bool:
         """Whether any of it asks in which aggregates a host is."""
         chosen = self.policy.aggregates or self.policy.skip_aggregates
         return bool(chosen) or self.guard.max_aggregate_share < 100
 
     @classmethod
-    def from_options(cls, conf):
+    def from_options(cls, conf: Any) -> Rules:
         """From the whole configuration (``loader.load``)."""
         return cls(
             policy=Policy.from_options(conf.policy),

@@ -7,10 +7,15 @@ name, project, availability zone and host aggregate; an owner opts in or out by 
 order of ``Policy.verdict``; docs/policy.md tells it to operators.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import fnmatch
+from collections.abc import Set
+from typing import Any
 
-from nova_ha.model.evacuable_tag import TAG, is_tagged
+from nova_ha.model.evacuable_tag import TAG, Selection, is_tagged
+from nova_ha.model.snapshot import Instance
 
 METADATA_KEY = "evacuable"
 
@@ -51,34 +56,41 @@ class Policy:
 
     tag: str = TAG
     metadata_key: str = METADATA_KEY
-    skip_names: tuple = ()
-    projects: tuple = ()
-    skip_projects: tuple = ()
-    availability_zones: tuple = ()
-    skip_availability_zones: tuple = ()
-    aggregates: tuple = ()
-    skip_aggregates: tuple = ()
+    skip_names: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    skip_projects: tuple[str, ...] = ()
+    availability_zones: tuple[str, ...] = ()
+    skip_availability_zones: tuple[str, ...] = ()
+    aggregates: tuple[str, ...] = ()
+    skip_aggregates: tuple[str, ...] = ()
     error_instances: bool = True
 
     @classmethod
-    def from_options(cls, options):
+    def from_options(cls, options: Any) -> Policy:
         """The policy that section ``[policy]`` of the configuration amounts to."""
         values = {field.name: getattr(options, field.name) for field in dataclasses.fields(cls)}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        frozen: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**frozen)
 
-    def verdict(self, instance, selection, aggregates_of_host=frozenset(), attempted=False):
+    def verdict(
+        self,
+        instance: Instance,
+        selection: Selection,
+        aggregates_of_host: Set[str] = frozenset(),
+        attempted: bool = False,
+    ) -> Verdict:
         """Whether an instance of a dead host is recovered: the first rule that has something to say decides.
 
-        :param instance: ``snapshot.Instance``
-        :param selection: ``evacuable_tag.Selection``
         :param aggregates_of_host: names of the host aggregates that its host is in
         :param attempted: an evacuation of ours failed, so that its being in error is our doing
-        :return: ``Verdict``
         """
         written = instance.metadata.get(self.metadata_key)
-        wish = _wish(written)
+        word = (written or "").strip()
+        wish = _wish(word)
         if wish is False:
-            return Verdict(False, f"its owner opted out: its metadata has {self.metadata_key}={written.strip()}")
+            return Verdict(False, f"its owner opted out: its metadata has {self.metadata_key}={word}")
         against = (
             self._skipped(instance, aggregates_of_host)
             or self._outside(instance, aggregates_of_host)
@@ -87,7 +99,7 @@ class Policy:
         if against:
             found = Verdict(False, against)
         elif wish:
-            found = Verdict(True, f"its owner opted in: its metadata has {self.metadata_key}={written.strip()}")
+            found = Verdict(True, f"its owner opted in: its metadata has {self.metadata_key}={word}")
         else:
             found = self._selected(instance, selection)
         if written is None or wish is not None:
@@ -96,7 +108,7 @@ class Policy:
         remark = f"its metadata {self.metadata_key}={shown!r} is neither true nor false: ignored"
         return dataclasses.replace(found, reason=f"{found.reason} ({remark})")
 
-    def _skipped(self, instance, aggregates):
+    def _skipped(self, instance: Instance, aggregates: Set[str]) -> str | None:
         """Which of the skip lists names the instance, or None."""
         for pattern in self.skip_names:
             if fnmatch.fnmatchcase(instance.name, pattern):
@@ -110,7 +122,7 @@ class Policy:
                 return f"its host's aggregate {aggregate} is in skip_aggregates"
         return None
 
-    def _outside(self, instance, aggregates):
+    def _outside(self, instance: Instance, aggregates: Set[str]) -> str | None:
         """Which of the lists that were given lacks the instance, or None."""
         if self.projects and instance.project not in self.projects:
             return f"its project {instance.project} is not in projects"
@@ -120,13 +132,13 @@ class Policy:
             return "none of its host's aggregates is in aggregates"
         return None
 
-    def _in_error(self, instance, attempted):
+    def _in_error(self, instance: Instance, attempted: bool) -> str | None:
         """That it was in error without our doing, and that such are left; or None."""
         if instance.vm_state != "error" or self.error_instances or attempted:
             return None
         return "it was in error before its host died, and error_instances is off"
 
-    def _selected(self, instance, selection):
+    def _selected(self, instance: Instance, selection: Selection) -> Verdict:
         """What the tags of flavors and images say of it."""
         if selection.images is None and not is_tagged(instance.extra_specs, self.tag):
             return self._selected_without_images(instance, selection)
@@ -134,11 +146,11 @@ class Policy:
             return Verdict(True, f"no flavor and no image carries {self.tag}, so every instance is recovered")
         if is_tagged(instance.extra_specs, self.tag):
             return Verdict(True, f"its flavor carries {self.tag}=true")
-        if instance.image in selection.images:
+        if instance.image in (selection.images or ()):
             return Verdict(True, f"its image carries {self.tag}")
         return Verdict(False, f"neither its flavor nor its image carries {self.tag}=true")
 
-    def _selected_without_images(self, instance, selection):
+    def _selected_without_images(self, instance: Instance, selection: Selection) -> Verdict:
         """What can be said of an instance without the tag on its flavor while nobody knows which images carry it."""
         if instance.image is not None:
             reason = f"whether its image carries {self.tag} is not known while Glance does not answer"
@@ -148,9 +160,8 @@ class Policy:
         return Verdict(True, f"it has no image, and no flavor carries {self.tag}")
 
 
-def _wish(written):
+def _wish(word: str) -> bool | None:
     """What an owner wrote, as True or False; None if it is neither, or nothing was written."""
-    word = (written or "").strip().lower()
-    if word in _YES:
+    if word.lower() in _YES:
         return True
-    return False if word in _NO else None
+    return False if word.lower() in _NO else None
