@@ -9,10 +9,12 @@ that takes up anything). When another one is read later, whichever process had b
 evacuation with it: nobody takes that up again.
 """
 
-import dataclasses
-from typing import Optional
+from __future__ import annotations
 
-from nova_ha.model.snapshot import FOUND_RUNNING
+import dataclasses
+from collections.abc import Mapping
+
+from nova_ha.model.snapshot import FOUND_RUNNING, Migration, World
 
 # Seconds between two looks at the starts: for evacuations that have begun since the last one, and for those that have
 # been going on for so long.
@@ -23,66 +25,67 @@ SOON, LATER = 3.0, 30.0
 class _Begun:
     """What is known of an evacuation that its destination has begun.
 
+    :param destination: Nova's name of it
     :param since: when it was first seen so
     :param start: the first start of the destination's nova-compute that was read after that; FOUND_RUNNING will do, for
         what was found running is not started before it has ended
     :param cut_off: when another one was first read
     """
 
+    destination: str
     since: float
-    start: Optional[str] = None
-    cut_off: Optional[float] = None
+    start: str | None = None
+    cut_off: float | None = None
 
 
 class Restarts:
     """What the starts of nova-compute tell of the evacuations that have begun."""
 
-    def __init__(self):
-        self._begun = {}  # (id, status, destination) of a record -> _Begun
+    def __init__(self) -> None:
+        self._begun: dict[tuple[int, str, str | None], _Begun] = {}  # by what a record says, see ``_key``
         self._looked = float("-inf")  # when the starts were last read
 
-    def observe(self, world, now):
-        """Learn which evacuations have begun, and forget those that have ended or moved.
-
-        :param world: a ``snapshot.World``
-        """
+    def observe(self, world: World, now: float) -> None:
+        """Learn which evacuations have begun, and forget those that have ended or moved."""
         before, self._begun = self._begun, {}
         for host in world.hosts:
             present = {instance.id for instance in host.instances}
             for record in host.evacuations:
-                living = record.destination is not None and record.destination not in world.dead
-                if record.in_flight and record.status != "accepted" and living and record.instance in present:
+                destination = record.destination
+                if destination is None or destination in world.dead:
+                    continue
+                if record.in_flight and record.status != "accepted" and record.instance in present:
                     key = _key(record)
-                    self._begun[key] = before.get(key) or _Begun(now)
+                    self._begun[key] = before.get(key) or _Begun(destination, now)
 
-    def asks_for(self, now):
+    def asks_for(self, now: float) -> set[str]:
         """Nova's names of the hosts whose starts should be read now; none if that does not matter, or not yet."""
         waited = now - self._looked
         fresh = waited >= SOON and any(begun.since > self._looked for begun in self._begun.values())
         slow = waited >= LATER and any(
             now - begun.since >= LATER and begun.cut_off is None for begun in self._begun.values()
         )
-        return {destination for _, _, destination in self._begun} if fresh or slow else set()
+        return {begun.destination for begun in self._begun.values()} if fresh or slow else set()
 
-    def learn(self, starts, now):
+    def learn(self, starts: Mapping[str, str], now: float) -> None:
         """Compare the starts that have been read, after ``observe``, with those that were read before.
 
         :param starts: ``{Nova's host name: what tells its nova-compute's last start from any other}``; hosts of which
             that is not known are left out
         """
         self._looked = now
-        for (_, _, destination), begun in self._begun.items():
-            start = starts.get(destination)
+        for begun in self._begun.values():
+            start = starts.get(begun.destination)
             if begun.start is None:
                 begun.start = start
             elif start not in (None, FOUND_RUNNING, begun.start) and begun.cut_off is None:
                 begun.cut_off = now
 
-    def cut_off_for(self, record, now):
+    def cut_off_for(self, record: Migration, now: float) -> float:
         """For how many seconds an evacuation has been known to be cut off; 0 if it is not."""
         begun = self._begun.get(_key(record))
         return now - begun.cut_off if begun is not None and begun.cut_off is not None else 0.0
 
 
-def _key(record):
+def _key(record: Migration) -> tuple[int, str, str | None]:
     return record.id, record.status, record.destination

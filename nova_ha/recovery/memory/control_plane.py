@@ -122,14 +122,14 @@ class ControlPlane:
         """For how many seconds Nova's API has answered without a break, and been able to read a host's service."""
         return now - max(self._answering_since, self._unread.get(host or "", float("-inf")))
 
-    def at_work_for(self, now: float, host: str) -> float:
+    def at_work_for(self, now: float, host: str | None) -> float:
         """For how many seconds Nova's API, conductor and message bus have been seen at work for a host without a break.
 
         Other cells' reports tell nothing of the conductor of one whose database is away.
         """
         if self._working_since is None:
             return 0.0
-        return now - max(self._working_since, self._unread.get(host, float("-inf")))
+        return now - max(self._working_since, self._unread.get(host or "", float("-inf")))
 
     def reported_since(self, moment: str) -> float:
         """Seconds, by Nova's times, from a moment to the newest report; 0 if there is none."""

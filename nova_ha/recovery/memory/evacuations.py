@@ -5,8 +5,13 @@ Nova's records of evacuations are no sure account: one is taken over by a later 
 ever, and one whose request was lost says the same as one that waits for its turn.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from typing import Optional
+
 from nova_ha.model import instance_states as states
-from nova_ha.model.snapshot import FINISHED
+from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration, Requests, Service
 from nova_ha.recovery.memory.compute_restarts import Restarts
 from nova_ha.recovery.memory.evidence import SETTLE, Evidence
 
@@ -18,49 +23,54 @@ PROOF, PROOF_WITHIN = 3, 60.0
 # What a record says once its destination has begun with it.
 BEGUN = FINISHED | {"pre-migrating", "failed"}
 
+# What a record says: its id, its status, and its destination.
+State = tuple[int, str, Optional[str]]
+
+_NOWHERE: tuple[frozenset[str], frozenset[State]] = (frozenset(), frozenset())
+
 
 class Sightings(Evidence):
-    """How long records have said what they say, where instances were sent, which hosts reported.
+    """How long records have said what they say, where instances were sent, which hosts reported."""
 
-    ``compute_restarts`` is a ``compute_restarts.Restarts``.
-    """
-
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.restarts = Restarts()
-        self._named = {}  # host -> ids of its records, as they were last read
-        self._asked = {}  # instance id -> ids of the requests for it, as they were last read
-        self._records = {}  # id of a record -> ((status, destination), since when)
-        self._seen = {}  # id of a record -> when it was first seen
-        self._sent_to = {}  # host -> ids of the instances that were seen to be sent there
-        self._waiting = {}  # instance id -> its records that have named no destination for long
-        self._dead = {}  # host that is flagged, and so held to be dead -> since when it was seen so
-        self._lost_at = {}  # instance id -> the hosts that may have begun with what is lost, and its records then
-        self._left = {}  # host -> ids of the instances that were to be moved away from it
+        self._named: dict[str, frozenset[int]] = {}  # host -> ids of its records, as they were last read
+        self._asked: dict[str, frozenset[str]] = {}  # instance id -> ids of the requests for it, as they were last read
+        # id of a record -> ((status, destination), since when)
+        self._records: dict[int, tuple[tuple[str, str | None], float]] = {}
+        self._seen: dict[int, float] = {}  # id of a record -> when it was first seen
+        self._sent_to: dict[str, set[str]] = {}  # host -> ids of the instances that were seen to be sent there
+        self._waiting: dict[str, set[int]] = {}  # instance id -> its records that have named no destination for long
+        self._dead: dict[str, float] = {}  # host that is flagged, and so held to be dead -> since when it was seen so
+        # instance id -> the hosts that may have begun with what is lost, and its records then
+        self._lost_at: dict[str, tuple[frozenset[str], frozenset[State]]] = {}
+        self._left: dict[str, set[str]] = {}  # host -> ids of the instances that were to be moved away from it
         # host -> when the newest evacuation that it has begun was first seen, and since when it is seen to be begun
-        self._begun = {}
-        self._ended = set()  # (id, status, destination) of evacuations whose destination died in the middle of them
-        self._strays = {}  # instance id -> {(id, status, destination) of records that belong to no evacuation}
-        self._down = {}  # host -> when it was last seen not to report
+        self._begun: dict[str, tuple[float, float]] = {}
+        self._ended: set[State] = set()  # of evacuations whose destination died in the middle of them
+        self._strays: dict[str, set[State]] = {}  # instance id -> those of records that belong to no evacuation
+        self._down: dict[str, float] = {}  # host -> when it was last seen not to report
         # host that is held to be dead -> (Nova's time of its last report, when that was seen to move)
-        self._reports = {}
+        self._reports: dict[str, tuple[str | None, tuple[float, ...]]] = {}
         # host that was held to be dead, and has not reported since -> what its service said when it was that last
-        self._unheard = {}
-        self._living = set()  # hosts that are held to be dead, and are proved to live
-        self._idle = {}  # instance id -> since when it is in error with nothing being done to it
-        self._tasks = {}  # instance id -> whether a host has begun with it, and since when (None: before we looked)
+        self._unheard: dict[str, tuple[bool, str | None]] = {}
+        self._living: set[str] = set()  # hosts that are held to be dead, and are proved to live
+        self._idle: dict[str, float] = {}  # instance id -> since when it is in error with nothing being done to it
+        # instance id -> whether a host has begun with it, and since when (None: before we looked)
+        self._tasks: dict[str, tuple[bool, float | None]] = {}
 
-    def sees_services(self, services, now):
+    def sees_services(self, services: Mapping[str, Service], now: float) -> None:
         """Learn which hosts report.
 
-        :param services: ``{Nova's host name: snapshot.Service}``
+        :param services: by Nova's names of their hosts
         """
         self._down.update(dict.fromkeys((name for name, service in services.items() if not service.up), now))
         self._see_unheard(services)
         self.sees_reports(services, now)
         self._see_living(services, now)
 
-    def _see_unheard(self, services):
+    def _see_unheard(self, services: Mapping[str, Service]) -> None:
         """Learn which hosts that were dead have not reported since: what is queued there they take up before that."""
         reports = {host: (service.up, service.last_report) for host, service in services.items()}
         for host in reports.keys() & self._unheard.keys() - self._dead.keys():
@@ -68,7 +78,7 @@ class Sightings(Evidence):
                 del self._unheard[host]
         self._unheard.update((host, reports[host]) for host in self._dead.keys() - self._living if host in reports)
 
-    def _see_living(self, services, now):
+    def _see_living(self, services: Mapping[str, Service], now: float) -> None:
         """Learn which hosts that are held to be dead go on reporting."""
         before, self._reports = self._reports, {}
         self._living &= self._dead.keys()
@@ -81,21 +91,21 @@ class Sightings(Evidence):
                 self._living.add(host)
 
     @property
-    def living(self):
+    def living(self) -> frozenset[str]:
         """Nova's names of the hosts that are flagged, and live: their nova-compute goes on reporting."""
         return frozenset(self._living)
 
     @property
-    def unheard(self):
+    def unheard(self) -> frozenset[str]:
         """Nova's names of the hosts that were held to be dead, and have not reported since they are not."""
         return frozenset(self._unheard)
 
-    def is_flagged_anew(self, host):
+    def is_flagged_anew(self, host: str) -> None:
         """A host was fenced, whatever was seen of it before: it is dead, until the contrary shows."""
         self._reports.pop(host, None)
         self._living.discard(host)
 
-    def sees_record(self, record, now, dead=frozenset()):
+    def sees_record(self, record: Migration, now: float, dead: Set[str] = frozenset()) -> None:
         """Remember since when a record says what it says, and how far its destination has come with its requests.
 
         :param dead: Nova's names of the hosts that are proved dead
@@ -121,15 +131,15 @@ class Sightings(Evidence):
         if record.in_flight and record.status != "accepted" and record.destination in dead:
             self._ended.add((record.id, *state))
 
-    def sees_records(self, host, now, dead=frozenset()):
-        """Learn from all records of a ``snapshot.Host`` that have been read; see ``sees_record``."""
+    def sees_records(self, host: Host, now: float, dead: Set[str] = frozenset()) -> None:
+        """Learn from all records of a host that have been read; see ``sees_record``."""
         records = (*host.evacuations, *host.live_migrations)
         for record in records:
             self.sees_record(record, now, dead)
         if records:
             self._named[host.name] = frozenset(record.id for record in records)
 
-    def forgets_waiting(self, records):
+    def forgets_waiting(self, records: Mapping[str, Iterable[Migration]]) -> None:
         """Learn that nothing is waited for any more of which no record is in flight without a destination.
 
         :param records: ``{instance id: all records of its evacuations away from a host}``
@@ -138,11 +148,11 @@ class Sightings(Evidence):
             if not any(record.in_flight and record.destination is None for record in records[instance]):
                 del self._waiting[instance]
 
-    def sees_dead(self, dead, now):
+    def sees_dead(self, dead: Iterable[str], now: float) -> None:
         """Remember since when hosts are proved dead."""
         self._dead = {host: self._dead.get(host, now) for host in dead}
 
-    def sees_instance(self, instance, now):
+    def sees_instance(self, instance: Instance, now: float) -> None:
         """Recognize that a host has begun with it, and that it is in error with nothing being done to it."""
         begun = instance.task_state in states.BEGUN
         former, since = self._tasks.get(instance.id, (begun, None))
@@ -152,7 +162,7 @@ class Sightings(Evidence):
             return
         self._idle.setdefault(instance.id, now)
 
-    def is_unclear(self, instance, records, now):
+    def is_unclear(self, instance: Instance, records: Iterable[Migration], now: float) -> bool:
         """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
 
         They do while one is young, or has been begun; unless a host has died since that may have it queued, or the
@@ -166,14 +176,21 @@ class Sightings(Evidence):
             for record in records
         )
 
-    def _may_have_died(self, record):
+    def _may_have_died(self, record: Migration) -> bool:
         seen = self._seen.get(record.id, float("inf"))
         return record.destination in self._dead or any(since > seen for since in self._dead.values())
 
-    def sees_requests(self, instance, known, records, since, may_hang, now):
+    def sees_requests(
+        self,
+        instance: Instance,
+        known: Requests,
+        records: Sequence[Migration],
+        since: float,
+        may_hang: bool,
+        now: float,
+    ) -> None:
         """Learn from the requests for an instance what its records in flight are worth.
 
-        :param known: its ``snapshot.Requests``
         :param since: when this engine last asked for it
         :param may_hang: whether Nova's API may have a request for it that it has noted, and not passed on
         """
@@ -190,13 +207,14 @@ class Sightings(Evidence):
                 self._sent_to.setdefault(host, set()).add(instance.id)
         if not any(fate.untold for fate in fates):
             self._waiting.pop(instance.id, None)
-        given_up = known.reset is not None and self.idle(instance.id, now) >= SETTLE
-        if any(fate.open and not (given_up and request.at < known.reset) for request, fate in zip(known.all, fates)):
+        # Nobody goes on with what was asked for before that.
+        given_up = known.reset if known.reset and self.idle(instance.id, now) >= SETTLE else ""
+        if any(fate.open and request.at >= given_up for request, fate in zip(known.all, fates)):
             return
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
             return  # what was asked for first is not on record any more
         going_on = (each for each in flights if each.status != "accepted" and not self.ended_with_its_host(each))
-        begun = {each.destination for each in going_on} - dead
+        begun = {each.destination or "" for each in going_on} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
         lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun
@@ -205,29 +223,29 @@ class Sightings(Evidence):
         else:
             self._strays[instance.id] = {_state(record) for record in flights if record.status == "accepted"}
 
-    def lost_at(self, instance, flights, now):
+    def lost_at(self, instance: str, flights: Iterable[Migration], now: float) -> frozenset[str]:
         """Nova's names of the hosts that may have begun with a request for an instance id that is lost else.
 
-        None if its records in flight have moved since that was found; nor while one of the hosts was silent a moment
-        ago: it takes up what waits for it.
+        None of them if its records in flight have moved since that was found; nor while one of the hosts was silent
+        a moment ago: it takes up what waits for it.
         """
-        hosts, states = self._lost_at.get(instance, (frozenset(), frozenset()))
-        if not states.issuperset(map(_state, flights)):
+        hosts, said = self._lost_at.get(instance, _NOWHERE)
+        if not said.issuperset(map(_state, flights)):
             return frozenset()
         return hosts if all(now - self._down.get(host, float("-inf")) >= SETTLE for host in hosts) else frozenset()
 
-    def asks_anew(self, instance):
+    def asks_anew(self, instance: str) -> None:
         """An instance id is evacuated once more: that may take over an old record, so none of them is a stray now."""
         self._strays.pop(instance, None)
         self._lost_at.pop(instance, None)
         self._idle.pop(instance, None)
 
-    def age(self, record, now):
+    def age(self, record: Migration, now: float) -> float:
         """For how many seconds, as far as we have seen, an evacuation has been in its present status."""
         state, since = self._records.get(record.id, (None, now))
         return now - since if state == (record.status, record.destination) else 0.0
 
-    def is_stray(self, record):
+    def is_stray(self, record: Migration) -> bool:
         """Whether a record that says that an evacuation is in flight, and not begun, belongs to none.
 
         A request that fails may leave a record behind (see ``snapshot.Migration``), and one that is lost does. That all
@@ -235,25 +253,25 @@ class Sightings(Evidence):
         """
         return _state(record) in self._strays.get(record.instance, ())
 
-    def ended_with_its_host(self, record):
+    def ended_with_its_host(self, record: Migration) -> bool:
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
         return _state(record) in self._ended and record.destination not in self._living
 
-    def was_passed(self, record, now):
+    def was_passed(self, record: Migration, now: float) -> bool:
         """Whether its destination has, for long, worked at one that was asked for after this one was handed to it.
 
         Two that are on their way to it overtake each other by seconds.
         """
         _, handed_at = self._records.get(record.id, (None, float("inf")))
-        asked_at, begun_at = self._begun.get(record.destination, (float("-inf"), now))
+        asked_at, begun_at = self._begun.get(record.destination or "", (float("-inf"), now))
         return asked_at > handed_at and now - begun_at >= SETTLE
 
-    def was_down(self, record):
+    def was_down(self, record: Migration) -> bool:
         """Whether its destination has been seen not to report since the record says what it says."""
         _, since = self._records.get(record.id, (None, float("inf")))
-        return self._down.get(record.destination, float("-inf")) >= since
+        return self._down.get(record.destination or "", float("-inf")) >= since
 
-    def was_cut_off(self, record, now):
+    def was_cut_off(self, record: Migration, now: float) -> bool:
         """Whether its destination's nova-compute was surely started anew since it had begun, and has left it so.
 
         The former one may have ended it just before it died. What it wrote last goes through the conductor, as the
@@ -261,32 +279,32 @@ class Sightings(Evidence):
         """
         return min(self.restarts.cut_off_for(record, now), self.at_work_for(now, record.source)) >= SETTLE
 
-    def was_sent_to(self, instance, host):
+    def was_sent_to(self, instance: str, host: str) -> bool:
         """Whether an evacuation of an instance id to a host has been seen, whatever its record says by now."""
         return instance in self.sent_to(host)
 
-    def sent_to(self, host):
+    def sent_to(self, host: str) -> Set[str]:
         """The ids of the instances of which ``was_sent_to`` would say so; not to be changed."""
         return self._sent_to.get(host, frozenset())
 
-    def may_be_queued(self, instance, host):
+    def may_be_queued(self, instance: str, host: str) -> bool:
         """Whether an evacuation of an instance id may be queued at a host, if that died before it took it up."""
         return self.was_sent_to(instance, host) or instance in self._waiting
 
-    def may_have_the_same(self, host, other):
+    def may_have_the_same(self, host: str, other: str) -> bool:
         """Whether requests for one instance may be queued at both hosts: evacuations, or an owner's request."""
         # Asked of each two hosts of a failed rack: it must not cost a look at each instance.
         waiting, sent = self._waiting.keys(), (self.sent_to(host), self.sent_to(other))
         if not sent[0].isdisjoint(sent[1]) or not all(map(waiting.isdisjoint, sent)):
             return True
-        left = self._left.get(host, frozenset()), self._left.get(other, frozenset())
+        left: tuple[Set[str], Set[str]] = self._left.get(host, frozenset()), self._left.get(other, frozenset())
         if not left[0].isdisjoint(sent[1]) or not left[1].isdisjoint(sent[0]):
             return True
         if not all(map(waiting.isdisjoint, left)):
             return True
         return any(len(records) > 1 for records in self._waiting.values())
 
-    def idle(self, instance, now):
+    def idle(self, instance: str, now: float) -> float:
         """For how many seconds an instance id on a dead host has been in error, with nothing being done to it.
 
         Whoever evacuates it leaves it so when that has failed, as does an operator who resets its state: the word that
@@ -295,7 +313,7 @@ class Sightings(Evidence):
         """
         return now - self._idle.get(instance, now)
 
-    def begun_for(self, instance, now):
+    def begun_for(self, instance: str, now: float) -> float | None:
         """For how many seconds an instance id on a dead host has been seen to be started elsewhere.
 
         None if it is not, or was so already when it was first seen.
@@ -303,7 +321,7 @@ class Sightings(Evidence):
         begun, since = self._tasks.get(instance, (False, None))
         return now - since if begun and since is not None else None
 
-    def lose_sight(self, keep, hosts):
+    def lose_sight(self, keep: Set[str], hosts: Collection[str]) -> None:
         """Forget all instances but those whose ids are in ``keep``, and the records of all hosts but ``hosts``.
 
         Of an instance that finds no room each try leaves a record: only those that Nova still names are kept.
@@ -320,7 +338,7 @@ class Sightings(Evidence):
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
         self._tasks = {i: known for i, known in self._tasks.items() if i in keep}
 
-    def forget_records(self):
+    def forget_records(self) -> None:
         """Nothing is flagged any more."""
         self._reports.clear()
         self._unheard.clear()
@@ -335,6 +353,6 @@ class Sightings(Evidence):
         self.restarts = Restarts()
 
 
-def _state(record):
+def _state(record: Migration) -> State:
     """What a record says, to be told from what it says later."""
     return record.id, record.status, record.destination

@@ -64,7 +64,7 @@ class Evidence(ControlPlane):
     def fates(
         self,
         known: Requests,
-        source: str,
+        source: str | None,
         dead: frozenset[str],
         now: float,
         may_hang: bool = True,
@@ -80,8 +80,8 @@ class Evidence(ControlPlane):
         """
         off = dead | unheard
         begun = {request.compute.host for request in known.all if request.compute is not None}
-        every = (known.claims or frozenset()) - {source}
-        claims = every - begun
+        every = frozenset(host for host in known.claims or () if host != source)
+        claims = every.difference(begun)
         found = []
         for request in known.all:
             # What was claimed for one was there before the next was sent, and stays.

@@ -5,8 +5,11 @@ Nova remains the record of what happens; this only adds what Nova cannot tell: t
 lost, and when to try again. What has been seen of Nova's own records is ``evacuations``.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import random
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from nova_ha.model.instance_states import REBUILDING
@@ -26,7 +29,7 @@ from nova_ha.model.request import (
     Attempt,
 )
 from nova_ha.model.snapshot import FAILED as ENDED_BADLY
-from nova_ha.model.snapshot import FINISHED, by_instance, unread
+from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration, Service, World, by_instance, unread
 from nova_ha.recovery.memory.evacuations import Sightings
 from nova_ha.recovery.memory.evidence import SETTLE
 
@@ -60,25 +63,26 @@ class Attempts(Sightings):
     :param jitter: returns a factor that spreads the retries of many instances
     """
 
-    def __init__(self, jitter=lambda: random.uniform(0.75, 1.25)):
+    def __init__(self, jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.25)) -> None:
         super().__init__()
-        self._attempts = {}
+        self._attempts: dict[str, Attempt] = {}
         self._jitter = jitter
-        self._candidates = None  # the hosts that could take instances, as last seen
-        self._without_room = None  # since when there has been none
-        self._starts = {}  # host -> how often its nova-compute was made to start once more
-        self._turns = {}  # host -> how often it was held back after it had had its turn to start
-        self._asked_at = {}  # instance id -> when it was last asked for
-        self._hanging = set()  # ids of instances for which Nova hung with a request of ours
-        self._pending = {}  # instance id -> since when it is to be recovered
-        self._efforts = {}  # instance id -> how often something was asked for to bring it into the state it should have
-        self._not_notable = set()  # ids of instances that cannot be tagged
+        self._candidates: set[str] | None = None  # the hosts that could take instances, as last seen
+        self._without_room: float | None = None  # since when there has been none
+        self._starts: dict[str, int] = {}  # host -> how often its nova-compute was made to start once more
+        self._turns: dict[str, int] = {}  # host -> how often it was held back after it had had its turn to start
+        self._asked_at: dict[str, float] = {}  # instance id -> when it was last asked for
+        self._hanging: set[str] = set()  # ids of instances for which Nova hung with a request of ours
+        self._pending: dict[str, float] = {}  # instance id -> since when it is to be recovered
+        # instance id -> how often something was asked for to bring it into the state it should have
+        self._efforts: dict[str, int] = {}
+        self._not_notable: set[str] = set()  # ids of instances that cannot be tagged
 
-    def get(self, instance):
+    def get(self, instance: str) -> Attempt | None:
         """The attempt for an instance id, or None."""
         return self._attempts.get(instance)
 
-    def may_show(self, instance, now, host=None):
+    def may_show(self, instance: str, now: float, host: str | None = None) -> bool:
         """Whether Nova may still carry out a request for an instance id, on that host, that it did not answer.
 
         What it has of it while it hangs, it does when it goes on: at the same moment in which it answers us again.
@@ -86,7 +90,7 @@ class Attempts(Sightings):
         attempt = self._attempts.get(instance)
         return attempt is not None and attempt.outcome == UNCLEAR and self.answering_for(now, host) < attempt.settle
 
-    def open(self, now):
+    def open(self, now: float) -> set[str]:
         """The ids of the instances whose request is under way, or may still show to have been taken."""
         return {
             instance
@@ -96,18 +100,18 @@ class Attempts(Sightings):
             or self.may_show(instance, now)
         }
 
-    def sending(self, instance, newest):
+    def sending(self, instance: str, newest: int) -> None:
         """A request is about to be sent; ``newest`` is the newest evacuation record known before it."""
         self.asks_anew(instance)
         before = self._attempts.get(instance) or Attempt(SENDING)
         self._attempts[instance] = dataclasses.replace(before, outcome=SENDING, newest=newest, until=0.0)
 
-    def accepted(self, instance, now):
+    def accepted(self, instance: str, now: float) -> None:
         """Nova took the request."""
         self._asked_at[instance] = now
         self._settle(instance, ACCEPTED, now + SETTLE, "Nova accepted the request")
 
-    def unclear(self, instance, now, reason, hung=True):
+    def unclear(self, instance: str, now: float, reason: str, hung: bool = True) -> None:
         """No answer came: Nova may carry the request out, now or later.
 
         :param hung: Nova may be at it still; else it has let go of it, or died with it
@@ -117,7 +121,7 @@ class Attempts(Sightings):
             self._hanging.add(instance)
         self._settle(instance, UNCLEAR, now + SETTLE, reason, SETTLE)
 
-    def inherited(self, instance, newest, now):
+    def inherited(self, instance: str, newest: int, now: float) -> None:
         """A former engine may have sent a request that has not shown yet.
 
         A load balancer or a worker of Nova's API carries one out long after its client is gone: it is as one of our own
@@ -126,7 +130,7 @@ class Attempts(Sightings):
         reason = "a former engine may have asked"
         self._attempts.setdefault(instance, Attempt(UNCLEAR, newest, now + SETTLE, reason=reason, settle=SETTLE))
 
-    def failed(self, instance, now, reason, cause=UNKNOWN):
+    def failed(self, instance: str, now: float, reason: str, cause: Code = UNKNOWN) -> None:
         """It surely did not happen, or ended badly: wait longer each time.
 
         :param cause: why; how long is waited depends on it
@@ -149,7 +153,9 @@ class Attempts(Sightings):
             pause=cause,
         )
 
-    def later(self, instance, now, pause, reason, moving=False, code=Code.ASKED):
+    def later(
+        self, instance: str, now: float, pause: float, reason: str, moving: bool = False, code: Code = Code.ASKED
+    ) -> None:
         """Leave an instance alone for ``pause`` seconds, though nothing failed.
 
         :param moving: see ``Attempt``
@@ -160,41 +166,41 @@ class Attempts(Sightings):
             before, outcome=FAILED, until=now + pause, reason=reason, moving=moving, pause=code
         )
 
-    def moved(self, instance, now, reason):
+    def moved(self, instance: str, now: float, reason: str) -> None:
         """A move towards an instance's former state was asked for: the next one later, and each time later still."""
         efforts = self.efforts(instance)
         self.count_effort(instance)
         backoff = BACKOFFS[CONFLICT]
         self.later(instance, now, min(backoff.first * 2 ** min(efforts, 16), backoff.longest), reason, moving=True)
 
-    def count_effort(self, instance):
+    def count_effort(self, instance: str) -> None:
         """What is to bring an instance into the state that it should have was asked for, or refused."""
         self._efforts[instance] = self.efforts(instance) + 1
 
-    def efforts(self, instance):
+    def efforts(self, instance: str) -> int:
         """How often that was so."""
         return self._efforts.get(instance, 0)
 
-    def in_vain(self, instance):
+    def in_vain(self, instance: str) -> int:
         """How often in a row, at least, what was asked for an instance id came to nothing."""
         attempt = self._attempts.get(instance)
         return max(self.efforts(instance), attempt.failures if attempt else 0)
 
-    def not_notable(self, instance):
+    def not_notable(self, instance: str) -> None:
         """Nova does not let an instance id be tagged."""
         self._not_notable.add(instance)
 
-    def is_notable(self, instance):
+    def is_notable(self, instance: str) -> bool:
         """Whether, as far as we know, Nova lets an instance id be tagged."""
         return instance not in self._not_notable
 
-    def observe_services(self, services, now):
+    def observe_services(self, services: Mapping[str, Service], now: float) -> None:
         """Learn which hosts could take instances, and which do not report.
 
         Where one is new, what found no room is tried again at once. That there is none counts as no room only if no
         other host could be expected to report: all of them silent is a fault of the control plane.
 
-        :param services: ``{Nova's host name: snapshot.Service}``
+        :param services: by Nova's names of their hosts
         """
         candidates = {name for name, service in services.items() if service.up and service.enabled}
         expected = {name for name, service in services.items() if service.enabled and not service.forced_down}
@@ -210,23 +216,25 @@ class Attempts(Sightings):
         elif self._without_room is None:
             self._without_room = now
 
-    def roomless(self, instance, now):
+    def roomless(self, instance: str, now: float) -> float:
         """For how many seconds there has been no room for an instance id, as far as we know."""
-        attempt = self._attempts.get(instance)
+        return self._roomless(self._attempts.get(instance), now)
+
+    def _roomless(self, attempt: Attempt | None, now: float) -> float:
         since = [self._without_room]
         if attempt is not None and attempt.cause == NO_ROOM and attempt.streak:
             since.append(attempt.since)
         return max((now - moment for moment in since if moment is not None), default=0.0)
 
-    def longest_roomless(self, now):
+    def longest_roomless(self, now: float) -> float:
         """The longest that ``roomless`` would say of any instance."""
-        return max((self.roomless(instance, now) for instance in [None, *self._attempts]), default=0.0)
+        return max(self._roomless(attempt, now) for attempt in (None, *self._attempts.values()))
 
-    def starting_again(self, host):
+    def starting_again(self, host: str) -> None:
         """A host's nova-compute is to be stopped, and to start once more."""
         self._starts[host] = self.starts(host) + 1
 
-    def starts(self, host):
+    def starts(self, host: str) -> int:
         """How often a host's nova-compute was made to start once more."""
         return self._starts.get(host, 0)
 
@@ -238,14 +246,15 @@ class Attempts(Sightings):
         """How often that was so."""
         return self._turns.get(host, 0)
 
-    def pending(self, instance, now):
+    def pending(self, instance: str, now: float) -> float:
         """For how many seconds an instance id has been known to await recovery."""
         return now - self._pending.get(instance, now)
 
-    def observe(self, host, now, dead=frozenset(), living=frozenset()):
+    def observe(
+        self, host: Host, now: float, dead: frozenset[str] = frozenset(), living: frozenset[str] = frozenset()
+    ) -> None:
         """Learn from what Nova says of a host what became of the requests, this engine's and others'.
 
-        :param host: a ``snapshot.Host``
         :param dead: Nova's names of the hosts that are proved dead
         :param living: of those that are flagged, and live
         """
@@ -264,18 +273,15 @@ class Attempts(Sightings):
             elif record and attempt.outcome in (ACCEPTED, UNCLEAR) and record.id > attempt.newest:
                 self._observe_outcome(attempt, records[instance.id], now)
 
-    def to_be_read(self, world, now):
-        """The ids of the instances on dead hosts of which it is to be read what was asked for them.
-
-        :param world: a ``snapshot.World``
-        """
-        found = set()
+    def to_be_read(self, world: World, now: float) -> set[str]:
+        """The ids of the instances on dead hosts of which it is to be read what was asked for them."""
+        found: set[str] = set()
         for host in world.hosts:
             records = by_instance(host.evacuations) if host.instances else {}
             found |= {i.id for i in host.instances if self.is_unclear(i, records.get(i.id, ()), now)}
         return found
 
-    def observe_requests(self, world, now):
+    def observe_requests(self, world: World, now: float) -> None:
         """Learn from that."""
         for host in world.hosts:
             records = by_instance(host.evacuations) if host.requests else {}
@@ -287,11 +293,12 @@ class Attempts(Sightings):
                 since = self._asked_at.get(instance.id, float("-inf"))
                 may_hang = instance.id not in self._asked_at or instance.id in self._hanging
                 self.sees_requests(instance, known, mine, since, may_hang, now)
-                is_ours = attempt is not None and attempt.outcome in (ACCEPTED, UNCLEAR)
-                if is_ours and mine[-1].id > attempt.newest and self.is_stray(mine[-1]):
+                if attempt is None or attempt.outcome not in (ACCEPTED, UNCLEAR):
+                    continue
+                if mine[-1].id > attempt.newest and self.is_stray(mine[-1]):
                     self._observe_outcome(attempt, mine, now)
 
-    def _observe_outcome(self, attempt, records, now):
+    def _observe_outcome(self, attempt: Attempt, records: Sequence[Migration], now: float) -> None:
         """The record of a request has shown: from now on it tells, not our memory of having asked."""
         record = records[-1]
         instance = record.instance
@@ -312,7 +319,7 @@ class Attempts(Sightings):
         else:
             self.failed(instance, now, *_explained(record))
 
-    def _observe_stranger(self, instance, record, now):
+    def _observe_stranger(self, instance: Instance, record: Migration | None, now: float) -> None:
         """Be slow to touch an instance that somebody else seems to have under way."""
         if record is None and instance.task_state in REBUILDING:
             # Nova sets the task state before it writes the record.
@@ -324,7 +331,7 @@ class Attempts(Sightings):
                 ACCEPTED, record.id, now + SETTLE, reason=f"evacuation {record.id} is done, yet Nova shows it here"
             )
 
-    def forget(self, keep, hosts):
+    def forget(self, keep: Set[str], hosts: Collection[str]) -> set[str]:
         """Drop every attempt but those for the instance ids in ``keep`` and those still being sent.
 
         :param hosts: what is known of the starts and records of other hosts is dropped, too
@@ -342,18 +349,18 @@ class Attempts(Sightings):
         self._turns = {host: turns for host, turns in self._turns.items() if host in hosts}
         return asked - keep
 
-    def forget_all(self):
+    def forget_all(self) -> None:
         """Nothing is flagged any more: drop everything but what is still being sent."""
         self.forget(frozenset(), ())
         self.forget_records()
 
-    def _settle(self, instance, outcome, until, reason, settle=0.0):
+    def _settle(self, instance: str, outcome: str, until: float, reason: str, settle: float = 0.0) -> None:
         self._attempts[instance] = dataclasses.replace(
             self._attempts[instance], outcome=outcome, until=until, reason=reason, settle=settle
         )
 
 
-def _explained(record):
+def _explained(record: Migration) -> tuple[str, Code]:
     """What there is to say of a failed evacuation, and its cause."""
     if record.status == "error":
         return f"evacuation {record.id} found no host with room (no valid host)", NO_ROOM
