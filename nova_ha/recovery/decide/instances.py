@@ -18,6 +18,7 @@ from nova_ha.model.actions import (
 from nova_ha.model.reasons import Code, Problem
 from nova_ha.model.snapshot import FAILED
 from nova_ha.policy.rules import WAIT
+from nova_ha.policy.selection import Verdict
 from nova_ha.recovery.memory import requests as tried
 from nova_ha.recovery.memory.evidence import SETTLE
 
@@ -211,6 +212,8 @@ def _left(case, instance, why, code, needs_operator=False, command=None):
 def _verdict(case, instance):
     attempt = case.attempts.get(instance.id)
     attempted = bool(attempt and attempt.failures) or any(r.status in FAILED for r in case.records(instance))
+    if case.world.selection is None:
+        return Verdict(False, "which flavors and images select instances has not been read", known=False)
     return case.rules.policy.verdict(instance, case.world.selection, case.aggregates, attempted)
 
 

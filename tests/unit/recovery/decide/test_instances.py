@@ -207,6 +207,11 @@ def test_what_only_glance_could_tell_waits_and_holds_the_flag(seconds, needs_ope
     )
 
 
+def test_nothing_is_sent_while_it_has_not_been_read_what_selects():
+    (found,) = steps_for(instance(), selection=None)
+    assert (kinds([found]), found.code) == (["Wait"], Code.SELECTION_UNKNOWN)
+
+
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
 def test_what_our_attempt_put_into_error_is_tried_again_whatever_the_policy_says_of_errors(status):
     rules = Rules(Policy(error_instances=False))
