@@ -36,7 +36,7 @@ class Restart:
     """
 
     process: str
-    host: Optional[str]
+    host: str | None
 
     def __str__(self) -> str:
         return f"{self.process} on {self.host or 'each control node'}"

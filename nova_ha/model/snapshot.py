@@ -265,6 +265,11 @@ class Host:
     problem: Problem | None = None
     unread_for: float | None = None
 
+    @property
+    def nova_name(self) -> str:
+        """Nova's name of it; the cluster's, where Nova has no service of that name."""
+        return self.name if self.service is None else self.service.host
+
 
 @dataclasses.dataclass(frozen=True)
 class World:

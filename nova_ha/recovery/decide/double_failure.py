@@ -7,24 +7,32 @@ with the instance, the request fails, and the instance is healed (``host_return`
 started elsewhere, Nova ends with a guest that it does not know of, or with two (all measured).
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection
+
 from nova_ha.model import flag, instance_states
+from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
+from nova_ha.model.request import NO_ROOM
+from nova_ha.model.snapshot import Instance
 from nova_ha.recovery.decide import scheduling
-from nova_ha.recovery.memory import requests as tried
+from nova_ha.recovery.decide.instances import Case
 
 
-def not_yet(case):
+def not_yet(case: Case) -> list[Wait]:
     """Waits for evacuations of other hosts' instances that had first been sent to this one.
 
     This host's nova-compute, when it starts, takes up what is still queued for it. While the instance is just being
     started elsewhere, that would leave it with a guest that Nova does not know of (measured). The instances come first.
     """
-    dead = case.host.service.host
-    sent_here = case.attempts.sent_to(dead)
+    sent_here = case.attempts.sent_to(case.service.host)
     # A former engine may have sent it here first: then the repeated evacuation has left a second record.
     suspects = sent_here | case.world.asked_for_twice
     # Most hosts of a failed rack have none: then it does not cost a look at all that is in flight.
-    flights = scheduling.in_flight(case.world, case.attempts, case.rules, case.now) if suspects else ()
+    flights: Collection[scheduling.Flight] = (
+        scheduling.in_flight(case.world, case.attempts, case.rules, case.now) if suspects else ()
+    )
     found = [
         case.wait(
             f"instance {instance}, which may have been sent here, is just being evacuated to {destination}",
@@ -44,12 +52,12 @@ def not_yet(case):
     return found
 
 
-def _may_wait_for_host(case, instance):
+def _may_wait_for_host(case: Case, instance: Instance) -> bool:
     """Whether an instance that finds no room elsewhere can wait for a host that it was once sent to.
 
     What is queued there ends before it starts a guest, as long as nobody asks for the instance anew.
     """
     attempt = case.attempts.get(instance.id)
     asked = instance.id in case.attempts.open(case.now)
-    roomless = not case.candidates or (attempt is not None and attempt.cause == tried.NO_ROOM and attempt.streak)
+    roomless = not case.candidates or (attempt is not None and attempt.cause == NO_ROOM and attempt.streak > 0)
     return roomless and not asked and instance.task_state not in instance_states.REBUILDING

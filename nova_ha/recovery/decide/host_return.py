@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a recovered host comes back into service: pure."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Union
+
 from nova_ha.model import disabled_reason, flag
-from nova_ha.model.actions import AllowStart, ClearFlag, RepairInstanceState, RestartCompute, ReturnToService, Wait
+from nova_ha.model.actions import (
+    AllowStart,
+    ClearFlag,
+    RepairInstanceState,
+    RestartCompute,
+    ReturnToService,
+    Step,
+    Wait,
+)
 from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import Host, Service, World
 from nova_ha.model.wording import counted
 from nova_ha.recovery.decide import instance_restore
-from nova_ha.recovery.memory.requests import MANY
+from nova_ha.recovery.memory.requests import MANY, Attempts
 
 # Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
 # same while its guest shuts down, for which Nova gives it 60 s (shutdown_timeout), but moves on.
@@ -36,10 +50,13 @@ _RENAMED = (
 # Starts of nova-compute after which we stop to hope that one more ends the records that are left.
 MOST_STARTS = 5
 
+Healing = Union[Wait, RepairInstanceState]
 
-def steps(host, world, attempts, now):
+
+def steps(host: Host, world: World, attempts: Attempts, now: float) -> Sequence[Step]:
     """The steps for a host whose recovery is closed."""
-    if host.service is None:
+    service = host.service
+    if service is None:
         # It may be that Nova does not reach the database of the host's cell.
         reason = "Nova has no nova-compute service of this host any more; if it was removed from Nova, delete the flag"
         return [Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)]
@@ -55,15 +72,15 @@ def steps(host, world, attempts, now):
             command = f"pcs stonith fence {host.name}"
             return [Wait(host.name, reason + _NOT_STOPPED, Code.STOPPING_COMPUTE, needs_operator=True, command=command)]
         return [AllowStart(host.name, "its nova-compute has been stopped, and may start")]
-    is_put_back = not host.service.forced_down and not disabled_reason.is_marked(host.service)
-    if host.reported_for is None and not (is_put_back and host.service.up):
+    is_put_back = not service.forced_down and not disabled_reason.is_marked(service)
+    if host.reported_for is None and not (is_put_back and service.up):
         late = host.flagged_for >= RETURN_PATIENCE
         reason = "nova-compute has not reported to Nova since the recovery"
         return [Wait(host.name, reason, Code.NOT_REPORTING, needs_operator=late)]
     found = heal(host, world, attempts, now)
     if is_put_back:
-        return found or [_clear_flag(host, world)]
-    back = _return_to_service(host, attempts, now)
+        return found or [_clear_flag(host, service, world)]
+    back = _return_to_service(host, service, attempts, now)
     if isinstance(back, ReturnToService) and any(
         isinstance(step, RepairInstanceState) or not step.needs_operator for step in found
     ):
@@ -72,12 +89,12 @@ def steps(host, world, attempts, now):
     return [*found, back]
 
 
-def is_coming(host):
+def is_coming(host: Host) -> bool:
     """Whether a host is recovered, and its nova-compute has not reported since: it may still take up old requests."""
     return host.flag in flag.OVER and host.service is not None and not instance_restore.is_back(host)
 
 
-def _return_to_service(host, attempts, now):
+def _return_to_service(host: Host, service: Service, attempts: Attempts, now: float) -> Step:
     """Whether Nova's clean-up there has run, so that the service can be put back.
 
     nova-compute, when it starts, destroys what it has of each instance that has such a record away from it, wherever
@@ -85,12 +102,12 @@ def _return_to_service(host, attempts, now):
     instance that has been moved back meanwhile.
     """
     left = [record for record in host.evacuations if record.status == "done" or record.in_flight]
-    refused = attempts.get(host.service.id)
+    refused = attempts.get(service.id)
     if not left and refused is not None and now < refused.until:
         reason = f"it is to be put back; tried again after a pause: {refused.reason}"
         return Wait(host.name, reason, Code.SERVICE_CHANGE_REFUSED, needs_operator=refused.failures >= MANY)
     if not left:
-        return ReturnToService(host.name, "recovered, cleaned up, and nova-compute reports", host.service)
+        return ReturnToService(host.name, "recovered, cleaned up, and nova-compute reports", service)
     if host.reported_for is None or host.reported_for < CLEANING:
         reason = f"nova-compute has still to clean up after {counted(len(left), 'evacuation')}"
         return Wait(host.name, reason, Code.CLEANING_UP)
@@ -102,9 +119,9 @@ def _return_to_service(host, attempts, now):
     return Wait(host.name, reason, Code.RECORDS_LEFT, needs_operator=True)
 
 
-def _clear_flag(host, world):
+def _clear_flag(host: Host, service: Service, world: World) -> Step:
     """What is left to wait for once the host takes instances again."""
-    if not host.service.up:
+    if not service.up:
         return Wait(host.name, "nova-compute does not report to Nova", Code.NOT_REPORTING)
     unrestored = instance_restore.before_clearing(host, world)
     if unrestored:
@@ -113,7 +130,7 @@ def _clear_flag(host, world):
     return ClearFlag(host.name, "the host is in service")
 
 
-def heal(host, world, attempts, now):
+def heal(host: Host, world: World, attempts: Attempts, now: float) -> list[Healing]:
     """Steps for instances that a request has set to error while they run elsewhere.
 
     What a host had been asked for when it died it does when it comes back, before it reports. A request for an
@@ -121,12 +138,12 @@ def heal(host, world, attempts, now):
     its guest runs on (measured for evacuations, rebuilds, migrations and resizes). Likewise a second request for one
     that the first has just started elsewhere.
     """
-    found = []
+    found: list[Healing] = []
     # Those have a return of their own, which may wait for this one.
     flagged = {other.service.host for other in world.hosts if other.service}
     for instance, seconds in host.broken:
-        service = world.services.get(instance.host)
-        if service is None or instance.host == host.service.host or (not service.up and instance.host in flagged):
+        service = world.services.get(instance.host or "")
+        if service is None or instance.host == host.nova_name or (not service.up and instance.host in flagged):
             continue
         left = instance.task_state or instance.fault
         doing = f"a late or second request of {host.name} left it in error ({left}) while its guest runs"

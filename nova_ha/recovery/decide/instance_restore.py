@@ -4,14 +4,21 @@
 Which state that is stands on the instance itself, as a tag (see ``restore_tags``).
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 from nova_ha.model import flag, restore_moves, restore_tags
-from nova_ha.model.actions import RestoreState, Wait
+from nova_ha.model.actions import RestoreState, Step, Wait
 from nova_ha.model.instance_states import TAGGABLE
 from nova_ha.model.reasons import Code
-from nova_ha.recovery.memory.requests import FAILED, MANY, SETTLE
+from nova_ha.model.request import FAILED
+from nova_ha.model.snapshot import Host, Instance, Service, World
+from nova_ha.recovery.memory.evidence import SETTLE
+from nova_ha.recovery.memory.requests import MANY, Attempts
 
 
-def steps(world, attempts, now):
+def steps(world: World, attempts: Attempts, now: float) -> list[Step]:
     """The next move for every tagged instance that is on a living host."""
     hosts = {host.service.host: host.name for host in world.hosts if host.service}
     sources = {record.instance: host.name for host in world.hosts for record in host.evacuations}
@@ -22,12 +29,12 @@ def steps(world, attempts, now):
         if record.in_flight and attempts.age(record, now) < SETTLE
     }
     all_back = all(map(is_back, world.hosts))
-    found = []
-    for instance in filter(lambda each: _is_due(each, world), world.restoring):
+    found: list[Step] = []
+    for instance, service in _due(world):
         move, reason = restore_moves.next_move(instance, all_back)
         if move is None:
             continue
-        host = sources.get(instance.id) or hosts.get(instance.host) or instance.host
+        host = sources.get(instance.id) or hosts.get(service.host, service.host)
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
         busy = instance.task_state is not None and move != "clear" or (instance.id, instance.host) in landing
         if busy or _tried(attempts, instance, move, now):
@@ -37,7 +44,7 @@ def steps(world, attempts, now):
     return found
 
 
-def _wait(host, reason, instance, attempts, busy):
+def _wait(host: str, reason: str, instance: Instance, attempts: Attempts, busy: bool) -> Wait:
     efforts = attempts.efforts(instance.id)
     if efforts < MANY:
         return Wait(host, f"{reason}, once nothing else is done with it", Code.RESTORING, instance, under_way=busy)
@@ -47,18 +54,18 @@ def _wait(host, reason, instance, attempts, busy):
     return Wait(host, reason, Code.RESTORE_FAILED, instance, needs_operator=True, command=command)
 
 
-def before_clearing(host, world):
+def before_clearing(host: Host, world: World) -> list[Instance]:
     """The tagged instances that are to be seen to before a host's flag goes.
 
     Those that have to do with the host; and when no other host is missing any more, all that are left.
     """
     all_back = all(map(is_back, world.hosts))
-    due = [i for i in world.restoring if _is_due(i, world) and restore_moves.next_move(i, all_back)[0] is not None]
+    due = [i for i, _ in _due(world) if restore_moves.next_move(i, all_back)[0] is not None]
     own = {record.instance for record in host.evacuations}
-    return [i for i in due if all_back or i.host == host.service.host or i.id in own]
+    return [i for i in due if all_back or i.host == host.nova_name or i.id in own]
 
 
-def is_back(host):
+def is_back(host: Host) -> bool:
     """Whether a flagged host's nova-compute has reported since its recovery.
 
     Until then it may have requests queued that it takes up when it starts, for instances that are elsewhere by now.
@@ -67,18 +74,21 @@ def is_back(host):
     return host.flag == flag.RECOVERED and (host.reported_for is not None or in_service)
 
 
-def _is_due(instance, world):
-    """Whether it is on a living host, in a state in which Nova lets it be restored, and its tag be taken off."""
-    service = world.services.get(instance.host)
-    alive = service is not None and service.up and instance.host not in world.dead
-    return alive and (instance.vm_state in TAGGABLE or instance.vm_state == "error")
+def _due(world: World) -> Iterator[tuple[Instance, Service]]:
+    """Those on living hosts, in a state in which Nova lets them be restored, and the tag be taken off."""
+    for instance in world.restoring:
+        service = world.services.get(instance.host or "")
+        fits = instance.vm_state in TAGGABLE or instance.vm_state == "error"
+        if fits and service is not None and service.up and service.host not in world.dead:
+            yield instance, service
 
 
-def _tried(attempts, instance, move, now):
+def _tried(attempts: Attempts, instance: Instance, move: str, now: float) -> bool:
     """Whether something was asked for it just now. What was asked while its host was dead is over.
 
     A move that has led where it was to is noted at once: until then, what its owner does looks like one that failed.
     """
     attempt = attempts.get(instance.id)
-    paused = attempt is not None and attempt.outcome == FAILED and now < attempt.until
-    return paused and not (attempt.moving and move in ("settle", "untag"))
+    if attempt is None or attempt.outcome != FAILED or now >= attempt.until:
+        return False
+    return not (attempt.moving and move in ("settle", "untag"))

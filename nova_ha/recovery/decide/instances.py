@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a dead host's instances need next: pure."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
+from collections.abc import Set
 
 from nova_ha.model import disabled_reason, instance_states, restore_tags, snapshot
+from nova_ha.model import request as tried
 from nova_ha.model.actions import (
     CancelQueuedEvacuation,
     ConfirmResize,
@@ -13,14 +17,15 @@ from nova_ha.model.actions import (
     PrepareInstance,
     Restart,
     Skip,
+    Step,
     Wait,
 )
 from nova_ha.model.reasons import Code, Problem
-from nova_ha.model.snapshot import FAILED
-from nova_ha.policy.rules import WAIT
+from nova_ha.model.snapshot import FAILED, Host, Instance, Migration, Service, World
+from nova_ha.policy.rules import WAIT, Rules
 from nova_ha.policy.selection import Verdict
-from nova_ha.recovery.memory import requests as tried
 from nova_ha.recovery.memory.evidence import SETTLE
+from nova_ha.recovery.memory.requests import MANY, Attempts
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
@@ -39,41 +44,48 @@ CONFIRMATION_PATIENCE = 180
 class Case:
     """A host to recover, and all there is to know for it; what every instance asks for is found once.
 
-    :param host: ``snapshot.Host``
-    :param world: ``snapshot.World``
-    :param attempts: ``requests.Attempts``, only read
-    :param rules: ``rules.Rules``
+    :param service: the host's
+    :param attempts: only read
     :param now: monotonic seconds
     """
 
-    def __init__(self, host, world, attempts, rules, now):
+    def __init__(
+        self, host: Host, service: Service, world: World, attempts: Attempts, rules: Rules, now: float
+    ) -> None:
         self.host = host
+        self.service = service
         self.world = world
         self.attempts = attempts
         self.rules = rules
         self.now = now
         self.candidates = world.candidates
         self.up = world.up
-        self.aggregates = frozenset(
-            name for name, hosts in world.aggregates.items() if host.service and host.service.host in hosts
-        )
+        self.aggregates = frozenset(name for name, hosts in world.aggregates.items() if service.host in hosts)
         self._records = snapshot.by_instance(host.evacuations)
         self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
 
-    def wait(self, reason, code, instance=None, needs_operator=False, under_way=False, command=None):
+    def wait(
+        self,
+        reason: str,
+        code: Code,
+        instance: Instance | None = None,
+        needs_operator: bool = False,
+        under_way: bool = False,
+        command: str | None = None,
+    ) -> Wait:
         """A Wait step."""
         return Wait(self.host.name, reason, code, instance, needs_operator, under_way, command=command)
 
-    def records(self, instance):
+    def records(self, instance: Instance) -> list[Migration]:
         """The records of evacuations of an instance away from the host, oldest first."""
         return self._records.get(instance.id, [])
 
-    def arrivals(self, instance):
+    def arrivals(self, instance: Instance) -> list[Migration]:
         """The records of evacuations of an instance to any flagged host, from wherever."""
         return self._arrivals.get(instance.id, [])
 
 
-def instance_step(case, instance):
+def instance_step(case: Case, instance: Instance) -> Step:
     """The step for one instance that Nova still has on the host."""
     treatment = instance_states.treatment(instance)
     if treatment.do == instance_states.LEAVE:
@@ -122,7 +134,7 @@ def instance_step(case, instance):
     return _may_show(case, instance) or _evacuate(case, instance)
 
 
-def _untold(case, instance):
+def _untold(case: Case, instance: Instance) -> Step | None:
     """The step for an instance whose last destination could not say what had become of it, or None.
 
     Nova has it as failed, and its guest may run there (measured: bus or conductor away for more than a minute while it
@@ -143,17 +155,17 @@ def _untold(case, instance):
     return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True)
 
 
-def _may_show(case, instance):
+def _may_show(case: Case, instance: Instance) -> Wait | None:
     """A Wait for a request for the instance that Nova did not answer, and may still carry out; or None."""
-    if not case.attempts.may_show(instance.id, case.now, instance.host):
-        return None
     attempt = case.attempts.get(instance.id)
+    if attempt is None or not case.attempts.may_show(instance.id, case.now, instance.host):
+        return None
     reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
     late = case.now - attempt.until >= case.rules.stuck_after
     return case.wait(reason, Code.REQUEST_UNANSWERED, instance, needs_operator=late)
 
 
-def _resized_from(case, instance):
+def _resized_from(case: Case, instance: Instance) -> str | None:
     """The living host on which a resized instance's former copy is, if that is to be given up; or None.
 
     Without that, the instance could never be evacuated there: its definition is there still (measured). Where disks are
@@ -166,20 +178,20 @@ def _resized_from(case, instance):
     return next((source for source in sources if source in case.up), None)
 
 
-def _evacuate(case, instance, why=None):
+def _evacuate(case: Case, instance: Instance) -> Evacuate:
     attempt = case.attempts.get(instance.id)
     records = case.records(instance)
     destination = None
     if case.rules.reserve_destination and not (attempt and attempt.failures):
         # The choice of a reserved host is for the first attempt; if it cannot take the instance, any may.
-        spare = disabled_reason.reserve(case.host.service)
+        spare = disabled_reason.reserve(case.service)
         destination = spare if spare in case.candidates else None
-    reason = why or (attempt.reason if attempt and attempt.reason else "its host is dead")
+    reason = attempt.reason if attempt and attempt.reason else "its host is dead"
     return Evacuate(case.host.name, reason, instance, records[-1].id if records else 0, destination)
 
 
-def _refused(case, instance):
-    """Why Nova will not evacuate an instance, however often it is asked, as a ``reasons.Problem``; or None."""
+def _refused(case: Case, instance: Instance) -> Problem | None:
+    """Why Nova will not evacuate an instance, however often it is asked; or None."""
     attempt = case.attempts.get(instance.id)
     what = instance_states.refused_beforehand(instance)
     if what is None and attempt is not None and attempt.cause == tried.REFUSED:
@@ -197,7 +209,9 @@ def _refused(case, instance):
     return None
 
 
-def _left(case, instance, why, code, needs_operator=False, command=None):
+def _left(
+    case: Case, instance: Instance, why: str, code: Code, needs_operator: bool = False, command: str | None = None
+) -> Wait | Skip:
     """An instance that stays: for good, unless the host's return would destroy it."""
     for record in case.records(instance):
         if record.in_flight or record.status == "done":
@@ -209,7 +223,7 @@ def _left(case, instance, why, code, needs_operator=False, command=None):
     return Skip(case.host.name, why, code, instance, needs_operator, command)
 
 
-def _verdict(case, instance):
+def _verdict(case: Case, instance: Instance) -> Verdict:
     attempt = case.attempts.get(instance.id)
     attempted = bool(attempt and attempt.failures) or any(r.status in FAILED for r in case.records(instance))
     if case.world.selection is None:
@@ -217,7 +231,7 @@ def _verdict(case, instance):
     return case.rules.policy.verdict(instance, case.world.selection, case.aggregates, attempted)
 
 
-def untracked(case, instance):
+def untracked(case: Case, instance: Instance) -> Wait | None:
     """A Wait for an instance whose guest is on a destination that Nova does not know it to be on, or None.
 
     Two requests met there, somebody reset the instance's state in the middle of one, or nova-compute died there late in
@@ -252,7 +266,7 @@ def untracked(case, instance):
     return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True, command=_set_state(instance, "active"))
 
 
-def _in_flight(case, instance, revived):
+def _in_flight(case: Case, instance: Instance, revived: bool) -> Step | None:
     """The step for evacuations that may still start the guest somewhere, or None if there is none.
 
     :param revived: whether the instance is to be recovered at all, so that a stuck one may be tried again
@@ -271,9 +285,8 @@ def _in_flight(case, instance, revived):
     lost_at = case.attempts.lost_at(instance.id, flights, case.now)
     cut_off = all(case.attempts.was_cut_off(flight, case.now) for flight in flights)
     late = case.attempts.age(record, case.now) >= case.rules.stuck_after
-    pinned = lost_at or {flight.destination for flight in flights}
-    may_be_pinned = revived and len(pinned) == 1 and pinned <= case.candidates
-    if not late and not (may_be_pinned and (lost_at or cut_off)):
+    pinned_to = _only_place(case, lost_at or {flight.destination for flight in flights}) if revived else None
+    if not late and not (pinned_to and (lost_at or cut_off)):
         return case.wait(reason, Code.EVACUATING, instance, under_way=True)
     held = _held(case, instance)
     if held:
@@ -281,13 +294,19 @@ def _in_flight(case, instance, revived):
     if cut_off:
         reason += f", nova-compute on {where} was started anew since"
     lost = case.attempts.was_down(record) if _is_begun(record) else _was_passed(case, record)
-    if may_be_pinned and (lost_at or cut_off or lost):
-        return _may_show(case, instance) or _pinned(case, instance, min(pinned), reason)
+    if pinned_to and (lost_at or cut_off or lost):
+        return _may_show(case, instance) or _pinned(case, instance, pinned_to, reason)
     restart = None if cut_off else _to_restart(case, instance, record)
     return _stuck(case, instance, reason, "there", restart)
 
 
-def _was_passed(case, record):
+def _only_place(case: Case, hosts: Set[str | None]) -> str | None:
+    """The one host among some, if that could take an instance; or None."""
+    alone = next(iter(hosts)) if len(hosts) == 1 else None
+    return alone if alone in case.candidates else None
+
+
+def _was_passed(case: Case, record: Migration) -> bool:
     """Whether it was handed to its destination, which goes on with later ones.
 
     A record may name a destination from the start, as it was asked for: only the requests tell who has it.
@@ -298,7 +317,7 @@ def _was_passed(case, record):
     return handed and case.attempts.was_passed(record, case.now)
 
 
-def _to_restart(case, instance, record):
+def _to_restart(case: Case, instance: Instance, record: Migration) -> Restart | None:
     """What may still be at work on an evacuation that does not move, so that it is to be restarted; or None."""
     if _is_begun(record):
         return Restart("nova-compute", record.destination)
@@ -309,7 +328,7 @@ def _to_restart(case, instance, record):
     return None
 
 
-def _stuck(case, instance, reason, where, restart=None):
+def _stuck(case: Case, instance: Instance, reason: str, where: str, restart: Restart | None = None) -> Wait:
     """A Wait for an evacuation that does not move, with what an operator does about it.
 
     His word that nobody goes on with it is not enough while a process may have it: the next one would be a second.
@@ -325,16 +344,16 @@ def _stuck(case, instance, reason, where, restart=None):
     return dataclasses.replace(found, restart=restart)
 
 
-def _set_state(instance, state):
+def _set_state(instance: Instance, state: str) -> str:
     """The command by which an operator sets an instance to a state."""
     return f"openstack server set --state {state} {instance.id}"
 
 
-def _is_begun(record):
+def _is_begun(record: Migration) -> bool:
     return record.status != "accepted"
 
 
-def _begun_elsewhere(case, instance):
+def _begun_elsewhere(case: Case, instance: Instance) -> Wait | None:
     """A Wait for an instance that a host has begun to start, as no record of an evacuation away from its host says.
 
     A host that came back has taken up an older request, or the conductor an older record for a new one (both measured).
@@ -350,13 +369,13 @@ def _begun_elsewhere(case, instance):
     return _stuck(case, instance, reason, "anywhere")
 
 
-def _died_with_its_host(case, record):
+def _died_with_its_host(case: Case, record: Migration) -> bool:
     """Whether its destination died in the middle of it."""
     dead = record.destination in case.world.dead and record.status != "accepted"
     return dead or case.attempts.ended_with_its_host(record)
 
 
-def _pinned(case, instance, destination, reason):
+def _pinned(case: Case, instance: Instance, destination: str, reason: str) -> Evacuate:
     """Try an evacuation again that was surely lost, on the same destination only.
 
     Lost is one that its destination had begun, if its event has ended, or an operator has set the instance to error
@@ -368,7 +387,7 @@ def _pinned(case, instance, destination, reason):
     return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, destination)
 
 
-def _held(case, instance):
+def _held(case: Case, instance: Instance) -> Wait | None:
     """A Wait for what was asked for the instance, or None if something may be asked now."""
     attempt = case.attempts.get(instance.id)
     if attempt is None:
@@ -379,14 +398,14 @@ def _held(case, instance):
         return None
     again = "tried" if attempt.outcome == tried.FAILED else "looked at"
     reason = f"{attempt.reason}; {again} again after a pause"
-    if case.attempts.in_vain(instance.id) < tried.MANY:
+    if case.attempts.in_vain(instance.id) < MANY:
         return case.wait(reason, attempt.code, instance)
     command = _way_out(case, instance, attempt)
     reason += ". Or have it left as it is" if command else ""
     return case.wait(reason, attempt.code, instance, needs_operator=True, command=command)
 
 
-def _way_out(case, instance, attempt):
+def _way_out(case: Case, instance: Instance, attempt: tried.Attempt) -> str | None:
     """The command by which an operator has left alone what Nova refuses again and again; None where that is no way.
 
     Nova lets the metadata be changed in the states in which it lets an instance be tagged, and with no task only.
@@ -398,7 +417,7 @@ def _way_out(case, instance, attempt):
     return f"openstack server set --property {key}=false {instance.id}"
 
 
-def _being_migrated(case, instance):
+def _being_migrated(case: Case, instance: Instance) -> Wait | None:
     """A Wait for an instance that a living host may have got, or may still get, by live migration; or None.
 
     One that has not begun is ended by Nova's own time limits (a minute or so). One that has is reported by the host
@@ -419,7 +438,7 @@ def _being_migrated(case, instance):
     return None
 
 
-def unsettled(case):
+def unsettled(case: Case) -> list[Wait]:
     """Waits for evacuations of instances that are not on the host any more, and are not proved to be over."""
     found = []
     for record in open_records(case.host, case.world):
@@ -438,7 +457,7 @@ def unsettled(case):
     return found
 
 
-def open_records(host, world):
+def open_records(host: Host, world: World) -> list[Migration]:
     """The records, in flight away from a host, of instances that cannot be told to have arrived somewhere.
 
     A record is no sure sign: a repeated evacuation leaves one that is ``accepted`` for ever, and a late request of a
@@ -448,11 +467,11 @@ def open_records(host, world):
     return [record for record in snapshot.unfinished(host.evacuations) if not _arrived(record, host, world)]
 
 
-def _arrived(record, host, world):
+def _arrived(record: Migration, host: Host, world: World) -> bool:
     if record.instance not in host.whereabouts:
         return False
     instance = host.whereabouts[record.instance]
     if instance is None:
         return True  # deleted
-    elsewhere = instance.host != host.service.host and instance.host not in world.dead
+    elsewhere = instance.host != host.nova_name and instance.host not in world.dead
     return elsewhere and instance.task_state is None and instance.vm_state != "error"

@@ -9,6 +9,10 @@ after the other have to do with each other is ``double_failure`` and ``start_int
 once is ``scheduling``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
 from nova_ha.model import disabled_reason, flag
 from nova_ha.model.actions import (
     Claim,
@@ -18,10 +22,13 @@ from nova_ha.model.actions import (
     FinishRecovery,
     RepairInstanceState,
     Skip,
+    Step,
     Wait,
 )
 from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import World
 from nova_ha.policy import reserved_hosts
+from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import (
     double_failure,
     host_return,
@@ -31,7 +38,7 @@ from nova_ha.recovery.decide import (
     start_interlock,
 )
 from nova_ha.recovery.decide.instances import MIGRATION_PATIENCE, Case, instance_step, unsettled
-from nova_ha.recovery.memory.requests import MANY
+from nova_ha.recovery.memory.requests import MANY, Attempts
 
 # Seconds that the database of a cell may be away before an operator is told of each flagged host there.
 UNREAD_PATIENCE = 60.0
@@ -44,7 +51,9 @@ _LIVES = (
 )
 
 
-def claims(flags, own, others, held):
+def claims(
+    flags: Mapping[str, str], own: Mapping[str, str], others: Collection[str], held: Mapping[str, str]
+) -> list[Step]:
     """Which hosts to take up.
 
     :param flags: ``{host: flag value}``
@@ -53,7 +62,7 @@ def claims(flags, own, others, held):
     :param held: ``{host: why}`` of the hosts that the mass failure guard holds
     :return: Claim and Wait steps; nothing for hosts that are ours or recovered already
     """
-    steps = []
+    steps: list[Step] = []
     for host, value in sorted(flags.items()):
         if value in flag.OVER or value == own.get(host):
             continue
@@ -72,18 +81,18 @@ def claims(flags, own, others, held):
     return steps
 
 
-def steps(world, attempts, rules, window, now):
+def steps(world: World, attempts: Attempts, rules: Rules, window: float, now: float) -> list[Step]:
     """What to do about every host that is ours or recovered.
 
-    :param world: ``snapshot.World``
-    :param attempts: ``requests.Attempts``, only read
-    :param rules: ``rules.Rules``
+    :param attempts: only read
     :param window: how many evacuations may be in flight at once, over all hosts
     :param now: monotonic seconds
     """
-    recovering, others = [], []
-    taken = {host.service.host for host in world.hosts if host.service}
-    taken |= {disabled_reason.reserve(host.service) for host in world.hosts if host.service}
+    recovering: list[list[Step]] = []
+    others: list[Step] = []
+    services = [host.service for host in world.hosts if host.service]
+    taken = {service.host for service in services}
+    taken |= {spare for service in services if (spare := disabled_reason.reserve(service)) is not None}
     for host in world.hosts:
         if host.problem is not None:
             passes = host.unread_for is not None and host.unread_for < UNREAD_PATIENCE
@@ -92,8 +101,11 @@ def steps(world, attempts, rules, window, now):
         elif host.flag in flag.OVER:
             # An instance that two hosts have to do with is healed once.
             others += [step for step in host_return.steps(host, world, attempts, now) if _is_new(step, others)]
+        elif host.service is None:
+            reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
+            recovering.append([Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)])
         else:
-            recovering.append(_recover(Case(host, world, attempts, rules, now), taken))
+            recovering.append(_recover(Case(host, host.service, world, attempts, rules, now), taken))
     recovering, others = start_interlock.taken(recovering, others, world, attempts, rules, now)
     others += instance_restore.steps(world, attempts, now)
     if any(_forces_down(step, attempts) for found in recovering for step in found):
@@ -102,30 +114,28 @@ def steps(world, attempts, rules, window, now):
     return scheduling.limited(recovering, others, world, attempts, rules, window, now)
 
 
-def _is_new(step, others):
+def _is_new(step: Step, others: Iterable[Step]) -> bool:
     return not isinstance(step, RepairInstanceState) or not any(
         isinstance(other, RepairInstanceState) and other.instance.id == step.instance.id for other in others
     )
 
 
-def _forces_down(step, attempts):
+def _forces_down(step: Step, attempts: Attempts) -> bool:
     """Whether a step is to force a host down, and has not failed at that: one such host must not hold up all others."""
     return isinstance(step, DisableHost) and not step.service.forced_down and attempts.get(step.service.id) is None
 
 
-def _recover(case, taken):
+def _recover(case: Case, taken: set[str]) -> list[Step]:
     """The steps for a host whose recovery is ours.
 
     :param taken: Nova's names of hosts that cannot take this one's place: flagged, or promised; a choice is added
     """
     host, world = case.host, case.world
-    service = host.service
-    if service is None:
-        reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
-        return [Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)]
+    service = case.service
     if not service.forced_down or disabled_reason.mark(service) is not None:
         spare = reserved_hosts.choose(service, world.services, world.aggregates, taken)
-        taken.add(spare)
+        if spare is not None:
+            taken.add(spare)
         to_mark = disabled_reason.mark(service, spare)
         refused = case.attempts.get(service.id)
         if refused is not None and case.now < refused.until:
@@ -137,25 +147,27 @@ def _recover(case, taken):
             case.wait(_LIVES, Code.FLAGGED_HOST_LIVES, needs_operator=True, command=f"pcs stonith fence {host.name}")
         ]
     enlist = _enable_reserved_host(case)
-    if enlist and case.attempts.get(enlist.service.id) is None:
+    asked = case.attempts.get(enlist.service.id) if enlist else None
+    if enlist and asked is None:
         return [enlist]
     found = [_not_too_early(case, instance_step(case, instance)) for instance in host.instances]
-    if enlist and case.attempts.get(enlist.service.id).until <= case.now:
+    if enlist and asked and asked.until <= case.now:
         found.append(enlist)
-    if not all(isinstance(step, Skip) for step in found):
+    skipped = [step for step in found if isinstance(step, Skip)]
+    if len(skipped) < len(found):
         return restart_in_place.steps(case, found) or found
-    waits = unsettled(case) or host_return.heal(host, world, case.attempts, case.now)
+    waits: Sequence[Step] = unsettled(case) or host_return.heal(host, world, case.attempts, case.now)
     waits = waits or double_failure.not_yet(case) or _arriving(case)
-    return found + (waits or [FinishRecovery(host.name, "no instance is left to recover" + _told(found))])
+    return found + [*(waits or [FinishRecovery(host.name, "no instance is left to recover" + _told(skipped))])]
 
 
-def _told(left):
+def _told(left: Iterable[Skip]) -> str:
     """Which instances stay though nobody wished it: the last word on the host that reaches an operator."""
     ids = [step.instance.id for step in left if step.needs_operator]
     return f"; Nova does not evacuate {', '.join(ids)}" if ids else ""
 
 
-def _not_too_early(case, step):
+def _not_too_early(case: Case, step: Step) -> Step:
     """The step, or a Wait in its place if it is an evacuation and the host's storage is to be given more time."""
     if not isinstance(step, Evacuate) or case.host.flagged_for >= case.rules.evacuate_delay:
         return step
@@ -163,9 +175,9 @@ def _not_too_early(case, step):
     return case.wait(reason, Code.STORAGE_DELAY, step.instance)
 
 
-def _enable_reserved_host(case):
+def _enable_reserved_host(case: Case) -> EnableReservedHost | None:
     """The step that enables the reserved host which is to take this one's place, or None."""
-    enlisted = case.world.services.get(disabled_reason.reserve(case.host.service))
+    enlisted = case.world.services.get(disabled_reason.reserve(case.service) or "")
     if enlisted is None or not reserved_hosts.is_reserved(enlisted) or not enlisted.up:
         return None
     if any(host.service and host.service.host == enlisted.host for host in case.world.hosts):
@@ -173,11 +185,11 @@ def _enable_reserved_host(case):
     return EnableReservedHost(case.host.name, f"reserved host {enlisted.host} takes its place", enlisted)
 
 
-def _arriving(case):
+def _arriving(case: Case) -> list[Wait]:
     """Waits for live migrations to the host: Nova may give it the instance when it is dead already."""
     found = []
     for record in case.host.live_migrations:
-        if record.destination == case.host.service.host and record.source not in case.world.dead:
+        if record.destination == case.service.host and record.source not in case.world.dead:
             reason = f"live migration {record.id} of instance {record.instance} to this host is {record.status}"
             late = case.attempts.age(record, case.now) >= MIGRATION_PATIENCE
             found.append(case.wait(reason, Code.LIVE_MIGRATION, needs_operator=late))

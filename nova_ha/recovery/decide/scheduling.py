@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which evacuations are sent now: order, groups and limits over all hosts; pure."""
 
+from __future__ import annotations
+
 import collections
 import itertools
+from collections.abc import Iterable, Sequence
+from typing import Optional
 
 from nova_ha.model import flag
-from nova_ha.model.actions import Evacuate, Skip, Wait
+from nova_ha.model.actions import Evacuate, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import FINISHED
+from nova_ha.model.snapshot import FINISHED, Instance, World
+from nova_ha.policy.rules import Rules
+from nova_ha.recovery.memory.requests import Attempts
 
 # The part of the window that must be free before it is filled up again: each time costs a look at the whole world, and
 # what is in flight keeps the destinations busy meanwhile.
@@ -19,11 +25,22 @@ LIVELY = 10.0
 # Failures in a row after which an instance holds nobody back any more: as far as others are concerned, for good.
 FAILED_FOR_GOOD = 3
 
+# (instance id, source, destination), by Nova's names
+Flight = tuple[str, Optional[str], Optional[str]]
 
-def limited(recovering, others, world, attempts, rules, window, now):
+
+def limited(
+    recovering: Sequence[Sequence[Step]],
+    others: Iterable[Step],
+    world: World,
+    attempts: Attempts,
+    rules: Rules,
+    window: float,
+    now: float,
+) -> list[Step]:
     """All steps in one list: the evacuations that may be sent now first, the rest of them as Waits at the end.
 
-    :param recovering: a list of steps for each host that is being recovered
+    :param recovering: the steps for each host that is being recovered
     :param others: all other steps
     """
     asked_anew = {step.instance.id for found in recovering for step in found if isinstance(step, Evacuate)}
@@ -38,7 +55,8 @@ def limited(recovering, others, world, attempts, rules, window, now):
     room = limit - len(flights)
     if flights and room < limit * REFILL and sum(map(len, queues)) > room and _is_lively(world, attempts, now):
         room = 0
-    send, hold = [], []
+    send: list[Evacuate] = []
+    hold: list[Wait] = []
     for step in rules.order.arrange(queues):
         source = step.instance.host
         if rules.order.group(step.instance) > group:
@@ -53,23 +71,23 @@ def limited(recovering, others, world, attempts, rules, window, now):
             continue
         hold.append(Wait(step.host, reason, code, step.instance, held=True))
     rest = [step for step in itertools.chain(*recovering) if not isinstance(step, Evacuate)]
-    return send + rest + others + hold
+    return [*send, *rest, *others, *hold]
 
 
-def _is_lively(world, attempts, now):
+def _is_lively(world: World, attempts: Attempts, now: float) -> bool:
     """Whether evacuations come and go, so that it is worth while to wait for more room."""
     return any(
         record.in_flight and attempts.age(record, now) < LIVELY for host in world.hosts for record in host.evacuations
     )
 
 
-def in_flight(world, attempts, rules, now):
-    """The evacuations that may be in flight to a living host, as a set of (instance id, source, destination).
+def in_flight(world: World, attempts: Attempts, rules: Rules, now: float) -> set[Flight]:
+    """The evacuations that may be in flight to a living host.
 
     One of each instance. Not counted are those that are over whatever their records say, and those that are stuck: what
     never ends must not use up the limits.
     """
-    flights = {}
+    flights: dict[str, Flight] = {}
     for host in world.hosts:
         if not flag.is_dead(host.flag):
             continue
@@ -87,7 +105,7 @@ def in_flight(world, attempts, rules, now):
     return set(flights.values())
 
 
-def most(world, rules, window):
+def most(world: World, rules: Rules, window: float) -> float:
     """How many evacuations may be in flight in all.
 
     :param window: how many may be, however many hosts could take them
@@ -97,20 +115,20 @@ def most(world, rules, window):
     return min(window, rules.in_flight_per_destination * len(world.candidates))
 
 
-def _open_group(recovering, attempts, rules, now):
+def _open_group(recovering: Iterable[Iterable[Step]], attempts: Attempts, rules: Rules, now: float) -> int:
     """The group whose turn it is: the first that has an instance to wait for."""
     last = len(rules.order.groups)
     waited_for = [
-        rules.order.group(step.instance)
+        rules.order.group(instance)
         for step in itertools.chain(*recovering)
-        if getattr(step, "instance", None) is not None and not isinstance(step, Skip)
-        if not _is_given_up(step, attempts, rules, now)
+        if (instance := instance_of(step)) is not None and not isinstance(step, Skip)
+        if not _is_given_up(step, instance, attempts, rules, now)
     ]
     return min(waited_for, default=last) if last else last
 
 
-def _is_given_up(step, attempts, rules, now):
-    attempt = attempts.get(step.instance.id)
+def _is_given_up(step: Step, instance: Instance, attempts: Attempts, rules: Rules, now: float) -> bool:
+    attempt = attempts.get(instance.id)
     failed = attempt is not None and attempt.failures >= FAILED_FOR_GOOD
     alarmed = isinstance(step, Wait) and step.needs_operator
-    return failed or alarmed or attempts.pending(step.instance.id, now) > rules.group_patience
+    return failed or alarmed or attempts.pending(instance.id, now) > rules.group_patience

@@ -9,14 +9,19 @@ evacuated. A host that is off is held back for as long as there is one to evacua
 such instances take turns, so that neither waits for ever.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 from nova_ha.model import flag
-from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecovery, Skip, Wait
+from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecovery, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import unfinished, unread
+from nova_ha.model.snapshot import Host, World, unfinished, unread
+from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import scheduling
 from nova_ha.recovery.decide.host_return import RETURN_PATIENCE, STOPPING, is_coming
+from nova_ha.recovery.memory.requests import Attempts
 
 # Seconds that a host, or what waits for it, has its turn, if the other waits. A host's next turn is twice as long each
 # time, up to so many times: nova-compute asks each dead host for a minute when it starts (measured), so how long it
@@ -30,7 +35,7 @@ _LATE = (
 )
 
 
-def matter(world, attempts):
+def matter(world: World, attempts: Attempts) -> bool:
     """Whether anything may be queued where it matters, so that it must be known which hosts the cluster reaches."""
     coming = list(filter(is_coming, world.hosts))
     dead = [host for host in world.hosts if flag.is_dead(host.flag)]
@@ -39,39 +44,53 @@ def matter(world, attempts):
     return queued or any(host.flag == flag.RESTART for host in coming)
 
 
-def taken(recovering, others, world, attempts, rules, now):
+def taken(
+    recovering: Sequence[Sequence[Step]],
+    others: Sequence[Step],
+    world: World,
+    attempts: Attempts,
+    rules: Rules,
+    now: float,
+) -> tuple[list[list[Step]], list[Step]]:
     """The steps as they are to be, so that no host meets an instance that may be queued there.
 
-    :param recovering: a list of steps for each host that is being recovered
+    :param recovering: the steps for each host that is being recovered
     :param others: the steps for the recovered hosts
     :return: both
     """
     turns = _Turns(recovering, world, attempts, _moving(world, attempts, rules, now))
-    recovering = [[turns.evacuated(step) for step in found] for found in recovering]
-    recovering = [[turns.started(step) for step in found] for found in recovering]
-    others = [turns.started(step) for step in others]
-    return recovering, others + list(turns.held_back.values())
+    sent = [[turns.evacuated(step) for step in found] for found in recovering]
+    closed = [[turns.started(step) for step in found] for found in sent]
+    started = [turns.started(step) for step in others]
+    return closed, [*started, *turns.held_back.values()]
 
 
 class _Turns:
     """Goes through the steps of one pass: first the evacuations, then the starts."""
 
-    def __init__(self, recovering, world, attempts, moving):
-        steps = [step for found in recovering for step in found if getattr(step, "instance", None)]
+    def __init__(
+        self,
+        recovering: Sequence[Sequence[Step]],
+        world: World,
+        attempts: Attempts,
+        moving: Mapping[str, str | None],
+    ) -> None:
+        steps = [step for found in recovering for step in found]
+        about = [(step, instance) for step in steps if (instance := instance_of(step)) is not None]
         asked = {step.instance.id for step in steps if isinstance(step, Evacuate)}
-        self.held_back = {}  # host -> BlockStart
+        self.held_back: dict[str, BlockStart] = {}  # by the host's name
         self._attempts = attempts
         self._hosts = {host.name: host for host in world.hosts}
         self._coming = list(filter(is_coming, world.hosts))
         self._world = world
-        self._awaited = {step.instance.id for step in steps if not isinstance(step, Skip)}
+        self._awaited = {instance.id for step, instance in about if not isinstance(step, Skip)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
         # Hosts that may just be starting, or have left something to be healed.
         self._started = [host for host in self._coming if host.flag == flag.RECOVERED]
         self._started += [host for host in world.hosts if host.broken and host not in self._started]
 
-    def evacuated(self, step):
+    def evacuated(self, step: Step) -> Step:
         """The step, or a Wait if it would evacuate an instance that a host may take up meanwhile."""
         if not isinstance(step, Evacuate):
             return step
@@ -84,13 +103,13 @@ class _Turns:
         for host in ahead:
             self._block_start(host, f"instance {instance}, which may be queued here, is to be evacuated")
         if ahead:
-            names = ", ".join(host.service.host for host in ahead)
+            names = ", ".join(host.nova_name for host in ahead)
             reason = f"it may be queued at {names}, which may just be starting"
             return Wait(step.host, reason, Code.START_INTERLOCK, step.instance)
         self._moving[instance] = None
         return step
 
-    def started(self, step):
+    def started(self, step: Step) -> Step:
         """The step; if it would let a host start that must not now, a Wait, or the same without that."""
         if not isinstance(step, (FinishRecovery, AllowStart)):
             return step
@@ -109,28 +128,28 @@ class _Turns:
         in_vain = host.flagged_for >= RETURN_PATIENCE
         return Wait(step.host, reason, Code.LATE_REQUEST, needs_operator=in_vain, command=command if in_vain else None)
 
-    def _by_engines(self):
+    def _by_engines(self) -> str | None:
         """Why no host must start because of another engine, which the cluster has not stopped yet, or None."""
         return "another engine may be evacuating an instance that may be queued here" if self._world.contested else None
 
-    def _left_by_late_requests(self, host):
+    def _left_by_late_requests(self, host: Host) -> str | None:
         """The instance for which a host must not start because another one's late request has broken it, or None.
 
         It looks as one that waits for what is queued here (measured).
         """
         return next((instance for instance in sorted(self._world.late) if self._may_be_queued(instance, host)), None)
 
-    def _by_instances(self, host, is_being_closed):
+    def _by_instances(self, host: Host, is_being_closed: bool) -> str | None:
         """Why a host must not start because of an instance that may be queued there, or None."""
-        for instance, destination in sorted(self._moving.items()):
-            if destination != host.service.host and self._may_be_queued(instance, host):
+        for instance in sorted(self._moving):
+            if self._moving[instance] != host.nova_name and self._may_be_queued(instance, host):
                 return f"instance {instance}, which may be queued here, is just being evacuated"
         for instance in sorted(self._awaited) if not (host.online or is_being_closed) else ():
             if self._may_be_queued(instance, host):
                 return f"it is off, and instance {instance}, which may be queued here, is to be evacuated"
         return None
 
-    def _by_hosts(self, host):
+    def _by_hosts(self, host: Host) -> str | None:
         """Why a host must not start because of another that may have the same instance queued, or None.
 
         The request that one of them takes up fails, and sets the instance up for the request of the next (measured):
@@ -139,29 +158,29 @@ class _Turns:
         """
         for other in self._started:
             known = not (host.inherited and other.inherited) and not self._world.asked_for_twice
-            if not known or self._attempts.may_have_the_same(host.service.host, other.service.host):
+            if not known or self._attempts.may_have_the_same(host.nova_name, other.nova_name):
                 if host.online and other in self._coming:
                     self._block_start(other, f"{host.name}, which may have been asked for the same instance, is back")
                 return f"{other.name}, which may have been asked for the same instance, comes back first"
         return None
 
-    def _block_start(self, host, reason):
+    def _block_start(self, host: Host, reason: str) -> None:
         """Hold a host back that may start, unless it is just about to: it is off, or has had its turn."""
         turn = TURN * 2 ** min(self._attempts.turns_of(host.name), _DOUBLINGS)
         if host.flag == flag.RECOVERED and (not host.online or host.flagged_for >= turn):
             self.held_back.setdefault(host.name, BlockStart(host.name, reason, had_its_turn=host.online))
 
-    def _may_be_queued(self, instance, host):
+    def _may_be_queued(self, instance: str, host: Host) -> bool:
         return _may_be_queued(instance, host, self._attempts)
 
 
-def _moving(world, attempts, rules, now):
+def _moving(world: World, attempts: Attempts, rules: Rules, now: float) -> dict[str, str | None]:
     """What is being evacuated, as ``{instance id: Nova's name of the host that it goes to, or None}``.
 
     Also what is begun under a record of a host that the instance has left since: a later request may have taken it. And
     what is stuck after it was begun: a late request would do away with what tells where its guest may be.
     """
-    found = {}
+    found: dict[str, str | None] = {}
     for host in world.hosts:
         here = {instance.id for instance in host.instances}
         found.update(dict.fromkeys(each for each in here if attempts.begun_for(each, now) is not None))
@@ -178,17 +197,17 @@ def _moving(world, attempts, rules, now):
     return found
 
 
-def _are_all_off(world):
+def _are_all_off(world: World) -> bool:
     """Whether nova-compute runs nowhere: each host is dead, or is recovered and has not reported since."""
-    coming = {host.service.host for host in world.hosts if is_coming(host)}
+    coming = {host.nova_name for host in world.hosts if is_coming(host)}
     return {*world.services, *unread(world.services)} <= world.dead | coming
 
 
-def _may_be_queued(instance, host, attempts):
-    return host.inherited or attempts.may_be_queued(instance, host.service.host)
+def _may_be_queued(instance: str, host: Host, attempts: Attempts) -> bool:
+    return host.inherited or attempts.may_be_queued(instance, host.nova_name)
 
 
-def _is_kept_off(host):
+def _is_kept_off(host: Host) -> bool:
     """Whether a recovered host's nova-compute surely does not run, and may stay off for now.
 
     Only the cluster's records tell: a start that is under way is not interrupted, and lasts for minutes.

@@ -7,9 +7,14 @@ which that is noticed (measured, Pacemaker 2.1.5). It then takes the host for on
 could prove that it is dead, so an operator is told to have it fenced.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
 from nova_ha.model import disabled_reason
 from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import Service
 from nova_ha.policy import reserved_hosts
 
 # Seconds for which a host must have been seen silent: Pacemaker has noticed its death, and fenced it, by then.
@@ -24,22 +29,22 @@ _REASON = (
 class Silences:
     """Since when which hosts have not reported to Nova though they should."""
 
-    def __init__(self):
-        self._since = {}
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
 
-    def observe(self, services, now):
+    def observe(self, services: Mapping[str, Service], now: float) -> None:
         """Learn which hosts are silent now.
 
-        :param services: ``{Nova's host name: snapshot.Service}``
+        :param services: by Nova's names of their hosts
         """
         self._since = {name: self._since.get(name, now) for name, each in services.items() if _is_silent(each)}
 
-    def lasting(self, now):
+    def lasting(self, now: float) -> set[str]:
         """Nova's names of the hosts that have been silent for too long."""
         return {name for name, since in self._since.items() if now - since >= PATIENCE}
 
 
-def _is_silent(service):
+def _is_silent(service: Service) -> bool:
     """One that is disabled is off on purpose, perhaps; unless it is held in reserve."""
     should_report = (
         disabled_reason.is_enabled(service) or reserved_hosts.is_reserved(service)
@@ -47,7 +52,9 @@ def _is_silent(service):
     return should_report and not service.up
 
 
-def alarms(silent, nodes, adrift, flagged):
+def alarms(
+    silent: Collection[str], nodes: Mapping[str, str], adrift: Collection[str], flagged: Collection[str]
+) -> list[Wait]:
     """Waits with an alarm for such hosts.
 
     :param silent: Nova's names of the hosts that have been silent for too long

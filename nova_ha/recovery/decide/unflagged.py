@@ -7,9 +7,14 @@ put the host back, or end its recovery. Whether it is alive, and so which value 
 flag that says dead must rest on a proof.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from nova_ha.model import disabled_reason, flag
 from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code, Problem
+from nova_ha.model.snapshot import Service
 
 
 class TakenOut:
@@ -20,31 +25,37 @@ class TakenOut:
     cluster. A new engine does not know them.
     """
 
-    def __init__(self):
-        self._hosts = {}  # Nova's host name -> the cluster's
+    def __init__(self) -> None:
+        self._hosts: dict[str, str] = {}  # Nova's host name -> the cluster's
 
-    def sees(self, host, service):
+    def sees(self, host: str, service: Service) -> None:
         """Learn of the service of a flagged host, which is the cluster's name of it."""
         if service.forced_down:
             self._hosts[service.host] = host
 
-    def standing(self, services):
+    def standing(self, services: Mapping[str, Service]) -> dict[str, str]:
         """Those that are out of service still, as ``{Nova's host name: the cluster's}``.
 
-        :param services: ``{Nova's host name: snapshot.Service}``; one that is not among them may be so for a moment
+        :param services: by Nova's names of their hosts; one that is not among them may be so for a moment
         """
         back = {name for name in self._hosts if name in services and not _is_out(services[name])}
         self._hosts = {name: host for name, host in self._hosts.items() if name not in back}
         return {name: host for name, host in self._hosts.items() if name in services}
 
 
-def alarms(services, nodes, flagged, attribute, taken_out=None):
+def alarms(
+    services: Mapping[str, Service],
+    nodes: Mapping[str, str],
+    flagged: Mapping[str, str],
+    attribute: str,
+    taken_out: Mapping[str, str] | None = None,
+) -> list[Wait]:
     """Waits with an alarm for such hosts.
 
     The mark of a host that is no node of the cluster may be another cluster's. It is ours if this engine took the host
     out; or if every other host of Nova's is a node of ours, so that there is no other cluster.
 
-    :param services: ``{Nova's host name: snapshot.Service}``, read after the flags
+    :param services: by Nova's names of their hosts, read after the flags
     :param nodes: ``{cluster's name: Nova's host name}`` of the cluster's hosts
     :param flagged: ``{cluster's name: Nova's host name}`` of the hosts that have a flag
     :param attribute: name of the node attribute that is the flag
@@ -57,18 +68,18 @@ def alarms(services, nodes, flagged, attribute, taken_out=None):
         ours = {**dict(zip(marked, marked)), **ours}
     out = (marked | (taken_out or {}).keys()) & ours.keys() - set(flagged.values())
     found = []
-    for name in sorted(out, key=ours.get):
+    for name in sorted(out, key=ours.__getitem__):
         node = ours[name]
         what = _deleted(node, attribute) if name in known else _removed(node, name, attribute)
         found.append(Wait(node, what.reason, what.code, needs_operator=True, command=what.command))
     return found
 
 
-def _is_out(service):
+def _is_out(service: Service) -> bool:
     return service.forced_down or disabled_reason.is_marked(service)
 
 
-def _deleted(node, attribute):
+def _deleted(node: str, attribute: str) -> Problem:
     reason = (
         "nova-ha took it out of service, and its flag was deleted before it was back: set it again, to "
         f"{flag.RECOVERED} if the host runs, or, only if you are certain that its power is off, to {flag.FLAGGED}"
@@ -76,7 +87,7 @@ def _deleted(node, attribute):
     return Problem(Code.FLAG_DELETED, reason, flag.change(node, attribute, flag.RECOVERED))
 
 
-def _removed(node, name, attribute):
+def _removed(node: str, name: str, attribute: str) -> Problem:
     entry = f"<node id='{node}' uname='{node}' type='remote'/>"
     reason = (
         "nova-ha took it out of service, and it was removed from the cluster before it was back: what is left of its "
