@@ -8,6 +8,7 @@ agents and nobody else. Needs Debian's python3-novaclient.
 import concurrent.futures
 import contextlib
 import functools
+import threading
 
 import keystoneauth1.exceptions
 import novaclient.client
@@ -27,6 +28,8 @@ PAGE = 500
 IMAGE_BYTES = b"\0" * 1024
 UNLIMITED = {"instances": -1, "cores": -1, "ram": -1, "server_group_members": -1, "server_groups": -1}
 HOST = "OS-EXT-SRV-ATTR:host"
+# Stories boot on several hosts at once: the first makes the flavor and the image, and the others find them.
+_making = threading.Lock()
 POWER_STATES = {0: "none", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
 
 
@@ -95,9 +98,10 @@ def create(settings, count, host, prefix="vm", flavor=FLAVOR, image=IMAGE, metad
     :return: their ids, in the order of their names
     """
     nova = client(settings)
+    with _making:
+        made_of = {"image": _image(settings, image), "flavor": _flavor(nova, flavor)}
     options = {
-        "image": _image(settings, image),
-        "flavor": _flavor(nova, flavor),
+        **made_of,
         "nics": "none",
         "meta": metadata or {},
         "scheduler_hints": hints,
