@@ -175,6 +175,13 @@ def _wait_running(story):
     story.engine_node()
     hosts = set(story.settings.compute_hosts)
     eventually("nova-compute to run everywhere", lambda: _active(story, cluster.COMPUTE) == hosts, 120)
+    # When it starts, it sets what is just being built there to ERROR; it reports once it is past that.
+    before = {host: story.service(host)["updated_at"] for host in hosts}
+    eventually(
+        "every nova-compute to report",
+        lambda: all(story.service(host)["updated_at"] != time for host, time in before.items()),
+        60,
+    )
 
 
 def _nothing_failed(story, *resources):

@@ -248,13 +248,13 @@ def _pages(nova):
 
 
 def services(settings):
-    """The nova-compute services, as dicts: id, host, state, status, forced_down, disabled_reason.
+    """The nova-compute services, as dicts: id, host, state, status, forced_down, disabled_reason, updated_at.
 
     :raises LabError: Nova does not answer
     """
     with _translated():
         found = client(settings).services.list(binary="nova-compute")
-    keys = ("id", "host", "state", "status", "forced_down", "disabled_reason")
+    keys = ("id", "host", "state", "status", "forced_down", "disabled_reason", "updated_at")
     return [{key: getattr(service, key) for key in keys} for service in found]
 
 
