@@ -163,9 +163,13 @@ def test_a_guest_that_its_host_could_not_tell_of_is_looked_for_where_it_was_made
     nova.status["compute-2"].enabled = False
     scene.run(120)
     assert len(nova.posts) == 1 and "compute-2" in scene.alarms()["compute-1", "i0"]
-    nova.status["compute-2"].enabled = True
+    # That it has no room now says nothing of the guest.
+    nova.status["compute-2"].enabled, nova.full = True, {"compute-2"}
     scene.run(300)
-    assert nova.evacuations[1:] == [("i0", "compute-2")]
+    assert {host for _, host in nova.evacuations[1:]} == {"compute-2"} and "No valid host" in nova.servers["i0"].fault
+    nova.full = set()
+    scene.run(600)  # the pause after five such answers is 400 s at most
+    assert {host for _, host in nova.evacuations[1:]} == {"compute-2"}
     assert nova.guests.hosts("i0") == {"compute-2"} and nova.guests.breaches == []
     assert bool(scene.alarms()) == is_there
 

@@ -140,17 +140,14 @@ def _untold(case: Case, instance: Instance) -> Step | None:
     Nova has it as failed, and its guest may run there (measured: bus or conductor away for more than a minute while it
     was made). On the same host another request cannot start a second one: it finds the first.
     """
-    if not instance_states.may_be_made_there(instance):
+    host = case.attempts.untold_by(instance.id)
+    if host is None or host in case.world.dead:
         return None
-    failed = [r for r in case.records(instance) if r.status == "failed" and r.destination not in case.world.dead]
-    if not failed:
-        return None
-    record = failed[-1]
-    reason = f"evacuation {record.id} failed ({instance.fault}), and its guest may run on {record.destination}"
-    if record.destination in case.candidates:
-        newest = case.records(instance)[-1].id
+    reason = f"{host} could not tell Nova how an evacuation to it ended, and its guest may run there"
+    if host in case.candidates:
+        newest = max((record.id for record in case.records(instance)), default=0)
         again = f"{reason}: tried again, there only"
-        return _may_show(case, instance) or Evacuate(case.host.name, again, instance, newest, record.destination)
+        return _may_show(case, instance) or Evacuate(case.host.name, again, instance, newest, host)
     reason = f"{reason}: have Nova use that host again, or fence it"
     return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True)
 

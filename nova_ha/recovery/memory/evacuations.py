@@ -59,6 +59,7 @@ class Sightings(Evidence):
         self._idle: dict[str, float] = {}  # instance id -> since when it is in error with nothing being done to it
         # instance id -> whether a host has begun with it, and since when (None: before we looked)
         self._tasks: dict[str, tuple[bool, float | None]] = {}
+        self._untold: dict[str, str] = {}  # instance id -> the host that may run its guest, and could not tell Nova
 
     def sees_services(self, services: Mapping[str, Service], now: float) -> None:
         """Learn which hosts report.
@@ -161,6 +162,23 @@ class Sightings(Evidence):
             self._idle.pop(instance.id, None)
             return
         self._idle.setdefault(instance.id, now)
+
+    def sees_end(self, instance: Instance, records: Iterable[Migration]) -> None:
+        """Recognize that an instance is in error since its destination could not tell Nova what it had done.
+
+        Only that host's own answer to a later request tells it; that the scheduler found no host does not.
+        """
+        if instance.vm_state != "error" or instance.task_state is not None:
+            return
+        failed = [record for record in records if record.status == "failed" and record.destination]
+        if states.may_be_made_there(instance) and failed:
+            self._untold[instance.id] = failed[-1].destination or ""
+        elif instance.fault and states.NO_HOST not in instance.fault:
+            self._untold.pop(instance.id, None)
+
+    def untold_by(self, instance: str) -> str | None:
+        """The host that may run a guest of an instance's id and could not tell Nova so, or None."""
+        return self._untold.get(instance)
 
     def is_unclear(self, instance: Instance, records: Iterable[Migration], now: float) -> bool:
         """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
@@ -337,6 +355,7 @@ class Sightings(Evidence):
         self._lost_at = {i: hosts for i, hosts in self._lost_at.items() if i in keep}
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
         self._tasks = {i: known for i, known in self._tasks.items() if i in keep}
+        self._untold = {i: host for i, host in self._untold.items() if i in keep}
 
     def forget_records(self) -> None:
         """Nothing is flagged any more."""

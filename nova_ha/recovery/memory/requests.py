@@ -266,6 +266,7 @@ class Attempts(Sightings):
         for instance in host.instances:
             self._pending.setdefault(instance.id, now)
             self.sees_instance(instance, now)
+            self.sees_end(instance, records.get(instance.id, ()))
             record = newest.get(instance.id)
             attempt = self._attempts.get(instance.id)
             if attempt is None:
