@@ -122,7 +122,7 @@ class Nova:
 
     def instances(self, host):
         """Every instance that Nova has on a host, of all projects."""
-        return self._believed(host, self._instances(host=host))
+        return self._believed(host, self._instances({"host": host}))
 
     def instance(self, id):
         """One instance, or None if Nova has none of that id (any more)."""
@@ -135,13 +135,11 @@ class Nova:
 
     def restoring(self):
         """Every instance, of all projects, that carries one of the tags of ``restore_tags``."""
-        return self._instances(
-            **{"tags-any": ",".join([*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()])}
-        )
+        return self._instances({"tags-any": ",".join([*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()])})
 
     def in_error(self):
         """Every instance, of all projects, that is in error."""
-        return self._instances(status="ERROR")
+        return self._instances({"status": "ERROR"})
 
     def migrations(self, host):
         """The records of all evacuations away from a host or to it, oldest first."""
@@ -151,7 +149,7 @@ class Nova:
             if found is not None:
                 self._kept[host] = found
                 return found.oldest_first()
-        pages = list(self._pages("compute", "/os-migrations", "migrations", migration_type="evacuation", host=host))
+        pages = list(self._pages("compute", "/os-migrations", "migrations", _evacuations(host)))
         found = records.Records(itertools.chain.from_iterable(pages), self._clock())
         self._keep(host, found if len(pages) > 1 else None)
         return self._believed(host, found.oldest_first())
@@ -203,7 +201,10 @@ class Nova:
         """The records of live migrations away from a host or to it that are not over, oldest first."""
         # Not by Nova's filter changes-since: that leaves out records that have not changed since they were made.
         found = self._list(
-            "compute", "/os-migrations", "migrations", migration_type="live-migration", host=host, limit="100"
+            "compute",
+            "/os-migrations",
+            "migrations",
+            {"migration_type": "live-migration", "host": host, "limit": "100"},
         )
         begun, changed = _time_ago(_LONGEST_LIVE_MIGRATION), _time_ago(_SILENT_LIVE_MIGRATION)
         newest_first = itertools.takewhile(lambda record: record["created_at"] >= begun, found)
@@ -217,7 +218,7 @@ class Nova:
 
     def resizes(self, host):
         """The records of resizes and cold migrations to a host that wait to be confirmed, oldest first."""
-        found = self._list("compute", "/os-migrations", "migrations", host=host, status="finished")
+        found = self._list("compute", "/os-migrations", "migrations", {"host": host, "status": "finished"})
         ended = (record for record in found if record["migration_type"] in _RESIZES)
         return tuple(record for record in _oldest_first(map(parsers.migration, ended)) if record.destination == host)
 
@@ -243,7 +244,7 @@ class Nova:
 
         :param tag: extra spec of flavors, property or tag of images, by which they do
         """
-        flavors = self._list("compute", "/flavors/detail", "flavors", is_public="None")
+        flavors = self._list("compute", "/flavors/detail", "flavors", {"is_public": "None"})
         tagged = any(evacuable_tag.is_tagged(flavor.get("extra_specs", {}), tag) for flavor in flavors)
         try:
             return evacuable_tag.Selection(tagged, self._marked_images(tag))
@@ -325,23 +326,23 @@ class Nova:
             raise Unreachable(f"{path}: what answered is not Nova (HTTP {done.status_code} without a request id)")
         return request
 
-    def _instances(self, **filters):
+    def _instances(self, filters):
         query = {"all_tenants": "True", **filters}
-        return tuple(map(parsers.instance, self._list("compute", "/servers/detail", "servers", self._reading, **query)))
+        return tuple(map(parsers.instance, self._list("compute", "/servers/detail", "servers", query, self._reading)))
 
     def _changed_records(self, host, kept):
         """What is known of a host's evacuations, brought up to date; None if it is not certain that all is known then.
 
         :param kept: ``records.Records``
         """
-        which = {"migration_type": "evacuation", "host": host}
-        newest_first = self._list("compute", "/os-migrations", "migrations", **which, limit="100")
+        which = _evacuations(host)
+        newest_first = self._list("compute", "/os-migrations", "migrations", {**which, "limit": "100"})
         limit = kept.old_before
         new = list(itertools.takewhile(lambda record: record["created_at"] >= limit, newest_first))
         if not new:
             return None  # those that were known are gone, or Nova does not reach the host's cell
         since = f"{kept.changed_before}Z"
-        changed = self._list("compute", "/os-migrations", "migrations", **which, **{"changes-since": since})
+        changed = self._list("compute", "/os-migrations", "migrations", {**which, "changes-since": since})
         return kept.with_changes([*new, *changed])
 
     def _keep(self, host, found):
@@ -357,7 +358,8 @@ class Nova:
         found = set()
         # Glance leaves out the images that operators hide, as they do with old ones, unless it is asked for those.
         for chosen, hidden in itertools.product(({tag: "true"}, {"tag": tag}), ({}, {"os_hidden": "true"})):
-            found.update(image["id"] for image in self._list("image", "/v2/images", "images", **chosen, **hidden))
+            images = self._list("image", "/v2/images", "images", {**chosen, **hidden})
+            found.update(image["id"] for image in images)
         return frozenset(found)
 
     def _believed(self, host, found):
@@ -372,11 +374,11 @@ class Nova:
                 raise Unreachable(f"Nova can read nothing of host {host}: its cell does not answer, or it was removed")
         return found
 
-    def _list(self, service, path, key, version=None, **query):
+    def _list(self, service, path, key, query, version=None):
         """The members of a list, read page after page as they are asked for."""
-        return itertools.chain.from_iterable(self._pages(service, path, key, version, **query))
+        return itertools.chain.from_iterable(self._pages(service, path, key, query, version))
 
-    def _pages(self, service, path, key, version=None, **query):
+    def _pages(self, service, path, key, query, version=None):
         """Yield the pages of a list, each as a list of its members."""
         url = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
         while url:
@@ -402,6 +404,11 @@ def _later(*twins):
     """Of two services of one host, the one that has reported later, with the other's id."""
     former, latter = sorted(twins, key=lambda service: (service.last_report or "", service.id))
     return dataclasses.replace(latter, twin=former.id)
+
+
+def _evacuations(host):
+    """What selects the records of the evacuations away from a host or to it."""
+    return {"migration_type": "evacuation", "host": host}
 
 
 def _oldest_first(records):

@@ -147,6 +147,14 @@ def test_what_operators_marked_costs_five_requests(cloud):
     assert nova.selection("HA").flavors_tagged is False
 
 
+@pytest.mark.parametrize("tag", ["version", "path", "self"])
+def test_a_tag_may_have_any_name(cloud, tag):
+    cloud.pages["/v2.1/flavors/detail"] = {"flavors": []}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    images(cloud, "a", marked=f"{tag}=true")
+    assert cloud.nova().selection(tag).images == {"a"}
+
+
 @pytest.mark.parametrize("marked", ["HA=true", "tag=HA"])
 def test_images_that_are_hidden_select_too(cloud, marked):
     cloud.pages["/v2.1/flavors/detail"] = {"flavors": []}
