@@ -6,6 +6,8 @@ Every failure is one of three: the cloud is away (``Unreachable``: wait; ``Busy`
 can help).
 """
 
+from __future__ import annotations
+
 import datetime
 import email.utils
 import socket
@@ -25,7 +27,7 @@ _BUSY = frozenset({429, 503})
 class CloudError(Exception):
     """The cloud did not do what was asked; the text says why, in one line and without secrets."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__(" ".join(text.split()))
 
 
@@ -36,7 +38,7 @@ class Unreachable(CloudError):
     :ivar hung: whether it was given up because no answer came in time: Nova may be at it still
     """
 
-    def __init__(self, text, sent=True, hung=False):
+    def __init__(self, text: str, sent: bool = True, hung: bool = False) -> None:
         super().__init__(text)
         self.sent = sent
         self.hung = hung
@@ -52,7 +54,7 @@ class Busy(Unreachable):
     :ivar retry_after: seconds after which it wants to be asked again, None if it does not say
     """
 
-    def __init__(self, text, retry_after=None):
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
         super().__init__(text, sent=False)
         self.retry_after = retry_after
 
@@ -63,7 +65,7 @@ class Refused(CloudError):
     :ivar status: the HTTP status
     """
 
-    def __init__(self, text, status):
+    def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
 
@@ -72,12 +74,8 @@ class Misconfigured(CloudError):
     """Credentials, address or region are wrong, or the user may not do what is needed."""
 
 
-def failure(error):
-    """The one of our errors that one of keystoneauth's amounts to.
-
-    :param error: a ``keystoneauth1.exceptions.ClientException``
-    :return: a ``CloudError``
-    """
+def failure(error: keystone.ClientException) -> CloudError:
+    """The one of our errors that one of keystoneauth's amounts to."""
     if isinstance(error, keystone.DiscoveryFailure):
         # Raised for a wrong address as for a Keystone that is away.
         reason = error.__context__
@@ -97,7 +95,7 @@ def failure(error):
     return Misconfigured(str(error))
 
 
-def _of_status(error):
+def _of_status(error: keystone.HttpError) -> CloudError:
     """What an answer with an HTTP status of 400 and above means."""
     text = f"{_message(error)} (HTTP {error.http_status}, request {error.request_id or 'unknown'})"
     if error.http_status == 401:
@@ -110,7 +108,7 @@ def _of_status(error):
     return Refused(text, error.http_status)
 
 
-def _message(error):
+def _message(error: keystone.HttpError) -> str:
     """The service's own words, which Nova puts into ``{"conflictingRequest": {"message": ..., "code": 409}}``."""
     try:
         parts = error.response.json().values()
@@ -120,7 +118,7 @@ def _message(error):
     return str(said[0]) if said else type(error).message
 
 
-def _retry_after(response):
+def _retry_after(response: requests.Response) -> float | None:
     """Seconds from the header Retry-After, which gives them or a date; None if it is not there or says neither."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
@@ -132,13 +130,13 @@ def _retry_after(response):
         return None
 
 
-def _not_connected(error, sent, hung=False):
+def _not_connected(error: Exception, sent: bool, hung: bool = False) -> Unreachable:
     cause = _cause(error)
     is_unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
     return (WrongAddress if is_unknown else Unreachable)(_innermost(error), sent, hung)
 
 
-def _innermost(error):
+def _innermost(error: Exception) -> str:
     """One line for an operator: what was tried, and the system's own word on why it failed."""
     tried = str(error).partition(": HTTP")[0]
     cause = _cause(error)
@@ -146,7 +144,7 @@ def _innermost(error):
     return tried if tried.endswith(why) else f"{tried}: {why}"
 
 
-def _cause(error):
+def _cause(error: BaseException) -> BaseException:
     """The error with which it began."""
     while cause := error.__cause__ or error.__context__:
         if isinstance(cause, TypeError):
@@ -155,7 +153,7 @@ def _cause(error):
     return error
 
 
-def _never_sent(error):
+def _never_sent(error: BaseException) -> bool:
     """Whether the connection was not even made, so that the request cannot have been carried out."""
     cause = error.__cause__ or error.__context__
     if isinstance(cause, requests.exceptions.ConnectTimeout):

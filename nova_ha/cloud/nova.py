@@ -13,14 +13,22 @@ import datetime
 import itertools
 import time
 import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, TypeVar
+
+import requests
+from keystoneauth1.session import Session
 
 from nova_ha.cloud import parsers, records
 from nova_ha.cloud.errors import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
 from nova_ha.cloud.session import Access
 from nova_ha.model import evacuable_tag, restore_tags
-from nova_ha.model.snapshot import OVER, Requests, Services
+from nova_ha.model.snapshot import OVER, Instance, Migration, Request, Requests, Service, Services
 
 __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
+
+_Version = tuple[int, ...]
+_T = TypeVar("_T")
 
 # 2.59 pages os-migrations (and 2.53 names services by UUID); from 2.95 on Nova leaves evacuated instances stopped.
 OLDEST_MICROVERSION = (2, 59)
@@ -56,23 +64,33 @@ class Nova:
     Every method raises ``CloudError``, which is any of the others. Every change returns Nova's request id, by which an
     operator finds it in Nova's logs.
 
-    :param session: a keystoneauth1 session that carries the credentials and the time limit of a request
+    :param session: it carries the credentials and the time limit of a request
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
     :param who: whose credentials the session carries, for messages
     :param clock: monotonic seconds
     """
 
-    def __init__(self, session, interface, region=None, who="the configured user", clock=time.monotonic):
+    def __init__(
+        self,
+        session: Session,
+        interface: Sequence[str],
+        region: str | None = None,
+        who: str = "the configured user",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._access = Access(session, interface, region, who)
         self._clock = clock
-        self._kept = {}  # host -> the records of its evacuations, where they fill more than a page
-        self._version = None  # the microversion; Nova's oldest, until connected
-        self._reading = None  # the one in which instances are read
-        self._over = {}  # instance id -> its evacuate requests that are over, by their ids
-        self._providers = {}  # Placement's id of a provider -> Nova's name of it, None if it is no host
+        # Of hosts whose evacuations' records fill more than a page.
+        self._kept: dict[str, records.Records] = {}
+        self._version: _Version = ()  # the microversion; none, which is Nova's oldest, until connected
+        self._reading: _Version = ()  # the one in which instances are read
+        # Instance id -> its evacuate requests that are over, by their ids.
+        self._over: dict[str, dict[str, Request]] = {}
+        # Placement's id of a provider -> Nova's name of it, None if it is no host.
+        self._providers: dict[str, str | None] = {}
 
-    def connect(self):
+    def connect(self) -> Services:
         """Authenticate, find Nova, and agree on a microversion.
 
         :return: what ``services`` does
@@ -96,8 +114,8 @@ class Nova:
 
     # Reading
 
-    def services(self):
-        """All nova-compute services, as ``snapshot.Services``: a cell whose database is away holds up no other.
+    def services(self) -> Services:
+        """All nova-compute services: a cell whose database is away holds up no other.
 
         Of two of one host, the one that reports. The conductors' reports come with them, in the same answer.
         """
@@ -115,16 +133,16 @@ class Nova:
                 found.conductors[host] = max(found.conductors.get(host, ""), report)
         return found
 
-    def aggregates(self):
-        """All host aggregates, as ``{name: frozenset of Nova's host names}``."""
+    def aggregates(self) -> dict[str, frozenset[str]]:
+        """Nova's names of the hosts of each host aggregate, by its name."""
         found = self._get("compute", "/os-aggregates", "aggregates")
         return {aggregate["name"]: frozenset(aggregate["hosts"]) for aggregate in found}
 
-    def instances(self, host):
+    def instances(self, host: str) -> tuple[Instance, ...]:
         """Every instance that Nova has on a host, of all projects."""
         return self._believed(host, self._instances({"host": host}))
 
-    def instance(self, id):
+    def instance(self, id: str) -> Instance | None:
         """One instance, or None if Nova has none of that id (any more)."""
         try:
             return parsers.instance(self._get("compute", f"/servers/{id}", "server", self._reading))
@@ -133,15 +151,15 @@ class Nova:
                 return None
             raise
 
-    def restoring(self):
+    def restoring(self) -> tuple[Instance, ...]:
         """Every instance, of all projects, that carries one of the tags of ``restore_tags``."""
         return self._instances({"tags-any": ",".join([*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()])})
 
-    def in_error(self):
+    def in_error(self) -> tuple[Instance, ...]:
         """Every instance, of all projects, that is in error."""
         return self._instances({"status": "ERROR"})
 
-    def migrations(self, host):
+    def migrations(self, host: str) -> tuple[Migration, ...]:
         """The records of all evacuations away from a host or to it, oldest first."""
         kept = self._kept.get(host)
         if kept is not None and kept.are_mostly_old and self._clock() - kept.read_at < records.REFRESH:
@@ -197,7 +215,7 @@ class Nova:
             self._providers[provider] = hypervisor["service"]["host"]
         return self._providers[provider]
 
-    def live_migrations(self, host):
+    def live_migrations(self, host: str) -> tuple[Migration, ...]:
         """The records of live migrations away from a host or to it that are not over, oldest first."""
         # Not by Nova's filter changes-since: that leaves out records that have not changed since they were made.
         found = self._list(
@@ -216,13 +234,13 @@ class Nova:
         )
         return _oldest_first(going_on)
 
-    def resizes(self, host):
+    def resizes(self, host: str) -> tuple[Migration, ...]:
         """The records of resizes and cold migrations to a host that wait to be confirmed, oldest first."""
         found = self._list("compute", "/os-migrations", "migrations", {"host": host, "status": "finished"})
         ended = (record for record in found if record["migration_type"] in _RESIZES)
         return tuple(record for record in _oldest_first(map(parsers.migration, ended)) if record.destination == host)
 
-    def hypervisor_type(self, host, node):
+    def hypervisor_type(self, host: str, node: str) -> str | None:
         """What a host's nova-compute drives, as ``QEMU`` or ``ironic``; None if Nova does not know.
 
         :param node: name of a hypervisor of the host, by which Nova finds it
@@ -237,7 +255,7 @@ class Nova:
             raise
         return next((each["hypervisor_type"] for each in found if each["service"]["host"] == host), None)
 
-    def selection(self, tag):
+    def selection(self, tag: str) -> evacuable_tag.Selection:
         """Which flavors and images the operators have marked: five lists, however many instances there are.
 
         What Glance does not tell, for whatever reason, is left open: Nova alone is enough to recover the rest.
@@ -253,7 +271,7 @@ class Nova:
 
     # Changing a service
 
-    def force_down(self, service, forced, enabled=None, reason=None):
+    def force_down(self, service: Service, forced: bool, enabled: bool | None = None, reason: str | None = None) -> str:
         """Declare a service dead, or no longer so; in the same request, if that is said, enable or disable it.
 
         :param enabled: whether the scheduler may use the host; None leaves that as it is
@@ -263,17 +281,17 @@ class Nova:
         why = {} if reason is None else {"disabled_reason": reason}
         return self._change("PUT", f"/os-services/{service.id}", {"forced_down": forced, **status, **why})
 
-    def disable(self, service, reason):
+    def disable(self, service: Service, reason: str) -> str:
         """Keep the scheduler off a host."""
         return self._change("PUT", f"/os-services/{service.id}", {"status": "disabled", "disabled_reason": reason})
 
-    def enable(self, service):
+    def enable(self, service: Service) -> str:
         """Let the scheduler use a host."""
         return self._change("PUT", f"/os-services/{service.id}", {"status": "enabled"})
 
     # Changing an instance
 
-    def evacuate(self, instance, destination=None):
+    def evacuate(self, instance: Instance, destination: str | None = None) -> str:
         """Have an instance resurrected elsewhere; returns as soon as Nova has accepted that.
 
         :param destination: Nova's name of the host to do it on, None to let the scheduler choose
@@ -281,60 +299,58 @@ class Nova:
         """
         return self._act(instance, "evacuate", {} if destination is None else {"host": destination})
 
-    def reset_state(self, instance, state):
+    def reset_state(self, instance: Instance, state: str) -> str:
         """Have Nova take an instance for one in that state, ``active`` or ``error``, with nothing going on."""
         return self._act(instance, "os-resetState", {"state": state})
 
-    def stop(self, instance):
+    def stop(self, instance: Instance) -> str:
         """Stop an instance."""
         return self._act(instance, "os-stop")
 
-    def pause(self, instance):
+    def pause(self, instance: Instance) -> str:
         """Pause an instance."""
         return self._act(instance, "pause")
 
-    def reboot(self, instance):
+    def reboot(self, instance: Instance) -> str:
         """Switch an instance off and on again."""
         return self._act(instance, "reboot", {"type": "HARD"})
 
-    def confirm_resize(self, instance):
+    def confirm_resize(self, instance: Instance) -> str:
         """Confirm a resize: the host that it was resized from gives up its copy."""
         return self._act(instance, "confirmResize")
 
-    def delete(self, instance):
+    def delete(self, instance: Instance) -> str:
         """Delete an instance."""
         return self._change("DELETE", f"/servers/{instance.id}")
 
-    def tag(self, instance, tag):
+    def tag(self, instance: Instance, tag: str) -> str:
         """Put a tag on an instance; Nova lets only active, stopped, paused and suspended ones (409)."""
         return self._change("PUT", f"/servers/{instance.id}/tags/{_quoted(tag)}")
 
-    def untag(self, instance, tag):
+    def untag(self, instance: Instance, tag: str) -> str:
         """Take a tag off an instance, of which the same holds; 404 if it does not carry it."""
         return self._change("DELETE", f"/servers/{instance.id}/tags/{_quoted(tag)}")
 
     # How
 
-    def _act(self, instance, action, details=None):
+    def _act(self, instance: Instance, action: str, details: Mapping[str, str] | None = None) -> str:
         return self._change("POST", f"/servers/{instance.id}/action", {action: details})
 
-    def _change(self, method, path, body=None):
+    def _change(self, method: str, path: str, body: Mapping[str, object] | None = None) -> str:
         """Ask for a change; returns Nova's request id, without which it was not Nova that answered."""
         done = self._request("compute", method, path, body)
-        request = done.headers.get("x-openstack-request-id") or done.headers.get("x-compute-request-id")
+        headers = done.headers
+        request: str | None = headers.get("x-openstack-request-id") or headers.get("x-compute-request-id")
         if request is None:
             raise Unreachable(f"{path}: what answered is not Nova (HTTP {done.status_code} without a request id)")
         return request
 
-    def _instances(self, filters):
+    def _instances(self, filters: Mapping[str, str]) -> tuple[Instance, ...]:
         query = {"all_tenants": "True", **filters}
         return tuple(map(parsers.instance, self._list("compute", "/servers/detail", "servers", query, self._reading)))
 
-    def _changed_records(self, host, kept):
-        """What is known of a host's evacuations, brought up to date; None if it is not certain that all is known then.
-
-        :param kept: ``records.Records``
-        """
+    def _changed_records(self, host: str, kept: records.Records) -> records.Records | None:
+        """What is known of a host's evacuations, brought up to date; None if it is not certain that all is known."""
         which = _evacuations(host)
         newest_first = self._list("compute", "/os-migrations", "migrations", {**which, "limit": "100"})
         limit = kept.old_before
@@ -345,7 +361,7 @@ class Nova:
         changed = self._list("compute", "/os-migrations", "migrations", {**which, "changes-since": since})
         return kept.with_changes([*new, *changed])
 
-    def _keep(self, host, found):
+    def _keep(self, host: str, found: records.Records | None) -> None:
         """Keep a host's records, if that is worth while, and no other's that have not been asked for for long."""
         for other, kept in list(self._kept.items()):
             if other == host or self._clock() - kept.read_at > 2 * records.REFRESH:
@@ -353,16 +369,17 @@ class Nova:
         if found is not None:
             self._kept[host] = found
 
-    def _marked_images(self, tag):
+    def _marked_images(self, tag: str) -> frozenset[str]:
         """The ids of the images that carry a tag, or a property of that name that is ``true``; also of hidden ones."""
-        found = set()
+        found: set[str] = set()
         # Glance leaves out the images that operators hide, as they do with old ones, unless it is asked for those.
-        for chosen, hidden in itertools.product(({tag: "true"}, {"tag": tag}), ({}, {"os_hidden": "true"})):
+        seen: tuple[Mapping[str, str], ...] = ({}, {"os_hidden": "true"})
+        for chosen, hidden in itertools.product(({tag: "true"}, {"tag": tag}), seen):
             images = self._list("image", "/v2/images", "images", {**chosen, **hidden})
             found.update(image["id"] for image in images)
         return frozenset(found)
 
-    def _believed(self, host, found):
+    def _believed(self, host: str, found: tuple[_T, ...]) -> tuple[_T, ...]:
         """What a list says of a host, once it is sure that it comes from the host's cell.
 
         Nova's lists leave out, without a word, the cells whose database does not answer. Nothing of a host is
@@ -374,19 +391,23 @@ class Nova:
                 raise Unreachable(f"Nova can read nothing of host {host}: its cell does not answer, or it was removed")
         return found
 
-    def _list(self, service, path, key, query, version=None):
+    def _list(
+        self, service: str, path: str, key: str, query: Mapping[str, str], version: _Version = ()
+    ) -> Iterator[Mapping[str, Any]]:
         """The members of a list, read page after page as they are asked for."""
         return itertools.chain.from_iterable(self._pages(service, path, key, query, version))
 
-    def _pages(self, service, path, key, query, version=None):
+    def _pages(
+        self, service: str, path: str, key: str, query: Mapping[str, str], version: _Version = ()
+    ) -> Iterator[list[Mapping[str, Any]]]:
         """Yield the pages of a list, each as a list of its members."""
-        url = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
+        url: str | None = path + "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
         while url:
             page = self._get(service, url, version=version)
             yield _member(page, key, url)
             url = _next_page(page, key, path)
 
-    def _get(self, service, url, key=None, version=None):
+    def _get(self, service: str, url: str, key: str | None = None, version: _Version = ()) -> Any:
         done = self._request(service, "GET", url, version=version)
         try:
             body = done.json()
@@ -394,44 +415,51 @@ class Nova:
             raise Unreachable(f"{url}: what answered is not OpenStack: {done.text[:60]!r}") from error
         return body if key is None else _member(body, key, url)
 
-    def _request(self, service, method, url, body=None, version=None):
+    def _request(
+        self,
+        service: str,
+        method: str,
+        url: str,
+        body: Mapping[str, object] | None = None,
+        version: _Version = (),
+    ) -> requests.Response:
         version = version or self._version
         microversion = "{}.{}".format(*version) if service == "compute" and version else None
         return self._access.request(service, method, url, body, microversion)
 
 
-def _later(*twins):
+def _later(*twins: Service) -> Service:
     """Of two services of one host, the one that has reported later, with the other's id."""
     former, latter = sorted(twins, key=lambda service: (service.last_report or "", service.id))
     return dataclasses.replace(latter, twin=former.id)
 
 
-def _evacuations(host):
+def _evacuations(host: str) -> dict[str, str]:
     """What selects the records of the evacuations away from a host or to it."""
     return {"migration_type": "evacuation", "host": host}
 
 
-def _oldest_first(records):
+def _oldest_first(records: Iterable[Migration]) -> tuple[Migration, ...]:
     return tuple(sorted(records, key=lambda record: record.id))
 
 
-def _time_ago(age):
+def _time_ago(age: datetime.timedelta) -> str:
     """That time as Nova writes it (UTC), to be compared with its texts."""
     return f"{datetime.datetime.now(datetime.timezone.utc) - age:%Y-%m-%dT%H:%M:%S}"
 
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     return urllib.parse.quote(text, safe="")
 
 
-def _member(body, key, url):
+def _member(body: Any, key: str, url: str) -> Any:
     try:
         return body[key]
     except (KeyError, TypeError) as error:
         raise Unreachable(f"{url}: what answered is not OpenStack: no {key} in {str(body)[:60]!r}") from error
 
 
-def _next_page(page, key, path):
+def _next_page(page: Mapping[str, Any], key: str, path: str) -> str | None:
     """The next page's address relative to the endpoint, or None.
 
     Nova and Glance link to their own idea of their address, which may not be the catalog's: only the query is kept.

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's JSON -> our snapshots."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Mapping
+from typing import Any, Callable, TypeVar
 
 from nova_ha.cloud.errors import Misconfigured, Unreachable
 from nova_ha.model import instance_states
@@ -13,15 +17,17 @@ _POWER_STATES = {0: "none", 1: "running", 3: "paused", 4: "shutdown", 6: "crashe
 # Letters of the error that led to a fault that are kept.
 _LONGEST = 300
 
+_Made = TypeVar("_Made")
 
-def _view(make):
+
+def _view(make: Callable[[Mapping[str, Any]], _Made]) -> Callable[[object], _Made]:
     """A view that says what an answer lacks.
 
     Nova leaves out what the user may not see, and nearly everything while the database of a cell is away.
     """
 
     @functools.wraps(make)
-    def view(body):
+    def view(body: object) -> _Made:
         if not isinstance(body, dict):
             raise Unreachable("what answered is not OpenStack")
         if body.get("status") == "UNKNOWN":
@@ -34,14 +40,14 @@ def _view(make):
     return view
 
 
-def is_unread(body):
+def is_unread(body: object) -> bool:
     """Whether a member of os-services says no more than that there is one: its cell's database does not answer."""
     return isinstance(body, dict) and body.get("status") == "UNKNOWN"
 
 
 @_view
-def service(body):
-    """A ``snapshot.Service`` from a member of os-services."""
+def service(body: Mapping[str, Any]) -> Service:
+    """From a member of os-services."""
     return Service(
         id=body["id"],
         host=body["host"],
@@ -55,8 +61,8 @@ def service(body):
 
 
 @_view
-def instance(body):
-    """A ``snapshot.Instance`` from a server's details."""
+def instance(body: Mapping[str, Any]) -> Instance:
+    """From a server's details."""
     fault = body.get("fault") or {}
     image = body["image"] or {}
     return Instance(
@@ -82,8 +88,8 @@ def instance(body):
 
 
 @_view
-def migration(body):
-    """A ``snapshot.Migration`` from a member of os-migrations."""
+def migration(body: Mapping[str, Any]) -> Migration:
+    """From a member of os-migrations."""
     if body["source_compute"] is None:
         # What Nova shows to a user who may see migrations but not hosts.
         raise KeyError("source_compute")
@@ -98,15 +104,15 @@ def migration(body):
 
 
 @_view
-def request(body):
-    """A ``snapshot.Request`` from an instance action that is an evacuation, with its events."""
+def request(body: Mapping[str, Any]) -> Request:
+    """From an instance action that is an evacuation, with its events."""
     events = {event["event"]: _event(event) for event in body["events"]}
     return Request(
         body["request_id"], body["start_time"], events.get("rebuild_server"), events.get("compute_rebuild_instance")
     )
 
 
-def _event(body):
+def _event(body: Mapping[str, Any]) -> Event:
     # Before 2.62 Nova does not say where, before 2.84 not why it failed.
     no_host = (body.get("details") or "").startswith(instance_states.NO_HOST)
     failed = body["result"] not in (None, "Success")

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from typing import Callable
 
 import requests
 from keystoneauth1 import exceptions as keystone
-from keystoneauth1.session import TCPKeepAliveAdapter
+from keystoneauth1.session import Session, TCPKeepAliveAdapter
 
 from nova_ha.cloud import errors
 
@@ -29,15 +31,14 @@ CONNECT_TIMEOUT = 10.0
 CONNECTIONS = 72
 
 
-def connections(before_request):
+def connections(before_request: Callable[[], object]) -> requests.Session:
     """Connections for a keystoneauth1 session: a request shows as progress, and does not take for ever to connect.
 
     :param before_request: called before each request that is sent, be it to Keystone
-    :return: a ``requests.Session``
     """
 
-    class Adapter(TCPKeepAliveAdapter):
-        def send(self, request, timeout=None, **more):
+    class Adapter(TCPKeepAliveAdapter):  # type: ignore[misc]  # keystoneauth1 has no types
+        def send(self, request: requests.PreparedRequest, *, timeout: float, **more: object) -> requests.Response:
             before_request()
             return super().send(request, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), **more)
 
@@ -50,34 +51,49 @@ def connections(before_request):
 class Access:
     """Sends requests with the credentials of a session; safe to share between threads.
 
-    :param session: a keystoneauth1 session that carries the credentials and the time limit of a request
+    :param session: it carries the credentials and the time limit of a request
     :param interface: which endpoints of the catalog to use, in order of preference
     :param region: the region's name, None for the only one
     :param who: whose credentials they are, for messages
     :param clock: monotonic seconds
     """
 
-    def __init__(self, session, interface, region=None, who="the configured user", clock=time.monotonic):
+    def __init__(
+        self,
+        session: Session,
+        interface: Sequence[str],
+        region: str | None = None,
+        who: str = "the configured user",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._session = session
         self._who = who
-        self._filter = {"interface": interface, "region_name": region}
+        self._interface = interface
+        self._region = region
         self._clock = clock
         self._lock = threading.Lock()
-        self._lost = set()  # services that were not found where the catalog says
+        self._lost: set[str] = set()  # services that were not found where the catalog says
         self._next_catalog = 0.0  # when the catalog may be dropped again for that
-        self._failure = None  # when Keystone failed us last, and how
-        self._headers = None  # those that carry the token
+        self._failure: tuple[float, errors.CloudError] | None = None  # when Keystone failed us last, and how
+        self._headers: Mapping[str, str] | None = None  # those that carry the token
 
-    def request(self, service, method, path, json=None, microversion=None):
+    def request(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        json: Mapping[str, object] | None = None,
+        microversion: str | None = None,
+    ) -> requests.Response:
         """Send one request.
 
         :param service: type of the service, ``compute``, ``image``
         :param path: path and query, below the service's address
         :param json: the request's body
-        :return: a ``requests.Response`` that says that it was done
+        :return: an answer that says that it was done
         :raises answers.CloudError: any of them
         """
-        more = {"json": json}
+        more: dict[str, object] = {"json": json}
         if microversion is not None:
             more.update(microversion=microversion, microversion_service_type=service)
         headers, address = self._admission(service)
@@ -101,11 +117,12 @@ class Access:
         :raises answers.CloudError: Keystone does not answer
         """
         try:
-            return self._session.get_user_id()
+            user: str | None = self._session.get_user_id()
+            return user
         except keystone.ClientException as error:
             raise self._of_keystone(error) from error
 
-    def _send(self, url, method, headers, more):
+    def _send(self, url: str, method: str, headers: Mapping[str, str], more: Mapping[str, object]) -> requests.Response:
         done = self._session.request(
             url, method, headers=dict(headers), authenticated=False, connect_retries=0, status_code_retries=0, **more
         )
@@ -113,7 +130,7 @@ class Access:
             raise errors.Unreachable(f"{url}: what answered leads in circles (HTTP {done.status_code})")
         return done
 
-    def _admission(self, service, refused=None):
+    def _admission(self, service: str, refused: Mapping[str, str] | None = None) -> tuple[Mapping[str, str], str]:
         """Headers that carry a valid token, and the address of a service.
 
         :param refused: such headers that a service did not accept
@@ -135,7 +152,7 @@ class Access:
                 self._failure = (self._clock(), failure)
                 raise failure from error
 
-    def _ask_keystone(self, service):
+    def _ask_keystone(self, service: str) -> tuple[Mapping[str, str], str]:
         """keystoneauth asks Keystone only when it has no token, or one that is about to expire."""
         try:
             self._headers = self._session.get_auth_headers()
@@ -143,12 +160,12 @@ class Access:
             # keystoneauth takes for granted that whatever answers 200 is Keystone.
             what = f"{self._address}: what answered is not OpenStack's Keystone"
             raise errors.WrongAddress(what, sent=False) from error
-        address = self._session.get_endpoint(service_type=service, **self._filter)
+        address = self._session.get_endpoint(service_type=service, interface=self._interface, region_name=self._region)
         if self._headers is None or address is None:
             raise keystone.EndpointNotFound(f"these credentials give no access to {service}")
         return self._headers, address.rstrip("/")
 
-    def _drop_wrong_catalog(self, service):
+    def _drop_wrong_catalog(self, service: str) -> None:
         now = self._clock()
         if service in self._lost and now >= self._next_catalog:
             self._next_catalog = now + NEXT_CATALOG
@@ -156,19 +173,20 @@ class Access:
             self._session.invalidate()
 
     @property
-    def _address(self):
-        return getattr(self._session.auth, "auth_url", "Keystone")
+    def _address(self) -> str:
+        address: str = getattr(self._session.auth, "auth_url", "Keystone")
+        return address
 
-    def _not_offered(self, service):
+    def _not_offered(self, service: str) -> str:
         """In words, that the catalog does not have what was asked for of a service, and what it has."""
-        wanted = f"{' or '.join(self._filter['interface'])} endpoint of the {service} service"
-        where = f" in region {self._filter['region_name']}" if self._filter["region_name"] else ""
+        wanted = f"{' or '.join(self._interface)} endpoint of the {service} service"
+        where = f" in region {self._region}" if self._region else ""
         catalog = self._session.auth.get_access(self._session).service_catalog.get_endpoints(service_type=service)
         found = [endpoint for endpoints in catalog.values() for endpoint in endpoints]
         known = sorted({f"{endpoint['interface']} in {endpoint['region']}" for endpoint in found})
         return f"Keystone's catalog has no {wanted}{where} for {self._who}, but {', '.join(known) or 'none at all'}"
 
-    def _of_keystone(self, error):
+    def _of_keystone(self, error: keystone.ClientException) -> errors.CloudError:
         """What a failure to get a token amounts to; what was to be asked with the token was not sent."""
         failure = errors.failure(error)
         if isinstance(failure, errors.Unreachable):
