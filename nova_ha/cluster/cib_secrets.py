@@ -5,8 +5,11 @@ Their value in the configuration is ``lrm://``; the real one is in a file of eac
 puts it in for agents; who reads the configuration by himself must do the same.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
+from collections.abc import Mapping
 
 PLACEHOLDER = "lrm://"
 
@@ -17,7 +20,7 @@ class NoSecret(Exception):
     """The secret is not on this node, or not the one that was set; the text has no part of it."""
 
 
-def resolved(resource, parameters):
+def resolved(resource: str, parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters of a resource, each secret in the place of its placeholder.
 
     :raises NoSecret: one of them cannot be had here
@@ -26,7 +29,7 @@ def resolved(resource, parameters):
     return {name: _secret(resource, name) if value == PLACEHOLDER else value for name, value in items}
 
 
-def _secret(resource, name):
+def _secret(resource: str, name: str) -> str:
     path = os.path.join(ROOT, resource, name)
     try:
         with open(path, encoding="utf-8") as file:
@@ -41,5 +44,5 @@ def _secret(resource, name):
     return secret
 
 
-def _told(resource, name, why):
+def _told(resource: str, name: str, why: str) -> str:
     return f"parameter {name} of {resource} is a CIB secret, and {why}. Give it to all nodes: cibsecret sync"

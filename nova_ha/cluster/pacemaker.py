@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from typing import Callable
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from nova_ha.model import flag, hostnames
 from nova_ha.model.snapshot import FOUND_RUNNING
@@ -18,6 +20,9 @@ from nova_ha.model.snapshot import FOUND_RUNNING
 # Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
 # them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+# Runs a program within so many seconds; returns (exit code, standard output, standard error).
+Runner = Callable[[list[str], float], tuple[int, str, str]]
 
 # Exit codes of Pacemaker's tools (crm_error --list --exit).
 _NO_SUCH_OBJECT = 105
@@ -44,7 +49,7 @@ class UnknownNode(ClusterError):
     """No node of the cluster, or more than one, goes by a name."""
 
 
-def run(command, timeout):
+def run(command: list[str], timeout: float) -> tuple[int, str, str]:
     """Run one of Pacemaker's programs; return (exit code, standard output, standard error).
 
     :param timeout: seconds
@@ -67,34 +72,34 @@ class Cluster:
 
     :param attribute: the node attribute that serves as the flag
     :param timeout: seconds that one of Pacemaker's programs may take
-    :param runner: called as ``runner(command, timeout)``; see ``run``
+    :param runner: see ``run``
     """
 
-    def __init__(self, attribute=flag.ATTRIBUTE, timeout=20, runner=run):
+    def __init__(self, attribute: str = flag.ATTRIBUTE, timeout: float = 20, runner: Runner = run) -> None:
         self._attribute = attribute
         self._timeout = timeout
         self._run = runner
 
     @property
-    def attribute(self):
+    def attribute(self) -> str:
         """Name of the node attribute that is the flag."""
         return self._attribute
 
-    def flags(self):
+    def flags(self) -> dict[str, str]:
         """The flags of all hosts that have one, as ``{host: value}``.
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {node.get("uname"): self._value(node) for node in self._having(self._attribute)}
+        return {_demand(node, "uname"): self._value(node) for node in self._having(self._attribute)}
 
-    def flagged(self, attribute):
+    def flagged(self, attribute: str) -> set[str]:
         """Names of the hosts that have a flag of another attribute.
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {node.get("uname") for node in self._having(attribute)}
+        return {_demand(node, "uname") for node in self._having(attribute)}
 
-    def flag(self, host):
+    def flag(self, host: str) -> str | None:
         """One host's flag, or None.
 
         :raises ClusterError: Pacemaker does not answer
@@ -103,7 +108,7 @@ class Cluster:
         alike = (value for name, value in flags.items() if hostnames.fold(name) == hostnames.fold(host))
         return flags.get(host, next(alike, None))
 
-    def set_flag(self, host, value):
+    def set_flag(self, host: str, value: str) -> None:
         """Write a host's flag, whatever it was.
 
         :raises ClusterError: it is not known to be written
@@ -111,7 +116,7 @@ class Cluster:
         command = ["crm_attribute", "--node", host, "--name", self._attribute, "--lifetime", "forever"]
         self._demand(command + ["--update", value], f"flag of {host} not set to {value!r}")
 
-    def swap_flag(self, host, old, new):
+    def swap_flag(self, host: str, old: str, new: str | None) -> bool:
         """Change a host's flag from ``old`` to ``new`` (None deletes it), unless somebody else changed it first.
 
         The comparison is made by the CIB manager itself, in one step with the change: a host that is fenced
@@ -125,7 +130,7 @@ class Cluster:
         pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
         if pair is None:
             return False
-        guarded = f"{which}//nvpair[@id={literal(pair.get('id'))}][@value={literal(old)}]"
+        guarded = f"{which}//nvpair[@id={literal(_demand(pair, 'id'))}][@value={literal(old)}]"
         if new is None:
             command = ["cibadmin", "--delete", "--xpath", guarded]
         else:
@@ -138,14 +143,14 @@ class Cluster:
         # Deleting what does not match counts as success, so only a look tells whether it was ours to change.
         return self.flag(host) == new
 
-    def remote_nodes(self):
+    def remote_nodes(self) -> list[str]:
         """Names of all remote nodes that the configuration knows, running or not.
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return sorted(node.get("uname") for node in self._query('//nodes/node[@type="remote"]'))
+        return sorted(_demand(node, "uname") for node in self._query('//nodes/node[@type="remote"]'))
 
-    def resolve(self, name, domain=None):
+    def resolve(self, name: str, domain: str | None = None) -> str:
         """The cluster's own name of a host; see ``hostnames.resolve``.
 
         :raises UnknownNode: no node, or several, could be meant
@@ -155,7 +160,7 @@ class Cluster:
         # Only those that can be meant, however many hosts there are.
         alike = (f"{_UNAME}={literal(each)}" for each in (whole, label))
         which = f"{' or '.join(alike)} or starts-with({_UNAME},{literal(label + '.')})"
-        known = [node.get("uname") for node in self._query(f"//nodes/node[{which}]")]
+        known = [_demand(node, "uname") for node in self._query(f"//nodes/node[{which}]")]
         # By its full name a host of that domain asks for itself, whose name in the cluster may be short.
         names = (name, label) if domain and whole == hostnames.fold(f"{label}.{domain}") else (name,)
         try:
@@ -166,19 +171,19 @@ class Cluster:
             raise UnknownNode(f"the cluster knows no node {name!r}")
         return found
 
-    def active_on(self, resource):
+    def active_on(self, resource: str) -> set[str]:
         """Names of the nodes on which the cluster holds a resource to be active.
 
         :raises ClusterError: Pacemaker does not answer
         """
         return {
-            node.get("name")
+            _demand(node, "name")
             for found in self._status("resources").iter("resource")
             if found.get("id") == resource and found.get("active") == "true"
             for node in found.findall("node")
         }
 
-    def active(self, agent):
+    def active(self, agent: str) -> dict[str, set[str]]:
         """Where resources of one of our agents are active, as ``{resource: names of nodes}``.
 
         Those that are gone from the configuration and not stopped yet are among them.
@@ -186,33 +191,34 @@ class Cluster:
         :param agent: ``NovaEvacuate``, say
         :raises ClusterError: Pacemaker does not answer
         """
-        nodes = {}
+        nodes: dict[str, set[str]] = {}
         for found in self._status("resources").iter("resource"):
             # Before 2.1 Pacemaker wrote ocf::openstack:NovaEvacuate.
             is_ours = found.get("resource_agent", "").endswith(f":openstack:{agent}")
             if is_ours and found.get("active") == "true":
-                nodes.setdefault(found.get("id"), set()).update(node.get("name") for node in found.findall("node"))
+                names = (_demand(node, "name") for node in found.findall("node"))
+                nodes.setdefault(_demand(found, "id"), set()).update(names)
         return nodes
 
-    def online(self):
+    def online(self) -> set[str]:
         """Names of the nodes that the cluster has online and does not hold for lost, control nodes and remote nodes.
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {node.get("name") for node, connected in self._nodes() if connected and not _is(node, "unclean")}
+        return {_demand(node, "name") for node, connected in self._nodes() if connected and not _is(node, "unclean")}
 
-    def adrift(self):
+    def adrift(self) -> set[str]:
         """Names of the remote nodes that the cluster has no connection to, and does not mean to fence.
 
         :raises ClusterError: Pacemaker does not answer
         """
         return {
-            node.get("name")
+            _demand(node, "name")
             for node, connected in self._nodes()
             if _is_remote(node) and not connected and not _is(node, "unclean")
         }
 
-    def resource_parameters(self, agent):
+    def resource_parameters(self, agent: str) -> dict[str, dict[str, str]]:
         """The parameters of every resource of one of our agents, as ``{resource: {name: value}}``.
 
         :param agent: ``NovaEvacuate`` or ``NovaCompute``
@@ -220,13 +226,13 @@ class Cluster:
         """
         which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={literal(agent)}]'
         return {
-            found.get("id"): {
-                pair.get("name"): pair.get("value", "") for pair in found.findall("instance_attributes/nvpair")
+            _demand(found, "id"): {
+                _demand(pair, "name"): pair.get("value", "") for pair in found.findall("instance_attributes/nvpair")
             }
             for found in self._query(which)
         }
 
-    def starts(self, agent, hosts):
+    def starts(self, agent: str, hosts: Iterable[str]) -> dict[str, str]:
         """By which start of the cluster's a resource of one of our agents runs on each of some hosts.
 
         :param agent: ``NovaCompute``, say
@@ -245,7 +251,7 @@ class Cluster:
         if any(each.get("value", "").lower() not in _TRUE for each in answer if each.tag == "nvpair"):
             return {}
         found = {
-            node.get("uname"): _start(resource)
+            _demand(node, "uname"): _start(resource)
             for node in answer
             for resource in node.iter("lrm_resource")
             if (resource.get("provider"), resource.get("type")) == ("openstack", agent)
@@ -268,23 +274,23 @@ class Cluster:
         for node in self._query(f"/cib/status/node_state[{wanted}]"):
             off = [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]
             if node.get("node_fenced", "0") != "0" or (off and all(off)):
-                found.add(node.get("uname"))
+                found.add(_demand(node, "uname"))
         return found
 
-    def local_node(self):
+    def local_node(self) -> str:
         """The name by which the cluster knows this node.
 
         :raises ClusterError: Pacemaker does not answer
         """
         return self._demand(["crm_node", "--name"], "name of this node not known").strip()
 
-    def _having(self, attribute):
+    def _having(self, attribute: str) -> list[Element]:
         """The nodes that have an attribute."""
         # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
         return self._query(f"//nodes/node[instance_attributes/nvpair[@name={literal(attribute)}]]")
 
-    def _query(self, xpath):
-        """The elements that match, as a list."""
+    def _query(self, xpath: str) -> list[Element]:
+        """The elements that match."""
         command = ["cibadmin", "--query", "--xpath", xpath]
         code, out, err = self._run(command, self._timeout)
         if code == _NO_SUCH_OBJECT:
@@ -295,37 +301,37 @@ class Cluster:
         # A single match comes bare, several come wrapped.
         return list(root) if root.tag == "xpath-query" else [root]
 
-    def _nodes(self):
+    def _nodes(self) -> list[tuple[Element, bool]]:
         """The elements of all nodes, each with whether the cluster is connected to it."""
         status = self._status("nodes,resources")
         # A remote node that died shows as online while its connection is being started anew.
         started = {
-            hostnames.fold(found.get("id")) for found in status.iter("resource") if found.get("role") == "Started"
+            hostnames.fold(_demand(found, "id")) for found in status.iter("resource") if found.get("role") == "Started"
         }
         return [
-            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(node.get("name")) in started))
+            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(_demand(node, "name")) in started))
             for node in status.findall("nodes/node")
         ]
 
-    def _status(self, parts):
-        """What crm_mon says of these parts of the cluster's status, as XML."""
+    def _status(self, parts: str) -> Element:
+        """What crm_mon says of these parts of the cluster's status."""
         command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
         return _parse(self._demand(command, "state of the cluster not known"))
 
-    def _pairs(self, node):
+    def _pairs(self, node: Element) -> list[Element]:
         return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]
 
-    def _value(self, node):
-        return self._pairs(node)[0].get("value")
+    def _value(self, node: Element) -> str:
+        return self._pairs(node)[0].get("value", "")
 
-    def _demand(self, command, failure):
+    def _demand(self, command: list[str], failure: str) -> str:
         code, out, err = self._run(command, self._timeout)
         if code != 0:
             raise ClusterError(f"{failure}: {command[0]} said: {_last_line(err)}")
         return out
 
 
-def last_change():
+def last_change() -> int | None:
     """When this node's copy of the configuration last changed, in nanoseconds, or None if it cannot be told.
 
     A hint that costs next to nothing, so that a flag is seen at once without asking Pacemaker all the time;
@@ -337,7 +343,7 @@ def last_change():
         return None
 
 
-def literal(text):
+def literal(text: str) -> str:
     """A string as XPath writes it, which knows no way to escape a quote.
 
     :raises UnknownNode: it holds both kinds of quotes, as no name in a cluster does
@@ -348,44 +354,55 @@ def literal(text):
     return f"{quote}{text}{quote}"
 
 
-def _is(node, what):
+def _demand(element: Element, name: str) -> str:
+    """An attribute that Pacemaker's schemas say is there."""
+    value = element.get(name)
+    if value is None:
+        raise ClusterError(f"Pacemaker answered with a {element.tag} that has no {name}")
+    return value
+
+
+def _is(node: Element, what: str) -> bool:
     return node.get(what) == "true"
 
 
-def _is_remote(node):
+def _is_remote(node: Element) -> bool:
     return node.get("type") == "remote"
 
 
-def _start(resource):
-    """What tells the start by which a resource runs from any other, from the record of its operations, or None.
-
-    The last operation of all but the recurring monitors has an id of its own. While it lasts, op-status is -1.
-    """
-    last = next((each for each in resource if each.get("id").endswith("_last_0")), {})
+def _start(resource: Element) -> str | None:
+    """What tells the start by which a resource runs from any other, from the record of its operations, or None."""
+    last = _last_operation(resource)
+    # While it lasts, op-status is -1.
     if (last.get("rc-code"), last.get("op-status")) != ("0", "0"):
         return None
-    return {"start": last.get("transition-key"), "monitor": FOUND_RUNNING}.get(last.get("operation"))
+    return {"start": last.get("transition-key"), "monitor": FOUND_RUNNING}.get(last.get("operation", ""))
 
 
-def _is_ours(resource):
+def _is_ours(resource: Element) -> bool:
     """Whether a resource of a node's records is what runs nova-compute there, or holds it back."""
     return resource.get("provider") == "openstack" and resource.get("type") in ("NovaCompute", "nova-compute-wait")
 
 
-def _is_off(resource):
+def _is_off(resource: Element) -> bool:
     """Whether the record of a resource's operations proves that it does not run."""
-    last = next((each for each in resource if each.get("id").endswith("_last_0")), {})
+    last = _last_operation(resource)
     known = (last.get("operation"), last.get("rc-code"), last.get("op-status"))
     return known in (("stop", "0", "0"), ("monitor", "7", "0"))
 
 
-def _parse(text):
+def _last_operation(resource: Element) -> Mapping[str, str]:
+    """What is on record of the last operation that was no recurring monitor: that has an id of its own."""
+    return next((each.attrib for each in resource if each.get("id", "").endswith("_last_0")), {})
+
+
+def _parse(text: str) -> Element:
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise ClusterError(f"Pacemaker answered what is not XML: {error}") from error
 
 
-def _last_line(text):
+def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else "nothing"
