@@ -101,12 +101,10 @@ class RunState:
         """
         self.create()
         lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            pid = _holder(lock)
+        other = _take(lock)
+        if other is not None:
             os.close(lock)
-            raise AlreadyRunning(self.name, pid) from error
+            raise AlreadyRunning(self.name, other)
         self._lock = lock
         self._progress = os.open(self._progress_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self.progress()
@@ -204,6 +202,20 @@ class RunState:
 def can_name(name):
     """Whether it can be the name of a directory, and so of a resource."""
     return bool(name) and "/" not in name and name not in (".", "..")
+
+
+def _take(lock):
+    """Lock the open file ``lock``; the process that has it locked (or UNTOLD), or None if we have now."""
+    for _attempt in range(2):
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+        except (BlockingIOError, PermissionError):
+            other = _holder(lock)
+        if other is not None:
+            return other
+        # It has let go of it just now.
+    return UNTOLD
 
 
 def _holder(lock):

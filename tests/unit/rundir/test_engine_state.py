@@ -65,6 +65,20 @@ def test_the_lock_goes_with_the_process_however_it_ends(tmp_path, engine):
     assert RunState("r", tmp_path).holder() is None
 
 
+def test_a_holder_that_ends_just_then_keeps_no_engine_from_starting(tmp_path, engine, monkeypatch):
+    def told(*question):
+        # Between the attempt to lock and the question who has it.
+        engine.kill()
+        engine.wait()
+        return asked(*question)
+
+    asked = fcntl.fcntl
+    monkeypatch.setattr(engine_state.fcntl, "fcntl", told)
+    state = RunState("r", tmp_path)
+    state.acquire()
+    assert state.holder() == os.getpid()
+
+
 # In a namespace of process ids of its own nobody has an id for what runs outside of it.
 OUTSIDE = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c"]
 ACQUIRE = """
