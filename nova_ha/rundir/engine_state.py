@@ -16,10 +16,17 @@ file            content
 A monitor reads this every few seconds, so nothing expensive is imported at the top.
 """
 
+from __future__ import annotations
+
 import fcntl
 import os
 import struct
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 ROOT = "/run/nova-ha"
 
@@ -46,7 +53,7 @@ UNTOLD = 0
 _FLOCK = "hhqqi0q"  # struct flock
 
 
-def is_known(report):
+def is_known(report: Mapping[str, object]) -> bool:
     """Whether what an engine has reported can be understood: another version may have written it."""
     return report.get("schema") == SCHEMA
 
@@ -57,7 +64,7 @@ class AlreadyRunning(Exception):
     :param pid: its process id, or UNTOLD
     """
 
-    def __init__(self, name, pid):
+    def __init__(self, name: str, pid: int) -> None:
         which = f"process {pid}" if pid != UNTOLD else "a process that cannot be told from here (of a container?)"
         super().__init__(f"an engine for {name} is running already: {which}")
         self.pid = pid
@@ -70,7 +77,9 @@ class RunState:
     :raises ValueError: the name cannot be that of a directory
     """
 
-    def __init__(self, name, root=ROOT):
+    _progress: int  # a file that is open for as long as the lock is held
+
+    def __init__(self, name: str, root: str = ROOT) -> None:
         if not can_name(name):
             raise ValueError(f"{name!r} cannot name a resource")
         self.name = name
@@ -81,18 +90,17 @@ class RunState:
         self._report_file = f"{self.directory}/status.json"
         self._complaint_file = f"{self.directory}/complaint"
         self._changes_file = f"{self.directory}/changes"
-        self._lock = None
-        self._progress = None
-        self._complaints = {}
+        self._lock: int | None = None
+        self._complaints: dict[str, str | None] = {}
 
-    def create(self):
+    def create(self) -> None:
         """Make the directory; only root can look into it, or into the one that it is in."""
         for directory in (os.path.dirname(self.directory), self.directory):
             os.makedirs(directory, mode=0o700, exist_ok=True)
 
     # The engine's side.
 
-    def acquire(self, **account):
+    def acquire(self, **account: object) -> None:
         """Become the one engine of this resource, until the process ends.
 
         :param account: what the report is to carry on, see ``report``
@@ -112,11 +120,11 @@ class RunState:
             _remove(left_over)
         self.report(STARTING, "the engine is starting", **account)
 
-    def progress(self):
+    def progress(self) -> None:
         """Say that the main loop goes on. One write; call it at every step."""
         os.pwrite(self._progress, b"%020.3f\n" % time.monotonic(), 0)
 
-    def report(self, state, reason, **more):
+    def report(self, state: str, reason: str, **more: object) -> None:
         """Replace the engine's account of itself.
 
         :param state: one of the states above
@@ -128,7 +136,7 @@ class RunState:
         account = {"schema": SCHEMA, "state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
         _write(self._report_file, json.dumps(account))
 
-    def complain(self, subject, text):
+    def complain(self, subject: str, text: str | None) -> None:
         """Have monitors tell the cluster's operators what to set right; None: nothing (any more) about that subject."""
         complaints = {**self._complaints, subject: text}
         if complaints == self._complaints:
@@ -140,17 +148,18 @@ class RunState:
         else:
             _remove(self._complaint_file)
 
-    def take_changes(self):
+    def take_changes(self) -> dict[str, str] | None:
         """The parameters that the supervisor wants this engine to take over, or None if it does not."""
-        return _read_json(self._changes_file)
+        changes: dict[str, str] | None = _read_json(self._changes_file)
+        return changes
 
-    def taken_over(self):
+    def taken_over(self) -> None:
         """Tell the supervisor that its changes have been seen to, be it by a complaint."""
         _remove(self._changes_file)
 
     # The supervisor's side.
 
-    def holder(self):
+    def holder(self) -> int | None:
         """The process id of the running engine, UNTOLD if it is no process of this system, or None if there is none."""
         if self._lock is not None:
             # To open and close the file once more would let go of the lock: POSIX locks belong to the process.
@@ -164,7 +173,7 @@ class RunState:
         finally:
             os.close(lock)
 
-    def progress_age(self):
+    def progress_age(self) -> float | None:
         """Seconds since the engine's last progress, or None if it has made none yet."""
         try:
             with open(self._progress_file, "rb", buffering=0) as file:
@@ -172,7 +181,7 @@ class RunState:
         except (FileNotFoundError, ValueError):
             return None
 
-    def is_well(self):
+    def is_well(self) -> bool:
         """Whether an engine runs, makes progress and has nothing to complain of: what a monitor asks."""
         return (
             self.holder() is not None
@@ -180,31 +189,31 @@ class RunState:
             and not os.path.exists(self._complaint_file)
         )
 
-    def read_report(self):
+    def read_report(self) -> dict[str, Any]:
         """The engine's last account of itself (see ``report``; ``pid`` tells whose it is), or {} if there is none."""
         return _read_json(self._report_file) or {}
 
-    def read_complaint(self):
+    def read_complaint(self) -> str | None:
         """What the engine has to complain of, in one line, or None."""
         return _read(self._complaint_file)
 
-    def hand_over(self, parameters):
+    def hand_over(self, parameters: Mapping[str, str]) -> None:
         """Lay out parameters for a running engine to take over; ``is_handed_over`` tells when it has."""
         import json
 
         _write(self._changes_file, json.dumps(parameters))
 
-    def is_handed_over(self):
+    def is_handed_over(self) -> bool:
         """Whether the engine has seen to what was laid out for it."""
         return not os.path.exists(self._changes_file)
 
 
-def can_name(name):
+def can_name(name: str) -> bool:
     """Whether it can be the name of a directory, and so of a resource."""
     return bool(name) and "/" not in name and name not in (".", "..")
 
 
-def _take(lock):
+def _take(lock: int) -> int | None:
     """Lock the open file ``lock``; the process that has it locked (or UNTOLD), or None if we have now."""
     for _attempt in range(2):
         try:
@@ -218,14 +227,14 @@ def _take(lock):
     return UNTOLD
 
 
-def _holder(lock):
+def _holder(lock: int) -> int | None:
     """The process that keeps others from locking the open file ``lock`` (or UNTOLD), or None."""
     question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, _whence, _start, _length, pid = struct.unpack(_FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, question))
     return None if kind == fcntl.F_UNLCK else max(pid, UNTOLD)
 
 
-def _write(path, text):
+def _write(path: str, text: str) -> None:
     """Replace a file's content, so that whoever reads it finds the old one or the new one; only root may read it."""
     draft = f"{path}.new"
     with open(draft, "w", encoding="utf-8", opener=_private) as file:
@@ -233,11 +242,11 @@ def _write(path, text):
     os.replace(draft, path)
 
 
-def _private(path, flags):
+def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _read(path):
+def _read(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
@@ -245,7 +254,7 @@ def _read(path):
         return None
 
 
-def _read_json(path):
+def _read_json(path: str) -> Any:
     """What a file holds, or None if there is none or it was left half written by a machine that went down."""
     import json
 
@@ -255,6 +264,6 @@ def _read_json(path):
         return None
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     if os.path.exists(path):
         os.unlink(path)

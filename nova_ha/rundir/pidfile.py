@@ -7,12 +7,14 @@ the id together with the time at which the process started is unique until the m
 The monitor imports this module: whatever else is known of processes stands in ``nova_ha.compute.procfs``.
 """
 
+from __future__ import annotations
+
 import os
 
 ROOT = "/run/nova-ha"
 
 
-def stat(pid):
+def stat(pid: int) -> list[bytes] | None:
     """The fields of /proc/PID/stat from the third on (the state), or None if the process is gone or a mere zombie."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
@@ -23,7 +25,7 @@ def stat(pid):
     return None if fields[0] in (b"Z", b"X") else fields
 
 
-def start_time(pid):
+def start_time(pid: int) -> int | None:
     """When a process started, in clock ticks since boot, or None if it is gone or only waits to be reaped."""
     fields = stat(pid)
     return None if fields is None else int(fields[19])
@@ -35,10 +37,10 @@ class Record:
     :param name: the resource's name (OCF_RESOURCE_INSTANCE)
     """
 
-    def __init__(self, name, root=ROOT):
+    def __init__(self, name: str, root: str = ROOT) -> None:
         self._file = f"{root}/{name}.process"
 
-    def remember(self, pid):
+    def remember(self, pid: int) -> None:
         """Remember a process that runs; one that does not is forgotten."""
         started = start_time(pid)
         if started is None:
@@ -50,16 +52,16 @@ class Record:
             file.write(f"{pid} {started}\n")
         os.replace(draft, self._file)
 
-    def forget(self):
+    def forget(self) -> None:
         """Remember no process."""
         if os.path.exists(self._file):
             os.unlink(self._file)
 
-    def is_alive(self):
+    def is_alive(self) -> bool:
         """Whether the remembered process, and no other in its place, still runs."""
         return self.pid() is not None
 
-    def pid(self):
+    def pid(self) -> int | None:
         """The id of the remembered process, or None if it does not run any more."""
         try:
             with open(self._file, "rb", buffering=0) as file:

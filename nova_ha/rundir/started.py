@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What nova-compute-wait remembers. Its monitor imports this module, and so nothing else."""
 
+from __future__ import annotations
+
 import os
 
 ROOT = "/run/nova-ha"
@@ -12,20 +14,20 @@ class Passed:
     :param name: the resource's name (OCF_RESOURCE_INSTANCE)
     """
 
-    def __init__(self, name, root=ROOT):
+    def __init__(self, name: str, root: str = ROOT) -> None:
         self._file = f"{root}/{name}.passed"
 
-    def set(self):
+    def set(self) -> None:
         """It has been started."""
         os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
         with open(self._file, "w", encoding="ascii"):
             pass
 
-    def clear(self):
+    def clear(self) -> None:
         """It has been stopped."""
         if os.path.exists(self._file):
             os.unlink(self._file)
 
-    def is_set(self):
+    def is_set(self) -> bool:
         """Whether it has been started, and not stopped since."""
         return os.path.exists(self._file)
