@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute as a process of its own, without systemd or a container around it."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import os
@@ -10,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
 
 from nova_ha.compute import procfs, service
+from nova_ha.compute.procfs import Identity
 from nova_ha.compute.service import NotInTime, Service, ServiceError, State
 from nova_ha.rundir import pidfile
 
@@ -35,7 +39,15 @@ class Direct(Service):
     :param user: whom it runs as
     """
 
-    def __init__(self, instance, binary=None, files=(), user=None, run=pidfile.ROOT, logs=LOGS):
+    def __init__(
+        self,
+        instance: str,
+        binary: str | None = None,
+        files: Sequence[str] = (),
+        user: str | None = None,
+        run: str = pidfile.ROOT,
+        logs: str = LOGS,
+    ) -> None:
         self._name = binary or BINARY
         self._binary = shutil.which(self._name, path=service.ENVIRONMENT["PATH"])
         self._files = files
@@ -45,7 +57,7 @@ class Direct(Service):
         self._log = f"{logs}/{instance}.log"
         self.missing = f"no such program: {self._name}"
 
-    def find(self, timeout=math.inf):
+    def find(self, timeout: float = math.inf) -> State | None:
         """See ``Service``. What somebody has started by hand is found, too."""
         pid = self._main.pid() or self._by_hand()
         if pid:
@@ -57,7 +69,7 @@ class Direct(Service):
             return None
         return State(self._name, False, True, 0, f"{self._name} does not run; see {self._log}")
 
-    def start(self, state, timeout):
+    def start(self, state: State, timeout: float) -> None:
         """See ``Service``."""
         # What is left of a former start is found without the program, too.
         if self._binary is None:
@@ -87,7 +99,7 @@ class Direct(Service):
             raise ServiceError(f"{self._name}: {error.strerror}") from error
         self._main.remember(started.pid)
 
-    def stop(self, state, timeout):
+    def stop(self, state: State, timeout: float) -> None:
         """See ``Service``. What it had started, and has not ended itself, is killed once it is gone."""
         end = time.monotonic() + timeout
         _signal(state.main_pid, signal.SIGTERM)
@@ -99,12 +111,12 @@ class Direct(Service):
             time.sleep(_LOOK)
         self._kill_marked()
 
-    def kill(self, state):
+    def kill(self, state: State) -> None:
         """See ``Service``."""
         _signal(state.main_pid, signal.SIGKILL)
         self._kill_marked()
 
-    def problems(self):
+    def problems(self) -> Iterator[str]:
         """See ``Service``."""
         if self._binary is None:
             yield f"binary: {self.missing}"
@@ -114,37 +126,31 @@ class Direct(Service):
         if self._user_id() is None:
             yield f"user: there is no user {self._user} on this host"
 
-    def inside(self, state, words):
+    def inside(self, state: State, words: list[str]) -> tuple[list[str], Identity]:
         """See ``Service``."""
         return words, procfs.identity(state.main_pid)
 
-    def _marking(self):
+    def _marking(self) -> dict[str, str]:
         name, _, value = self._mark.partition("=")
         return {name: value}
 
-    def _marked(self):
+    def _marked(self) -> list[int]:
         """The processes that come from a start of this resource; nobody but root and the user can pretend to."""
         return [pid for pid in self._candidates() if self._mark in procfs.environment(pid)]
 
-    def _kill_marked(self):
+    def _kill_marked(self) -> None:
         for pid in self._marked():
             _signal(pid, signal.SIGKILL)
 
-    def _by_hand(self):
+    def _by_hand(self) -> int | None:
         """The process that executes the binary though we have not started it, or None."""
-        interpreter = self._binary and _interpreter(self._binary)
-        if not interpreter:
+        binary = self._binary
+        interpreter = _interpreter(binary) if binary else None
+        if not binary or not interpreter:
             return None
-        return next((pid for pid in self._candidates() if self._is_it(pid, interpreter)), None)
+        return next((pid for pid in self._candidates() if _is_it(pid, binary, interpreter)), None)
 
-    def _is_it(self, pid, interpreter):
-        """Whether a process is the binary itself, or the binary's interpreter with the binary as its script."""
-        if not procfs.executes(pid, interpreter):
-            return False
-        words = [word for word in procfs.command_line(pid)[1:] if not word.startswith("-")]
-        return interpreter == self._binary or bool(words) and procfs.names(pid, words[0], self._binary)
-
-    def _candidates(self):
+    def _candidates(self) -> list[int]:
         """The processes that run on this host, of the users that may have to do with it; in their order."""
         users = {0, self._user_id()}
         return [
@@ -156,14 +162,22 @@ class Direct(Service):
             and not procfs.is_contained(pid)
         ]
 
-    def _user_id(self):
+    def _user_id(self) -> int | None:
         try:
             return pwd.getpwnam(self._user).pw_uid
         except KeyError:
             return None
 
 
-def _interpreter(binary):
+def _is_it(pid: int, binary: str, interpreter: str) -> bool:
+    """Whether a process is the binary itself, or the binary's interpreter with the binary as its script."""
+    if not procfs.executes(pid, interpreter):
+        return False
+    words = [word for word in procfs.command_line(pid)[1:] if not word.startswith("-")]
+    return interpreter == binary or bool(words) and procfs.names(pid, words[0], binary)
+
+
+def _interpreter(binary: str) -> str | None:
     """The file that the kernel executes for a binary: its interpreter for a script, or itself; None if it is gone."""
     try:
         with open(binary, "rb") as file:
@@ -178,11 +192,11 @@ def _interpreter(binary):
     return words[0] if words else None
 
 
-def _allow_open_files():
+def _allow_open_files() -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES), hard))
 
 
-def _signal(pid, number):
+def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)

@@ -4,12 +4,15 @@
 No credentials but those that nova-compute has are used, and the program that asks is no more than nova-compute is.
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import time
 from typing import NamedTuple
 
 from nova_ha.compute import procfs, service
+from nova_ha.compute.service import Service, State
 
 ANSWERS = "answers"
 SILENT = "silent"
@@ -39,24 +42,22 @@ class Question:
     """A question under way; to be closed, or used as a context.
 
     :param place: the service
-    :type place: nova_ha.compute.service.Service
-    :param state: its State
     :param seconds: after which it gives up
     """
 
-    def __init__(self, place, state, seconds):
+    def __init__(self, place: Service, state: State, seconds: float) -> None:
         self._place, self._state = place, state
         self._began = time.monotonic()
         self._end = self._began + seconds
-        self._asker = None
+        self._asker: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Question:
         return self
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def answer(self):
+    def answer(self) -> Answer | None:
         """The Answer, or None as long as there is none."""
         if self._state.main_pid == 0:
             return Answer(IMPOSSIBLE, f"{self._state.name} has no main process")
@@ -67,18 +68,18 @@ class Question:
             return Answer(IMPOSSIBLE, f"{error.strerror}: {error.filename or self._state.name}")
         if self._asker is None and time.monotonic() > self._began + _BECOMES:
             return Answer(IMPOSSIBLE, f"no process of {self._state.name} has the command line of {_BINARY}")
-        if self._asker is None or self._asker.poll() is None:
+        if self._asker is None or self._asker.stdout is None or self._asker.poll() is None:
             return None
         # One line at most, which the pipe has kept.
         return _parse(self._asker.stdout.read(4096).decode(errors="replace"), self._asker.returncode)
 
-    def close(self):
+    def close(self) -> None:
         """Ask no more."""
         if self._asker:
             self._asker.kill()
             self._asker.communicate()
 
-    def _ask(self):
+    def _ask(self) -> None:
         """Start the program that asks, if nova-compute is there already."""
         words = command(self._state.main_pid)
         if words is None:
@@ -98,11 +99,11 @@ class Question:
             )
 
 
-def command(pid):
+def command(pid: int) -> list[str] | None:
     """The interpreter of nova-compute, and its options that say where its configuration is.
 
     :param pid: its main process, which may be a wrapper around it
-    :return: a list, or None if no process of it can be told for nova-compute
+    :return: None if no process of it can be told for nova-compute
     """
     for each in procfs.descendants(pid):
         words = procfs.command_line(each)
@@ -113,9 +114,9 @@ def command(pid):
     return None
 
 
-def _configuration(options):
+def _configuration(options: list[str]) -> list[str]:
     """Of a command line's options, those that say where the configuration is."""
-    found = []
+    found: list[str] = []
     for index, option in enumerate(options):
         if option in _CONFIGURATION:
             found += options[index : index + 2]
@@ -124,7 +125,7 @@ def _configuration(options):
     return found
 
 
-def _parse(said, code):
+def _parse(said: str, code: int) -> Answer:
     word, _, why = said.strip().partition(": ")
     if word in (ANSWERS, SILENT, UNKNOWN, IMPOSSIBLE):
         return Answer(word, why)

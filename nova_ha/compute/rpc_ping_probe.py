@@ -15,11 +15,15 @@ import signal
 import socket
 import sys
 import time
+from types import ModuleType
+from typing import Any, Callable, Optional
+
+# No "from __future__ import annotations" here: the oldest Novas are run by a Python that does not know it.
 
 TURN = 5  # seconds that one question has
 
 
-def main():
+def main() -> str:
     """Be the program."""
     seconds = float(sys.argv[1])
     end = time.time() + seconds
@@ -36,7 +40,7 @@ def main():
 
     conductor_answers = False
 
-    def answers(topic, server=None):
+    def answers(topic: str, server: Optional[str] = None) -> bool:
         target = messaging.Target(topic=topic, server=server, namespace="baseapi", version="1.0")
         turn = max(1, min(TURN, end - time.time()))
         try:
@@ -58,9 +62,10 @@ def main():
         conductor_answers = answers("conductor")
 
 
-def client(messaging):
+def client(messaging: ModuleType) -> Callable[..., Any]:
     """How a client is made: by a function, or in older releases by the class itself."""
-    return getattr(messaging, "get_rpc_client", None) or messaging.RPCClient
+    how: Callable[..., Any] = getattr(messaging, "get_rpc_client", None) or messaging.RPCClient
+    return how
 
 
 if __name__ == "__main__":

@@ -6,9 +6,17 @@ The ways are systemd (``nova_ha.compute.systemd``), a process of its own (``nova
 ``nova_ha.agents.nova_compute.service``.
 """
 
+from __future__ import annotations
+
 import math
 import subprocess
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Callable, NamedTuple
+
+from nova_ha.compute.procfs import Identity
+
+# Runs a program within so many seconds; returns (exit code, standard output, standard error).
+Runner = Callable[[list[str], float], tuple[int, str, str]]
 
 # Nothing of the agent's environment, which may carry passwords.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
@@ -46,7 +54,7 @@ class State(NamedTuple):
     by_itself: bool = False
 
     @property
-    def is_over(self):
+    def is_over(self) -> bool:
         """Whether it is down, and no process of it is left.
 
         Other processes of a systemd unit may remain where the unit says so (KillMode=process): they are meant to
@@ -64,14 +72,14 @@ class Service:
     # What to say when ``find`` finds none.
     missing = "nova-compute is not installed"
 
-    def find(self, timeout=math.inf):
+    def find(self, timeout: float = math.inf) -> State | None:
         """Its State now, or None where it is not installed.
 
         :param timeout: seconds; no answer takes longer than its way allows it anyway
         """
         raise NotImplementedError
 
-    def start(self, state, timeout):
+    def start(self, state: State, timeout: float) -> None:
         """Start it; whether it then runs, ``find`` says.
 
         :param state: what ``find`` has said
@@ -80,7 +88,7 @@ class Service:
         """
         raise NotImplementedError
 
-    def stop(self, state, timeout):
+    def stop(self, state: State, timeout: float) -> None:
         """Ask it to end, and wait until it has.
 
         :param timeout: seconds
@@ -88,25 +96,24 @@ class Service:
         """
         raise NotImplementedError
 
-    def kill(self, state):
+    def kill(self, state: State) -> None:
         """End all its processes at once; ``find`` says when they are gone."""
         raise NotImplementedError
 
-    def problems(self):
+    def problems(self) -> Iterable[str]:
         """What is wrong with the parameters of this way on this host, a line each."""
         return ()
 
-    def inside(self, state, words):
+    def inside(self, state: State, words: list[str]) -> tuple[list[str], Identity]:
         """How to run a program where the service runs, and as whom.
 
         :param words: the program and its arguments
-        :return: a command, and further arguments of ``subprocess.Popen`` by name
         :raises OSError: its process is gone
         """
         raise NotImplementedError
 
 
-def run(command, timeout):
+def run(command: list[str], timeout: float) -> tuple[int, str, str]:
     """Run a program; return (exit code, standard output, standard error).
 
     :param timeout: seconds
@@ -124,10 +131,9 @@ def run(command, timeout):
     return done.returncode, done.stdout, done.stderr
 
 
-def demand(runner, command, timeout):
+def demand(runner: Runner, command: list[str], timeout: float) -> str:
     """Run a program that must succeed; return its standard output.
 
-    :param runner: see ``run``
     :raises ServiceError: it failed; the text says what it said
     """
     code, out, err = runner(command, timeout)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute as a systemd unit, and the one door to systemd."""
 
+from __future__ import annotations
+
 import math
 import os
+from collections.abc import Iterator, Sequence
 
 from nova_ha.compute import procfs, service
-from nova_ha.compute.service import Service, ServiceError, State
+from nova_ha.compute.procfs import Identity
+from nova_ha.compute.service import Runner, Service, ServiceError, State
 
 UNITS = ("nova-compute.service", "openstack-nova-compute.service", "devstack@n-cpu.service")
 
@@ -15,7 +19,7 @@ _ANSWER = 10
 _PROPERTIES = "LoadState,ActiveState,SubState,MainPID,Result,UnitFileState"
 
 
-def is_running():
+def is_running() -> bool:
     """Whether systemd runs this host."""
     return os.path.isdir("/run/systemd/system")
 
@@ -27,31 +31,31 @@ class Unit(Service):
     :param runner: see ``service.run``
     """
 
-    def __init__(self, name=None, runner=service.run):
-        self._names = [name] if name else UNITS
+    def __init__(self, name: str | None = None, runner: Runner = service.run) -> None:
+        self._names: Sequence[str] = [name] if name else UNITS
         self._run = runner
         self.missing = f"no such systemd unit: {name or ' or '.join(UNITS)}"
 
-    def find(self, timeout=math.inf):
+    def find(self, timeout: float = math.inf) -> State | None:
         """See ``Service``."""
         there = [state for state in map(_state, self._names, self._show(timeout)) if state]
         return next((state for state in there if not state.is_over), there[0] if there else None)
 
-    def start(self, state, timeout):
+    def start(self, state: State, timeout: float) -> None:
         """See ``Service``."""
         # Whether to try again is Pacemaker's to say: systemd's count of former failures must not refuse it.
         self._run(["systemctl", "reset-failed", "--", state.name], _ANSWER)
         self._order("start", state, min(timeout, service.PATIENCE))
 
-    def stop(self, state, timeout):
+    def stop(self, state: State, timeout: float) -> None:
         """See ``Service``."""
         self._order("stop", state, timeout)
 
-    def kill(self, state):
+    def kill(self, state: State) -> None:
         """See ``Service``."""
         service.demand(self._run, ["systemctl", "kill", "--signal=SIGKILL", "--", state.name], _ANSWER)
 
-    def problems(self):
+    def problems(self) -> Iterator[str]:
         """See ``Service``."""
         try:
             if self.find() is None:
@@ -59,11 +63,11 @@ class Unit(Service):
         except ServiceError as error:
             yield f"unit: {error}"
 
-    def inside(self, state, words):
+    def inside(self, state: State, words: list[str]) -> tuple[list[str], Identity]:
         """See ``Service``."""
         return words, procfs.identity(state.main_pid)
 
-    def _show(self, timeout):
+    def _show(self, timeout: float) -> list[str]:
         """What systemd says of each of the units, be there one of that name or not."""
         command = ["systemctl", "show", f"--property={_PROPERTIES}", "--", *self._names]
         blocks = service.demand(self._run, command, min(_ANSWER, timeout)).strip().split("\n\n")
@@ -71,11 +75,11 @@ class Unit(Service):
             raise ServiceError(f"systemctl show: asked for {len(self._names)} units, told of {len(blocks)}")
         return blocks
 
-    def _order(self, order, state, timeout):
+    def _order(self, order: str, state: State, timeout: float) -> None:
         service.demand(self._run, ["systemctl", order, "--", state.name], timeout)
 
 
-def _state(name, block):
+def _state(name: str, block: str) -> State | None:
     """A unit's state from what systemd says of it, or None if there is none."""
     try:
         said = dict(line.split("=", 1) for line in block.splitlines())
