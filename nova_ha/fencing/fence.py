@@ -4,9 +4,13 @@
 Nothing here talks to the cloud: a fence must not hang because the cloud's API is down.
 """
 
-from nova_ha.cluster.pacemaker import ClusterError, UnknownNode
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nova_ha.cluster.pacemaker import Cluster, ClusterError, UnknownNode
 from nova_ha.fencing import shared_power
-from nova_ha.fencing.power_agent import PowerError
+from nova_ha.fencing.power_agent import PowerAgent, PowerError
 from nova_ha.fencing.topology import Misconfigured
 from nova_ha.model import flag, hostnames
 
@@ -26,10 +30,8 @@ class FenceError(Exception):
     """A host is not fenced, or its state cannot be told; the text is one line for an operator."""
 
 
-def target(cluster, name, plug, domain=None):
+def target(cluster: Cluster, name: str | None, plug: str, domain: str | None = None) -> str:
     """The cluster's own name of the host that is to be fenced.
-
-    :param cluster: a ``pacemaker.Cluster``
     :param name: the host's name as Pacemaker gives it beside the plug, None if it does not
     :param plug: what the host is called otherwise: by its BMC, by Nova, or as a power agent's plug; the name if there
         is no other
@@ -55,7 +57,7 @@ def target(cluster, name, plug, domain=None):
     return host
 
 
-def _demand_last(host, levels):
+def _demand_last(host: str, levels: Sequence[list[str]]) -> None:
     """Demand that no device comes after ours: it may be the one that cuts the host's other power supply.
 
     :param levels: of the host, each as the agents of its devices
@@ -65,15 +67,12 @@ def _demand_last(host, levels):
 
 
 class Recorder:
-    """The second device of a topology level: the first one powers the host off, this one flags it.
+    """The second device of a topology level: the first one powers the host off, this one flags it."""
 
-    :param cluster: a ``shared_power.Devices``
-    """
-
-    def __init__(self, cluster):
+    def __init__(self, cluster: shared_power.Devices) -> None:
         self._cluster = cluster
 
-    def off(self, host, name=None):
+    def off(self, host: str, name: str | None = None) -> None:
         """Flag the host once its power is proved off, and prove that it is flagged by reading the flag back.
 
         It is flagged even if it is flagged already: a host that dies while it is recovered must be recovered anew.
@@ -91,7 +90,7 @@ class Recorder:
         except ClusterError as error:
             raise FenceError(f"{host} is not known to be flagged: {error}") from error
 
-    def _prove_off(self, host, levels):
+    def _prove_off(self, host: str, levels: list[list[str]]) -> None:
         """Demand that the host's fencing topology has cut its power before it came to this device.
 
         Pacemaker asks the devices of a level one after the other, and the next only when the one before succeeded. A
@@ -107,7 +106,7 @@ class Recorder:
             )
         _demand_last(host, levels)
 
-    def _levels(self, host, name):
+    def _levels(self, host: str, name: str) -> list[list[str]]:
         """The fencing levels by which Pacemaker may fence a host, each as the agents of its devices.
 
         :raises FenceError: it cannot be told which they are
@@ -125,13 +124,13 @@ class Recorder:
             )
         return [[agents[device] for device in level] for level in levels]
 
-    def validate(self):
+    def validate(self) -> None:
         """Nothing: no parameter of a device that only flags says where anything is."""
 
-    def on(self, host):
+    def on(self, host: str) -> None:
         """Nothing: the flag stays for as long as the recovery needs it."""
 
-    def status(self, host):
+    def status(self, host: str) -> str:
         """``off`` while the flag stands, else ``on``.
 
         :raises FenceError: it cannot be told
@@ -141,7 +140,7 @@ class Recorder:
         except ClusterError as error:
             raise FenceError(str(error)) from error
 
-    def hosts(self):
+    def hosts(self) -> dict[str, str]:
         """The hosts that this device can fence: all remote nodes, as ``{name: status}``.
 
         :raises FenceError: Pacemaker does not answer
@@ -152,7 +151,7 @@ class Recorder:
         except ClusterError as error:
             raise FenceError(str(error)) from error
 
-    def monitor(self):
+    def monitor(self) -> None:
         """Look whether Pacemaker's configuration can be read.
 
         :raises FenceError: it cannot
@@ -163,19 +162,23 @@ class Recorder:
 class PowerSwitch(Recorder):
     """A device on its own: it powers the host off through another fence agent, and then flags it.
 
-    :param cluster: a ``shared_power.Devices``
-    :param power: a ``nova_ha.fencing.power_agent.PowerAgent``
     :param parameters: of this device, by name, as far as they say whose power it is; see ``shared_power``
     :param plug: what the power agent is to know the host by, None if no host is meant
     """
 
-    def __init__(self, cluster, power, parameters, plug=None):
+    def __init__(
+        self,
+        cluster: shared_power.Devices,
+        power: PowerAgent,
+        parameters: Mapping[str, str | None],
+        plug: str | None = None,
+    ) -> None:
         super().__init__(cluster)
         self._power = power
         self._parameters = parameters
         self._plug = plug
 
-    def _prove_off(self, host, levels):
+    def _prove_off(self, host: str, levels: list[list[str]]) -> None:
         """Power the host off, and prove it; but not if its power could be another host's, or is only a part of it."""
         _demand_last(host, levels)
         if not levels:
@@ -191,7 +194,7 @@ class PowerSwitch(Recorder):
         except PowerError as error:
             raise FenceError(f"{host} is not proved to be off, and is not flagged: {error}") from error
 
-    def _demand_one_power(self, host):
+    def _demand_one_power(self, host: str) -> None:
         """Demand that a host without levels has only one power: of two, Pacemaker would cut only one."""
         powers = len(self._cluster.powers(AGENT, host))
         if powers > 1:
@@ -201,7 +204,7 @@ class PowerSwitch(Recorder):
                 "if it cuts all power, else one with the agents of all powers, and then fence_compute record_only=1"
             )
 
-    def _together(self, *wanted):
+    def _together(self, *wanted: str) -> dict[str | None, set[str]]:
         """The hosts behind the power agent's address, by plug; by this device's own plug if plugs do not matter.
 
         :param wanted: the host that is to be powered, if one is
@@ -213,7 +216,7 @@ class PowerSwitch(Recorder):
         found = shared_power.together(behind, by_plug)
         return found if by_plug else {self._plug: found.get(None, set())}
 
-    def validate(self):
+    def validate(self) -> None:
         """Have the power agent look at what it would be given.
 
         :raises FenceError: it will not do
@@ -223,7 +226,7 @@ class PowerSwitch(Recorder):
         except PowerError as error:
             raise FenceError(str(error)) from error
 
-    def on(self, host):
+    def on(self, host: str) -> None:
         """Power the host on, and prove it.
 
         :raises FenceError: it is not proved
@@ -233,7 +236,7 @@ class PowerSwitch(Recorder):
         except PowerError as error:
             raise FenceError(f"{host} is not proved to be on: {error}") from error
 
-    def status(self, host):
+    def status(self, host: str) -> str:
         """``on`` or ``off``, as the power is.
 
         :raises FenceError: it cannot be told
@@ -243,14 +246,14 @@ class PowerSwitch(Recorder):
         except PowerError as error:
             raise FenceError(f"the power of {host} is not known: {error}") from error
 
-    def hosts(self):
+    def hosts(self) -> dict[str, str]:
         """None: with a list of all hosts Pacemaker would have this device power one host off and flag another.
 
         Which host it is for, the operator says with ``pcmk_host_list``.
         """
         return {}
 
-    def monitor(self):
+    def monitor(self) -> None:
         """Look whether the BMC and Pacemaker answer; where each host has a BMC of its own, only Pacemaker.
 
         :raises FenceError: one of them does not, or two hosts could not be told apart

@@ -5,8 +5,12 @@ A courtesy, within a time limit that nothing can stretch: it is tried in a proce
 Whatever becomes of it, the host is fenced and flagged, and the engine does the same again and goes on from there.
 """
 
+from __future__ import annotations
+
 import os
 import signal
+from collections.abc import Mapping
+from typing import NoReturn, Protocol
 
 from nova_ha.model import hostnames, snapshot
 
@@ -20,7 +24,17 @@ class NoService(Exception):
     """Nova has no service of the host, or can read nothing of it."""
 
 
-def attempt(host, domain, parameters, limit=LIMIT):
+class _Nova(Protocol):
+    """What is asked of the cloud."""
+
+    def connect(self) -> object: ...
+
+    def services(self) -> snapshot.Services: ...
+
+    def force_down(self, service: snapshot.Service, forced: bool) -> object: ...
+
+
+def attempt(host: str, domain: str | None, parameters: Mapping[str, str], limit: int = LIMIT) -> str | None:
     """Have Nova take a host's service for down.
 
     :param host: the cluster's name of it
@@ -47,7 +61,7 @@ def attempt(host, domain, parameters, limit=LIMIT):
     return said.decode(errors="replace") or "it was tried, and ended without a word"
 
 
-def problem(parameters):
+def problem(parameters: Mapping[str, str]) -> str | None:
     """Why there is no way to the cloud with these parameters, in one line, or None. Nothing is asked of it."""
     try:
         _cloud(parameters)
@@ -56,8 +70,8 @@ def problem(parameters):
     return None
 
 
-def _child(writing, host, domain, parameters, limit):
-    """Do it, and write the outcome; never returns."""
+def _child(writing: int, host: str, domain: str | None, parameters: Mapping[str, str], limit: int) -> NoReturn:
+    """Do it, and write the outcome."""
     # By the kernel, because a look-up of a name cannot be interrupted from within.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
@@ -75,14 +89,14 @@ def _child(writing, host, domain, parameters, limit):
         os._exit(0)
 
 
-def _cloud(parameters):
+def _cloud(parameters: Mapping[str, str]) -> _Nova:
     # Only here: a fence that does not want the cloud must not wait for its clients either.
     from nova_ha.config import loader
 
     return loader.cloud(loader.load(parameters))
 
 
-def _force_down(nova, host, domain):
+def _force_down(nova: _Nova, host: str, domain: str | None) -> None:
     nova.connect()
     services = nova.services()
     unread = snapshot.unread(services)
@@ -96,7 +110,7 @@ def _force_down(nova, host, domain):
         nova.force_down(services[name], True)
 
 
-def _told(error):
+def _told(error: Exception) -> str:
     """One line about a failure; only our own errors' texts, and that of a missing library, surely hold no secrets."""
     ours = type(error).__module__.startswith("nova_ha.")
     return str(error) if ours or isinstance(error, ImportError) else f"unexpected {type(error).__name__}"

@@ -6,10 +6,16 @@ Each is (name, getopt, type or choices, what it is for, default): name as on sta
 an underscore as well, so that pcs takes either spelling of what configurations are known to spell with dashes.
 """
 
+from __future__ import annotations
+
 import shlex
+from collections.abc import Iterable, Mapping
+from typing import Optional, Union
 
 from nova_ha.config import agent_parameters
 from nova_ha.model import flag
+
+_Row = tuple[str, str, Union[str, tuple[str, ...], None], str, Optional[str]]
 
 DOCS = {
     "shortdesc": "Fence agent for the automatic resurrection of OpenStack compute instances",
@@ -29,7 +35,7 @@ DOCS = {
 # Of the existing agent.
 ONLY_FORCE_DOWN = " (used with force_down only)"
 NOT_USED = " (accepted as existing configurations have it; not used: the resource NovaEvacuate has its own)"
-CLOUD = (
+CLOUD: tuple[_Row, ...] = (
     ("auth-url", "k:", None, "Keystone Admin Auth URL" + ONLY_FORCE_DOWN, ""),
     ("tenant-name", "t:", None, "Keystone Admin Tenant or v3 Project" + ONLY_FORCE_DOWN, ""),
     ("user-domain", "u:", None, "Keystone v3 User Domain" + ONLY_FORCE_DOWN, "Default"),
@@ -45,7 +51,7 @@ LOGIN = {
     "passwd": "Password of the power agent; if auth_url is given, Keystone Admin Password",
     "passwd_script": "Script that the power agent runs to retrieve its password; not used for the cloud",
 }
-HOST = (
+HOST: tuple[_Row, ...] = (
     ("nodename", "N:", None, "Name of the host in the cluster, if plug is another; Pacemaker gives it", None),
     ("domain", "d:", None, "DNS domain in which hosts live, where some names of theirs have it, others not", None),
     ("compute-domain", ":", None, "Replaced by domain", None),
@@ -53,7 +59,7 @@ HOST = (
     ("record-only", "r:", None, "Only flag, another device powers the host (true, false; disabled: nothing)", "False"),
     ("force_down", "", None, "Once a host is flagged, have Nova take it for down at once, if it answers", None),
 )
-POWER = (
+POWER: tuple[_Row, ...] = (
     ("power_agent", ":", None, "Fence agent that powers the host, unless record_only", "fence_ipmilan"),
     ("power_username", ":", None, "Login name for the power agent, where username is the cloud's", None),
     ("power_password", ":", None, "Password for the power agent, where password is the cloud's", None),
@@ -63,7 +69,7 @@ POWER = (
     ("power_recheck", ":", "second", "Seconds after which a host that was off is looked at once more; 0: not", "0"),
 )
 # Handed on to the power agent by the same name, where they are given.
-PASSED = (
+PASSED: tuple[_Row, ...] = (
     ("ip", "a:", None, "IP address or hostname of the BMC, or of what else powers the host", None),
     ("ipport", ":", "integer", "TCP/UDP port to use for connection with device", None),
     ("port-as-ip", "", None, "Make plug an alias to the IP address: one device for many BMCs, see pcmk_host_map", None),
@@ -112,7 +118,7 @@ class OptionError(ValueError):
     """An option is missing or has a value that will not do; the text is one line for an operator."""
 
 
-def define(all_opt):
+def define(all_opt: dict[str, dict[str, object]]) -> list[str]:
     """Make the options known to the fencing library; return their names.
 
     :param all_opt: the library's own table
@@ -120,7 +126,13 @@ def define(all_opt):
     for table, order in TABLES:
         for name, letter, kind, shortdesc, default in table:
             longopt = name.replace("_", "-")
-            option = {"getopt": letter, "longopt": longopt, "required": "0", "shortdesc": shortdesc, "order": order}
+            option: dict[str, object] = {
+                "getopt": letter,
+                "longopt": longopt,
+                "required": "0",
+                "shortdesc": shortdesc,
+                "order": order,
+            }
             # In the columns in which the library looks for the text.
             option["help"] = f"{_usage(letter, longopt):30} {shortdesc}"
             if kind is not None:
@@ -133,7 +145,7 @@ def define(all_opt):
     return [name for table, _order in TABLES for name, *_ in table]
 
 
-def record_only(value):
+def record_only(value: str) -> str:
     """What a value of record_only asks for: ``record``, ``power`` or ``nothing``.
 
     :raises OptionError: none of them
@@ -145,7 +157,7 @@ def record_only(value):
     raise OptionError(f"record_only: {value[:80]!r} will not do: one of {known} is needed")
 
 
-def attribute(value):
+def attribute(value: str) -> str:
     """The node attribute that is the flag.
 
     :raises OptionError: the value will not do
@@ -155,7 +167,7 @@ def attribute(value):
     return value
 
 
-def for_power_agent(given):
+def for_power_agent(given: Mapping[str, str]) -> dict[str, str]:
     """What was given for the power agent, as ``{name on its standard input: value}``.
 
     :param given: ``{long option: value}``
@@ -166,7 +178,7 @@ def for_power_agent(given):
     except ValueError as error:
         raise OptionError(f"power_options: {error}") from error
     passed = {name: value for name, _equals, value in words}
-    login = () if given.get("--auth-url") else ("username", "password", "password_script")
+    login = [] if given.get("--auth-url") else ["username", "password", "password_script"]
     listed = [name for name, *_ in PASSED]
     for name in (*login, *RENAMED, *listed, *LIMITS, *MANNERS):
         value = given.get("--" + name.replace("_", "-"))
@@ -181,7 +193,7 @@ def for_power_agent(given):
     return passed
 
 
-def for_cloud(given):
+def for_cloud(given: Mapping[str, str]) -> dict[str, str] | None:
     """How to reach the cloud to force a host down, as ``loader.load`` takes it; None if that is not asked for.
 
     Without auth_url, whatever else says who we are is the configuration file's.
@@ -198,7 +210,7 @@ def for_cloud(given):
     return found
 
 
-def problem(given, lines):
+def problem(given: Mapping[str, str], lines: Iterable[str]) -> str | None:
     """What is wrong with options that a fence would go on without, in one line, or None.
 
     :param given: ``{long option: value}``
@@ -213,7 +225,7 @@ def problem(given, lines):
     return None
 
 
-def cloud_problem(found):
+def cloud_problem(found: Mapping[str, str]) -> str | None:
     """What is wrong with such parameters, in one line, or None."""
     wrong = (
         parameter.problem(found[parameter.name]) for parameter in agent_parameters.CLOUD if parameter.name in found
@@ -221,7 +233,7 @@ def cloud_problem(found):
     return next(filter(None, wrong), None)
 
 
-def seconds(name, value):
+def seconds(name: str, value: str) -> int:
     """A whole number of seconds; the library lets negative ones through.
 
     :raises OptionError: it is none
@@ -231,7 +243,7 @@ def seconds(name, value):
     return int(value)
 
 
-def _usage(letter, longopt):
+def _usage(letter: str, longopt: str) -> str:
     """How an option is written on a command line."""
     short = f"-{letter[0]}, " if letter.strip(":") else ""
     return f"{short}--{longopt}" + ("=[value]" if letter.endswith(":") else "")

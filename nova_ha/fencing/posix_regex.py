@@ -43,6 +43,7 @@ def is_match(pattern: str, text: str) -> bool:
         _libc.regerror(code, regex, reason, _LONGEST_REASON)
         raise InvalidPattern(os.fsdecode(reason.value))
     try:
-        return _libc.regexec(regex, os.fsencode(text), 0, None, 0) == 0
+        code = _libc.regexec(regex, os.fsencode(text), 0, None, 0)
+        return bool(code == 0)
     finally:
         _libc.regfree(regex)

@@ -5,11 +5,14 @@ Its options, passwords among them, go by standard input, and its environment is 
 ``status`` says after an order, not whether the order was taken: a host is off when that says so.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from xml.etree import ElementTree
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,7 +48,7 @@ class PowerAgent:
     :raises PowerError: there is no such agent, or an option cannot be handed over
     """
 
-    def __init__(self, agent, options, limit, recheck=0):
+    def __init__(self, agent: str, options: Mapping[str, str], limit: int, recheck: int = 0) -> None:
         self._path = _find(agent)
         self.name = os.path.basename(agent)
         for name, value in options.items():
@@ -57,7 +60,7 @@ class PowerAgent:
         self._limit = limit
         self._recheck = recheck
 
-    def off(self):
+    def off(self) -> None:
         """Power the host off, and prove that it is.
 
         :raises PowerError: it is not proved
@@ -70,14 +73,14 @@ class PowerAgent:
                 since = f"the power was off, and is {state} again {self._recheck} s later"
                 raise PowerError(f"{self.name} off: {since}: whether the host ever lost it is not certain")
 
-    def on(self):
+    def on(self) -> None:
         """Power the host on, and prove that it is.
 
         :raises PowerError: it is not proved
         """
         self._order("on")
 
-    def status(self):
+    def status(self) -> str:
         """``on`` or ``off``.
 
         The exit code alone is not believed: 2, which means off, is also what many programs answer to wrong usage.
@@ -86,25 +89,25 @@ class PowerAgent:
         """
         return self._status(self._deadline())
 
-    def _status(self, deadline):
+    def _status(self, deadline: float) -> str:
         code, out, err = self._ask("status", deadline)
-        said = re.findall(r"^\s*status:\s*(\w+)\s*$", out, re.IGNORECASE | re.MULTILINE)
+        said: list[str] = re.findall(r"^\s*status:\s*(\w+)\s*$", out, re.IGNORECASE | re.MULTILINE)
         state = said[-1].lower() if said else None
-        if _STATUS.get(state) == code:
+        if state is not None and _STATUS.get(state) == code:
             return state
         if code in _STATUS.values():
             answer = self._without_secrets(" ".join(out.split()))[:80] or "nothing"
             raise PowerError(f"{self.name} status: not understood: it said {answer!r} with exit code {code}")
         raise PowerError(self._failure("status", code, err))
 
-    def monitor(self):
+    def monitor(self) -> None:
         """Look whether the BMC answers.
 
         :raises PowerError: it does not
         """
         self._succeed("monitor", self._deadline())
 
-    def validate(self):
+    def validate(self) -> None:
         """Have the agent look at its options, without asking the BMC; not every agent can.
 
         :raises PowerError: they will not do
@@ -112,14 +115,14 @@ class PowerAgent:
         if _VALIDATE in self._declared("action"):
             self._succeed(_VALIDATE, self._deadline())
 
-    def serves_one(self):
+    def serves_one(self) -> bool:
         """Whether the agent powers one host at each address, so that it does not look at its plug.
 
         :raises PowerError: its metadata cannot be read
         """
         return _ONE_HOST_AGENT in self._declared("parameter")
 
-    def _declared(self, kind):
+    def _declared(self, kind: str) -> set[str | None]:
         """The names of what the agent's metadata has of a kind."""
         out = self._succeed("metadata", self._deadline())
         try:
@@ -127,10 +130,10 @@ class PowerAgent:
         except ElementTree.ParseError as error:
             raise PowerError(f"{self.name} metadata: not understood: {error}") from error
 
-    def _deadline(self):
+    def _deadline(self) -> float:
         return time.monotonic() + self._limit
 
-    def _order(self, action):
+    def _order(self, action: str) -> None:
         # One limit for both, which must end before the fencer's own does: else nobody would hear the reason.
         deadline = self._deadline()
         self._succeed(action, deadline)
@@ -138,13 +141,13 @@ class PowerAgent:
         if state != action:
             raise PowerError(f"{self.name} {action}: it reported success, but the power is {state}")
 
-    def _succeed(self, action, deadline):
+    def _succeed(self, action: str, deadline: float) -> str:
         code, out, err = self._ask(action, deadline)
         if code != 0:
             raise PowerError(self._failure(action, code, err))
         return out
 
-    def _ask(self, action, deadline):
+    def _ask(self, action: str, deadline: float) -> tuple[int, str, str]:
         """Run the agent; return (exit code, standard output, standard error)."""
         options = {**self._options, "action": action}
         request = "".join(f"{name}={_quoted(value)}\n" for name, value in options.items())
@@ -170,20 +173,20 @@ class PowerAgent:
                 raise PowerError(f"{self.name} {action}: no answer within {self._limit} s") from error
         return child.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
-    def _failure(self, action, code, err):
+    def _failure(self, action: str, code: int, err: str) -> str:
         lines = [line.strip() for line in err.splitlines() if line.strip() and not any(hint in line for hint in _HINTS)]
         errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
         said = (errors or lines or [f"exit code {code}"])[-1].removeprefix("Failed: ")
         return f"{self.name} {action}: {self._without_secrets(said)[:300]}"
 
-    def _without_secrets(self, text):
+    def _without_secrets(self, text: str) -> str:
         for name, value in self._options.items():
             if _SECRET.search(name) and value:
                 text = text.replace(value, "***")
         return text
 
 
-def _find(agent):
+def _find(agent: str) -> str:
     """The path of an agent given by name or path."""
     if os.path.basename(agent) == "fence_compute":
         raise PowerError("fence_compute cannot be its own power agent")
@@ -194,6 +197,6 @@ def _find(agent):
     raise PowerError(f"there is no power agent {agent[:80]!r} on this node")
 
 
-def _quoted(value):
+def _quoted(value: str) -> str:
     """A value as the fencing library reads it back: it strips white space and then one pair of quotes."""
     return f'"{value}"' if value != value.strip() or re.fullmatch('".*"', value) else value

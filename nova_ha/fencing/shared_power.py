@@ -6,8 +6,12 @@ mistake in the configuration has one address stand for two hosts, it would power
 lives.
 """
 
+from __future__ import annotations
+
 import re
-from typing import NamedTuple, Optional
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 from nova_ha.cluster.pacemaker import Cluster, literal
 from nova_ha.fencing import topology
@@ -33,47 +37,49 @@ class Behind(NamedTuple):
     :param plug: what the power agent is to know it by
     """
 
-    host: Optional[str]
-    plug: Optional[str]
+    host: str | None
+    plug: str | None
 
 
 class Devices(Cluster):
     """The cluster, as a fence agent needs it: with the configuration of fencing devices."""
 
-    def fencing_levels(self, name):
+    def fencing_levels(self, name: str) -> list[list[str]]:
         """The levels of the fencing topology by which Pacemaker may fence a host: the names of each one's devices.
 
         :param name: the host's, as the fencing was asked for; see ``topology``
         :raises topology.Misconfigured: it cannot be told which levels these are
         :raises cluster.ClusterError: Pacemaker does not answer
         """
-        attributes = None
+        attributes: set[tuple[str, str]] | None = None
 
-        def has_attribute(*pair):
+        def has_attribute(attribute: str, value: str) -> bool:
             nonlocal attributes
             if attributes is None:
                 attributes = self._attributes(name)
-            return pair in attributes
+            return (attribute, value) in attributes
 
         return topology.devices(self._query("//fencing-topology/fencing-level"), name, has_attribute)
 
-    def fence_agents(self, devices):
+    def fence_agents(self, devices: Collection[str]) -> dict[str, str]:
         """Which fence agent each of these fencing devices uses, as ``{device: agent}``, without those not known.
 
         :raises cluster.ClusterError: Pacemaker does not answer
         """
         wanted = " or ".join(f"@id={literal(device)}" for device in devices)
         found = self._query(f'//primitive[{wanted}]|//template[@class="stonith"]')
-        templates = {each.get("id"): each for each in found if each.tag == "template"}
+        templates = _templates(found)
         # A primitive has its agent from its template, if it has one.
         described = {
-            each.get("id"): templates.get(each.get("template"), each) for each in found if each.tag == "primitive"
+            each.get("id", ""): templates.get(each.get("template", ""), each)
+            for each in found
+            if each.tag == "primitive"
         }
-        agents = {name: each.get("type") for name, each in described.items() if each.get("class") == "stonith"}
+        agents = {name: each.get("type", "") for name, each in described.items() if each.get("class") == "stonith"}
         return {**_WATCHDOG, **agents}
 
-    def behind(self, agent, parameters):
-        """The hosts of all devices of an agent that lead to the same address, as a set of ``Behind``.
+    def behind(self, agent: str, parameters: Mapping[str, str | None]) -> set[Behind]:
+        """The hosts of all devices of an agent that lead to the same address.
 
         :param parameters: of one of those devices, by name; ``ADDRESS`` says which matter
         :raises cluster.ClusterError: Pacemaker does not answer
@@ -82,7 +88,7 @@ class Devices(Cluster):
         given = self._parameters_of_all(agent)
         return {behind for each in given if _address(each) == wanted for behind in hosts(each)}
 
-    def powers(self, agent, host):
+    def powers(self, agent: str, host: str) -> set[tuple[str | None, ...]]:
         """The powers of a host that devices of an agent switch, each as a tuple that tells it from any other.
 
         Devices without an address are left out: they only flag.
@@ -97,74 +103,90 @@ class Devices(Cluster):
             if behind.host and hostnames.fold(behind.host) == hostnames.fold(host)
         }
 
-    def _attributes(self, name):
-        """The permanent attributes of the node of exactly this name, as a set of ``(name, value)``."""
+    def _attributes(self, name: str) -> set[tuple[str, str]]:
+        """The permanent attributes of the node of exactly this name, as ``(name, value)``."""
         pairs = self._query(f"//nodes/node[@uname={literal(name)}]/instance_attributes/nvpair")
-        return {(pair.get("name"), pair.get("value")) for pair in pairs}
+        return {(pair.get("name", ""), value) for pair in pairs if (value := pair.get("value")) is not None}
 
-    def _parameters_of_all(self, agent):
+    def _parameters_of_all(self, agent: str) -> list[dict[str, str]]:
         """The parameters of each device of an agent, those of its template among them."""
         kind = f'[@class="stonith"][@type={literal(agent)}]'
         by_template = f"//primitive[@template=//template{kind}/@id]"
         found = self._query(f"//primitive{kind}|{by_template}|//template{kind}")
-        templates = {each.get("id"): each for each in found if each.tag == "template"}
+        templates = _templates(found)
         sets = [
-            [*_sets(templates.get(each.get("template"))), *_sets(each)] for each in found if each.tag == "primitive"
+            [*_sets(templates.get(each.get("template", ""))), *_sets(each)] for each in found if each.tag == "primitive"
         ]
         referred = self._referred(each for device in sets for each in device)
-        return [_merged([referred.get(each.get("id-ref"), each) for each in device], referred) for device in sets]
+        return [_merged([_meant(each, referred) for each in device], referred) for device in sets]
 
-    def _referred(self, sets):
+    def _referred(self, sets: Iterable[Element]) -> dict[str, Element]:
         """What sets of parameters, and parameters in them, stand for that are written elsewhere, by id."""
-        known, wanted = {}, {each.get("id-ref") for one in sets for each in one.iter()} - {None}
+        known: dict[str, Element] = {}
+        wanted = _references(sets)
         while wanted:
             which = " or ".join(f"@id={literal(each)}" for each in sorted(wanted))
-            found = {each.get("id"): each for each in self._query(f"//instance_attributes[{which}]|//nvpair[{which}]")}
-            known.update(found)
-            wanted = {each.get("id-ref") for one in found.values() for each in one.iter()} - {None, *known}
+            found = self._query(f"//instance_attributes[{which}]|//nvpair[{which}]")
+            known.update({each.get("id", ""): each for each in found})
+            wanted = _references(found) - known.keys()
         return known
 
 
-def hosts(given):
-    """Which hosts a device is for, by its parameters, as a set of ``Behind``."""
+def hosts(given: Mapping[str, str]) -> set[Behind]:
+    """Which hosts a device is for, by its parameters."""
     plugs = {host: host for host in re.split(r"[,;\s]+", given.get("pcmk_host_list", "")) if host}
     # As the fencer reads it.
     for entry in re.split(r"[;\s]+", given.get("pcmk_host_map", "")):
         host, *plug = re.split("[:=]", entry, maxsplit=1)
         if plug:
             plugs[host] = plug[0]
-    found = {Behind(host, plug) for host, plug in plugs.items()}
+    found: set[Behind] = {Behind(host, plug) for host, plug in plugs.items()}
     return found | {Behind(None, None)} if given.get("pcmk_host_check") in _ANY_HOST else found
 
 
-def together(behind, by_plug):
+def together(behind: Iterable[Behind], by_plug: bool) -> dict[str | None, set[str]]:
     """The hosts that are powered off as one, as ``{plug: names}``; without plugs, all of them by None.
 
     :param behind: of one address, as ``Devices.behind`` gives them
     :param by_plug: whether the power agent tells them apart by their plugs
     """
-    found = {}
+    found: dict[str | None, set[str]] = {}
     for host, plug in behind:
         # As Pacemaker, which does not mind upper and lower case in a node's name.
         found.setdefault(plug if by_plug else None, set()).add(hostnames.fold(host) if host else "any host")
     return found
 
 
-def is_by_plug(parameters):
+def is_by_plug(parameters: Mapping[str, str | None]) -> bool:
     """Whether a device's plugs are the addresses of its hosts' BMCs."""
-    return parameters.get("port_as_ip", "0").lower() not in ("0", "no", "off", "false", "")
+    return (parameters.get("port_as_ip") or "").lower() not in ("0", "no", "off", "false", "")
 
 
-def _address(parameters):
+def _address(parameters: Mapping[str, str | None]) -> list[str | None]:
     # A parameter that is not set, and one that is set to nothing, are one.
     return [parameters.get(name) or None for name in ADDRESS if name != "ip" or not is_by_plug(parameters)]
 
 
-def _sets(element):
+def _templates(found: Iterable[Element]) -> dict[str, Element]:
+    """The templates among some elements, by id."""
+    return {each.get("id", ""): each for each in found if each.tag == "template"}
+
+
+def _sets(element: Element | None) -> list[Element]:
     return element.findall("instance_attributes") if element is not None else []
 
 
-def _merged(sets, referred):
+def _references(elements: Iterable[Element]) -> set[str]:
+    """The ids to which some elements, and what is in them, refer."""
+    return {id for element in elements for each in element.iter() if (id := each.get("id-ref")) is not None}
+
+
+def _meant(element: Element, referred: Mapping[str, Element]) -> Element:
+    """What an element stands for if it only refers to it, else itself."""
+    return referred.get(element.get("id-ref", ""), element)
+
+
+def _merged(sets: Sequence[Element], referred: Mapping[str, Element]) -> dict[str, str]:
     """The parameters that some sets of them make, as ``{name: value}``.
 
     As Pacemaker has it (2.1.5: ``unpack_template``, ``make_pairs``, ``populate_hash`` of lib/pengine): the set of the
@@ -173,16 +195,16 @@ def _merged(sets, referred):
 
     :param referred: what stands for a parameter that only refers to it, by id
     """
-    found = {}
+    found: dict[str, str] = {}
     for each in sorted(reversed(sets), key=_score, reverse=True):
         for pair in each.findall("nvpair"):
-            meant = referred.get(pair.get("id-ref"), pair)
+            meant = _meant(pair, referred)
             name, value = (pair.get(key, meant.get(key)) for key in ("name", "value"))
             found.setdefault((name or "").replace("-", "_"), value or "")
     return found
 
 
-def _score(each):
+def _score(each: Element) -> int:
     score = each.get("score", "0")
     try:
         return _SCORES.get(score.upper()) or int(score)

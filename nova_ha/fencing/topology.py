@@ -20,7 +20,8 @@ The name is in all of it the one that the fencing was asked for, which need not 
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+import dataclasses
+from typing import Callable
 from xml.etree.ElementTree import Element
 
 from nova_ha.fencing import posix_regex
@@ -33,7 +34,8 @@ class Misconfigured(Exception):
     """What Pacemaker makes of a host's levels cannot be told; the text is one line for an operator."""
 
 
-class _Level(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Level:
     id: str
     kind: str  # the attribute of the XML that says so
     text: str
@@ -64,23 +66,24 @@ def devices(levels: list[Element], name: str, has_attribute: Callable[[str, str]
 
 def _level(element: Element) -> _Level | None:
     """A level, if Pacemaker heeds it."""
-    pair = (element.get("target-attribute"), element.get("target-value"))
-    kinds = {
+    attribute, value = element.get("target-attribute"), element.get("target-value")
+    texts = {
         "target": element.get("target"),
         "target-pattern": element.get("target-pattern"),
-        "target-attribute": None if None in pair else "=".join(pair),
+        "target-attribute": None if attribute is None or value is None else f"{attribute}={value}",
     }
-    kind = next((kind for kind, text in kinds.items() if text is not None), None)
+    kind, text = next(((kind, text) for kind, text in texts.items() if text is not None), (None, None))
     try:
         index = int(element.get("index", ""))
     except ValueError:
         return None
-    if kind is None or index not in _INDICES:
+    if kind is None or text is None or index not in _INDICES:
         return None
-    return _Level(element.get("id"), kind, kinds[kind], index, element.get("devices", "").split(","), pair)
+    devices = element.get("devices", "").split(",")
+    return _Level(element.get("id", ""), kind, text, index, devices, (attribute or "", value or ""))
 
 
-def _is_match(level, name, has_attribute, invalid):
+def _is_match(level: _Level, name: str, has_attribute: Callable[[str, str], bool], invalid: list[str]) -> bool:
     """Whether a level is for a host; notes in ``invalid`` what is wrong with one that can be for none."""
     if level.kind == "target-attribute":
         if "'" in level.text:
@@ -100,12 +103,13 @@ def _is_match(level, name, has_attribute, invalid):
         return False
 
 
-def _demand_distinct(levels):
+def _demand_distinct(levels: list[_Level]) -> None:
     """Demand that each entry's levels are of one kind, and have each an index of its own.
 
     :raises Misconfigured: they are not
     """
-    first, kinds = {}, {}
+    first: dict[tuple[str, int], _Level] = {}
+    kinds: dict[str, _Level] = {}
     for level in levels:
         other = first.setdefault((level.text, level.index), level)
         of_kind = kinds.setdefault(level.text, level)
