@@ -4,14 +4,33 @@
 The OCF standard's part (metadata, dispatch, exit reasons) is done by the helpers of resource-agents.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import sys
 import time
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Iterable, Mapping
+from typing import Callable, NamedTuple, NoReturn
 from xml.sax.saxutils import escape
 
 from nova_ha.config import agent_parameters
+from nova_ha.config.agent_parameters import Parameter
+
+# What the agents use; ocf they have from here, where it is found.
+__all__ = [
+    "Action",
+    "Deadline",
+    "Failure",
+    "check",
+    "check_level",
+    "check_parameters",
+    "instance",
+    "meta",
+    "ocf",
+    "run",
+    "values",
+]
 
 sys.path.append(os.environ.get("OCF_FUNCTIONS_DIR", os.environ.get("OCF_ROOT", "/usr/lib/ocf") + "/lib/heartbeat"))
 try:
@@ -41,7 +60,7 @@ class Failure(Exception):
     :param reason: one line for an operator, or None where the code says it all
     """
 
-    def __init__(self, code, reason=None):
+    def __init__(self, code: int, reason: str | None = None) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason and " ".join(reason.split())
@@ -53,20 +72,20 @@ class Action(NamedTuple):
     :param handler: called without arguments; raises Failure
     """
 
-    handler: Optional[Callable]
+    handler: Callable[[], object] | None
     timeout: int
-    interval: Optional[int] = None
+    interval: int | None = None
 
 
 class _Agent(ocf.Agent):
     """An agent of OCF 1.1, which knows ``reload-agent``."""
 
-    def to_xml(self):
+    def to_xml(self) -> str:
         return super().to_xml().replace(f"{_DOCTYPE}>", f"{_DOCTYPE} [{_OCF_1_1}]>", 1)
 
 
 class _ReloadableParameter(ocf.Parameter):
-    def to_xml(self):
+    def to_xml(self) -> str:
         return super().to_xml().replace("<parameter ", '<parameter reloadable="1" ', 1)
 
 
@@ -76,22 +95,22 @@ class Deadline:
     :param default: the operation's timeout in seconds, where Pacemaker does not say
     """
 
-    def __init__(self, default):
-        milliseconds = meta("timeout", "")
+    def __init__(self, default: float) -> None:
+        milliseconds = meta("timeout") or ""
         timeout = int(milliseconds) / 1000 if milliseconds.isdigit() else default
         self._end = time.monotonic() + timeout - min(_RESERVE, timeout / 4)
 
-    def left(self):
+    def left(self) -> float:
         """Seconds that remain, 0 at least, less a reserve for reporting what happened."""
         return max(0.0, self._end - time.monotonic())
 
 
-def meta(name, default=None):
+def meta(name: str) -> str | None:
     """What Pacemaker says about the running operation, such as ``timeout`` (milliseconds) or ``on_node``."""
-    return os.environ.get(f"OCF_RESKEY_CRM_meta_{name}", default)
+    return os.environ.get(f"OCF_RESKEY_CRM_meta_{name}")
 
 
-def instance():
+def instance() -> str:
     """The resource's name: what is started and stopped goes by it, so that none is guessed.
 
     :raises Failure: OCF_ERR_ARGS
@@ -101,40 +120,39 @@ def instance():
     return ocf.OCF_RESOURCE_INSTANCE
 
 
-def check_level():
+def check_level() -> int:
     """How deep a monitor or validate-all is to look (OCF_CHECK_LEVEL): 0, or more on an operator's wish."""
     level = os.environ.get("OCF_CHECK_LEVEL", "")
     return int(level) if level.isdigit() else 0
 
 
-def values():
+def values() -> dict[str, str]:
     """The agent's parameters that are set and not empty, as ``{name: value}``."""
     prefix = "OCF_RESKEY_"
     named = {name[len(prefix) :]: value for name, value in os.environ.items() if name.startswith(prefix)}
     return {name: value for name, value in named.items() if value and not name.startswith(_NOT_PARAMETERS)}
 
 
-def check(problems):
+def check(problems: Iterable[str]) -> None:
     """Demand that nothing is wrong with the configuration; every problem becomes an exit reason of its own.
 
     :param problems: lines of text
     :raises Failure: OCF_ERR_CONFIGURED
     """
-    *others, last = [None, *problems]
-    for problem in others[1:]:
+    problems = list(problems)
+    for problem in problems[:-1]:
         ocf.ocf_exit_reason(problem)
-    if last is not None:
-        raise Failure(ocf.OCF_ERR_CONFIGURED, last)
+    if problems:
+        raise Failure(ocf.OCF_ERR_CONFIGURED, problems[-1])
 
 
-def run(name, short, long, known, actions):
+def run(name: str, short: str, long: str, known: Iterable[Parameter], actions: Mapping[str, Action]) -> NoReturn:
     """Be the agent: do the action of the command line, and exit with its OCF code.
 
     :param short: short description
     :param long: long description
     :param known: the agent's parameters
-    :type known: tuple of nova_ha.config.agent_parameters.Parameter
-    :param actions: ``{name: Action}``
+    :param actions: by their names
     """
     agent = _Agent(name, shortdesc=escape(short), longdesc=escape(long), ocf_version=1.1)
     for parameter in known:
@@ -158,8 +176,8 @@ def run(name, short, long, known, actions):
     agent.run()
 
 
-def _guarded(handler):
-    def guarded():
+def _guarded(handler: Callable[[], object]) -> Callable[[], int]:
+    def guarded() -> int:
         try:
             handler()
         except Failure as failure:
@@ -171,7 +189,7 @@ def _guarded(handler):
     return guarded
 
 
-def check_parameters(known):
+def check_parameters(known: Iterable[Parameter]) -> dict[str, str]:
     """Demand that every parameter that is set is known, and its value a possible one.
 
     :return: the values, by name

@@ -5,15 +5,19 @@ Monitors of a healthy service end before this module is imported: see ``ocf/Nova
 ``nova_ha.rundir.pidfile``.
 """
 
+from __future__ import annotations
+
 import itertools
 import time
+from collections.abc import Mapping
+from typing import Callable
 
 from nova_ha.agents import framework, recovery_gate
 from nova_ha.agents.framework import Action, Deadline, Failure, ocf
 from nova_ha.compute import procfs, rpc_ping, systemd
 from nova_ha.compute.container import ENGINES, Container
 from nova_ha.compute.process import BINARY, LOGS, USER, Direct
-from nova_ha.compute.service import PATIENCE, NotInTime, ServiceError
+from nova_ha.compute.service import PATIENCE, NotInTime, Service, ServiceError, State
 from nova_ha.compute.systemd import UNITS, Unit
 from nova_ha.config import agent_parameters
 from nova_ha.config.agent_parameters import Parameter
@@ -110,20 +114,20 @@ _STARTING = 600
 _START, _STOP, _MONITOR = 60, 240, 20
 
 
-def main():
+def main() -> None:
     """Be the agent."""
     actions = {
         "start": Action(_start, _START),
         "stop": Action(_stop, _STOP),
         "monitor": Action(_monitor, _MONITOR, 10),
-        "reload-agent": Action(lambda: check_configuration() and None, 20),
+        "reload-agent": Action(check_configuration, 20),
         "validate-all": Action(_validate, 20),
         "meta-data": Action(None, 5),
     }
     framework.run("NovaCompute", SHORT, LONG, PARAMETERS, actions)
 
 
-def _start():
+def _start() -> None:
     given = check_configuration()
     deadline, (record, answered) = Deadline(_START), _records()
     place = service(given)
@@ -133,7 +137,7 @@ def _start():
     start(place, record, answered if given.get("started_when", ANSWERS) == ANSWERS else None, deadline.left)
 
 
-def _stop():
+def _stop() -> None:
     deadline, (record, _answered) = Deadline(_STOP), _records()
     given = {name: value for name, value in framework.values().items() if name in itertools.chain(*WAYS)}
     wrong = next(agent_parameters.problems(PARAMETERS, given), None)
@@ -144,7 +148,7 @@ def _stop():
     # Otherwise nothing was started by it; a stop that failed would have the host fenced.
 
 
-def _monitor():
+def _monitor() -> None:
     deadline, (record, answered) = Deadline(_MONITOR), _records()
     place = service(framework.values())
     monitor(place, record, ocf.is_probe(), deadline.left)
@@ -152,19 +156,19 @@ def _monitor():
         listen(place, answered, deadline.left)
 
 
-def _validate():
+def _validate() -> None:
     given = check_configuration()
     if framework.check_level() >= DEEP:
         # What can be told only on a host that is to run it.
         framework.check(service(given).problems())
 
 
-def _records():
+def _records() -> tuple[Record, Record]:
     """What is remembered of the main process: which one it is, and which one has answered."""
     return Record(framework.instance()), Record(f"{framework.instance()}.answered")
 
 
-def check_configuration():
+def check_configuration() -> dict[str, str]:
     """Demand a configuration that makes sense, on whatever host.
 
     :return: the parameters that are set, by name
@@ -181,11 +185,10 @@ def check_configuration():
     return given
 
 
-def service(given):
+def service(given: Mapping[str, str]) -> Service:
     """How nova-compute is run on this host.
 
     :param given: the agent's parameters, by name
-    :rtype: nova_ha.compute.service.Service
     """
     if "container" in given:
         return Container(given["container"], given.get("container_engine"))
@@ -195,13 +198,13 @@ def service(given):
     return Unit(given.get("unit"))
 
 
-def _within(seconds, left):
+def _within(seconds: float, left: Callable[[], float]) -> Callable[[], float]:
     """Says how many of some seconds from now are left, as far as the operation has them."""
     end = max(0.0, left() - seconds)
     return lambda: max(0.0, left() - end)
 
 
-def find(place, left):
+def find(place: Service, left: Callable[[], float]) -> State | None:
     """The State of the service, or None where it is not installed.
 
     :param left: says how many seconds the operation has still
@@ -213,7 +216,7 @@ def find(place, left):
         raise Failure(ocf.OCF_ERR_GENERIC, str(error)) from error
 
 
-def _look(place, left):
+def _look(place: Service, left: Callable[[], float]) -> State | None:
     """The same; who does not answer is asked again for as long as there is time.
 
     :raises ServiceError: there was no answer in the end
@@ -227,7 +230,7 @@ def _look(place, left):
         time.sleep(_AGAIN)
 
 
-def start(place, record, answered, left):
+def start(place: Service, record: Record, answered: Record | None, left: Callable[[], float]) -> None:
     """Start the service, unless it runs, and remember its main process.
 
     :param answered: remembers that it has answered on Nova's message bus, which is waited for, too, until ``PATIENCE``
@@ -251,7 +254,7 @@ def start(place, record, answered, left):
         await_answer(place, state, record, answered, patience)
 
 
-def _bring_up(place, state, left):
+def _bring_up(place: Service, state: State, left: Callable[[], float]) -> State | None:
     """Start the service; its State then, or None.
 
     :raises ServiceError: that was refused, or no process of it is there in time
@@ -259,15 +262,15 @@ def _bring_up(place, state, left):
     try:
         place.start(state, left())
     except NotInTime:
-        while (state := _look(place, left)) and not (state.runs or state.settled) and left() > _LOOK:
+        while (now := _look(place, left)) and not (now.runs or now.settled) and left() > _LOOK:
             time.sleep(_LOOK)
-        if not (state and state.runs):
+        if not (now and now.runs):
             raise
-        return state
+        return now
     return _look(place, left)
 
 
-def await_answer(place, state, record, answered, left):
+def await_answer(place: Service, state: State, record: Record, answered: Record, left: Callable[[], float]) -> None:
     """Return once nova-compute answers; or if it does not in time, or cannot be asked, which is logged.
 
     :param record: that of its main process
@@ -296,7 +299,7 @@ def await_answer(place, state, record, answered, left):
         )
 
 
-def stop(place, record, left):
+def stop(place: Service, record: Record, left: Callable[[], float]) -> None:
     """Stop the service; kill it if it does not end in time.
 
     :param left: says how many seconds the operation has still
@@ -313,13 +316,14 @@ def stop(place, record, left):
         raise Failure(ocf.OCF_ERR_GENERIC, f"nova-compute does not stop, though killed: {state.words}")
 
 
-def _end(place, state, left):
+def _end(place: Service, state: State, left: Callable[[], float]) -> State | None:
     """Ask the service to end, then kill it, and again if that was refused, until it is over or no time is left.
 
     :return: its last State, or None
     :raises ServiceError: it cannot be killed, or it cannot be known whether it is over
     """
-    is_firm, is_killed, refusal = False, False, None
+    is_firm, is_killed = False, False
+    refusal: ServiceError | None = None
     try:
         place.stop(state, max(1, left() - _FIRMNESS))
     except ServiceError as error:
@@ -332,9 +336,10 @@ def _end(place, state, left):
                 is_killed, refusal = True, None
             except ServiceError as error:
                 refusal = error
-        state = _look(place, left)
-        if state is None or state.is_over:
-            return state
+        now = _look(place, left)
+        if now is None or now.is_over:
+            return now
+        state = now
         if left() <= _LOOK:
             break
         is_firm = is_firm or left() <= _FIRMNESS
@@ -344,7 +349,7 @@ def _end(place, state, left):
     return state
 
 
-def monitor(place, record, probe, left):
+def monitor(place: Service, record: Record, probe: bool, left: Callable[[], float]) -> None:
     """Return if the service runs, and remember its main process for the next monitor.
 
     :param probe: the cluster asks whether it runs, and does not hold it to
@@ -369,7 +374,7 @@ def monitor(place, record, probe, left):
     raise Failure(ocf.OCF_NOT_RUNNING, None if probe else f"nova-compute does not run: {state.words}")
 
 
-def listen(place, answered, left):
+def listen(place: Service, answered: Record, left: Callable[[], float]) -> None:
     """Return if nova-compute answers; or if a restart would not help: that cannot be found out, or it may still start.
 
     What is no success is logged then.

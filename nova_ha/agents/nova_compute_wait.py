@@ -4,6 +4,8 @@
 Monitors of what was started end before this module is imported: see ``ocf/nova-compute-wait``.
 """
 
+from __future__ import annotations
+
 from nova_ha.agents import framework, recovery_gate
 from nova_ha.agents.framework import Action, Deadline, Failure, ocf
 from nova_ha.rundir.started import Passed
@@ -22,7 +24,7 @@ at all: have it, and failure-timeout.
 """
 
 
-def main():
+def main() -> None:
     """Be the agent."""
     actions = {
         "start": Action(_start, 600),
@@ -35,16 +37,16 @@ def main():
     framework.run("nova-compute-wait", SHORT, LONG, PARAMETERS, actions)
 
 
-def _start():
+def _start() -> None:
     given, passed = framework.check_parameters(PARAMETERS), Passed(framework.instance())
     recovery_gate.wait(given, Deadline(600).left)
     passed.set()
 
 
-def _monitor():
+def _monitor() -> None:
     if not Passed(framework.instance()).is_set():
         raise Failure(ocf.OCF_NOT_RUNNING)
 
 
-def _check():
+def _check() -> None:
     framework.check_parameters(PARAMETERS)

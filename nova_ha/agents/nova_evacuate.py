@@ -5,6 +5,8 @@ Monitors of a healthy engine end before this module is imported: see ``ocf/NovaE
 ``nova_ha.rundir.engine_state``.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -12,6 +14,8 @@ import site
 import subprocess
 import syslog
 import time
+from collections.abc import Mapping
+from typing import IO, Callable, cast
 
 from nova_ha.agents import core_dumps, framework
 from nova_ha.agents.framework import Action, Deadline, Failure, ocf
@@ -54,14 +58,14 @@ _PATIENCE = 20  # seconds that start waits for the cloud's first answer, for mis
 _LOOK = 0.05  # seconds between two looks at the engine's state
 
 
-def main():
+def main() -> None:
     """Be the agent."""
     actions = {
         "start": Action(_start, 60),
         "stop": Action(_stop, 20),
         "monitor": Action(_monitor, 20, 10),
         "reload-agent": Action(_reload, 20),
-        "validate-all": Action(lambda: check_configuration() and None, 20),
+        "validate-all": Action(check_configuration, 20),
         "meta-data": Action(None, 5),
     }
     # Pacemaker hands it the password.
@@ -71,33 +75,33 @@ def main():
     framework.run("NovaEvacuate", SHORT, LONG, PARAMETERS, actions)
 
 
-def _start():
+def _start() -> None:
     start(_state(), check_configuration(), Deadline(60).left)
 
 
-def _stop():
+def _stop() -> None:
     stop(_state(), Deadline(20).left)
 
 
-def _monitor():
+def _monitor() -> None:
     monitor(_state())
 
 
-def _reload():
+def _reload() -> None:
     # Their values are checked by the engine: an exit code that says what is wrong with them would have it stopped.
     given = framework.values()
     changes = {known.name: given[known.name] for known in PARAMETERS if known.reloadable and known.name in given}
     reload(_state(), changes, Deadline(20).left)
 
 
-def _state():
+def _state() -> RunState:
     try:
         return RunState(framework.instance())
     except ValueError as error:
         raise Failure(ocf.OCF_ERR_ARGS, f"OCF_RESOURCE_INSTANCE: {error}") from error
 
 
-def check_configuration():
+def check_configuration() -> dict[str, str]:
     """Demand a configuration that the engine can work with, as far as can be told without the cloud.
 
     :return: the parameters that are set, by name
@@ -119,7 +123,9 @@ def check_configuration():
     return given
 
 
-def start(state, given, left, command=None):
+def start(
+    state: RunState, given: Mapping[str, str], left: Callable[[], float], command: list[str] | None = None
+) -> None:
     """Start the engine, unless it runs, and wait until it works, or waits for the cloud.
 
     :param given: the agent's parameters, by name
@@ -156,13 +162,17 @@ def start(state, given, left, command=None):
     raise Failure(ocf.OCF_ERR_GENERIC, f"the engine did not get to work in time: {reason}")
 
 
-def stop(state, left):
+def stop(state: RunState, left: Callable[[], float]) -> None:
     """End the engine, kindly and then firmly.
 
     :param left: says how many seconds the operation has still
     :raises Failure: it is still there, or is no process of this system
     """
-    for order, patience in ((signal.SIGTERM, lambda: min(_GRACE, left())), (signal.SIGKILL, left)):
+    turns: list[tuple[int, Callable[[], float]]] = [
+        (signal.SIGTERM, lambda: min(_GRACE, left())),
+        (signal.SIGKILL, left),
+    ]
+    for order, patience in turns:
         pid = _engine(state, "it is not stopped")
         if pid is None:
             return
@@ -174,7 +184,7 @@ def stop(state, left):
         raise Failure(ocf.OCF_ERR_GENERIC, f"the engine, process {state.holder()}, cannot be killed")
 
 
-def monitor(state):
+def monitor(state: RunState) -> None:
     """Return if the engine runs and makes progress.
 
     :raises Failure: it does not
@@ -190,7 +200,7 @@ def monitor(state):
         raise Failure(DEGRADED, complaint)
 
 
-def reload(state, changes, left):
+def reload(state: RunState, changes: Mapping[str, str], left: Callable[[], float]) -> None:
     """Have the running engine take over parameters, and its configuration file; what will not do it complains of.
 
     :param changes: all that is set of what can be taken over, by name
@@ -211,7 +221,7 @@ def reload(state, changes, left):
     ocf.logger.info(f"the engine {done} its configuration anew")
 
 
-def _engine(state, consequence):
+def _engine(state: RunState, consequence: str) -> int | None:
     """The process id of the running engine, or None.
 
     :param consequence: what comes of it if it cannot be told
@@ -227,7 +237,7 @@ def _engine(state, consequence):
     return pid
 
 
-def _spawn(state, given, command):
+def _spawn(state: RunState, given: Mapping[str, str], command: list[str]) -> subprocess.Popen[bytes]:
     """Start the engine as a process that outlives us, with its parameters on a pipe that nobody else can read."""
     state.create()
     # Only what it writes before it can log: nobody reads a pipe once we are gone, and a file can be looked at.
@@ -241,15 +251,16 @@ def _spawn(state, given, command):
             env=_environment(),
             start_new_session=True,
         )
+    pipe = cast("IO[bytes]", engine.stdin)
     try:
-        engine.stdin.write(json.dumps({"parameters": given}).encode())
-        engine.stdin.close()
+        pipe.write(json.dumps({"parameters": given}).encode())
+        pipe.close()
     except BrokenPipeError:
         pass  # It is dead already, which whoever waits for it will see.
     return engine
 
 
-def _environment():
+def _environment() -> dict[str, str]:
     """A clean environment; the engine is of the same tree as we are, be that installed or not."""
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
     tree = os.path.realpath(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
@@ -258,7 +269,7 @@ def _environment():
     return environment
 
 
-def _signal(pid, number):
+def _signal(pid: int, number: int) -> None:
     """Send a signal to the engine; a deadly one to the programs that it started, too, as they would act on after it."""
     try:
         if number == signal.SIGKILL and os.getpgid(pid) == pid != os.getpgrp():
@@ -269,20 +280,20 @@ def _signal(pid, number):
         pass
 
 
-def _ended_at_once(code, words):
+def _ended_at_once(code: int, words: str) -> Failure:
     """The Failure of a start of which nothing is left but the engine's last words."""
     if words.startswith("ModuleNotFoundError: "):
         return Failure(ocf.OCF_ERR_INSTALLED, f"not installed for /usr/bin/python3: {words.partition(': ')[2]}")
     return Failure(ocf.OCF_ERR_GENERIC, f"the engine ended at once (code {code}): {words}")
 
 
-def _end_of(state):
+def _end_of(state: RunState) -> str:
     """Why an engine that does not run any more has ended."""
     report = state.read_report()
     return report["reason"] if report.get("state") in _CODES else _last_words(state)
 
 
-def _last_words(state):
+def _last_words(state: RunState) -> str:
     """The last line that the engine wrote to its standard error."""
     try:
         with open(state.output, encoding="utf-8", errors="replace") as file:

@@ -6,8 +6,12 @@ fences no other host, so that NovaCompute does not wait there; who waits in nova
 ``wait``.
 """
 
+from __future__ import annotations
+
 import os
 import time
+from collections.abc import Mapping
+from typing import Callable
 
 from nova_ha.agents import framework
 from nova_ha.agents.framework import Failure, ocf
@@ -50,7 +54,7 @@ _PATIENCE = 20
 _REST, _BESIDES = 30, 60
 
 
-def check(given, left):
+def check(given: Mapping[str, str], left: Callable[[], float]) -> None:
     """Return if the host is not in recovery: NovaCompute's gate.
 
     A recovery under way is a failure at once. A location rule keeps the cluster from such a start; where that is
@@ -63,7 +67,7 @@ def check(given, left):
     _go_through(given, left, waits=False)
 
 
-def wait(given, left):
+def wait(given: Mapping[str, str], left: Callable[[], float]) -> None:
     """Return once the host is not in recovery: nova-compute-wait's gate.
 
     It waits as long as it may. Clusters that were configured for the existing agent have neither the location rule nor
@@ -76,7 +80,7 @@ def wait(given, left):
     _go_through(given, left, waits=True)
 
 
-def _go_through(given, left, waits):
+def _go_through(given: Mapping[str, str], left: Callable[[], float], waits: bool) -> None:
     cluster = Cluster(given.get("attribute", flag.ATTRIBUTE))
     try:
         # By hand nobody says it; and Pacemaker's program that would is not on every remote node.
@@ -89,7 +93,9 @@ def _go_through(given, left, waits):
         raise Failure(ocf.OCF_ERR_GENERIC, f"{error}: nova-compute is not started") from error
 
 
-def await_recovery(cluster, host, delay, left, waits, domain=None):
+def await_recovery(
+    cluster: Cluster, host: str, delay: int, left: Callable[[], float], waits: bool, domain: str | None = None
+) -> None:
     """Return once the host is known not to be in recovery.
 
     :param delay: seconds to pause if it has just been recovered
@@ -106,7 +112,7 @@ def await_recovery(cluster, host, delay, left, waits, domain=None):
         _await(cluster, host, left, waits, domain)
 
 
-def _pause(delay, left):
+def _pause(delay: int, left: Callable[[], float]) -> int:
     """The seconds to pause for: as many of ``delay`` as there is time for. A pause without need keeps no host out."""
     pause = max(0, min(delay, int(left() - _REST)))
     if pause < delay:
@@ -117,7 +123,7 @@ def _pause(delay, left):
     return pause
 
 
-def _await(cluster, host, left, waits, domain):
+def _await(cluster: Cluster, host: str, left: Callable[[], float], waits: bool, domain: str | None) -> str | None:
     """Return once the host is known not to be in recovery: the last flag that was seen, or None if there was none."""
     begun, seen = left(), None
     while True:
@@ -144,17 +150,19 @@ def _await(cluster, host, left, waits, domain):
         time.sleep(_POLL)
 
 
-def _flag(flags, host, domain):
+def _flag(flags: Mapping[str, str], host: str, domain: str | None) -> tuple[str, str | None]:
     """The host's flag, None if it has none, and the name under which it has that.
 
     One that stands comes first: a host may have been renamed in the middle of its recovery, and the flag stand with the
     old name's entry, which the cluster's rule does not look at.
     """
-    alike = [(name, value) for name, value in flags.items() if hostnames.are_one(name, host, domain)]
+    alike: list[tuple[str, str | None]] = [
+        (name, value) for name, value in flags.items() if hostnames.are_one(name, host, domain)
+    ]
     return next((found for found in alike if flag.stands(found[1])), (alike or [(host, None)])[0])
 
 
-def _advice(cluster):
+def _advice(cluster: Cluster) -> str:
     """What an operator can do about it, for a clone that has the name that pcs gives it."""
     condition = f"defined {cluster.attribute} and {cluster.attribute} ne no"
     rule = f"pcs constraint location {framework.instance()}-clone rule score=-INFINITY {condition}"
