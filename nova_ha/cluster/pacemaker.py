@@ -227,7 +227,9 @@ class Cluster:
         which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={literal(agent)}]'
         return {
             _demand(found, "id"): {
-                _demand(pair, "name"): pair.get("value", "") for pair in found.findall("instance_attributes/nvpair")
+                name: pair.get("value", "")
+                for pair in found.findall("instance_attributes/nvpair")
+                if (name := pair.get("name")) is not None
             }
             for found in self._query(which)
         }

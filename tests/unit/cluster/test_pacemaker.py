@@ -182,6 +182,12 @@ def test_the_parameters_of_an_agent_s_resources(answer, names):
     assert found == {name: {"auth_url": f"http://{name}", "domain": "d"} for name in names}
 
 
+def test_a_parameter_that_is_written_elsewhere_is_left_out():
+    answer = PRIMITIVE.format("e").replace('<nvpair name="domain" value="d"/>', '<nvpair id-ref="x"/>')
+    found = cluster((query(ENGINE), (0, answer, ""))).resource_parameters("NovaEvacuate")
+    assert found == {"e": {"auth_url": "http://e"}}
+
+
 STATES = (
     '/cib/status/node_state[contains(" compute-1 compute-2 ", '
     f'concat(" ", substring-before(concat({SMALL}, "."), "."), " "))]'
