@@ -42,7 +42,7 @@ class Records:
         read = [parsers.migration(body) for body in bodies]
         self._known = {**(known or {}), **{record.id: record for record in read}}
         created, changed = times
-        self._created = max([created, *map(_created, read)])
+        self._created = max([created, *map(_made_at, read)])
         self._changed = max([changed, self._created, *(body.get("updated_at") or "" for body in bodies)])
 
     def with_changes(self, bodies: Iterable[Mapping[str, Any]]) -> Records:
@@ -67,10 +67,10 @@ class Records:
     def are_mostly_old(self) -> bool:
         """Whether most were made before that, so that reading only what is new is worth while."""
         limit = self.old_before
-        return 2 * sum(_created(record) < limit for record in self._known.values()) > len(self._known)
+        return 2 * sum(_made_at(record) < limit for record in self._known.values()) > len(self._known)
 
 
-def _created(record: Migration) -> str:
+def _made_at(record: Migration) -> str:
     return record.created or ""
 
 

@@ -90,14 +90,14 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {_demand(node, "uname"): self._value(node) for node in self._having(self._attribute)}
+        return {_required(node, "uname"): self._value(node) for node in self._having(self._attribute)}
 
     def flagged(self, attribute: str) -> set[str]:
         """Names of the hosts that have a flag of another attribute.
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {_demand(node, "uname") for node in self._having(attribute)}
+        return {_required(node, "uname") for node in self._having(attribute)}
 
     def flag(self, host: str) -> str | None:
         """One host's flag, or None.
@@ -130,7 +130,7 @@ class Cluster:
         pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
         if pair is None:
             return False
-        guarded = f"{which}//nvpair[@id={literal(_demand(pair, 'id'))}][@value={literal(old)}]"
+        guarded = f"{which}//nvpair[@id={literal(_required(pair, 'id'))}][@value={literal(old)}]"
         if new is None:
             command = ["cibadmin", "--delete", "--xpath", guarded]
         else:
@@ -148,7 +148,7 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return sorted(_demand(node, "uname") for node in self._query('//nodes/node[@type="remote"]'))
+        return sorted(_required(node, "uname") for node in self._query('//nodes/node[@type="remote"]'))
 
     def resolve(self, name: str, domain: str | None = None) -> str:
         """The cluster's own name of a host; see ``hostnames.resolve``.
@@ -160,7 +160,7 @@ class Cluster:
         # Only those that can be meant, however many hosts there are.
         alike = (f"{_UNAME}={literal(each)}" for each in (whole, label))
         which = f"{' or '.join(alike)} or starts-with({_UNAME},{literal(label + '.')})"
-        known = [_demand(node, "uname") for node in self._query(f"//nodes/node[{which}]")]
+        known = [_required(node, "uname") for node in self._query(f"//nodes/node[{which}]")]
         # By its full name a host of that domain asks for itself, whose name in the cluster may be short.
         names = (name, label) if domain and whole == hostnames.fold(f"{label}.{domain}") else (name,)
         try:
@@ -177,7 +177,7 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         return {
-            _demand(node, "name")
+            _required(node, "name")
             for found in self._status("resources").iter("resource")
             if found.get("id") == resource and found.get("active") == "true"
             for node in found.findall("node")
@@ -196,8 +196,8 @@ class Cluster:
             # Before 2.1 Pacemaker wrote ocf::openstack:NovaEvacuate.
             is_ours = found.get("resource_agent", "").endswith(f":openstack:{agent}")
             if is_ours and found.get("active") == "true":
-                names = (_demand(node, "name") for node in found.findall("node"))
-                nodes.setdefault(_demand(found, "id"), set()).update(names)
+                names = (_required(node, "name") for node in found.findall("node"))
+                nodes.setdefault(_required(found, "id"), set()).update(names)
         return nodes
 
     def online(self) -> set[str]:
@@ -205,7 +205,7 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {_demand(node, "name") for node, connected in self._nodes() if connected and not _is(node, "unclean")}
+        return {_required(node, "name") for node, connected in self._nodes() if connected and not _is(node, "unclean")}
 
     def adrift(self) -> set[str]:
         """Names of the remote nodes that the cluster has no connection to, and does not mean to fence.
@@ -213,7 +213,7 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         return {
-            _demand(node, "name")
+            _required(node, "name")
             for node, connected in self._nodes()
             if _is_remote(node) and not connected and not _is(node, "unclean")
         }
@@ -226,7 +226,7 @@ class Cluster:
         """
         which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={literal(agent)}]'
         return {
-            _demand(found, "id"): {
+            _required(found, "id"): {
                 name: pair.get("value", "")
                 for pair in found.findall("instance_attributes/nvpair")
                 if (name := pair.get("name")) is not None
@@ -253,7 +253,7 @@ class Cluster:
         if any(each.get("value", "").lower() not in _TRUE for each in answer if each.tag == "nvpair"):
             return {}
         found = {
-            _demand(node, "uname"): _start(resource)
+            _required(node, "uname"): _start(resource)
             for node in answer
             for resource in node.iter("lrm_resource")
             if (resource.get("provider"), resource.get("type")) == ("openstack", agent)
@@ -276,7 +276,7 @@ class Cluster:
         for node in self._query(f"/cib/status/node_state[{wanted}]"):
             off = [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]
             if node.get("node_fenced", "0") != "0" or (off and all(off)):
-                found.add(_demand(node, "uname"))
+                found.add(_required(node, "uname"))
         return found
 
     def local_node(self) -> str:
@@ -308,10 +308,12 @@ class Cluster:
         status = self._status("nodes,resources")
         # A remote node that died shows as online while its connection is being started anew.
         started = {
-            hostnames.fold(_demand(found, "id")) for found in status.iter("resource") if found.get("role") == "Started"
+            hostnames.fold(_required(found, "id"))
+            for found in status.iter("resource")
+            if found.get("role") == "Started"
         }
         return [
-            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(_demand(node, "name")) in started))
+            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(_required(node, "name")) in started))
             for node in status.findall("nodes/node")
         ]
 
@@ -356,7 +358,7 @@ def literal(text: str) -> str:
     return f"{quote}{text}{quote}"
 
 
-def _demand(element: Element, name: str) -> str:
+def _required(element: Element, name: str) -> str:
     """An attribute that Pacemaker's schemas say is there."""
     value = element.get(name)
     if value is None:
