@@ -4,8 +4,11 @@
 The names are those that operators of the existing agents configure.
 """
 
+from __future__ import annotations
+
 import re
-from typing import NamedTuple, Optional
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from nova_ha.model import flag
@@ -37,27 +40,26 @@ class Parameter(NamedTuple):
     kind: str
     short: str
     long: str
-    default: Optional[str] = None
-    check: object = None
+    default: str | None = None
+    check: Callable[[str], str | None] | None = None
     secret: bool = False
     reloadable: bool = False
 
-    def problem(self, value):
+    def problem(self, value: str) -> str | None:
         """What is wrong with a value, in one line, or None."""
+        wanted = None
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
             wanted = "a single line of text is needed"
         elif any(0xD800 <= ord(character) <= 0xDFFF for character in value):  # what Python makes of bytes that are none
             wanted = "text in UTF-8 is needed"
         elif self.check:
             wanted = self.check(value)
-        else:
-            wanted = None
         if wanted is None:
             return None
         return f"{self.name}: {wanted}" if self.secret else f"{self.name}: {_shown(value)} will not do: {wanted}"
 
 
-def problems(parameters, values):
+def problems(parameters: Iterable[Parameter], values: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with an agent's configuration: one line for each unknown name and each bad value.
 
     :param values: the values that are set, by name
@@ -70,31 +72,31 @@ def problems(parameters, values):
             yield problem
 
 
-def _shown(value):
+def _shown(value: str) -> str:
     return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}... ({len(value)} characters)"
 
 
-def one_of(choices):
+def one_of(choices: Collection[str]) -> Callable[[str], str | None]:
     """A check: the value is one of these words."""
     return lambda value: None if value in choices else f"one of {', '.join(choices)} is needed"
 
 
-def boolean(value):
+def boolean(value: str) -> str | None:
     """A check: yes or no, in one of the ways in which Pacemaker's users write it."""
     return None if value.lower() in {**BOOLEANS, **_ALSO} else f"one of {', '.join(BOOLEANS)} is needed"
 
 
-def is_true(value):
+def is_true(value: str) -> bool:
     """Whether a value that such a check has let through means yes."""
     return {**BOOLEANS, **_ALSO}.get(value.lower(), False)
 
 
-def seconds(value):
+def seconds(value: str) -> str | None:
     """A check: a whole number of seconds."""
     return None if re.fullmatch("[0-9]{1,6}", value) else "a whole number of seconds, 0 or more, is needed"
 
 
-def http_url(value):
+def http_url(value: str) -> str | None:
     """A check: a URL that an HTTP client can use."""
     wanted = "http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH is needed"
     try:
@@ -105,41 +107,41 @@ def http_url(value):
     return None if usable and not re.search(r"\s", value) else wanted
 
 
-def absolute_path(value):
+def absolute_path(value: str) -> str | None:
     """A check: a path that means the same wherever the agent runs."""
     return None if value.startswith("/") else "an absolute path is needed"
 
 
-def absolute_paths(value):
+def absolute_paths(value: str) -> str | None:
     """A check: absolute paths, separated by blanks."""
     good = value.split() and all(path.startswith("/") for path in value.split())
     return None if good else "absolute paths, separated by spaces, are needed"
 
 
-def program(value):
+def program(value: str) -> str | None:
     """A check: a program's absolute path, or its mere name."""
     good = re.fullmatch(r"/\S*|[^-/\s][^/\s]*", value)
     return None if good else "a program's name or absolute path, without white space, is needed"
 
 
-def container_name(value):
+def container_name(value: str) -> str | None:
     """A check: the name of a container."""
     good = re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", value)
     return None if good else "the name of a container is needed"
 
 
-def word(value):
+def word(value: str) -> str | None:
     """A check: not empty, and no white space in it."""
     return None if value and not re.search(r"\s", value) else "a name without white space is needed"
 
 
-def unit_name(value):
+def unit_name(value: str) -> str | None:
     """A check: the name of a systemd unit."""
     wanted = "the name of a systemd unit, like nova-compute.service, is needed"
     return None if re.fullmatch(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}", value) else wanted
 
 
-def attribute_name(value):
+def attribute_name(value: str) -> str | None:
     """A check: the name of a node attribute."""
     return None if re.fullmatch(r"[A-Za-z0-9_.#-]{1,80}", value) else "the name of a node attribute is needed"
 
@@ -155,9 +157,7 @@ ATTRIBUTE = Parameter(
 )
 
 CLOUD = (
-    Parameter(
-        "auth_url", "string", "Keystone's URL", "URL of the Identity service (Keystone), v3.", check=http_url
-    ),
+    Parameter("auth_url", "string", "Keystone's URL", "URL of the Identity service (Keystone), v3.", check=http_url),
     Parameter("username", "string", "User name", "Name of a user who may administer Nova."),
     Parameter(
         "password",

@@ -6,12 +6,17 @@ any of its kinds, or the name of a cloud in clouds.yaml; the parameters that Nov
 agents are names for some of them. The other sections' options stand in ``options``.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1 import loading
+from keystoneauth1.session import Session
 from oslo_config import cfg
 
 from nova_ha.cloud import session as access
@@ -19,6 +24,9 @@ from nova_ha.cloud.errors import Misconfigured
 from nova_ha.cloud.nova import Nova
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG, DEFAULT_DOMAIN, is_true
 from nova_ha.config.options import GROUP, OPTIONS
+
+if TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
 
 # Seconds that one request may take: longer than Nova's slowest honest answer; and at most: shorter than what counts as
 # hung (runstate.HUNG_AFTER).
@@ -38,11 +46,10 @@ _AUTH = {
 }
 
 
-def load(parameters):
+def load(parameters: Mapping[str, str]) -> cfg.ConfigOpts:
     """The configuration that an agent's parameters and the file that they name amount to.
 
     :param parameters: ``{name: text}`` as the cluster gives them
-    :return: an ``oslo_config.cfg.ConfigOpts``
     :raises Misconfigured: the file cannot be read, or a value is none that its option takes
     """
     conf = _registered()
@@ -73,7 +80,7 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     return [(group, [*options, *(keystone if group == GROUP else [])]) for group, options in OPTIONS.items()]
 
 
-def attribute(parameters):
+def attribute(parameters: Mapping[str, str]) -> str | None:
     """The node attribute that is the flag of an engine with these parameters; None where that cannot be told here.
 
     Its configuration file is taken to be the same on all control nodes.
@@ -83,12 +90,13 @@ def attribute(parameters):
     conf = _registered()
     try:
         _read(conf, parameters, parameters.get("config", DEFAULT_CONFIG))
-        return conf.recovery.attribute
+        name: str = conf.recovery.attribute
     except (cfg.Error, ValueError):
         return None
+    return name
 
 
-def session(conf, before_request=lambda: None):
+def session(conf: cfg.ConfigOpts, before_request: Callable[[], None] = lambda: None) -> Session:
     """A keystoneauth1 session with the configured credentials and time limit.
 
     :param before_request: called before each request
@@ -113,11 +121,10 @@ def session(conf, before_request=lambda: None):
     return made
 
 
-def cloud(conf, before_request=lambda: None):
+def cloud(conf: cfg.ConfigOpts, before_request: Callable[[], None] = lambda: None) -> Nova:
     """The cloud that a configuration names, not connected yet.
 
     :param before_request: called before each request
-    :return: a ``nova.Nova``
     :raises Misconfigured: as ``session``
     """
     options = conf[GROUP]
@@ -125,7 +132,7 @@ def cloud(conf, before_request=lambda: None):
     return Nova(carrier, options.valid_interfaces, options.region_name, _who(conf))
 
 
-def _who(conf):
+def _who(conf: cfg.ConfigOpts) -> str:
     """Whose credentials are configured, in words that lead to a mistake in them."""
     options = conf[GROUP]
     if options.cloud:
@@ -136,7 +143,7 @@ def _who(conf):
     return f"{user} in project {options.project_name} (domain {options.project_domain_name or 'not set'})"
 
 
-def _registered():
+def _registered() -> cfg.ConfigOpts:
     """All options, with their defaults."""
     conf = cfg.ConfigOpts()
     for group, options in OPTIONS.items():
@@ -155,13 +162,13 @@ def _adapter_options() -> list[cfg.Opt]:
     return [option for option in adapter if option.name in _ADAPTER_OPTIONS]
 
 
-def _read(conf, parameters, path):
+def _read(conf: cfg.ConfigOpts, parameters: Mapping[str, str], path: str) -> None:
     """Read the configuration file, if there is one: the parameters alone may do, so only one that is named must be."""
     files = [path] if "config" in parameters or os.path.exists(path) else []
     conf([], project="nova-ha", default_config_files=files)
 
 
-def _override(conf, parameters, path):
+def _override(conf: cfg.ConfigOpts, parameters: Mapping[str, str], path: str) -> None:
     """Put the agent's parameters over the file's options."""
     options = conf[GROUP]
     if "auth_url" in parameters:
@@ -196,12 +203,12 @@ def _override(conf, parameters, path):
             _set(conf, name, parameters[name], "recovery")
 
 
-def _set(conf, option, value, group=GROUP):
+def _set(conf: cfg.ConfigOpts, option: str, value: object, group: str = GROUP) -> None:
     """Override an option; a ``$`` in a parameter is just that, while in the file it begins another option's name."""
     conf.set_override(option, value.replace("$", "$$") if isinstance(value, str) else value, group=group)
 
 
-def _read_all(conf, path):
+def _read_all(conf: cfg.ConfigOpts, path: str) -> None:
     """Read every option once: a bad value is to be found now, not in the middle of a recovery."""
     for group in OPTIONS:
         for option in conf[group]:
@@ -220,18 +227,18 @@ def _read_all(conf, path):
         raise Misconfigured(f"{path}: [nova] timeout = {timeout}: {wanted}")
 
 
-def _cloud(name):
-    """An ``openstack.config.cloud_region.CloudRegion`` from clouds.yaml, whatever ``OS_...`` an environment says.
+def _cloud(name: str) -> CloudRegion:
+    """A cloud from clouds.yaml, whatever ``OS_...`` an environment says.
 
     :raises Misconfigured: it is not there, or not understood
     """
     try:
-        from openstack import config as clouds
         from openstack import exceptions as openstack
+        from openstack.config import loader as clouds
     except ImportError as error:
         raise Misconfigured(f"[nova] cloud = {name} needs openstacksdk: install python3-openstacksdk") from error
     try:
-        return clouds.OpenStackConfig(load_envvars=False).get_one(name)
+        found: CloudRegion = clouds.OpenStackConfig(load_envvars=False).get_one(name)
     except (openstack.SDKException, keystone.ClientException) as error:
         raise Misconfigured(f"[nova] cloud = {name}: {error}") from error
     except Exception as error:
@@ -239,9 +246,10 @@ def _cloud(name):
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise Misconfigured(f"[nova] cloud = {name}: a clouds.yaml or secure.yaml is malformed{where}") from None
+    return found
 
 
-def _take_defaults(conf, cloud):
+def _take_defaults(conf: cfg.ConfigOpts, cloud: CloudRegion) -> None:
     """What clouds.yaml says of region and interface holds where nothing else is configured."""
     conf.set_default("valid_interfaces", [cloud.get_interface()], group=GROUP)
     conf.set_default("region_name", cloud.region_name, group=GROUP)

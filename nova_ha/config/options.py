@@ -4,6 +4,8 @@
 Section ``[nova]`` takes those of keystoneauth as well (see ``loader``).
 """
 
+from __future__ import annotations
+
 from oslo_config import cfg
 
 from nova_ha.model import evacuable_tag, flag
@@ -12,7 +14,7 @@ from nova_ha.policy import selection
 GROUP = "nova"
 
 # Our own options, by section.
-OPTIONS = {
+OPTIONS: dict[str, list[cfg.Opt]] = {
     GROUP: [
         cfg.StrOpt(
             "cloud",
