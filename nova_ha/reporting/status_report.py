@@ -26,42 +26,99 @@ Events (see ``events``), oldest first: ``{time, level, event, host, instance, re
 does not apply is None.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import json
 import logging
 import re
 import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypedDict
 
 from nova_ha.model import request
-from nova_ha.model.actions import Wait, is_action
+from nova_ha.model.actions import Skip, Step, Wait, is_action
 from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import Instance
 from nova_ha.reporting.events import Event
 
-RECOVERING = ("recover", None, "its instances are being recovered, see each one")
-NOT_YET = ("wait", Code.NOT_YET, "the engine has not come to it yet")
+RECOVERING: tuple[str, Code | None, str] = ("recover", None, "its instances are being recovered, see each one")
+NOT_YET: tuple[str, Code | None, str] = ("wait", Code.NOT_YET, "the engine has not come to it yet")
 
 _EVENT_KEYS = ("time", "level", "event", "host", "instance", "request", "code", "reason", "command")
 _QUOTED = ("reason", "command")
 _BARE = re.compile(r"[^\s\"=]+")
 
 
+class _Doing(TypedDict):
+    doing: str
+    code: str | None
+    reason: str
+    command: str | None
+    needs_operator: bool
+
+
+class State(_Doing):
+    """What is being done about a host or an instance."""
+
+    since: float
+
+
+class InstanceAccount(State):
+    """What is known of an instance."""
+
+    name: str
+    restart: dict[str, str | None] | None
+    failures: int
+    last_failure: str | None
+
+
+class HostAccount(State):
+    """What is known of a host."""
+
+    flag: str | None
+    instances: dict[str, InstanceAccount]
+
+
+class _About(TypedDict):
+    host: str
+    instance: str | None
+    request: str | None
+    code: str | None
+    reason: str | None
+    command: str | None
+
+
+class Entry(_About):
+    """An event as it is kept."""
+
+    time: float
+    level: str
+    event: str
+
+
 class Account:
     """Keeps the account, and logs the events.
 
-    :param log: a ``logging.Logger``
     :param clock: seconds since the epoch
     :param keep: how many events are kept
     """
 
-    def __init__(self, log, clock=time.time, keep=1000):
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.time, keep: int = 1000) -> None:
         self._log = log
         self._clock = clock
-        self._events = collections.deque(maxlen=keep)
-        self._hosts = {}
+        self._events: collections.deque[Entry] = collections.deque(maxlen=keep)
+        self._hosts: dict[str, HostAccount] = {}
 
     @classmethod
-    def from_dict(cls, former, log, clock=time.time, keep=1000):
+    def from_dict(
+        cls,
+        former: Mapping[str, object],
+        log: logging.Logger,
+        clock: Callable[[], float] = time.time,
+        keep: int = 1000,
+    ) -> Account:
         """A new account that begins with the events of a former engine's; see ``as_dict``.
 
         What cannot be understood, as another version may have written it, is left out. What hosts and instances were
@@ -73,112 +130,155 @@ class Account:
         account._events.extend(known)
         return account
 
-    def event(self, event, host, instance=None, request=None, reason=None, code=None, command=None):
+    def event(
+        self,
+        event: Event,
+        host: str,
+        instance: str | None = None,
+        request: str | None = None,
+        reason: str | None = None,
+        code: Code | None = None,
+        command: str | None = None,
+    ) -> None:
         """Keep that something happened, and log it.
 
-        :param event: what happened, an ``events.Event``
+        :param event: what happened
         :param host: the cluster's name of the source host
         :param instance: id of the instance
         :param request: Nova's request id
         :param reason: why, for people
-        :param code: why, a code of ``reasons``
+        :param code: why
         :param command: the way out
         """
-        about = {"host": host, "instance": instance, "request": request}
-        about.update(code=code and code.value, reason=reason, command=command)
+        about: _About = {
+            "host": host,
+            "instance": instance,
+            "request": request,
+            "code": code and code.value,
+            "reason": reason,
+            "command": command,
+        }
         word = logging.getLevelName(event.level).lower()
         self._events.append({"time": self._clock(), "level": word, "event": event.value, **about})
         pairs = [f"{key}={_logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
         self._log.log(event.level, "%s: %s", event.value, " ".join(pairs))
 
-    def hosts(self, flags, steps, tried):
+    def hosts(
+        self, flags: Mapping[str, str], steps: Iterable[Step], tried: Callable[[str], request.Attempt | None]
+    ) -> None:
         """Bring the account of all hosts up to date after a pass; what newly waits or is left is an event.
 
         :param flags: ``{host: flag value}``; hosts that are neither in it nor in a step are dropped
         :param steps: the pass's steps, of all hosts
-        :param tried: called with an instance's id; returns its ``request.Attempt`` or None
+        :param tried: called with an instance's id
         """
         # What several steps are about, the first that needs an operator stands for, or simply the first.
-        about = {host: {} for host in flags}
+        of_hosts: dict[str, Step] = {}
+        of_instances: dict[str, dict[str, tuple[Instance, Step]]] = {host: {} for host in flags}
         for step in sorted(steps, key=_needs_operator, reverse=True):
-            about.setdefault(step.host, {}).setdefault(_instance_of(step), step)
+            known, instance = of_instances.setdefault(step.host, {}), _instance_of(step)
+            if instance is None:
+                of_hosts.setdefault(step.host, step)
+            else:
+                known.setdefault(instance.id, (instance, step))
         self._hosts = {
-            host: self._host(host, flags.get(host), own, self._hosts.get(host, {}), tried)
-            for host, own in about.items()
+            host: self._host(flags.get(host), of_hosts.get(host), own, self._hosts.get(host), tried)
+            for host, own in of_instances.items()
         }
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, object]:
         """The account as ``{"hosts": ..., "events": ...}``, described above."""
         return {"hosts": self._hosts, "events": list(self._events)}
 
-    def _host(self, host, value, steps, before, tried):
-        """The account of one host, from its steps by the instance that they are about (None: the host itself)."""
-        own = steps.pop(None, None)
-        if own is not None:
-            now = self._now(own, before, host)
-        else:
-            now = self._state(*(RECOVERING if steps else NOT_YET), before)
-        known = before.get("instances", {})
+    def _host(
+        self,
+        value: str | None,
+        own: Step | None,
+        steps: Mapping[str, tuple[Instance, Step]],
+        before: HostAccount | None,
+        tried: Callable[[str], request.Attempt | None],
+    ) -> HostAccount:
+        """The account of one host, from the step about the host itself, and those about instances by their ids."""
+        otherwise = RECOVERING if steps else NOT_YET
+        now = self._now(own, before) if own is not None else self._state(*otherwise, before)
+        known = before["instances"] if before is not None else {}
         instances = {
-            instance: self._instance(step, known.get(instance, {}), tried(instance)) for instance, step in steps.items()
+            id: self._instance(instance, step, known.get(id), tried(id)) for id, (instance, step) in steps.items()
         }
         return {"flag": value, **now, "instances": instances}
 
-    def _instance(self, step, before, attempt):
+    def _instance(
+        self, instance: Instance, step: Step, before: InstanceAccount | None, attempt: request.Attempt | None
+    ) -> InstanceAccount:
         """The account of one instance."""
-        last_failure = before.get("last_failure")
+        last_failure = before["last_failure"] if before is not None else None
         if attempt is not None and attempt.outcome == request.FAILED:
             last_failure = attempt.reason
-        restart = getattr(step, "restart", None)
+        restart = step.restart if isinstance(step, Wait) else None
         return {
-            "name": step.instance.name,
-            **self._now(step, before, step.host, step.instance.id),
-            "restart": restart and dataclasses.asdict(restart),
+            "name": instance.name,
+            **self._now(step, before, instance.id),
+            "restart": dataclasses.asdict(restart) if restart else None,
             "failures": attempt.failures if attempt is not None else 0,
             "last_failure": last_failure,
         }
 
-    def _now(self, step, before, host, instance=None):
+    def _now(self, step: Step, before: State | None, instance: str | None = None) -> State:
         """What a step says is being done; that it is nothing is an event when it is new, and Nova is not at work."""
-        code, command = getattr(step, "code", None), getattr(step, "command", None)
+        code: Code | None = getattr(step, "code", None)
+        command: str | None = getattr(step, "command", None)
         state = self._state(step.label, code, step.reason, before, command, _needs_operator(step))
         if not is_action(step) and not getattr(step, "under_way", False) and not _is_same(state, before):
-            self.event(_of_no_action(step), host, instance, None, step.reason, code, command)
+            self.event(_of_no_action(step), step.host, instance, None, step.reason, code, command)
         return state
 
-    def _state(self, what, code, reason, before, command=None, needs_operator=False):
-        state = {"doing": what, "code": code and code.value, "reason": reason, "command": command}
-        state["needs_operator"] = needs_operator
-        return {**state, "since": before["since"] if _is_same(state, before) else self._clock()}
+    def _state(
+        self,
+        what: str,
+        code: Code | None,
+        reason: str,
+        before: State | None,
+        command: str | None = None,
+        needs_operator: bool = False,
+    ) -> State:
+        state: _Doing = {
+            "doing": what,
+            "code": code and code.value,
+            "reason": reason,
+            "command": command,
+            "needs_operator": needs_operator,
+        }
+        since = before["since"] if before is not None and _is_same(state, before) else self._clock()
+        return {**state, "since": since}
 
 
-def _of_no_action(step):
+def _of_no_action(step: Step) -> Event:
     """The event of a step that is to do nothing."""
     if _instance_of(step) is None:
-        return Event.HOST_NEEDS_OPERATOR if step.needs_operator else Event.HOST_WAITS
-    if step.needs_operator:
+        return Event.HOST_NEEDS_OPERATOR if _needs_operator(step) else Event.HOST_WAITS
+    if _needs_operator(step):
         return Event.INSTANCE_NEEDS_OPERATOR
     return Event.INSTANCE_WAITS if isinstance(step, Wait) else Event.INSTANCE_SKIPPED
 
 
-def _needs_operator(step):
-    return getattr(step, "needs_operator", False)
+def _needs_operator(step: Step) -> bool:
+    return isinstance(step, (Wait, Skip)) and step.needs_operator
 
 
-def _instance_of(step):
-    instance = getattr(step, "instance", None)
-    return instance.id if instance is not None else None
+def _instance_of(step: Step) -> Instance | None:
+    instance: Instance | None = getattr(step, "instance", None)
+    return instance
 
 
-def _is_same(state, before):
-    return all(before.get(key) == value for key, value in state.items())
+def _is_same(state: _Doing, before: _Doing | None) -> bool:
+    return before is not None and all(before.get(key) == value for key, value in state.items())
 
 
-def _is_event(event):
+def _is_event(event: object) -> bool:
     return isinstance(event, dict) and set(event) == set(_EVENT_KEYS) and isinstance(event["time"], (int, float))
 
 
-def _logfmt(value, quoted):
+def _logfmt(value: object, quoted: bool) -> str:
     """A value as logfmt writes it: in one line, quoted where it must be, or where that is asked."""
     text = str(value)
     return text if not quoted and _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
