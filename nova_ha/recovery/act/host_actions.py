@@ -4,17 +4,27 @@
 Each deed is idempotent: an engine that dies in the middle of one leaves a world from which the same step follows again.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 from nova_ha.cloud import nova
+from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.model import actions as step_types
 from nova_ha.model import disabled_reason, flag, hostnames
+from nova_ha.model.reasons import Code
+from nova_ha.model.request import CONFLICT
+from nova_ha.model.snapshot import Service
+from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.results import cause
-from nova_ha.recovery.memory import requests as tried
+from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.reporting.events import Event
+from nova_ha.reporting.status_report import Account
 
 
-def disabled_before(service):
+def disabled_before(service: Service) -> str:
     """What to tell of a service that was disabled before we do that: the mark may hold the beginning only."""
     if service.enabled or disabled_reason.is_marked(service):
         return ""
@@ -24,15 +34,20 @@ def disabled_before(service):
 class Deeds:
     """The steps' deeds.
 
-    :param cluster: a ``pacemaker.Cluster``
-    :param cloud: a ``nova.Nova``
-    :param attempts: ``requests.Attempts``, told when a service is to be left alone for a while
-    :param account: ``status_report.Account``, told what was done
-    :param claims: the engine's ``Claims``
+    :param attempts: told when a service is to be left alone for a while
+    :param account: told what was done
     :param clock: monotonic seconds
     """
 
-    def __init__(self, cluster, cloud, attempts, account, claims, clock):
+    def __init__(
+        self,
+        cluster: Cluster,
+        cloud: nova.Nova,
+        attempts: Attempts,
+        account: Account,
+        claims: Claims,
+        clock: Callable[[], float],
+    ) -> None:
         self._cluster = cluster
         self._cloud = cloud
         self._attempts = attempts
@@ -40,7 +55,7 @@ class Deeds:
         self._claims = claims
         self._clock = clock
 
-    def do(self, step):
+    def do(self, step: step_types.Step) -> bool:
         """Carry a step out; returns whether the world may be different now, so that looking again is worth while.
 
         :raises cluster.ClusterError: the cluster is away
@@ -51,7 +66,7 @@ class Deeds:
             self._event(Event.HOST_STEP_FAILED, step, reason=f"{step.reason}; but {error}", code=cause(error))
             return False
 
-    def _disable_host(self, step):
+    def _disable_host(self, step: step_types.DisableHost) -> bool:
         with self._counted(step.service):
             if step.service.forced_down:
                 request = self._cloud.disable(step.service, step.mark)
@@ -62,11 +77,11 @@ class Deeds:
         self._event(Event.HOST_DISABLED, step, request, reason=step.reason + disabled_before(step.service))
         return True
 
-    def _enable_reserved_host(self, step):
+    def _enable_reserved_host(self, step: step_types.EnableReservedHost) -> bool:
         label = hostnames.label(step.service.host)
         if any(hostnames.label(flagged) == label for flagged in self._cluster.flags()):
             reason = f"{step.service.host} is flagged itself"
-            self._attempts.failed(step.service.id, self._clock(), reason, tried.CONFLICT)
+            self._attempts.failed(step.service.id, self._clock(), reason, CONFLICT)
             self._event(Event.RESERVED_HOST_NOT_ENABLED, step, reason=reason)
             return True
         with self._counted(step.service):
@@ -75,7 +90,7 @@ class Deeds:
         return True
 
     @contextlib.contextmanager
-    def _counted(self, service):
+    def _counted(self, service: Service) -> Iterator[None]:
         """Remember that a change of a service failed, so that nothing else waits for it."""
         try:
             yield
@@ -83,7 +98,7 @@ class Deeds:
             self._attempts.failed(service.id, self._clock(), str(error), cause(error))
             raise
 
-    def _finish_recovery(self, step):
+    def _finish_recovery(self, step: step_types.FinishRecovery) -> bool:
         closed = self._claims.close(step.host, flag.RESTART if step.held else flag.RECOVERED)
         if closed:
             self._event(Event.HOST_RECOVERED, step)
@@ -91,7 +106,7 @@ class Deeds:
                 self._event(Event.START_BLOCKED, step)
         return closed
 
-    def _block_start(self, step):
+    def _block_start(self, step: step_types.BlockStart) -> bool:
         held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
         if held:
             if step.had_its_turn:
@@ -99,20 +114,20 @@ class Deeds:
             self._event(Event.START_BLOCKED, step)
         return held
 
-    def _restart_compute(self, step):
+    def _restart_compute(self, step: step_types.RestartCompute) -> bool:
         held = self._claims.change(step.host, flag.RECOVERED, flag.RESTART)
         if held:
             self._attempts.starting_again(step.host)
             self._event(Event.COMPUTE_TO_RESTART, step)
         return held
 
-    def _allow_start(self, step):
+    def _allow_start(self, step: step_types.AllowStart) -> bool:
         let = self._claims.change(step.host, flag.RESTART, flag.RECOVERED)
         if let:
             self._event(Event.START_ALLOWED, step)
         return let
 
-    def _return_to_service(self, step):
+    def _return_to_service(self, step: step_types.ReturnToService) -> bool:
         flags = self._cluster.flags()
         if flags.get(step.host) != flag.RECOVERED:
             return True  # fenced again since this pass read the flags
@@ -130,16 +145,23 @@ class Deeds:
         self._event(Event.HOST_IN_SERVICE, step, request, step.reason + as_before)
         return True
 
-    def _clear_flag(self, step):
+    def _clear_flag(self, step: step_types.ClearFlag) -> bool:
         cleared = self._claims.clear(step.host)
         if cleared:
             self._event(Event.FLAG_CLEARED, step)
         return cleared
 
-    def _event(self, event, step, request=None, reason=None, code=None):
+    def _event(
+        self,
+        event: Event,
+        step: step_types.Step,
+        request: str | None = None,
+        reason: str | None = None,
+        code: Code | None = None,
+    ) -> None:
         self._account.event(event, step.host, None, request, reason or step.reason, code)
 
-    _DEEDS = {
+    _DEEDS: ClassVar[dict[type[step_types.Step], Callable[[Deeds, Any], bool]]] = {
         step_types.DisableHost: _disable_host,
         step_types.EnableReservedHost: _enable_reserved_host,
         step_types.FinishRecovery: _finish_recovery,

@@ -4,10 +4,28 @@
 An engine that dies between two of the calls leaves a world from which the rest follows.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from nova_ha.model import actions as step_types
 from nova_ha.model import instance_states, restore_tags
+from nova_ha.model.snapshot import Instance
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
+
+# A step about one instance that is to do something.
+InstanceStep = Union[
+    step_types.Evacuate,
+    step_types.PrepareInstance,
+    step_types.ConfirmResize,
+    step_types.CancelQueuedEvacuation,
+    step_types.FinishDeletion,
+    step_types.RestoreState,
+    step_types.RepairInstanceState,
+]
 
 _STOPPED = (restore_tags.STOPPED, "stopped", None)
 
@@ -21,7 +39,7 @@ class Call(NamedTuple):
     """
 
     method: str
-    details: tuple = ()
+    details: tuple[str | None, ...] = ()
     optional: bool = False
 
 
@@ -29,12 +47,17 @@ _ACTIVATE = Call("reset_state", ("active",))
 _BREAK = Call("reset_state", ("error",))
 
 
-def of(step):
+def is_about_instance(step: step_types.Step) -> TypeGuard[InstanceStep]:
+    """Whether a step is to do something about one instance."""
+    return type(step) in _CALLS
+
+
+def of(step: InstanceStep) -> list[Call]:
     """The calls that a step about an instance takes, in their order."""
     return _CALLS[type(step)](step)
 
 
-def _prepare_instance(step):
+def _prepare_instance(step: step_types.PrepareInstance) -> list[Call]:
     instance = step.instance
     # Without a note the instance is recovered nevertheless.
     note = [Call("tag", (restore_tags.TAGS[step.restore],), optional=True)] if step.restore else []
@@ -47,26 +70,27 @@ def _prepare_instance(step):
     return (note + reset if instance.vm_state in instance_states.TAGGABLE else reset + note) + end
 
 
-def _restore_state(step):
-    if step.move == "settle":
-        return _retag(step.instance, restore_tags.DONE_TAGS[restore_tags.wanted(step.instance)])
+def _restore_state(step: step_types.RestoreState) -> list[Call]:
+    wanted = restore_tags.wanted(step.instance)
+    if step.move == "settle" and wanted is not None:
+        return _retag(step.instance, restore_tags.DONE_TAGS[wanted])
     if step.move == "untag":
         return _retag(step.instance, None)
     return [{"clear": _BREAK, "activate": _ACTIVATE}.get(step.move) or Call(step.move)]
 
 
-def _repair_instance_state(step):
+def _repair_instance_state(step: step_types.RepairInstanceState) -> list[Call]:
     before = restore_tags.reached(step.instance)
     return [_ACTIVATE] + (_retag(step.instance, restore_tags.TAGS[before]) if before else [])
 
 
-def _retag(instance, tag):
+def _retag(instance: Instance, tag: str | None) -> list[Call]:
     """Put a tag of ours (None: none) in the place of those that the instance has."""
-    old = sorted(restore_tags.OUR_TAGS & instance.tags - {tag})
+    old = sorted(each for each in restore_tags.OUR_TAGS & instance.tags if each != tag)
     return ([Call("tag", (tag,))] if tag else []) + [Call("untag", (each,)) for each in old]
 
 
-_CALLS = {
+_CALLS: dict[type[step_types.Step], Callable[[Any], list[Call]]] = {
     step_types.Evacuate: lambda step: [Call("evacuate", (step.destination,))],
     step_types.PrepareInstance: _prepare_instance,
     step_types.ConfirmResize: lambda step: [Call("confirm_resize")],

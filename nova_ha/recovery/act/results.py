@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine learns from the outcome of a step about an instance: when to go on with it, and what to tell."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+
 from nova_ha.cloud import nova
 from nova_ha.model import instance_states
 from nova_ha.model.actions import (
@@ -13,16 +18,20 @@ from nova_ha.model.actions import (
     RestoreState,
 )
 from nova_ha.model.reasons import Code
-from nova_ha.recovery.act.workers import NotSent
-from nova_ha.recovery.memory import requests as tried
+from nova_ha.model.request import AWAY, CONFLICT, FORBIDDEN, REFUSED, UNKNOWN
+from nova_ha.recovery.act.congestion import Pace
+from nova_ha.recovery.act.nova_requests import InstanceStep
+from nova_ha.recovery.act.workers import Answer, NotSent
+from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.reporting.events import Event
+from nova_ha.reporting.status_report import Account
 
 # Seconds after which a deletion that did not take the instance away is asked for again, and likewise a healing.
 LOOK_AGAIN = 30.0
 
 # Why Nova refuses, by HTTP status. 400: it holds the host to be alive, or the destination not to be; 409: it does
 # something else with the instance just now.
-_BY_STATUS = {400: tried.CONFLICT, 409: tried.CONFLICT, 403: tried.FORBIDDEN, 413: tried.FORBIDDEN}
+_BY_STATUS = {400: CONFLICT, 409: CONFLICT, 403: FORBIDDEN, 413: FORBIDDEN}
 
 _DONE = {
     Evacuate: Event.EVACUATION_ACCEPTED,
@@ -38,23 +47,17 @@ _DONE = {
 class Outcomes:
     """Where outcomes are remembered.
 
-    :param attempts: ``requests.Attempts``
-    :param pace: a ``congestion.Pace``
-    :param account: an ``status_report.Account``
     :param clock: monotonic seconds
     """
 
-    def __init__(self, attempts, pace, account, clock):
+    def __init__(self, attempts: Attempts, pace: Pace, account: Account, clock: Callable[[], float]) -> None:
         self._attempts = attempts
         self._pace = pace
         self._account = account
         self._clock = clock
 
-    def learn(self, step, outcome):
-        """Learn what became of a step.
-
-        :param outcome: a ``Future`` of its ``workers.Answer``
-        """
+    def learn(self, step: InstanceStep, outcome: Future[Answer]) -> None:
+        """Learn what became of a step."""
         evacuation = isinstance(step, Evacuate)
         try:
             answer = outcome.result()
@@ -68,32 +71,33 @@ class Outcomes:
             what, why = Event.INSTANCE_STEP_FAILED, f"{step.reason}; but {error}"
             if evacuation:
                 what, why = Event.EVACUATION_NOT_ACCEPTED, str(error)
-            self._account.event(what, step.host, step.instance.id, None, why, self._attempts.get(step.instance.id).code)
+            attempt = self._attempts.get(step.instance.id)
+            self._account.event(what, step.host, step.instance.id, None, why, attempt and attempt.code)
         else:
             self._done(step, answer)
 
-    def _failed(self, instance, error, evacuation):
+    def _failed(self, instance: str, error: nova.CloudError, evacuation: bool) -> None:
         now = self._clock()
         if isinstance(error, nova.Busy):
             self._pace.busy(now, error.retry_after)
             reason = f"Nova asks to slow down: {error}"
             self._attempts.later(instance, now, self._pace.paused(now), reason, code=Code.CLOUD_BUSY)
-        elif evacuation and getattr(error, "sent", False):
+        elif evacuation and isinstance(error, nova.Unreachable) and error.sent:
             # All else may simply be asked for once more.
             self._attempts.unclear(instance, now, f"no clear answer: {error}", error.hung)
             self._pace.unanswered(now)
         else:
             for_ever = evacuation and isinstance(error, nova.Refused) and instance_states.refusal(str(error))
-            self._attempts.failed(instance, now, str(error), tried.REFUSED if for_ever else cause(error))
+            self._attempts.failed(instance, now, str(error), REFUSED if for_ever else cause(error))
 
-    def _done(self, step, answer):
+    def _done(self, step: InstanceStep, answer: Answer) -> None:
         instance, now = step.instance.id, self._clock()
         if isinstance(step, Evacuate):
             self._pace.accepted(now, answer.took)
             self._attempts.accepted(instance, now)
         elif isinstance(step, ConfirmResize):
             # It shows in the instance's state once it is done; until then, and if it never is, it counts as a failure.
-            self._attempts.failed(instance, now, "its resize was to be confirmed", tried.CONFLICT)
+            self._attempts.failed(instance, now, "its resize was to be confirmed", CONFLICT)
         elif isinstance(step, (FinishDeletion, RepairInstanceState)):
             self._attempts.count_effort(instance)
             reason = "its deletion was asked for" if isinstance(step, FinishDeletion) else step.reason
@@ -108,8 +112,8 @@ class Outcomes:
         self._account.event(_DONE[type(step)], step.host, instance, answer.request, reason)
 
 
-def cause(error):
+def cause(error: nova.CloudError) -> Code:
     """Why a request failed, one of ``requests.BACKOFFS``, by what the cloud answered."""
     if isinstance(error, nova.Refused):
-        return _BY_STATUS.get(error.status, tried.UNKNOWN)
-    return tried.AWAY
+        return _BY_STATUS.get(error.status, UNKNOWN)
+    return AWAY

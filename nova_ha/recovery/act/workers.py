@@ -5,15 +5,21 @@ A worker touches nothing but the cloud and what is here. What follows from its a
 collects them (``results``); until then nothing else is done with the instance.
 """
 
-import concurrent.futures
+from __future__ import annotations
+
 import dataclasses
 import itertools
 import queue
-from typing import NamedTuple, Optional
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import NamedTuple
 
 from nova_ha.cloud import nova
-from nova_ha.model.actions import Evacuate, RepairInstanceState, RestoreState, Step
+from nova_ha.model.actions import Evacuate, RepairInstanceState, RestoreState
 from nova_ha.recovery.act import nova_requests
+from nova_ha.recovery.act.claims import Claims
+from nova_ha.recovery.act.nova_requests import InstanceStep
 
 # Seconds for which what was seen of an instance is good enough to act on: longer in the queue, and it is looked at
 # again.
@@ -31,12 +37,12 @@ class Answer(NamedTuple):
 
     :param request: Nova's id of the last that it took
     :param took: seconds that they took
-    :param refused: the ``nova.Refused`` that answered one that was optional, or None
+    :param refused: what answered one that was optional, or None
     """
 
-    request: Optional[str]
+    request: str | None
     took: float
-    refused: Optional[nova.Refused] = None
+    refused: nova.Refused | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,57 +51,60 @@ class _Errand:
 
     :param flag: its host's flag when it was decided
     :param decided: when that was (monotonic seconds)
-    :param outcome: a ``Future`` of its Answer
     """
 
-    step: Step
-    flag: Optional[str]
+    step: InstanceStep
+    flag: str | None
     decided: float
-    outcome: concurrent.futures.Future = dataclasses.field(default_factory=concurrent.futures.Future)
+    outcome: Future[Answer] = dataclasses.field(default_factory=Future)
 
 
 class Errands:
     """What the workers have to do; its methods are the main thread's.
 
-    :param cloud: a ``nova.Nova``
-    :param claims: the engine's ``Claims``
-    :param workers: an executor
-    :param stopping: a ``threading.Event``, after which nothing more is sent
+    :param stopping: once it is set, nothing more is sent
     :param clock: monotonic seconds
     """
 
-    def __init__(self, cloud, claims, workers, stopping, clock):
+    def __init__(
+        self,
+        cloud: nova.Nova,
+        claims: Claims,
+        workers: Executor,
+        stopping: threading.Event,
+        clock: Callable[[], float],
+    ) -> None:
         self._cloud = cloud
         self._claims = claims
         self._workers = workers
         self._stopping = stopping
         self._clock = clock
-        self._waiting = queue.PriorityQueue()  # (rank, number, _Errand)
+        self._waiting: queue.PriorityQueue[tuple[bool, int, _Errand]] = queue.PriorityQueue()  # by rank and number
         self._numbers = itertools.count()
-        self._out = {}  # instance id -> _Errand
+        self._out: dict[str, _Errand] = {}  # by the instance's id
         self._busy_at = float("-inf")  # when Nova said last that it has too much to do
 
-    def give(self, step):
+    def give(self, step: InstanceStep) -> None:
         """Have a step carried out; what brings guests back goes first. Its instance must not be ``busy``."""
         errand = _Errand(step, self._claims.flags.get(step.host), self._clock())
         self._out[step.instance.id] = errand
         self._waiting.put((not isinstance(step, Evacuate), next(self._numbers), errand))
         self._workers.submit(self._run_next)
 
-    def busy(self, instance):
+    def busy(self, instance: str) -> bool:
         """Whether something is being done with an instance id."""
         return instance in self._out
 
-    def any_from(self, host):
+    def any_from(self, host: str) -> bool:
         """Whether something is being done with an instance of a dead host."""
         living = (RepairInstanceState, RestoreState)
         return any(e.step.host == host and not isinstance(e.step, living) for e in self._out.values())
 
-    def any(self):
+    def any(self) -> bool:
         """Whether anything is being done, or waits to be collected."""
         return bool(self._out)
 
-    def changed(self):
+    def changed(self) -> bool:
         """Whether everything but evacuations is done, so that looking again is worth while.
 
         An evacuation changes nothing for a while; of the rest, one look for all of it costs Nova the least.
@@ -103,8 +112,8 @@ class Errands:
         others = [errand for errand in self._out.values() if not isinstance(errand.step, Evacuate)]
         return bool(others) and all(errand.outcome.done() for errand in others)
 
-    def collect(self):
-        """The steps that are over since the last time, as a list of (step, ``Future`` of its Answer).
+    def collect(self) -> list[tuple[InstanceStep, Future[Answer]]]:
+        """The steps that are over since the last time.
 
         The future may hold a NotSent or a ``nova.CloudError`` instead.
         """
@@ -115,16 +124,18 @@ class Errands:
 
     # In the workers
 
-    def _run_next(self):
+    def _run_next(self) -> None:
         _, _, errand = self._waiting.get_nowait()
         try:
             errand.outcome.set_result(self._carry_out(errand))
         except Exception as error:  # the main thread's to judge
             errand.outcome.set_exception(error)
 
-    def _carry_out(self, errand):
+    def _carry_out(self, errand: _Errand) -> Answer:
         self._check(errand)
-        begun, request, refused = self._clock(), None, None
+        begun = self._clock()
+        request: str | None = None
+        refused: nova.Refused | None = None
         for call in nova_requests.of(errand.step):
             try:
                 request = getattr(self._cloud, call.method)(errand.step.instance, *call.details)
@@ -137,7 +148,7 @@ class Errands:
                 refused = error
         return Answer(request, self._clock() - begun, refused)
 
-    def _check(self, errand):
+    def _check(self, errand: _Errand) -> None:
         """Once for all calls of a step: cut off in the middle, it may leave what takes longer to put right.
 
         :raises NotSent: meanwhile it may have become wrong
