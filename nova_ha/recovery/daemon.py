@@ -4,6 +4,8 @@
 SIGTERM ends it. SIGHUP has it read its configuration again; see ``reload``.
 """
 
+from __future__ import annotations
+
 import argparse
 import concurrent.futures
 import ctypes
@@ -16,6 +18,8 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 from nova_ha.cloud import nova
 from nova_ha.cluster import pacemaker as cluster
@@ -34,7 +38,7 @@ LOOK = 1.0
 _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> str | int:
     """Run the engine; parameters come as JSON on standard input, so that no password shows in ``ps``."""
     parser = argparse.ArgumentParser(prog="nova_ha.recovery.daemon", description="nova-ha's recovery engine")
     parser.add_argument("--name", required=True, help="the resource that supervises this engine")
@@ -63,7 +67,7 @@ def main(arguments=None):
     return 0
 
 
-def _run(name, parameters, state, account):
+def _run(name: str, parameters: Mapping[str, str], state: engine_state.RunState, account: Account) -> None:
     """Be the engine until SIGTERM comes.
 
     :raises nova.Misconfigured: it cannot become that
@@ -90,10 +94,14 @@ def _run(name, parameters, state, account):
     engine.run(before_pass=reload.if_asked)
 
 
-def await_others(pacemaker, name, report, sleep=time.sleep):
+def await_others(
+    pacemaker: cluster.Cluster,
+    name: str,
+    report: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Return once no other engine does this one's work: not one that is supervised on another node.
 
-    :param pacemaker: a ``pacemaker.Cluster``
     :param name: the resource that supervises this engine
     :param report: called with a line that says for what we wait
     :raises nova.Misconfigured: another resource's engine does it, so that waiting is of no use
@@ -123,7 +131,7 @@ def await_others(pacemaker, name, report, sleep=time.sleep):
         sleep(LOOK)
 
 
-def _refuse_twin(other, parameters, where, attribute):
+def _refuse_twin(other: str, parameters: Mapping[str, str], where: str, attribute: str) -> None:
     """See that another engine's flag is surely not ours.
 
     :param parameters: those of the resource that supervises it
@@ -140,22 +148,22 @@ def _refuse_twin(other, parameters, where, attribute):
         )
 
 
-def _showing_progress(state):
-    def run(command, timeout):
+def _showing_progress(state: engine_state.RunState) -> Callable[[list[str], float], tuple[int, str, str]]:
+    def run(command: list[str], timeout: float) -> tuple[int, str, str]:
         state.progress()
         return cluster.run(command, timeout)
 
     return run
 
 
-def _leave_no_core():
+def _leave_no_core() -> None:
     """Have the kernel dump no core of this process, and let nobody but root look into it: it knows a password."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The limit does not hold where cores are piped into a program.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _log_to_journal(name, parameters):
+def _log_to_journal(name: str, parameters: Mapping[str, str]) -> None:
     # Where nobody listens the log is lost, which must not fill the supervisor's file with tracebacks; nor are libraries
     # to do so, whose warnings we hear of as errors, too.
     logging.raiseExceptions = False
@@ -166,7 +174,7 @@ def _log_to_journal(name, parameters):
     reloading.set_level(parameters)
 
 
-def process():
+def process() -> NoReturn:
     """``main``, then the process' end, at once: requests that workers have still open would hold it up."""
     try:
         said = main()

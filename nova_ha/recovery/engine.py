@@ -6,29 +6,38 @@ instances a few workers send side by side (``workers``). Whatever the engine kno
 at any line: the flags and Nova's own records are enough to go on from.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import logging
 import math
 import re
 import threading
 import time
+from collections.abc import Callable, Iterable, Mapping, Set
+from concurrent.futures import Executor
+from typing import Protocol
 
 from nova_ha.cloud import nova
 from nova_ha.cluster import pacemaker
 from nova_ha.model import disabled_reason, flag, snapshot
-from nova_ha.model.actions import Claim, Evacuate, FinishRecovery, Wait, is_action
-from nova_ha.model.snapshot import FINISHED
+from nova_ha.model.actions import Claim, Evacuate, FinishRecovery, Step, Wait, is_action
+from nova_ha.model.snapshot import FINISHED, Host, Service, World
 from nova_ha.model.wording import counted
-from nova_ha.policy.rules import RESTART_IN_PLACE
+from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.recovery.act import host_actions
 from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.congestion import Pace
+from nova_ha.recovery.act.nova_requests import InstanceStep, is_about_instance
 from nova_ha.recovery.act.results import Outcomes
 from nova_ha.recovery.act.workers import FRESH, Errands
 from nova_ha.recovery.decide import planner, scheduling, start_interlock, unfenced, unflagged
 from nova_ha.recovery.memory import requests as tried
-from nova_ha.recovery.observe.observer import Observer
+from nova_ha.recovery.observe.observer import Each, Observer
+from nova_ha.recovery.observe.parallel import Readers
 from nova_ha.reporting.events import Event
+from nova_ha.reporting.status_report import Account
+from nova_ha.rundir.engine_state import RunState
 
 log = logging.getLogger("nova-ha")
 
@@ -62,24 +71,37 @@ class Moved(Exception):
     """A flag was changed by somebody else in the middle of a pass: it is to be begun anew."""
 
 
+class Options(Protocol):
+    """What the engine itself goes by of the ``recovery`` section of the configuration."""
+
+    domain: str | None
+    in_flight: int
+
+
 class Engine:
     """Recovers every flagged host, for ever.
 
-    :param cluster: a ``pacemaker.Cluster``
-    :param cloud: a ``nova.Nova``
     :param resource: name of the resource that supervises engines, to tell on which nodes others run
-    :param state: a ``engine_state.RunState``, told of progress and given the account
-    :param account: an ``status_report.Account``, told of what happens
-    :param rules: ``rules.Rules``
-    :param options: the ``recovery`` section of the configuration
-    :param workers: an executor that sends the requests about instances
-    :param readers: a ``parallel.Readers``, None to read one host after the other
+    :param state: told of progress and given the account
+    :param account: told of what happens
+    :param workers: send the requests about instances
+    :param readers: None to read one host after the other
     :param clock: monotonic seconds
     """
 
     def __init__(
-        self, cluster, cloud, resource, state, account, rules, options, workers, readers=None, clock=time.monotonic
-    ):
+        self,
+        cluster: pacemaker.Cluster,
+        cloud: nova.Nova,
+        resource: str,
+        state: RunState,
+        account: Account,
+        rules: Rules,
+        options: Options,
+        workers: Executor,
+        readers: Readers | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._cluster = cluster
         self._cloud = cloud
         self._resource = resource
@@ -94,40 +116,40 @@ class Engine:
         self._claims = Claims(cluster)
         self._deeds = host_actions.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)
         self._readers = readers
-        each = readers.each if readers else map
+        each: Each = readers.each if readers else map
         self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates, rules.policy.tag, each)
         self._pace = Pace(options.in_flight)
         self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
-        self._taken_up = set()  # hosts claimed since they were last looked at
-        self._living = frozenset()  # hosts that are flagged, and live
-        self._steps = []  # of the last pass
+        self._taken_up: set[str] = set()  # hosts claimed since they were last looked at
+        self._living: Set[str] = frozenset()  # hosts that are flagged, and live
+        self._steps: list[Step] = []  # of the last pass
         self._taken_out = unflagged.TakenOut()
-        self._unflagged = []  # alarms for hosts without a flag that need an operator
+        self._unflagged: list[Wait] = []  # alarms for hosts without a flag that need an operator
         self._silences = unfenced.Silences()
         self._connected = False
         self._check_at = 0.0  # when to look whether the cloud still takes us
         self._look_at = 0.0  # when to look whether the alarms for hosts without a flag still stand
-        self._waits = None  # for what, while the cloud or the cluster does not answer
-        self._refused_since = None  # since when the cloud has refused us, if it does
+        self._waits: str | None = None  # for what, while the cloud or the cluster does not answer
+        self._refused_since: float | None = None  # since when the cloud has refused us, if it does
         self._awake = False  # the next pass is not to be waited for
 
-    def stop(self):
+    def stop(self) -> None:
         """End ``run`` after the steps at hand; what has been sent is left to Nova."""
         self._stop.set()
 
-    def wake(self):
+    def wake(self) -> None:
         """End the pause before the next pass; may be called by a signal's handler, at any line of ours."""
         self._awake = True
 
-    def reconfigure(self, rules, options):
+    def reconfigure(self, rules: Rules, options: Options) -> None:
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
         self._rules = rules
         self._attempts.go_by(rules)
         self._observer.reconfigure(options.domain, rules.use_aggregates, rules.policy.tag)
         self._pace.relimit(options.in_flight)
 
-    def run(self, before_pass=lambda: None):
+    def run(self, before_pass: Callable[[], object] = lambda: None) -> None:
         """Pass after pass, until ``stop``.
 
         :param before_pass: called before each of them
@@ -154,7 +176,7 @@ class Engine:
         if self._readers:
             self._readers.stop()
 
-    def one_pass(self):
+    def one_pass(self) -> float:
         """Look at the world once and do what follows from it; returns the seconds to rest.
 
         :raises nova.CloudError: the cloud is away; nothing is lost by that
@@ -191,12 +213,12 @@ class Engine:
 
     # Reading and deciding
 
-    def _connect(self):
+    def _connect(self) -> None:
         """See that the cloud takes us, and whether all is as the last engine, or we, left it."""
         self._look_for_unflagged(self._cloud.connect())
         self._check_at = self._clock() + CHECK
 
-    def _look_for_unflagged(self, services):
+    def _look_for_unflagged(self, services: Mapping[str, Service]) -> None:
         """Learn which hosts need an operator though they have no flag, and have monitors tell.
 
         :param services: all of them, read after the flags
@@ -225,7 +247,7 @@ class Engine:
         first = f"{found[0].host}: {found[0].reason}: {found[0].command}" if found else None
         self._state.complain("unflagged", f"{first}{more}" if found else None)
 
-    def _claim(self):
+    def _claim(self) -> tuple[list[Step], Mapping[str, Service] | None]:
         """Take up the hosts that are free to take.
 
         :return: the steps that are left, and Nova's services, or None if they have changed since they were read
@@ -243,7 +265,7 @@ class Engine:
         standing.update({name: flags[host] for host, name in unread.items() if flag.is_dead(flags[host])})
         every = frozenset(services).union(snapshot.unread(services))
         held = self._rules.guard.held(standing, every, self._observer.aggregates(services))
-        fresh = services
+        fresh: Mapping[str, Service] | None = services
         steps = planner.claims(
             flags,
             self._claims.own,
@@ -255,8 +277,8 @@ class Engine:
             # The mark tells any engine whose it is, should the flag be lost.
             held_as = disabled_reason.held(services[name])
             if name in held and (not services[name].forced_down or held_as is not None):
-                more = {} if held_as is None else {"enabled": False, "reason": held_as}
-                request = self._cloud.force_down(services[name], True, **more)
+                enabled = None if held_as is None else False
+                request = self._cloud.force_down(services[name], True, enabled=enabled, reason=held_as)
                 self._taken_out.sees(host, dataclasses.replace(services[name], forced_down=True))
                 why = f"its power was proved off{host_actions.disabled_before(services[name])}"
                 self._account.event(Event.HOST_FORCED_DOWN, host, request=request, reason=why)
@@ -273,7 +295,7 @@ class Engine:
             self._account.event(Event.HOST_CLAIMED, step.host, reason=step.reason)
         return [step for step in steps if not isinstance(step, Claim)], fresh
 
-    def _decide(self, ours, services):
+    def _decide(self, ours: Mapping[str, str], services: Mapping[str, Service] | None) -> list[Step]:
         """What to do about the hosts that are ours; a glance may be enough to see that it is nothing."""
         glimpsed = self._observer.glance(ours)
         if glimpsed is not None:
@@ -295,7 +317,7 @@ class Engine:
         self._tell_arrivals(world, self._attempts.forget(touched, ours))
         return self._steps_of(world)
 
-    def _steps_of(self, world):
+    def _steps_of(self, world: World) -> list[Step]:
         now = self._clock()
         living = self._attempts.living
         world = dataclasses.replace(world, dead=world.dead - living, living=living)
@@ -314,7 +336,7 @@ class Engine:
         window = 0 if self._pace.paused(now) else self._pace.window
         return planner.steps(world, self._attempts, self._rules, window, now)
 
-    def _tell_living(self, living):
+    def _tell_living(self, living: Set[str]) -> None:
         """Say loudly that hosts are flagged, and live."""
         for host in sorted(living - self._living):
             log.critical("%s is flagged, and goes on reporting to Nova: it lives. No more evacuations", host)
@@ -322,7 +344,7 @@ class Engine:
         names = ", ".join(sorted(living))
         self._state.complain("living", f"flagged, but not dead: {names}; see nova-ha status" if living else None)
 
-    def _see_restarts(self, world, now):
+    def _see_restarts(self, world: World, now: float) -> None:
         """Learn where nova-compute was started anew in the middle of an evacuation, as often as that may matter."""
         restarts = self._attempts.restarts
         restarts.observe(world, now)
@@ -337,11 +359,11 @@ class Engine:
         names = self._observer.nova_names(found, world.services)
         restarts.learn({name: found[host] for host, name in names.items()}, self._clock())
 
-    def _may_restart_in_place(self, now):
+    def _may_restart_in_place(self, now: float) -> bool:
         roomless = self._attempts.longest_roomless(now)
         return self._rules.no_room == RESTART_IN_PLACE and roomless >= self._rules.no_room_patience
 
-    def _inherit(self, host):
+    def _inherit(self, host: Host) -> None:
         """Reckon with requests of a former engine that have not shown yet.
 
         Whether there was one, the flag does not tell: a host that is fenced again loses its claim. But no engine asks
@@ -358,7 +380,7 @@ class Engine:
 
     # Doing
 
-    def _act(self, steps):
+    def _act(self, steps: Iterable[Step]) -> bool:
         """Carry the steps out; returns whether looking again at once is worth while.
 
         Those that take too long are left for the next pass: what they were decided on is old by then.
@@ -370,19 +392,19 @@ class Engine:
             again = self._do(step) or again
         return again
 
-    def _do(self, step):
+    def _do(self, step: Step) -> bool:
         """Carry a step out; returns whether the world may be different now, so that looking again is worth while."""
         if not is_action(step):
             return False
         self._state.progress()
-        if getattr(step, "instance", None) is not None:
+        if is_about_instance(step):
             self._hand_on(step)
             return False
         if isinstance(step, FinishRecovery) and self._errands.any_from(step.host):
             return False  # the host must not return while one of its instances is being evacuated, say
         return self._deeds.do(step)
 
-    def _hand_on(self, step):
+    def _hand_on(self, step: InstanceStep) -> None:
         """Have a step about an instance carried out, unless one is being so, or Nova wants to be left alone."""
         if self._errands.busy(step.instance.id) or self._pace.paused(self._clock()):
             return
@@ -392,7 +414,7 @@ class Engine:
 
     # Telling, resting
 
-    def _tell_arrivals(self, world, gone):
+    def _tell_arrivals(self, world: World, gone: Set[str]) -> None:
         """Say where the instances are that have left their host since the last look."""
         for host in world.hosts:
             for record in host.evacuations:
@@ -401,13 +423,13 @@ class Engine:
                     self._account.event(Event.INSTANCE_EVACUATED, host.name, record.instance, reason=where)
                     gone = gone - {record.instance}
 
-    def _report(self):
+    def _report(self) -> None:
         flags = self._claims.flags
         self._account.hosts(flags, self._steps, self._attempts.get)
         summary = f"{counted(len(flags), 'host')} flagged" if flags else "no host is flagged"
         self._state.report("working", summary, **self._account.as_dict())
 
-    def _wait_for(self, error):
+    def _wait_for(self, error: nova.CloudError | pacemaker.ClusterError) -> None:
         """The cloud or the cluster is away: say so, once, though each request has its own id."""
         what = _REQUEST_ID.sub("", str(error))
         if self._waits != what:
@@ -421,7 +443,7 @@ class Engine:
         unread = isinstance(error, pacemaker.ClusterError) and not self._connected
         self._state.report("starting" if unread else "waiting", str(error), **self._account.as_dict())
 
-    def _refused(self, error):
+    def _refused(self, error: nova.CloudError | pacemaker.ClusterError | None) -> None:
         """Complain of a cloud that goes on refusing us: the recoveries wait, and only an operator can help.
 
         :param error: how it did in this pass, or None if it did not
@@ -434,7 +456,7 @@ class Engine:
         if self._clock() - self._refused_since >= COMPLAIN_AFTER:
             self._state.complain("cloud", f"recoveries wait: {error}")
 
-    def _pause(self, acted):
+    def _pause(self, acted: bool) -> float:
         """For how many seconds the world may be left alone after a pass.
 
         :param acted: what ``_act`` returned
@@ -450,7 +472,7 @@ class Engine:
             return min(max(FOLLOW, len(self._steps) * FOLLOW_EACH), FOLLOW_MOST)
         return AWAIT_RETURN if self._claims.flags else IDLE
 
-    def _rest(self, seconds, change):
+    def _rest(self, seconds: float, change: int | None) -> None:
         """Wait, but no longer than until the cluster's configuration or an instance changes, or we are told to stop.
 
         While requests are being sent, a change may wait a moment: mostly it is our own claim, and Nova is busy enough.

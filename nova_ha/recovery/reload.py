@@ -6,13 +6,19 @@ else has changed is for the next start. A configuration that will not do leaves 
 cluster's operators are told.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Mapping
+
+from oslo_config import cfg
 
 from nova_ha.cloud import errors
 from nova_ha.config import agent_parameters, loader
 from nova_ha.config.options import GROUP
 from nova_ha.policy.rules import Rules
-from nova_ha.recovery.engine import log
+from nova_ha.recovery.engine import Engine, log
+from nova_ha.rundir.engine_state import RunState
 
 RELOADABLE = frozenset(parameter.name for parameter in agent_parameters.ENGINE if parameter.reloadable)
 
@@ -23,25 +29,24 @@ _FIXED = ("workers", "attribute")
 class Reload:
     """Takes over the configuration anew when it has been asked for.
 
-    :param engine: an ``engine.Engine``
-    :param state: the ``engine_state.RunState`` in which the supervisor lays out changed parameters
+    :param state: where the supervisor lays out changed parameters
     :param given: the parameters that the engine was started with
     :param conf: what they amounted to, see ``loader.load``
     """
 
-    def __init__(self, engine, state, given, conf):
+    def __init__(self, engine: Engine, state: RunState, given: Mapping[str, str], conf: cfg.ConfigOpts) -> None:
         self._engine = engine
         self._state = state
         self._given = given
         self._fixed = _fixed(conf)
         self._asked = False
 
-    def ask(self, *_signal):
+    def ask(self, *_signal: object) -> None:
         """Have it done before the engine's next pass, which begins at once; a signal's handler."""
         self._asked = True
         self._engine.wake()
 
-    def if_asked(self):
+    def if_asked(self) -> None:
         """Do it, if it has been asked for since the last time."""
         if not self._asked:
             return
@@ -55,14 +60,14 @@ class Reload:
             self._state.complain("configuration", None)
         self._state.taken_over()
 
-    def _changed(self):
+    def _changed(self) -> Mapping[str, str]:
         """The parameters as they are to be now."""
         changes = self._state.take_changes()
         if changes is None:
             return self._given
         return {**{name: value for name, value in self._given.items() if name not in RELOADABLE}, **changes}
 
-    def _take_over(self, given):
+    def _take_over(self, given: Mapping[str, str]) -> None:
         """Have the engine go by these parameters, and by the file that they name.
 
         :raises answers.Misconfigured: they will not do; nothing has been changed
@@ -81,12 +86,12 @@ class Reload:
             log.warning("not taken over before the next start: %s", ", ".join(later))
 
 
-def set_level(given):
+def set_level(given: Mapping[str, str]) -> None:
     """Log as much as the agent's parameters ask for."""
     log.setLevel(logging.DEBUG if agent_parameters.is_true(given.get("verbose", "")) else logging.INFO)
 
 
-def _fixed(conf):
+def _fixed(conf: cfg.ConfigOpts) -> dict[str, object]:
     """What cannot change while the engine runs, as ``{name: value}``."""
     nova = {f"[{GROUP}] {option}": conf[GROUP][option] for option in conf[GROUP]}
     return {**nova, **{f"[recovery] {option}": conf.recovery[option] for option in _FIXED}}
