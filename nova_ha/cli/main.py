@@ -7,12 +7,16 @@ all is well, by 3 that hosts are in recovery, by 4 that something needs an opera
 ``status`` is asked when the control plane burns, so nothing that talks to the cloud is imported for it.
 """
 
+from __future__ import annotations
+
 import argparse
+import io
 import json
 import os
 import sys
 import time
-from typing import NamedTuple, Optional
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, NoReturn
 
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
@@ -33,16 +37,21 @@ class Deployment(NamedTuple):
 
     :param resource: name of the NovaEvacuate resource, None if there is none
     :param parameters: its parameters, by name
-    :param state: its ``engine_state.RunState``, None if there is none
+    :param state: where its engine keeps its state, None if there is none
     """
 
     cluster: pacemaker.Cluster
-    resource: Optional[str]
-    parameters: dict
-    state: Optional[engine_state.RunState]
+    resource: str | None
+    parameters: Mapping[str, str]
+    state: engine_state.RunState | None
 
 
-def main(arguments=None, runner=pacemaker.run, root=engine_state.ROOT, config_file=DEFAULT_CONFIG):
+def main(
+    arguments: Sequence[str] | None = None,
+    runner: Callable[[list[str], float], tuple[int, str, str]] = pacemaker.run,
+    root: str = engine_state.ROOT,
+    config_file: str = DEFAULT_CONFIG,
+) -> int:
     """Do what the command line asks for; returns the exit code.
 
     :param runner: runs Pacemaker's programs, see ``pacemaker.run``
@@ -52,8 +61,9 @@ def main(arguments=None, runner=pacemaker.run, root=engine_state.ROOT, config_fi
     try:
         if os.geteuid() != 0:
             raise CommandFailed("must be run as root, who alone may read the cluster's flags and the engine's account")
-        sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
-        code = given.command(given, _deployment(given.resource, runner, root, config_file))
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
+        code: int = given.command(given, _deployment(given.resource, runner, root, config_file))
         sys.stdout.flush()
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:
@@ -67,7 +77,7 @@ def main(arguments=None, runner=pacemaker.run, root=engine_state.ROOT, config_fi
         return 130
 
 
-def status(given, deployment):
+def status(given: argparse.Namespace, deployment: Deployment) -> int:
     """Show hosts in need, and what the engine does about them."""
     from nova_ha.cli import status as view
 
@@ -88,7 +98,7 @@ def status(given, deployment):
     return STATUS_CODES[found["verdict"]]
 
 
-def plan(given, deployment):
+def plan(given: argparse.Namespace, deployment: Deployment) -> int:
     """Show what would be done if a host were lost, and why; changes nothing."""
     from nova_ha.cli import plan as view
     from nova_ha.cloud import nova
@@ -96,7 +106,10 @@ def plan(given, deployment):
     from nova_ha.config import loader
 
     try:
-        conf = loader.load(cib_secrets.resolved(deployment.resource, deployment.parameters))
+        parameters = deployment.parameters
+        if deployment.resource is not None:
+            parameters = cib_secrets.resolved(deployment.resource, parameters)
+        conf = loader.load(parameters)
         host = deployment.cluster.resolve(given.host, conf.recovery.domain)
         flags = deployment.cluster.flags()
         found = view.look(host, flags, view.connect(conf), conf, time.time(), time.monotonic)
@@ -109,11 +122,11 @@ def plan(given, deployment):
     return 0
 
 
-def history(given, deployment):
+def history(given: argparse.Namespace, deployment: Deployment) -> int:
     """Show what the engine on this node did, and why it waited."""
     from nova_ha.cli import history as view
 
-    if deployment.resource is None:
+    if deployment.resource is None or deployment.state is None:
         raise CommandFailed("the cluster has no resource of the agent ocf:openstack:NovaEvacuate, so no engine either")
     report = deployment.state.read_report()
     events = view.about(report.get("events", ()) if engine_state.is_known(report) else (), given.subject)
@@ -131,7 +144,7 @@ def history(given, deployment):
     return 0
 
 
-def go(given, deployment):
+def go(given: argparse.Namespace, deployment: Deployment) -> int:
     """Let held hosts go: an operator's word that so many hosts are dead indeed."""
     flags = deployment.cluster.flags()
     if not given.hosts:
@@ -151,7 +164,7 @@ def go(given, deployment):
     return 0
 
 
-def _held(name, flags):
+def _held(name: str, flags: Mapping[str, str]) -> str:
     """The flagged host that a name means.
 
     :raises CommandFailed: its flag is not ``yes``, so that nothing holds it
@@ -166,7 +179,7 @@ def _held(name, flags):
     return host
 
 
-def _host(name, flags):
+def _host(name: str, flags: Iterable[str]) -> str | None:
     """Which flagged host goes by a name, or None."""
     try:
         return hostnames.resolve(name, flags)
@@ -174,7 +187,12 @@ def _host(name, flags):
         raise CommandFailed(f"{error}; or give the whole name") from error
 
 
-def _deployment(chosen, runner, root, config_file):
+def _deployment(
+    chosen: str | None,
+    runner: Callable[[list[str], float], tuple[int, str, str]],
+    root: str,
+    config_file: str,
+) -> Deployment:
     """Find the cluster's NovaEvacuate resource.
 
     :param chosen: its name, None for the only one
@@ -186,13 +204,13 @@ def _deployment(chosen, runner, root, config_file):
     if chosen is not None and chosen not in known:
         raise CommandFailed(f"--resource: the cluster has no resource {chosen!r} of the agent NovaEvacuate")
     name = chosen or next(iter(known), None)
-    parameters = known.get(name, {})
+    parameters = known[name] if name is not None else {}
     attribute = parameters.get("attribute") or _configured_attribute(parameters.get("config", config_file))
     cluster = pacemaker.Cluster(attribute or flag.ATTRIBUTE, runner=runner)
-    return Deployment(cluster, name, parameters, name and engine_state.RunState(name, root))
+    return Deployment(cluster, name, parameters, engine_state.RunState(name, root) if name is not None else None)
 
 
-def _configured_attribute(path):
+def _configured_attribute(path: str) -> str | None:
     """The flag's attribute that a configuration file names, or None."""
     if not os.path.exists(path):
         return None
@@ -206,35 +224,35 @@ def _configured_attribute(path):
     return file.get("recovery", "attribute", fallback=None)
 
 
-def _print(lines):
+def _print(lines: Iterable[str]) -> None:
     print("\n".join(lines))
 
 
-def _print_json(found):
+def _print_json(found: Mapping[str, object]) -> None:
     print(json.dumps({"schema": engine_state.SCHEMA, **found}, indent=2))
 
 
-def _remark(text):
+def _remark(text: str) -> None:
     sys.stderr.write(f"nova-ha: {text}\n")
 
 
 class _OneLineParser(argparse.ArgumentParser):
     """A parser that answers a wrong argument with one line."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
-def _parser():
+def _parser() -> _OneLineParser:
     parser = _OneLineParser(prog="nova-ha", description="High availability of OpenStack instances.", allow_abbrev=False)
     parser.add_argument("--resource", metavar="NAME", help="the NovaEvacuate resource; needed if there are several")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_OneLineParser)
 
-    def command(function, epilog=None):
-        short = function.__doc__.splitlines()[0]
-        added = commands.add_parser(
-            function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False
-        )
+    def command(
+        function: Callable[[argparse.Namespace, Deployment], int], epilog: str | None = None
+    ) -> argparse.ArgumentParser:
+        short = (function.__doc__ or "").partition("\n")[0]
+        added = commands.add_parser(function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False)
         added.set_defaults(command=function)
         if function is not go:
             added.add_argument("--json", action="store_true", help="print JSON, for programs")

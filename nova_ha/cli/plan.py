@@ -20,35 +20,69 @@ steps     in the engine's order, each with ``step`` (its label, see ``actions``)
 ========= ============================================================================================
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypedDict, Union
 
-from nova_ha.cli.table import clipped, explained, table, way_out, wrapped
+from oslo_config import cfg
+
+from nova_ha.cli.table import Row, clipped, explained, table, way_out, wrapped
+from nova_ha.cloud.nova import Nova
 from nova_ha.config import loader
 from nova_ha.model import flag, snapshot
-from nova_ha.model.actions import DisableHost, EnableReservedHost
+from nova_ha.model.actions import DisableHost, EnableReservedHost, Step
+from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import Instance, Service, World
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, scheduling
 from nova_ha.recovery.memory.requests import Attempts
-from nova_ha.recovery.observe.observer import Observer
+from nova_ha.recovery.observe.observer import Cloud, Observer
 
 # In the place of a control node's name in the claim that a plan imagines.
 PLANNER = "plan"
 
 # What is done before instances are looked at: a plan goes on as if it were.
 _PREPARATIONS = (DisableHost, EnableReservedHost)
+_Preparation = Union[DisableHost, EnableReservedHost]
 
 _HEADINGS = ("INSTANCE", "NAME", "STATE", "WOULD")
 _NAME = 20  # columns for an instance's name
 
 
-def connect(conf):
+class PlannedStep(TypedDict):
+    """One step, see above."""
+
+    step: str
+    code: str | None
+    reason: str
+    command: str | None
+    needs_operator: bool
+    instance: str | None
+    name: str | None
+    vm_state: str | None
+    task_state: str | None
+
+
+class Plan(TypedDict):
+    """All of it, see above."""
+
+    host: str
+    flag: str | None
+    time: float
+    in_flight: int
+    counts: dict[str, int]
+    steps: list[PlannedStep]
+
+
+def connect(conf: cfg.ConfigOpts) -> Nova:
     """The cloud that a configuration names.
 
     :param conf: from ``loader.load``
-    :return: a ``nova.Nova``
     :raises nova.CloudError: it cannot be reached with these credentials
     """
     cloud = loader.cloud(conf)
@@ -56,12 +90,18 @@ def connect(conf):
     return cloud
 
 
-def look(host, flags, cloud, conf, now, clock):
+def look(
+    host: str,
+    flags: Mapping[str, str],
+    cloud: Cloud,
+    conf: cfg.ConfigOpts,
+    now: float,
+    clock: Callable[[], float],
+) -> Plan:
     """The plan as plain data, see above.
 
     :param host: the cluster's name of it
     :param flags: ``{host: flag value}`` of all flagged hosts
-    :param cloud: a ``nova.Nova``
     :param conf: from ``loader.load``
     :param now: seconds since the epoch
     :param clock: monotonic seconds
@@ -80,13 +120,13 @@ def look(host, flags, cloud, conf, now, clock):
         "host": host,
         "flag": flags.get(host),
         "time": now,
-        "in_flight": scheduling.most(world, chosen, conf.recovery.in_flight),
+        "in_flight": int(scheduling.most(world, chosen, conf.recovery.in_flight)),
         "counts": dict(counts),
         "steps": said,
     }
 
 
-def lines(found, width):
+def lines(found: Plan, width: int) -> list[str]:
     """The plan for people.
 
     :param found: from ``look``
@@ -100,8 +140,9 @@ def lines(found, width):
     for step in steps:
         if step["instance"] is None:
             said += wrapped(f"{step['step']}: {explained(step)}", width, "  ")
-            said += wrapped(way_out(step), width, "    ") if step["command"] else []
-    rows = [(_cells(step), [explained(step), way_out(step)]) for step in steps if step["instance"]]
+            command = way_out(step)
+            said += wrapped(command, width, "    ") if command is not None else []
+    rows: list[Row] = [(_cells(step), [explained(step), way_out(step)]) for step in steps if step["instance"]]
     if not rows:
         return said
     counts = ", ".join(f"{number} {step}" for step, number in found["counts"].items())
@@ -112,7 +153,6 @@ def lines(found, width):
 class Reader:
     """The cloud, of which nothing but reading is possible.
 
-    :param cloud: a ``nova.Nova``
     :param done: steps, of _PREPARATIONS, that are shown as if they were done
     """
 
@@ -131,23 +171,23 @@ class Reader:
         }
     )
 
-    def __init__(self, cloud, done=()):
+    def __init__(self, cloud: Cloud, done: Iterable[_Preparation] = ()) -> None:
         self._cloud = cloud
         self._done = tuple(done)
 
-    def services(self):
+    def services(self) -> snapshot.Services:
         """As ``nova.Nova.services``, with the steps done."""
         services = self._cloud.services()
         changed = {step.service.host: _after(step) for step in self._done}
         return snapshot.Services({**services, **changed}, snapshot.unread(services))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name not in self._READS:
             raise AttributeError(f"a plan does not do {name}")
         return getattr(self._cloud, name)
 
 
-def _after(step):
+def _after(step: _Preparation) -> Service:
     """A service as it would be after a step."""
     if isinstance(step, EnableReservedHost):
         return dataclasses.replace(step.service, enabled=True, disabled_reason=None)
@@ -155,12 +195,19 @@ def _after(step):
     return service if step.mark is None else dataclasses.replace(service, enabled=False, disabled_reason=step.mark)
 
 
-def _steps(host, flags, cloud, conf, rules, clock):
+def _steps(
+    host: str,
+    flags: Mapping[str, str],
+    cloud: Cloud,
+    conf: cfg.ConfigOpts,
+    rules: Rules,
+    clock: Callable[[], float],
+) -> tuple[World, list[Step]]:
     """The world in which all dead hosts are prepared for their recovery, and all steps to do about one.
 
     However many evacuations are under way already, each instance is told what it comes to in the end.
     """
-    done = []
+    done: list[_Preparation] = []
     while True:
         observer = Observer(Reader(cloud, done), conf.recovery.domain, clock, tag=rules.policy.tag)
         world = observer.look(flags)
@@ -168,35 +215,36 @@ def _steps(host, flags, cloud, conf, rules, clock):
         known = {(step.host, type(step)) for step in done}
         first = [step for step in found if isinstance(step, _PREPARATIONS) and (step.host, type(step)) not in known]
         if not first:
-            return world, [step for step in done + found if step.host == host]
+            return world, [step for step in [*done, *found] if step.host == host]
         done += first
 
 
-def _held(host, standing, world, rules):
+def _held(host: str, standing: Mapping[str, str], world: World, rules: Rules) -> list[Step]:
     """What the mass failure guard would say if these flags stood, as steps."""
     names = {other.name: other.service.host for other in world.hosts if other.service}
     in_nova = {name: standing[other] for other, name in names.items()}
     every = frozenset(world.services).union(snapshot.unread(world.services))
     held = rules.guard.held(in_nova, every, world.aggregates)
-    why = held.get(names.get(host))
+    why = held.get(names[host]) if host in names else None
     return planner.claims({host: standing[host]}, {}, frozenset(), {host: why}) if why else []
 
 
-def _plain(step):
-    instance, code = getattr(step, "instance", None), getattr(step, "code", None)
+def _plain(step: Step) -> PlannedStep:
+    instance: Instance | None = getattr(step, "instance", None)
+    code: Code | None = getattr(step, "code", None)
     return {
         "step": step.label,
         "code": code and code.value,
         "reason": step.reason,
         "command": getattr(step, "command", None),
         "needs_operator": getattr(step, "needs_operator", False),
-        "instance": instance and instance.id,
-        "name": instance and instance.name,
-        "vm_state": instance and instance.vm_state,
-        "task_state": instance and instance.task_state,
+        "instance": instance.id if instance else None,
+        "name": instance.name if instance else None,
+        "vm_state": instance.vm_state if instance else None,
+        "task_state": instance.task_state if instance else None,
     }
 
 
-def _cells(step):
-    state = step["vm_state"] + (f", {step['task_state']}" if step["task_state"] else "")
-    return step["instance"], clipped(step["name"], _NAME), state, step["step"]
+def _cells(step: PlannedStep) -> tuple[str | None, ...]:
+    state = ", ".join(filter(None, (step["vm_state"], step["task_state"])))
+    return step["instance"], clipped(step["name"] or "", _NAME), state, step["step"]

@@ -21,9 +21,16 @@ hosts       of each host in recovery: ``flag`` (None where only evacuated instan
 =========== ==========================================================================================
 """
 
-from nova_ha.cli.table import NEEDS_OPERATOR, ago, clipped, explained, table, way_out, wrapped
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypedDict
+
+from nova_ha.cli.table import NEEDS_OPERATOR, Row, ago, clipped, explained, table, way_out, wrapped
+from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.model import flag
 from nova_ha.model.wording import counted
+from nova_ha.reporting.status_report import InstanceAccount
 from nova_ha.rundir import engine_state
 
 WELL, RECOVERING, ATTENTION = "well", "recovering", "attention"
@@ -50,8 +57,6 @@ SHOWN = 10
 
 _OTHER_VERSION = "it is of another version than this nova-ha, which cannot tell what it does: restart it"
 
-_OF_ACCOUNT = ("doing", "code", "reason", "command", "needs_operator", "since", "instances")
-
 _NAME = 20  # columns for an instance's name
 
 _MEANING = {
@@ -63,24 +68,60 @@ _MEANING = {
 }
 
 
-def look(cluster, resource, state, now):
+class EngineStatus(TypedDict):
+    """What is known of the engine."""
+
+    resource: str | None
+    nodes: list[str]
+    here: bool
+    complaint: str | None
+    state: str
+    reason: str
+
+
+class HostStatus(TypedDict):
+    """What is known of a host."""
+
+    flag: str | None
+    claimed_by: str | None
+    claimed_at: int | None
+    doing: str | None
+    code: str | None
+    reason: str | None
+    command: str | None
+    needs_operator: bool | None
+    since: float | None
+    instances: dict[str, InstanceAccount] | None
+
+
+class _Found(TypedDict):
+    engine: EngineStatus
+    hosts: dict[str, HostStatus]
+
+
+class Status(_Found):
+    """All of it."""
+
+    time: float
+    verdict: str
+
+
+def look(cluster: Cluster, resource: str | None, state: engine_state.RunState | None, now: float) -> Status:
     """The status as plain data, see above.
 
-    :param cluster: a ``pacemaker.Cluster``
     :param resource: name of the NovaEvacuate resource, None if there is none
-    :param state: its ``engine_state.RunState``, None if there is none
+    :param state: where its engine keeps its state, None if there is none
     :param now: seconds since the epoch
     :raises cluster.ClusterError: Pacemaker does not answer
     """
     flags = cluster.flags()
     engine, account = _engine(cluster, resource, state)
-    unflagged = {host: None for host, known in account.items() if known.get("flag") is None}
+    unflagged: dict[str, str | None] = {host: None for host, known in account.items() if known.get("flag") is None}
     hosts = {host: _host(value, account.get(host)) for host, value in sorted({**unflagged, **flags}.items())}
-    found = {"time": now, "verdict": None, "engine": engine, "hosts": hosts}
-    return {**found, "verdict": verdict(found)}
+    return {"time": now, "verdict": verdict({"engine": engine, "hosts": hosts}), "engine": engine, "hosts": hosts}
 
 
-def verdict(found):
+def verdict(found: _Found) -> str:
     """WELL, RECOVERING or ATTENTION, from what ``look`` found."""
     hosts = found["hosts"].values()
     engine = found["engine"]
@@ -89,7 +130,7 @@ def verdict(found):
     return RECOVERING if found["hosts"] else WELL
 
 
-def lines(found, width, every=False):
+def lines(found: Status, width: int, every: bool = False) -> list[str]:
     """The status for people.
 
     :param found: from ``look``
@@ -99,7 +140,7 @@ def lines(found, width, every=False):
     hosts = found["hosts"]
     if not hosts:
         return [*said, "No host is flagged."]
-    rows = [(_host_cells(host, about, found["time"]), _host_notes(about)) for host, about in hosts.items()]
+    rows: list[Row] = [(_host_cells(host, about, found["time"]), _host_notes(about)) for host, about in hosts.items()]
     said += ["", *table(("HOST", "FLAG", "DOING", "SINCE"), rows, width)]
     for host, about in hosts.items():
         if about["instances"]:
@@ -107,24 +148,36 @@ def lines(found, width, every=False):
     return said
 
 
-def _engine(cluster, resource, state):
+def _engine(
+    cluster: Cluster, resource: str | None, state: engine_state.RunState | None
+) -> tuple[EngineStatus, Mapping[str, Mapping[str, Any]]]:
     """What is known of the engine, and its account of the hosts ({} where it is not on this node)."""
-    if resource is None:
+    if resource is None or state is None:
         reason = "the cluster has no resource of the agent ocf:openstack:NovaEvacuate: flagged hosts are not recovered"
-        nowhere = {"resource": None, "nodes": [], "here": False, "complaint": None}
-        return {**nowhere, "state": UNCONFIGURED, "reason": reason}, {}
+        nowhere: EngineStatus = {
+            "resource": None,
+            "nodes": [],
+            "here": False,
+            "complaint": None,
+            "state": UNCONFIGURED,
+            "reason": reason,
+        }
+        return nowhere, {}
     nodes = sorted(cluster.active_on(resource))
     pid = state.holder()
-    if pid is None:
-        word, reason, account = *_absent(cluster, nodes), {}
-    else:
-        word, reason, account = _present(state, pid)
-    complaint = state.read_complaint() if pid is not None else None
-    found = {"resource": resource, "nodes": nodes, "here": pid is not None, "complaint": complaint}
-    return {**found, "state": word, "reason": reason}, account
+    word, reason, account = _present(state, pid) if pid is not None else (*_absent(cluster, nodes), {})
+    found: EngineStatus = {
+        "resource": resource,
+        "nodes": nodes,
+        "here": pid is not None,
+        "complaint": state.read_complaint() if pid is not None else None,
+        "state": word,
+        "reason": reason,
+    }
+    return found, account
 
 
-def _absent(cluster, nodes):
+def _absent(cluster: Cluster, nodes: Collection[str]) -> tuple[str, str]:
     """State and reason of an engine that does not run on this node."""
     if not nodes:
         return STOPPED, "it runs nowhere, so no flagged host is recovered: pcs status (or crm_mon -1rf) says why"
@@ -133,7 +186,7 @@ def _absent(cluster, nodes):
     return ELSEWHERE, f"run nova-ha on {' or '.join(nodes)} to see what it does with each host"
 
 
-def _present(state, pid):
+def _present(state: engine_state.RunState, pid: int) -> tuple[str, str, Mapping[str, Mapping[str, Any]]]:
     """State, reason and account of the engine that runs on this node."""
     report = state.read_report()
     if not report or pid not in (report.get("pid"), engine_state.UNTOLD):
@@ -147,27 +200,33 @@ def _present(state, pid):
     return report["state"], report["reason"], report.get("hosts", {})
 
 
-def _host(value, account):
+def _host(value: str | None, account: Mapping[str, Any] | None) -> HostStatus:
     """A host by its flag, and by the engine's account if that is of the same flag."""
     claimant = flag.claimant(value)
     at = (value or "").rpartition("@")[2]
-    about = {
+    # After a change of the flag the account is of former times until the engine's next pass.
+    known: Mapping[str, Any] = account if account is not None and account.get("flag") == value else {}
+    return {
         "flag": value,
         "claimed_by": claimant,
         "claimed_at": int(at) if claimant is not None and at.isdecimal() else None,
+        "doing": known.get("doing"),
+        "code": known.get("code"),
+        "reason": known.get("reason"),
+        "command": known.get("command"),
+        "needs_operator": known.get("needs_operator"),
+        "since": known.get("since"),
+        "instances": known.get("instances"),
     }
-    # After a change of the flag the account is of former times until the engine's next pass.
-    known = account if account is not None and account.get("flag") == value else {}
-    return {**about, **{key: known.get(key) for key in _OF_ACCOUNT}}
 
 
-def _needs_operator(about):
+def _needs_operator(about: HostStatus) -> bool:
     instances = (about["instances"] or {}).values()
     unknown = about["claimed_by"] is None and about["flag"] not in _MEANING
     return unknown or bool(about["needs_operator"]) or any(instance["needs_operator"] for instance in instances)
 
 
-def _headline(engine):
+def _headline(engine: EngineStatus) -> str:
     where = f" on {', '.join(engine['nodes'])}" if engine["nodes"] else ""
     name = f" {engine['resource']}" if engine["resource"] else ""
     word = "runs" if engine["state"] == ELSEWHERE else engine["state"]
@@ -175,12 +234,12 @@ def _headline(engine):
     return f"Engine{name}: {word}{where}: {engine['reason']}{complaint}"
 
 
-def _host_cells(host, about, now):
+def _host_cells(host: str, about: HostStatus, now: float) -> tuple[str, str, str, str]:
     since = about["since"] or about["claimed_at"]
     return host, about["flag"] or "none", about["doing"] or "not known here", ago(now - since) if since else ""
 
 
-def _host_notes(about):
+def _host_notes(about: HostStatus) -> list[str | None]:
     """Why a host is where it is, and how many of its instances."""
     if about["reason"]:
         why = explained(about)
@@ -192,18 +251,18 @@ def _host_notes(about):
     return [why, way_out(about), _count(about["instances"].values()) if about["instances"] else None]
 
 
-def _count(instances):
+def _count(instances: Iterable[InstanceAccount]) -> str:
     """``12 instances: 9 wait, 3 evacuate``."""
     doing = [instance["doing"] for instance in instances]
     parts = [f"{doing.count(word)} {word}" for word in sorted(set(doing), key=lambda word: (-doing.count(word), word))]
     return f"{counted(len(doing), 'instance')}: {', '.join(parts)}"
 
 
-def _instances(host, instances, now, width, every):
+def _instances(host: str, instances: Mapping[str, InstanceAccount], now: float, width: int, every: bool) -> list[str]:
     """The lines about a host's instances."""
     worst = sorted(instances.items(), key=lambda item: (not item[1]["needs_operator"], -item[1]["failures"]))
     shown, rest = (worst, []) if every else (worst[:SHOWN], worst[SHOWN:])
-    rows = [
+    rows: list[Row] = [
         (
             (instance, clipped(about["name"], _NAME), about["doing"], ago(now - about["since"])),
             _instance_notes(about),
@@ -216,7 +275,7 @@ def _instances(host, instances, now, width, every):
     return found
 
 
-def _instance_notes(about):
+def _instance_notes(about: InstanceAccount) -> list[str | None]:
     failures = about["failures"]
     times = f"failed {counted(failures, 'time')}"
     return [explained(about), way_out(about), f"{times}, last: {about['last_failure']}" if failures else None]
