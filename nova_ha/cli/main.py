@@ -64,10 +64,10 @@ def main(
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
         code: int = given.command(given, _deployment(given.resource, runner, root, config_file))
-        sys.stdout.flush()
+        print(end="", flush=True)  # sys.stdout is None where it was closed
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:
-        sys.stderr.write(f"nova-ha: {' '.join(str(error).split())}\n")
+        _remark(" ".join(str(error).split()))
         return FAILED
     except BrokenPipeError:
         # Who reads us (head, less) has seen enough; without this Python would complain when it ends.
@@ -233,7 +233,8 @@ def _print_json(found: Mapping[str, object]) -> None:
 
 
 def _remark(text: str) -> None:
-    sys.stderr.write(f"nova-ha: {text}\n")
+    if sys.stderr is not None:  # where it was closed it is
+        sys.stderr.write(f"nova-ha: {text}\n")
 
 
 class _OneLineParser(argparse.ArgumentParser):

@@ -862,6 +862,16 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(("away", "code"), [(False, 4), (True, main.FAILED)])
+def test_who_closes_the_output_still_gets_the_exit_code(command, monkeypatch, away, code):
+    """Python has no streams then: nova-ha status >&- 2>&-."""
+    pacemaker = Pacemaker(active=())
+    pacemaker.away = away
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    assert command(pacemaker, "status")[0] == code
+
+
 # table
 
 
