@@ -68,12 +68,12 @@ class Deeds:
 
     def _disable_host(self, step: step_types.DisableHost) -> bool:
         with self._counted(step.service):
-            if step.service.forced_down:
-                request = self._cloud.disable(step.service, step.mark)
-            elif step.mark is not None:
-                request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
-            else:
+            if step.mark is None:
                 request = self._cloud.force_down(step.service, True)
+            elif step.service.forced_down:
+                request = self._cloud.disable(step.service, step.mark)
+            else:
+                request = self._cloud.force_down(step.service, True, enabled=False, reason=step.mark)
         self._event(Event.HOST_DISABLED, step, request, reason=step.reason + disabled_before(step.service))
         return True
 

@@ -72,7 +72,7 @@ class Outcomes:
             if evacuation:
                 what, why = Event.EVACUATION_NOT_ACCEPTED, str(error)
             attempt = self._attempts.get(step.instance.id)
-            self._account.event(what, step.host, step.instance.id, None, why, attempt and attempt.code)
+            self._account.event(what, step.host, step.instance.id, None, why, attempt.code if attempt else None)
         else:
             self._done(step, answer)
 
