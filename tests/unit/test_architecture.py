@@ -51,3 +51,16 @@ def test_the_page_has_every_package():
 def test_the_page_says_where_each_module_was():
     missing = {row["now"] for row in pages.rows(FORMER) if not (TREE / "nova_ha" / row["now"]).exists()}
     assert missing == set()
+
+
+MODEL = (TREE / "docs/model/README.md").read_text(encoding="utf-8")
+NAMED = sorted(
+    set(re.findall(r"`([a-z_]+)\.(?:_?[A-Z]\w*\.)?(\w+)`", MODEL.partition("in the code |")[2].partition("## ")[0]))
+)
+
+
+@pytest.mark.parametrize(("module", "name"), NAMED, ids=[".".join(each) for each in NAMED])
+def test_what_the_model_s_page_names_of_the_code_is_there(module, name):
+    (path,) = [path for path in MODULES if path.stem == module]
+    nodes = ast.walk(ast.parse((TREE / path).read_text(encoding="utf-8")))
+    assert name in {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
