@@ -48,7 +48,7 @@ class Deployment(NamedTuple):
 
 def main(
     arguments: Sequence[str] | None = None,
-    runner: Callable[[list[str], float], tuple[int, str, str]] = pacemaker.run,
+    runner: pacemaker.Runner = pacemaker.run,
     root: str = engine_state.ROOT,
     config_file: str = DEFAULT_CONFIG,
 ) -> int:
@@ -189,7 +189,7 @@ def _host(name: str, flags: Iterable[str]) -> str | None:
 
 def _deployment(
     chosen: str | None,
-    runner: Callable[[list[str], float], tuple[int, str, str]],
+    runner: pacemaker.Runner,
     root: str,
     config_file: str,
 ) -> Deployment:

@@ -34,9 +34,9 @@ from nova_ha.cli.table import Row, clipped, explained, table, way_out, wrapped
 from nova_ha.cloud.nova import Nova
 from nova_ha.config import loader
 from nova_ha.model import flag, snapshot
-from nova_ha.model.actions import DisableHost, EnableReservedHost, Step
+from nova_ha.model.actions import DisableHost, EnableReservedHost, Step, instance_of
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import Instance, Service, World
+from nova_ha.model.snapshot import Service, World
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, scheduling
@@ -230,7 +230,7 @@ def _held(host: str, standing: Mapping[str, str], world: World, rules: Rules) ->
 
 
 def _plain(step: Step) -> PlannedStep:
-    instance: Instance | None = getattr(step, "instance", None)
+    instance = instance_of(step)
     code: Code | None = getattr(step, "code", None)
     return {
         "step": step.label,

@@ -148,7 +148,7 @@ def _refuse_twin(other: str, parameters: Mapping[str, str], where: str, attribut
         )
 
 
-def _showing_progress(state: engine_state.RunState) -> Callable[[list[str], float], tuple[int, str, str]]:
+def _showing_progress(state: engine_state.RunState) -> cluster.Runner:
     def run(command: list[str], timeout: float) -> tuple[int, str, str]:
         state.progress()
         return cluster.run(command, timeout)

@@ -32,7 +32,7 @@ from nova_ha.recovery.act.nova_requests import InstanceStep, is_about_instance
 from nova_ha.recovery.act.results import Outcomes
 from nova_ha.recovery.act.workers import FRESH, Errands
 from nova_ha.recovery.decide import planner, scheduling, start_interlock, unfenced, unflagged
-from nova_ha.recovery.memory import requests as tried
+from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.recovery.observe.observer import Each, Observer
 from nova_ha.recovery.observe.parallel import Readers
 from nova_ha.reporting.events import Event
@@ -111,7 +111,7 @@ class Engine:
         self._clock = clock
         self._stop = threading.Event()
         self._account = account
-        self._attempts = tried.Attempts()
+        self._attempts = Attempts()
         self._attempts.go_by(rules)
         self._claims = Claims(cluster)
         self._deeds = host_actions.Deeds(cluster, cloud, self._attempts, self._account, self._claims, clock)

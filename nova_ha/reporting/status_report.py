@@ -38,7 +38,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypedDict
 
 from nova_ha.model import request
-from nova_ha.model.actions import Skip, Step, Wait, is_action
+from nova_ha.model.actions import Skip, Step, Wait, instance_of, is_action
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Instance
 from nova_ha.reporting.events import Event
@@ -176,7 +176,7 @@ class Account:
         of_hosts: dict[str, Step] = {}
         of_instances: dict[str, dict[str, tuple[Instance, Step]]] = {host: {} for host in flags}
         for step in sorted(steps, key=_needs_operator, reverse=True):
-            known, instance = of_instances.setdefault(step.host, {}), _instance_of(step)
+            known, instance = of_instances.setdefault(step.host, {}), instance_of(step)
             if instance is None:
                 of_hosts.setdefault(step.host, step)
             else:
@@ -254,7 +254,7 @@ class Account:
 
 def _of_no_action(step: Step) -> Event:
     """The event of a step that is to do nothing."""
-    if _instance_of(step) is None:
+    if instance_of(step) is None:
         return Event.HOST_NEEDS_OPERATOR if _needs_operator(step) else Event.HOST_WAITS
     if _needs_operator(step):
         return Event.INSTANCE_NEEDS_OPERATOR
@@ -263,11 +263,6 @@ def _of_no_action(step: Step) -> Event:
 
 def _needs_operator(step: Step) -> bool:
     return isinstance(step, (Wait, Skip)) and step.needs_operator
-
-
-def _instance_of(step: Step) -> Instance | None:
-    instance: Instance | None = getattr(step, "instance", None)
-    return instance
 
 
 def _is_same(state: _Doing, before: _Doing | None) -> bool:

@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Set
 
 from nova_ha.model import disabled_reason, instance_states, restore_tags, snapshot
-from nova_ha.model import request as tried
 from nova_ha.model.actions import (
     CancelQueuedEvacuation,
     ConfirmResize,
@@ -21,7 +20,8 @@ from nova_ha.model.actions import (
     Wait,
 )
 from nova_ha.model.reasons import Code, Problem
-from nova_ha.model.snapshot import FAILED, Host, Instance, Migration, Service, World
+from nova_ha.model.request import CONFLICT, FAILED, FORBIDDEN, REFUSED, SENDING, UNKNOWN, Attempt
+from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
 from nova_ha.policy.rules import WAIT, Rules
 from nova_ha.policy.selection import Verdict
 from nova_ha.recovery.memory.evidence import SETTLE
@@ -191,12 +191,12 @@ def _refused(case: Case, instance: Instance) -> Problem | None:
     """Why Nova will not evacuate an instance, however often it is asked; or None."""
     attempt = case.attempts.get(instance.id)
     what = instance_states.refused_beforehand(instance)
-    if what is None and attempt is not None and attempt.cause == tried.REFUSED:
+    if what is None and attempt is not None and attempt.cause == REFUSED:
         what = instance_states.refusal(attempt.reason)
     if what is not None:
         reason = f"Nova does not evacuate an instance with {what}: it stays, and can start here when the host is back"
         return Problem(Code.NOT_EVACUABLE, reason)
-    failures = sum(record.status in FAILED for record in case.records(instance))
+    failures = sum(record.status in snapshot.FAILED for record in case.records(instance))
     if failures >= KEY_ATTEMPTS and instance_states.is_kept_from_its_key(instance):
         reason = (
             f"Nova may not read the key of {instance_states.ENCRYPTED_VOLUME} of it: it stays, and its owner can start"
@@ -222,7 +222,7 @@ def _left(
 
 def _verdict(case: Case, instance: Instance) -> Verdict:
     attempt = case.attempts.get(instance.id)
-    attempted = bool(attempt and attempt.failures) or any(r.status in FAILED for r in case.records(instance))
+    attempted = bool(attempt and attempt.failures) or any(r.status in snapshot.FAILED for r in case.records(instance))
     if case.world.selection is None:
         return Verdict(False, "which flavors and images select instances has not been read", known=False)
     return case.rules.policy.verdict(instance, case.world.selection, case.aggregates, attempted)
@@ -389,11 +389,11 @@ def _held(case: Case, instance: Instance) -> Wait | None:
     attempt = case.attempts.get(instance.id)
     if attempt is None:
         return None
-    if attempt.outcome == tried.SENDING:
+    if attempt.outcome == SENDING:
         return case.wait("the request is being sent", Code.SENDING, instance, under_way=True)
     if case.now >= attempt.until:
         return None
-    again = "tried" if attempt.outcome == tried.FAILED else "looked at"
+    again = "tried" if attempt.outcome == FAILED else "looked at"
     reason = f"{attempt.reason}; {again} again after a pause"
     if case.attempts.in_vain(instance.id) < MANY:
         return case.wait(reason, attempt.code, instance)
@@ -402,13 +402,13 @@ def _held(case: Case, instance: Instance) -> Wait | None:
     return case.wait(reason, attempt.code, instance, needs_operator=True, command=command)
 
 
-def _way_out(case: Case, instance: Instance, attempt: tried.Attempt) -> str | None:
+def _way_out(case: Case, instance: Instance, attempt: Attempt) -> str | None:
     """The command by which an operator has left alone what Nova refuses again and again; None where that is no way.
 
     Nova lets the metadata be changed in the states in which it lets an instance be tagged, and with no task only.
     """
     key = case.rules.policy.metadata_key
-    refused = attempt.cause in (tried.CONFLICT, tried.FORBIDDEN, tried.UNKNOWN)
+    refused = attempt.cause in (CONFLICT, FORBIDDEN, UNKNOWN)
     if not (key and refused and instance.vm_state in instance_states.TAGGABLE and instance.task_state is None):
         return None
     return f"openstack server set --property {key}=false {instance.id}"

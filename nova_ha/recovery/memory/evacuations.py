@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Optional
 
-from nova_ha.model import instance_states as states
+from nova_ha.model import instance_states
 from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration, Requests, Service
 from nova_ha.recovery.memory.compute_restarts import Restarts
 from nova_ha.recovery.memory.evidence import SETTLE, Evidence
@@ -155,7 +155,7 @@ class Sightings(Evidence):
 
     def sees_instance(self, instance: Instance, now: float) -> None:
         """Recognize that a host has begun with it, and that it is in error with nothing being done to it."""
-        begun = instance.task_state in states.BEGUN
+        begun = instance.task_state in instance_states.BEGUN
         former, since = self._tasks.get(instance.id, (begun, None))
         self._tasks[instance.id] = (begun, since if former == begun else now)
         if instance.task_state is not None or instance.vm_state != "error":
@@ -171,9 +171,9 @@ class Sightings(Evidence):
         if instance.vm_state != "error" or instance.task_state is not None:
             return
         failed = [record for record in records if record.status == "failed" and record.destination]
-        if states.may_be_made_there(instance) and failed:
+        if instance_states.may_be_made_there(instance) and failed:
             self._untold[instance.id] = failed[-1].destination or ""
-        elif instance.fault and states.NO_HOST not in instance.fault:
+        elif instance.fault and instance_states.NO_HOST not in instance.fault:
             self._untold.pop(instance.id, None)
 
     def untold_by(self, instance: str) -> str | None:
