@@ -119,7 +119,7 @@ class FakeCloud:
 
 
 class FakeCluster:
-    """Stands in for ``cluster.Cluster``, with as much of it as unit tests need.
+    """Stands in for ``pacemaker.Cluster``, with as much of it as unit tests need.
 
     :param flags: ``{host: value}``
     :param node: the name of the node that asks
@@ -185,7 +185,7 @@ class FakeCluster:
 
 
 class FakeAccount:
-    """Stands in for ``account.Account`` where events are told to it."""
+    """Stands in for ``status_report.Account`` where events are told to it."""
 
     def __init__(self):
         self.events = []

@@ -14,6 +14,6 @@ def until(condition, seconds=30):
 
 
 def limit(seconds):
-    """How many of those seconds are left: a function, as ``agent.Deadline.left``."""
+    """How many of those seconds are left: a function, as ``framework.Deadline.left``."""
     end = time.monotonic() + seconds
     return lambda: max(0.0, end - time.monotonic())

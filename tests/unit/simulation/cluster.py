@@ -39,7 +39,7 @@ class SimulatedCluster:
         self.next_swaps = []  # "ok", "lost", "dropped": what becomes of the next changes of flags by an engine
 
     def seen_from(self, node, attribute=flag.ATTRIBUTE):
-        """The cluster as an engine on one control node knows it: stands in for ``cluster.Cluster``.
+        """The cluster as an engine on one control node knows it: stands in for ``pacemaker.Cluster``.
 
         :param attribute: the engine's flag; of any other than the usual one there is none
         """

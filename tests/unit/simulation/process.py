@@ -81,7 +81,7 @@ class Workers(concurrent.futures.Executor):
 
 
 class State:
-    """Stands in for ``runstate.RunState``."""
+    """Stands in for ``engine_state.RunState``."""
 
     def __init__(self):
         self.reports = []
