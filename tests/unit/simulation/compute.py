@@ -15,6 +15,8 @@ REPORT_INTERVAL, LOOK_INTERVAL = 10.0, 600.0
 DOWN_AFTER = 60.0
 # Seconds between the moment that an instance is on its new host and the one that its record says so.
 RECORD_LAG = 0.2
+# Seconds after which it gives up what it has to tell (rpc_response_timeout).
+HEARTBEATS = 60.0
 
 _OPEN = ("accepted", "pre-migrating", "done")
 # Tasks that nova-compute's start goes on with, or gives up, instead of starting the guest again.
@@ -162,21 +164,39 @@ class Compute:
 
     def _end(self, rebuild, former):
         """An evacuation's guest has been started, or could not be."""
+        failed = self._nova.next_spawn() == "failed"
+        if not failed:
+            self._nova.guests.start(rebuild.instance, self.name)
+        self._tell(rebuild, self._told if not failed else self._failed, former)
+
+    def _tell(self, rebuild, tell, *more):
+        """Write what has become of an evacuation: that goes through the bus and the conductor, and is given up."""
+        nova, began = self._nova, self._clock.now
+
+        def look():
+            if nova.silent_since is not None:
+                self._in_this_life(1.0, look)
+            elif self._clock.now - began >= HEARTBEATS:
+                # Its guest may run; what it writes after that arrives, for all is back (measured).
+                self._failed(rebuild, "MessagingTimeout")
+            else:
+                tell(rebuild, *more)
+
+        look()
+
+    def _failed(self, rebuild, fault="the spawn failed"):
+        for known in (self.spawning, self.ending):
+            if rebuild in known:
+                known.remove(rebuild)
+        rebuild.record.status = "failed"
+        rebuild.job.ends("compute", True, self._clock.now)
+        rebuild.job.claimed = None
+        self._nova.set(rebuild.instance, vm_state="error", task_state=None, fault=fault)
+
+    def _told(self, rebuild, former):
         nova, record = self._nova, rebuild.record
-        if nova.silent_since is not None:
-            # What it writes goes through the bus and the conductor.
-            self._in_this_life(1.0, lambda: self._end(rebuild, former))
-            return
         self.spawning.remove(rebuild)
         server = nova.servers.get(rebuild.instance)
-        if nova.next_spawn() == "failed":
-            record.status = "failed"
-            rebuild.job.ends("compute", True, self._clock.now)
-            rebuild.job.claimed = None
-            if server is not None:
-                nova.set(server.id, vm_state="error", task_state=None, fault="the spawn failed")
-            return
-        nova.guests.start(rebuild.instance, self.name)
         if server is None:
             return  # deleted meanwhile: an orphan runs
         if server.task_state != "rebuild_spawning":
@@ -192,12 +212,9 @@ class Compute:
         nova.set(server.id, vm_state=former, task_state=None, power_state=power_state, fault=None)
         # Before it can write more, it waits for a lock that all evacuations to the host share (measured).
         self.ending.append(rebuild)
-        self._in_this_life(nova.finishing, lambda: self._arrived(rebuild))
+        self._in_this_life(nova.finishing, lambda: self._tell(rebuild, self._arrived))
 
     def _arrived(self, rebuild):
-        if self._nova.silent_since is not None:
-            self._in_this_life(1.0, lambda: self._arrived(rebuild))
-            return
         self._nova.set(rebuild.instance, host=self.name)
         self._in_this_life(RECORD_LAG, lambda: self._done(rebuild))
 
