@@ -192,6 +192,15 @@ class Request:
             return SCHEDULING
         return OVER if self.conductor.failed else SENT
 
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the scheduler has answered it."""
+        if self.compute is not None:
+            return True
+        if self.conductor is None or self.conductor.finish is None:
+            return False
+        return self.conductor.found_no_host or not self.conductor.failed
+
 
 @dataclasses.dataclass(frozen=True)
 class Requests:

@@ -184,15 +184,16 @@ class Sightings(Evidence):
         """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
 
         They do while one is young, or has been begun; unless a host has died since that may have it queued, or the
-        instance is in error.
+        instance is in error, or one has taken over the record of another: then that it was scheduled tells of others.
         """
         in_error = self.idle(instance.id, now) > 0.0
-        return any(
-            record.in_flight
-            and (record.status == "accepted" or in_error)
-            and (in_error or self.age(record, now) >= SETTLE or self._may_have_died(record))
-            for record in records
-        )
+        flights = [record for record in records if record.in_flight]
+        accepted = [record for record in flights if record.status == "accepted"]
+        if in_error or not accepted:
+            return in_error and bool(flights)
+        if len(accepted) < len(flights):
+            return True
+        return any(self.age(record, now) >= SETTLE or self._may_have_died(record) for record in accepted)
 
     def _may_have_died(self, record: Migration) -> bool:
         seen = self._seen.get(record.id, float("inf"))

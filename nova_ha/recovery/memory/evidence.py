@@ -48,8 +48,8 @@ class Evidence(ControlPlane):
     def __init__(self) -> None:
         super().__init__()
         self._scheduled_by = ""  # Nova's time of the newest record that the scheduler has answered ``SETTLE`` ago
-        # id of a newer record -> (its time, when it was seen that the scheduler has answered)
-        self._scheduled: dict[int, tuple[str, float]] = {}
+        # id of a newer record, or of a request -> (its time, when it was seen that the scheduler has answered)
+        self._scheduled: dict[int | str, tuple[str, float]] = {}
         self._scheduling: dict[str, float] = {}  # id of a request -> when it was last seen to wait for the scheduler
         self._stages: dict[str, tuple[str, float]] = {}  # id of a request -> its stage, and since when it is seen so
         # id of a request -> the hosts that the scheduler may have claimed for it, and when that was first seen
@@ -58,8 +58,22 @@ class Evidence(ControlPlane):
 
     def sees_scheduled(self, record: Migration, now: float) -> None:
         """Learn that the scheduler has answered a request: a record's, or a later one's that took that over."""
-        if record.created and record.created > self._scheduled_by:
-            self._scheduled.setdefault(record.id, (record.created, now))
+        if record.created:
+            self._see_scheduled(record.id, record.created, now)
+
+    def _see_scheduled(self, id: int | str, asked_at: str, now: float) -> None:
+        self._settle_scheduled(now)
+        if asked_at > self._scheduled_by:
+            self._scheduled.setdefault(id, (asked_at, now))
+
+    def _settle_scheduled(self, now: float) -> None:
+        while self._scheduled:
+            first = next(iter(self._scheduled))  # the one that was seen first
+            asked_at, seen = self._scheduled[first]
+            if now - seen < SETTLE:
+                break
+            self._scheduled_by = max(self._scheduled_by, asked_at)
+            del self._scheduled[first]
 
     def fates(
         self,
@@ -84,6 +98,9 @@ class Evidence(ControlPlane):
         claims = every.difference(begun)
         found = []
         for request in known.all:
+            if request.is_scheduled:
+                # One that took over an older record is not told by its own.
+                self._see_scheduled(request.id, request.at, now)
             # What was claimed for one was there before the next was sent, and stays.
             conductor = request.conductor
             if request.compute is None and conductor is not None and not conductor.found_no_host:
@@ -175,10 +192,7 @@ class Evidence(ControlPlane):
 
     def _is_later_scheduled(self, moment: str, now: float) -> bool:
         """Whether something that was asked for after a moment of Nova's has been scheduled for long."""
-        for id, (created, seen) in [*self._scheduled.items()]:
-            if now - seen >= SETTLE:
-                self._scheduled_by = max(self._scheduled_by, created)
-                del self._scheduled[id]
+        self._settle_scheduled(now)
         return self._scheduled_by > moment
 
     def keep_requests(self, ids: Set[str]) -> None:

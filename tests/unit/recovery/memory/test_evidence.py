@@ -523,6 +523,35 @@ def test_a_conductor_that_was_killed_for_some_seconds_is_told_by_what_was_schedu
 
 
 @pytest.mark.parametrize(
+    ("later", "fate"),
+    [
+        (request(2, RUNNING, at=91), GONE),
+        (request(2, SENT, at=91), GONE),
+        (request(2, OVER, at=91), GONE),
+        (request(2, RUNNING, at=90), UNTOLD),
+        (request(2, SCHEDULING, at=91), UNTOLD),
+        (request(2, QUEUED, at=91), UNTOLD),
+    ],
+)
+def test_that_a_later_request_was_scheduled_is_told_by_its_events_too(later, fate):
+    """Its record may not: it takes over an older one of its instance (measured), and its own stays as it was made."""
+    cloud = Cloud().works(0, 100)
+    for second in range(101, 121):
+        cloud.look(second, report=100)
+    cloud.works(121, 150).seen(later).works(160, 210)
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
+
+
+def test_a_request_that_no_scheduler_answered_tells_nothing_of_others():
+    cloud = Cloud().works(0, 100)
+    for second in range(101, 121):
+        cloud.look(second, report=100)
+    gave_up = Event(told(91), told(140), failed=True, host="control-1")
+    cloud.works(121, 150).seen(Request("req-2", told(91), gave_up)).works(160, 210)
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == UNTOLD
+
+
+@pytest.mark.parametrize(
     ("pause", "conductor", "fate"),
     [(21, "control-1", GONE), (20, "control-1", UNTOLD), (21, "control-2", UNTOLD), (21, None, UNTOLD)],
 )

@@ -425,6 +425,12 @@ def test_of_which_instances_the_requests_are_read(status, vm_state, seconds, mor
     assert attempts.to_be_read(world(one), NOW + seconds) == ({"i1"} if unclear else set())
 
 
+def test_of_a_request_that_took_over_anothers_record_it_is_read_how_far_it_has_come():
+    attempts, one = nothing_asked(), seen(record(7, "pre-migrating"), record(8, "accepted"))
+    attempts.observe(one, NOW)
+    assert attempts.to_be_read(world(one), NOW) == {"i1"}
+
+
 def test_what_was_read_before_the_last_request_tells_nothing_of_that():
     attempts, left = asked(at=NOW + 5), seen(record(7, "accepted"))
     attempts.observe(left, NOW + 6)
