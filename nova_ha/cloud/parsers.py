@@ -114,6 +114,7 @@ def request(body: Mapping[str, Any]) -> Request:
 
 def _event(body: Mapping[str, Any]) -> Event:
     # Before 2.62 Nova does not say where, before 2.84 not why it failed.
-    no_host = (body.get("details") or "").startswith(instance_states.NO_HOST)
+    details = body.get("details") or ""
+    no_host, untold = details.startswith(instance_states.NO_HOST), instance_states.is_untold(details)
     failed = body["result"] not in (None, "Success")
-    return Event(body["start_time"], body["finish_time"], failed, body.get("host"), no_host)
+    return Event(body["start_time"], body["finish_time"], failed, body.get("host"), no_host, untold)

@@ -128,7 +128,15 @@ def is_made_there(instance: Instance) -> bool:
 
 def may_be_made_there(instance: Instance) -> bool:
     """Whether an evacuation of it failed, and its guest may have been started on the destination all the same."""
-    return instance.vm_state == "error" and _UNTOLD.match(instance.fault or "") is not None
+    return instance.vm_state == "error" and is_untold(instance.fault or "")
+
+
+def is_untold(failure: str) -> bool:
+    """Whether an evacuation failed since its destination could not write what it had done.
+
+    :param failure: what Nova tells of it
+    """
+    return _UNTOLD.match(failure) is not None
 
 
 def refusal(message: str) -> str | None:

@@ -6,6 +6,7 @@ Each broke "exactly once" or forgot something, and each fails when the assumptio
 
 import pytest
 
+from nova_ha.cloud.nova import Unreachable
 from tests.unit.scenes import ends_well
 from tests.unit.simulation.scene import Scene
 
@@ -144,8 +145,9 @@ def test_what_a_destination_gave_up_before_it_had_begun_is_sent_there_again():
     assert len(scene.nova.posts) == 2
 
 
+@pytest.mark.parametrize("engine", ["the same engine", "another engine", "another engine that may not read at first"])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_a_guest_that_its_host_could_not_tell_of_is_looked_for_where_it_was_made(is_there):
+def test_a_guest_that_its_host_could_not_tell_of_is_looked_for_where_it_was_made(is_there, engine):
     """The conductor was away for more than a minute when its guest had been started: failed, by the record (seen)."""
     picks = iter([0])
     scene = Scene(count=1, spawn_seconds=5, choose=lambda hosts: hosts[next(picks, -1)]).dies("compute-1", off=True)
@@ -157,7 +159,7 @@ def test_a_guest_that_its_host_could_not_tell_of_is_looked_for_where_it_was_made
     if is_there:
         nova.guests.start("i0", "compute-2")
     rebuild.record.status, rebuild.job.claimed = "failed", None
-    rebuild.job.ends("compute", True, scene.clock.now)
+    rebuild.job.ends("compute", True, scene.clock.now, untold=True)
     nova.set("i0", vm_state="error", task_state=None, fault="MessagingTimeout")
     # Where it may be, if Nova may use that host.
     nova.status["compute-2"].enabled = False
@@ -167,11 +169,22 @@ def test_a_guest_that_its_host_could_not_tell_of_is_looked_for_where_it_was_made
     nova.status["compute-2"].enabled, nova.full = True, {"compute-2"}
     scene.run(300)
     assert {host for _, host in nova.evacuations[1:]} == {"compute-2"} and "No valid host" in nova.servers["i0"].fault
+    if engine != "the same engine":
+        # What Nova tells of the instance by then does not tell why that host had failed.
+        scene.new_engine("control-2")
+    if "may not read" in engine:
+        read, nova.evacuation_requests = nova.evacuation_requests, refused
+        scene.run(60)
+        nova.evacuation_requests = read
     nova.full = set()
     scene.run(600)  # the pause after five such answers is 400 s at most
     assert {host for _, host in nova.evacuations[1:]} == {"compute-2"}
     assert nova.guests.hosts("i0") == {"compute-2"} and nova.guests.breaches == []
     assert bool(scene.alarms()) == is_there
+
+
+def refused(instance):
+    raise Unreachable("connection refused", sent=False)
 
 
 # A second proof

@@ -140,6 +140,9 @@ def _untold(case: Case, instance: Instance) -> Step | None:
     Nova has it as failed, and its guest may run there (measured: bus or conductor away for more than a minute while it
     was made). On the same host another request cannot start a second one: it finds the first.
     """
+    unexplained = case.attempts.unexplained(instance, case.records(instance))
+    if unexplained not in (None, *case.world.dead):
+        return case.wait("why a host failed to start it has not been read", Code.CLOUD_AWAY, instance)
     host = case.attempts.untold_by(instance.id)
     if host is None or host in case.world.dead:
         return None

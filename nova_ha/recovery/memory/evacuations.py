@@ -60,6 +60,8 @@ class Sightings(Evidence):
         # instance id -> whether a host has begun with it, and since when (None: before we looked)
         self._tasks: dict[str, tuple[bool, float | None]] = {}
         self._untold: dict[str, str] = {}  # instance id -> the host that may run its guest, and could not tell Nova
+        # instance id -> its newest record of an evacuation that failed on a host, of which it was read or seen why
+        self._explained: dict[str, int] = {}
 
     def sees_services(self, services: Mapping[str, Service], now: float) -> None:
         """Learn which hosts report.
@@ -170,11 +172,35 @@ class Sightings(Evidence):
         """
         if instance.vm_state != "error" or instance.task_state is not None:
             return
-        failed = [record for record in records if record.status == "failed" and record.destination]
+        failed = _failed_on_host(records)
         if instance_states.may_be_made_there(instance) and failed:
             self._untold[instance.id] = failed[-1].destination or ""
-        elif instance.fault and instance_states.NO_HOST not in instance.fault:
+        elif _is_hosts_own(instance.fault):
             self._untold.pop(instance.id, None)
+        if _is_hosts_own(instance.fault) and failed:
+            self._explained[instance.id] = failed[-1].id
+
+    def unexplained(self, instance: Instance, records: Iterable[Migration]) -> str | None:
+        """The host of which it is not known why it has failed last to make an instance, or None.
+
+        Later requests may have found no host since, which is all that Nova tells of the instance then. An engine that
+        was not there before reads the requests, once.
+        """
+        failed = _failed_on_host(records)
+        if not failed or instance.vm_state != "error" or instance.task_state is not None:
+            return None
+        known = _is_hosts_own(instance.fault) or failed[-1].id <= self._explained.get(instance.id, 0)
+        return None if known else failed[-1].destination
+
+    def _see_untold(self, instance: Instance, known: Requests, records: Iterable[Migration]) -> None:
+        """Learn from the requests for an instance whether the last host that ended one could not tell what it did."""
+        failed = _failed_on_host(records)
+        if not failed or known.read_at < self._seen[failed[-1].id]:
+            return
+        self._explained[instance.id] = failed[-1].id
+        ended = [request.compute for request in known.all if request.compute and request.compute.finish]
+        if ended and ended[-1].untold:
+            self._untold[instance.id] = ended[-1].host or failed[-1].destination or ""
 
     def untold_by(self, instance: str) -> str | None:
         """The host that may run a guest of an instance's id and could not tell Nova so, or None."""
@@ -185,7 +211,10 @@ class Sightings(Evidence):
 
         They do while one is young, or has been begun; unless a host has died since that may have it queued, or the
         instance is in error, or one has taken over the record of another: then that it was scheduled tells of others.
+        They do not tell why a host has failed, once others have found no host.
         """
+        if self.unexplained(instance, records) not in (None, *self._dead):
+            return True
         in_error = self.idle(instance.id, now) > 0.0
         flights = [record for record in records if record.in_flight]
         accepted = [record for record in flights if record.status == "accepted"]
@@ -213,6 +242,7 @@ class Sightings(Evidence):
         :param since: when this engine last asked for it
         :param may_hang: whether Nova's API may have a request for it that it has noted, and not passed on
         """
+        self._see_untold(instance, known, records)
         self._lost_at.pop(instance.id, None)
         self._strays.pop(instance.id, None)
         self._asked[instance.id] = frozenset(request.id for request in known.all)
@@ -357,6 +387,7 @@ class Sightings(Evidence):
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
         self._tasks = {i: known for i, known in self._tasks.items() if i in keep}
         self._untold = {i: host for i, host in self._untold.items() if i in keep}
+        self._explained = {i: id for i, id in self._explained.items() if i in keep}
 
     def forget_records(self) -> None:
         """Nothing is flagged any more."""
@@ -371,6 +402,15 @@ class Sightings(Evidence):
         self._left.clear()
         self._ended.clear()
         self.restarts = Restarts()
+
+
+def _failed_on_host(records: Iterable[Migration]) -> list[Migration]:
+    return [record for record in records if record.status == "failed" and record.destination]
+
+
+def _is_hosts_own(fault: str | None) -> bool:
+    """Whether an instance's fault tells why a host could not make it."""
+    return bool(fault) and instance_states.NO_HOST not in (fault or "")
 
 
 def _state(record: Migration) -> State:

@@ -458,12 +458,16 @@ def test_an_older_nova_does_not_tell_where_it_is(cloud):
     assert cloud.nova().evacuation_requests("i1").all[0].conductor.host is None
 
 
-@pytest.mark.parametrize(("details", "no_host"), [("No valid host was found. x", True), ("MessagingTimeout", False)])
-def test_whether_the_scheduler_found_no_host_is_told(cloud, details, no_host):
+@pytest.mark.parametrize(
+    ("details", "no_host", "untold"),
+    [("No valid host was found. x", True, False), ("MessagingTimeout", False, True), (None, False, False)],
+)
+def test_why_a_request_failed_is_told(cloud, details, no_host, untold):
     one = action("req-1")
     cloud.pages[ACTIONS] = {"instanceActions": [one]}
     cloud.pages[f"{ACTIONS}/req-1"] = with_events(one, event("rebuild_server", "t3", "Error", details=details))
-    assert cloud.nova().evacuation_requests("i1").all[0].conductor.found_no_host == no_host
+    ended = cloud.nova().evacuation_requests("i1").all[0].conductor
+    assert (ended.found_no_host, ended.untold) == (no_host, untold)
 
 
 def test_a_user_who_may_not_read_events_is_told_so(cloud):

@@ -17,6 +17,8 @@ DOWN_AFTER = 60.0
 RECORD_LAG = 0.2
 # Seconds after which it gives up what it has to tell (rpc_response_timeout).
 HEARTBEATS = 60.0
+# What Nova tells of it then.
+UNTOLD = "MessagingTimeout"
 
 _OPEN = ("accepted", "pre-migrating", "done")
 # Tasks that nova-compute's start goes on with, or gives up, instead of starting the guest again.
@@ -178,7 +180,7 @@ class Compute:
                 self._in_this_life(1.0, look)
             elif self._clock.now - began >= HEARTBEATS:
                 # Its guest may run; what it writes after that arrives, for all is back (measured).
-                self._failed(rebuild, "MessagingTimeout")
+                self._failed(rebuild, UNTOLD)
             else:
                 tell(rebuild, *more)
 
@@ -189,7 +191,7 @@ class Compute:
             if rebuild in known:
                 known.remove(rebuild)
         rebuild.record.status = "failed"
-        rebuild.job.ends("compute", True, self._clock.now)
+        rebuild.job.ends("compute", True, self._clock.now, untold=fault == UNTOLD)
         rebuild.job.claimed = None
         self._nova.set(rebuild.instance, vm_state="error", task_state=None, fault=fault)
 

@@ -66,9 +66,10 @@ class Job:
     compute: Optional[Event] = None
     claimed: Optional[str] = None
 
-    def ends(self, event, failed, now):
+    def ends(self, event, failed, now, untold=False):
         """One of its events has a finish."""
-        setattr(self, event, dataclasses.replace(getattr(self, event), finish=_text(now), failed=failed))
+        before = getattr(self, event)
+        setattr(self, event, dataclasses.replace(before, finish=_text(now), failed=failed, untold=untold))
 
     def view(self):
         return Request(self.id, self.at, self.conductor, self.compute)

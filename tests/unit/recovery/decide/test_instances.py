@@ -9,7 +9,7 @@ from nova_ha.model import restore_tags
 from nova_ha.model.actions import Evacuate, FinishRecovery, PrepareInstance, Restart, Skip, Wait
 from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
+from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Requests, Services
 from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.policy.selection import Policy
 from nova_ha.recovery.decide import planner
@@ -215,7 +215,8 @@ def test_nothing_is_sent_while_it_has_not_been_read_what_selects():
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
 def test_what_our_attempt_put_into_error_is_tried_again_whatever_the_policy_says_of_errors(status):
     rules = Rules(Policy(error_instances=False))
-    assert kinds(steps_for(instance(vm_state="error"), [record(7, status)], rules=rules)) == ["Evacuate"]
+    left = instance(vm_state="error", fault="boom")
+    assert kinds(steps_for(left, [record(7, status)], rules=rules)) == ["Evacuate"]
     attempts = nothing_asked()
     attempts.sending("i1", 0)
     attempts.failed("i1", NOW - 999, "refused")
@@ -893,9 +894,25 @@ def test_a_guest_that_was_on_a_host_that_is_dead_is_started_elsewhere():
     assert kinds(decided(seen, dead=DEAD_TOO)) == ["Evacuate"]
 
 
-@pytest.mark.parametrize("fault", [None, "No valid host was found. There are not enough hosts available.", "boom"])
-def test_other_faults_are_tried_again(fault):
-    assert kinds(steps_for(instance(vm_state="error", fault=fault), [record(2, "failed")])) == ["Evacuate"]
+def test_other_faults_are_tried_again():
+    assert kinds(steps_for(instance(vm_state="error", fault="boom"), [record(2, "failed")])) == ["Evacuate"]
+
+
+@pytest.mark.parametrize("fault", [None, "No valid host was found. There are not enough hosts available."])
+@pytest.mark.parametrize(("untold", "destination"), [(False, None), (True, "compute-2")])
+def test_why_a_host_failed_is_read_before_another_is_asked_for(fault, untold, destination):
+    """Where later requests found no host, Nova tells only that of the instance."""
+    attempts = nothing_asked()
+    records = [record(2, "failed"), record(3, "error")]
+    seen = host(instances=[instance(vm_state="error", fault=fault)], evacuations=records)
+    attempts.observe(seen, NOW - 10)
+    assert attempts.to_be_read(world(seen), NOW - 10) == {"i1"}
+    (waits,) = decided(seen, attempts=attempts)
+    assert waits.code is Code.CLOUD_AWAY
+    ended = Event(told(0), told(1), failed=True, host="compute-2", untold=untold)
+    read(attempts, seen, dataclasses.replace(request(2, OVER), compute=ended))
+    assert attempts.to_be_read(world(seen), NOW) == set(), "once"
+    assert [step.destination for step in decided(seen, attempts=attempts)] == [destination]
 
 
 # Live migrations
