@@ -45,8 +45,7 @@ def up(chosen, progress):
 
     :raises LabError: pcs failed, or a node did not come online
     """
-    was_formed = _formed(chosen)
-    if not was_formed:
+    if not _formed(chosen):
         with progress.step("cluster: pcs host auth, cluster setup"):
             _form(chosen)
     with progress.step("cluster: start"):
@@ -55,8 +54,6 @@ def up(chosen, progress):
     missing = [host for host in chosen.compute_hosts if host not in configured]
     if missing:
         with progress.step(f"cluster: add {', '.join(missing)} as remote nodes"):
-            if was_formed:
-                _authenticate(chosen, missing)
             for host in missing:
                 pcs(chosen, "cluster", "node", "add-remote", host, *REMOTE_OPTIONS)
     if not all(f"ipmi-{node}" in configured for node in chosen.powered):
@@ -370,17 +367,11 @@ def _formed(chosen):
 
 
 def _form(chosen):
-    _authenticate(chosen, chosen.powered)
-    first = chosen.control_nodes[0]
-    _pcs_on(first, "cluster", "setup", settings.CLUSTER_NAME, *chosen.control_nodes, "--enable", timeout=180)
-
-
-def _authenticate(chosen, known):
-    """Let pcs on the control nodes speak to nodes."""
     secret = password("hacluster")
-    on_each(known, lambda node: nodes.execute(node, "chpasswd", stdin=f"hacluster:{secret}\n"))
+    on_each(chosen.powered, lambda node: nodes.execute(node, "chpasswd", stdin=f"hacluster:{secret}\n"))
     first = chosen.control_nodes[0]
-    nodes.execute(first, "pcs", "host", "auth", *known, "-u", "hacluster", stdin=f"{secret}\n", timeout=120)
+    nodes.execute(first, "pcs", "host", "auth", *chosen.powered, "-u", "hacluster", stdin=f"{secret}\n", timeout=120)
+    _pcs_on(first, "cluster", "setup", settings.CLUSTER_NAME, *chosen.control_nodes, "--enable", timeout=180)
 
 
 def _fencing_script(chosen, configured):
