@@ -49,14 +49,14 @@ class Parameter(NamedTuple):
         """What is wrong with a value, in one line, or None."""
         wanted = None
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            wanted = "a single line of text is needed"
+            wanted = "a single line of text"
         elif any(0xD800 <= ord(character) <= 0xDFFF for character in value):  # what Python makes of bytes that are none
-            wanted = "text in UTF-8 is needed"
+            wanted = "text in UTF-8"
         elif self.check:
             wanted = self.check(value)
         if wanted is None:
             return None
-        return f"{self.name}: {wanted}" if self.secret else f"{self.name}: {_shown(value)} will not do: {wanted}"
+        return f"{self.name}: invalid value{'' if self.secret else ' ' + _shown(value)}: expected {wanted}"
 
 
 def problems(parameters: Iterable[Parameter], values: Mapping[str, str]) -> Iterator[str]:
@@ -78,12 +78,12 @@ def _shown(value: str) -> str:
 
 def one_of(choices: Collection[str]) -> Callable[[str], str | None]:
     """A check: the value is one of these words."""
-    return lambda value: None if value in choices else f"one of {', '.join(choices)} is needed"
+    return lambda value: None if value in choices else f"one of {', '.join(choices)}"
 
 
 def boolean(value: str) -> str | None:
     """A check: yes or no, in one of the ways in which Pacemaker's users write it."""
-    return None if value.lower() in {**BOOLEANS, **_ALSO} else f"one of {', '.join(BOOLEANS)} is needed"
+    return None if value.lower() in {**BOOLEANS, **_ALSO} else f"one of {', '.join(BOOLEANS)}"
 
 
 def is_true(value: str) -> bool:
@@ -93,12 +93,12 @@ def is_true(value: str) -> bool:
 
 def seconds(value: str) -> str | None:
     """A check: a whole number of seconds."""
-    return None if re.fullmatch("[0-9]{1,6}", value) else "a whole number of seconds, 0 or more, is needed"
+    return None if re.fullmatch("[0-9]{1,6}", value) else "seconds as a whole number, 0 or more"
 
 
 def http_url(value: str) -> str | None:
     """A check: a URL that an HTTP client can use."""
-    wanted = "http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH is needed"
+    wanted = "http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH"
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
@@ -109,41 +109,41 @@ def http_url(value: str) -> str | None:
 
 def absolute_path(value: str) -> str | None:
     """A check: a path that means the same wherever the agent runs."""
-    return None if value.startswith("/") else "an absolute path is needed"
+    return None if value.startswith("/") else "an absolute path"
 
 
 def absolute_paths(value: str) -> str | None:
     """A check: absolute paths, separated by blanks."""
     good = value.split() and all(path.startswith("/") for path in value.split())
-    return None if good else "absolute paths, separated by spaces, are needed"
+    return None if good else "absolute paths, separated by spaces"
 
 
 def program(value: str) -> str | None:
     """A check: a program's absolute path, or its mere name."""
     good = re.fullmatch(r"/\S*|[^-/\s][^/\s]*", value)
-    return None if good else "a program's name or absolute path, without white space, is needed"
+    return None if good else "a program's name or absolute path, without white space"
 
 
 def container_name(value: str) -> str | None:
     """A check: the name of a container."""
     good = re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", value)
-    return None if good else "the name of a container is needed"
+    return None if good else "the name of a container"
 
 
 def word(value: str) -> str | None:
     """A check: not empty, and no white space in it."""
-    return None if value and not re.search(r"\s", value) else "a name without white space is needed"
+    return None if value and not re.search(r"\s", value) else "a name without white space"
 
 
 def unit_name(value: str) -> str | None:
     """A check: the name of a systemd unit."""
-    wanted = "the name of a systemd unit, like nova-compute.service, is needed"
+    wanted = "the name of a systemd unit, like nova-compute.service"
     return None if re.fullmatch(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}", value) else wanted
 
 
 def attribute_name(value: str) -> str | None:
     """A check: the name of a node attribute."""
-    return None if re.fullmatch(r"[A-Za-z0-9_.#-]{1,80}", value) else "the name of a node attribute is needed"
+    return None if re.fullmatch(r"[A-Za-z0-9_.#-]{1,80}", value) else "the name of a node attribute"
 
 
 ATTRIBUTE = Parameter(

@@ -219,12 +219,16 @@ def _read_all(conf: cfg.ConfigOpts, path: str) -> None:
                 raise Misconfigured(f"{path}: [{group}] {option}: $ begins an option's name; write $$ for $") from None
             except (cfg.Error, ValueError) as error:
                 reason = str(error).rpartition("is not valid: ")[2]
-                reason = reason.replace("invalid literal for int() with base 10:", "a whole number is needed, not")
+                reason = re.sub(
+                    r"invalid literal for int\(\) with base 10: (.*)",
+                    r"invalid value \1: expected a whole number",
+                    reason,
+                )
                 raise Misconfigured(f"{path}: [{group}] {option}: {reason}") from error
     timeout = conf[GROUP].timeout
     if not 1 <= timeout <= LONGEST_REQUEST_TIMEOUT:
-        wanted = f"1 to {LONGEST_REQUEST_TIMEOUT} seconds are needed"
-        raise Misconfigured(f"{path}: [nova] timeout = {timeout}: {wanted}")
+        wanted = f"1 to {LONGEST_REQUEST_TIMEOUT} seconds"
+        raise Misconfigured(f"{path}: [nova] timeout: invalid value {timeout}: expected {wanted}")
 
 
 def _cloud(name: str) -> CloudRegion:

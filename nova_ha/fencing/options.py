@@ -154,7 +154,7 @@ def record_only(value: str) -> str:
         if value.lower() in values:
             return mode
     known = ", ".join(value for values in RECORD_ONLY.values() for value in values if value)
-    raise OptionError(f"record_only: {value[:80]!r} will not do: one of {known} is needed")
+    raise OptionError(f"record_only: invalid value {value[:80]!r}: expected one of {known}")
 
 
 def attribute(value: str) -> str:
@@ -218,10 +218,10 @@ def problem(given: Mapping[str, str], lines: Iterable[str]) -> str | None:
     """
     for name in ("domain", "compute-domain"):
         if given.get(f"--{name}") and (wanted := agent_parameters.word(given[f"--{name}"])):
-            return f"{name}: {given[f'--{name}'][:80]!r} will not do: {wanted}"
+            return f"{name}: invalid value {given[f'--{name}'][:80]!r}: expected {wanted}"
     for name, _equals, value in (line.strip().partition("=") for line in lines):
         if name.replace("-", "_") in _SWITCHES and value.strip('"').lower() not in agent_parameters.BOOLEANS:
-            return f"{name}: {value[:80]!r} will not do: one of {', '.join(agent_parameters.BOOLEANS)} is needed"
+            return f"{name}: invalid value {value[:80]!r}: expected one of {', '.join(agent_parameters.BOOLEANS)}"
     return None
 
 
@@ -239,7 +239,7 @@ def seconds(name: str, value: str) -> int:
     :raises OptionError: it is none
     """
     if problem := agent_parameters.seconds(value):
-        raise OptionError(f"{name}: {value[:80]!r} will not do: {problem}")
+        raise OptionError(f"{name}: invalid value {value[:80]!r}: expected {problem}")
     return int(value)
 
 

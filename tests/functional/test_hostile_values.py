@@ -36,7 +36,7 @@ def _give_to_the_engine(story, value):
         if "\n" in value:
             # Pacemaker hands it on with a blank for the end of a line, and it is refused, in one line;
             (failure,) = eventually("a refusal", lambda: cluster.failures(settings, cluster.ENGINE), 60)
-            assert failure.endswith("will not do: a name without white space is needed")
+            assert failure.endswith("expected a name without white space")
         else:
             # otherwise the engine works.
             assert story.account()["engine"]["state"] == "working"

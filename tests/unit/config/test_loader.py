@@ -62,7 +62,7 @@ def written(directory, content, name="written.conf"):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[recovery]\nworkers = many", r"\[recovery\] workers: a whole number is needed, not 'many'"),
+        ("[recovery]\nworkers = many", r"\[recovery\] workers: invalid value 'many': expected a whole number"),
         ("[recovery]\nin_flight = 0", r"\[recovery\] in_flight: .*1"),
         ("[recovery]\nin_flight_per_source = -1", r"\[recovery\] in_flight_per_source: .*0"),
         ("[recovery]\nno_room = panic", r"\[recovery\] no_room: .*wait, restart_in_place"),
@@ -75,8 +75,8 @@ def written(directory, content, name="written.conf"):
         ("[guard]\nmax_aggregate_share = 0", r"\[guard\] max_aggregate_share: .*1"),
         ("[guard]\nleast = 0", r"\[guard\] least: .*1"),
         ("[reserve]\ndestination = 2", r"\[reserve\] destination: "),
-        ("[nova]\ntimeout = 0", r"\[nova\] timeout = 0: 1 to 90 seconds"),
-        ("[nova]\ntimeout = 91", r"\[nova\] timeout = 91: 1 to 90 seconds"),
+        ("[nova]\ntimeout = 0", r"\[nova\] timeout: invalid value 0: expected 1 to 90 seconds"),
+        ("[nova]\ntimeout = 91", r"\[nova\] timeout: invalid value 91: expected 1 to 90 seconds"),
         ("[recovery]\nevacuate_delay = -1", r"\[recovery\] evacuate_delay: .*0"),
         ("[nova]\nauth_type = $x", "no such option x"),
         ("[nova]\nauth_type = magic", r"\[nova\] auth_type = magic: "),

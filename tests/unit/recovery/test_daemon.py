@@ -340,8 +340,8 @@ def test_reload_takes_over_what_needs_no_restart(engine, cloud, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "file", "said"),
     [
-        ({"evacuate_delay": "soon"}, "", "evacuate_delay: 'soon' will not do: a whole number of seconds"),
-        ({"verbose": "very"}, "", "verbose: 'very' will not do"),
+        ({"evacuate_delay": "soon"}, "", "evacuate_delay: invalid value 'soon': expected seconds as a whole number"),
+        ({"verbose": "very"}, "", "verbose: invalid value 'very'"),
         ({}, "[recovery]\nno_room = panic\n", "no_room: .*restart_in_place"),
         ({}, "[nova\n", "line 1: neither"),
     ],
