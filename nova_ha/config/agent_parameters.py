@@ -189,7 +189,7 @@ CLOUD = (
         "string",
         "DNS domain of the hosts",
         "DNS domain in which the hosts live: for clusters that know hosts by their short names when Nova knows them "
-        "by their full ones.",
+        "by their full ones. Once it is set, NAME is the host of that name or of NAME.DOMAIN, and no other.",
         check=word,
         reloadable=True,
     ),
@@ -217,7 +217,8 @@ CLOUD = (
         "boolean",
         "Instances are not on shared storage",
         "Whether the instances' disks are local to each host, so that an evacuated instance starts anew from its image "
-        "or volume. Nova finds that out by itself; the engine keeps old copies of resized instances then.",
+        "or volume. Nova finds that out by itself. The engine then keeps the copy of a resized instance that its former "
+        "host has, instead of confirming the resize.",
         "false",
         check=boolean,
         reloadable=True,

@@ -24,7 +24,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
     ],
     "recovery": [
         cfg.IntOpt("workers", default=8, min=1, max=64, help="Requests for instances sent side by side."),
-        cfg.IntOpt("in_flight", default=100, min=1, help="Evacuations in flight at once, over all hosts."),
+        cfg.IntOpt(
+            "in_flight",
+            default=100,
+            min=1,
+            help="Evacuations in flight at once, over all hosts. Fewer while Nova says that it is busy (429, 503), is slow "
+            "to answer, or does not; that is forgotten when it has not for five minutes, or a recovery begins.",
+        ),
         cfg.IntOpt(
             "in_flight_per_source",
             default=0,
@@ -36,7 +42,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             default=20,
             min=0,
             help="Evacuations in flight at once for each host that could take them, on average: which one it is the "
-            "scheduler chooses. 0: no limit of its own.",
+            "scheduler chooses. Nova has a host make ten guests at a time (max_concurrent_builds). 0: no limit of its own.",
         ),
         cfg.StrOpt(
             "no_room",
@@ -85,10 +91,17 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             "shared_storage",
             default=True,
             help="Whether the instances' disks are reachable from every host. Where they are not, the copy of a "
-            "resized instance that its former host has is kept.",
+            "resized instance that its former host has is kept. The agent's no_shared_storage is its opposite.",
         ),
-        cfg.StrOpt("attribute", default=flag.ATTRIBUTE, help="The node attribute that is the flag."),
-        cfg.StrOpt("domain", help="DNS domain of Nova's host names, where the cluster's names are short."),
+        cfg.StrOpt(
+            "attribute",
+            default=flag.ATTRIBUTE,
+            help="The node attribute that is the flag, unless the agent's parameter says it.",
+        ),
+        cfg.StrOpt(
+            "domain",
+            help="DNS domain of Nova's host names, where the cluster's names are short, unless the agent's parameter says it.",
+        ),
     ],
     "policy": [
         cfg.StrOpt(
