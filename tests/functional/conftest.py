@@ -11,7 +11,7 @@ import pytest
 
 from tests.functional.labs import COMPUTES
 from tests.functional.steps import heal_if_needed, told
-from tests.lab import faults, healing, lab, locks
+from tests.lab import cluster, faults, healing, lab, locks
 from tests.lab import settings as lab_settings
 from tests.lab.progress import Progress
 from tests.lab.settings import SOURCE_TREE, Settings
@@ -93,13 +93,21 @@ def pytest_runtest_makereport(item, call):
     packed = item.session.stash.setdefault(_PACKED, set())
     if report.failed and "settings" in item.fixturenames and item.nodeid not in packed and len(packed) < MOST_PACKS:
         packed.add(item.nodeid)
-        try:
-            where = f"packed in {lab.collect(Settings.load())}"
-        except Exception as error:  # noqa: BLE001 (whatever it is, it must not hide the failure)
-            where = f"not packed: {error}"
-        report.sections.append(("The lab's logs", where))
+        chosen = Settings.load()
+        # Where the packs are lost with the machine, what was printed is left.
+        looks = {"What Pacemaker did last": lambda: cluster.last_words(chosen), "The lab's logs": lambda: _pack(chosen)}
+        for title, look in looks.items():
+            try:
+                text = look()
+            except Exception as error:  # noqa: BLE001 (whatever it is, it must not hide the failure)
+                text = f"not told: {error}"
+            report.sections.append((title, text))
     if (failed := healing.failed_in_succession()) >= FAILED_HEALS:
         item.session.shouldstop = f"lab {lab_settings.NUMBER} is dead: {failed} heals in succession failed"
+
+
+def _pack(chosen):
+    return f"packed in {lab.collect(chosen)}"
 
 
 _PACKED = pytest.StashKey[set]()

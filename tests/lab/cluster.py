@@ -360,6 +360,17 @@ def status(chosen) -> Status:
     raise LabError(f"no control node has a cluster with a quorum; see {LOOK}")
 
 
+def last_words(chosen, lines=40):
+    """The newest lines of all control nodes' logs that say what Pacemaker did, in their order."""
+    wanted = r"pacemaker-(controld|fenced) .*\b(notice|warning|error): "
+    script = f"grep -hE '{wanted}' {LOG} | grep -v 'import quote\\|pipes' | tail -n {lines}"
+    said = []
+    for node in chosen.control_nodes:
+        if nodes.running(node):
+            said += nodes.execute(node, "sh", "-c", script, check=False).stdout.splitlines()
+    return "\n".join(sorted(said)[-lines:])
+
+
 def _formed(chosen):
     return (
         nodes.execute(chosen.control_nodes[0], "test", "-e", "/etc/corosync/corosync.conf", check=False).returncode == 0

@@ -187,7 +187,7 @@ def test_a_parameter_is_spelt_as_operators_spell_it(parameters, name, getopt):
         (("action=off", "plug=x", "username=u", "password=p", "auth_url=http://k"), "no options for the power agent"),
         (("action=off", "plug=x", "ip=::1", "power_agent=../fence_x"), "there is no power agent '../fence_x'"),
         (("action=off", "plug=x", "ip=::1", "power_agent=fence_compute"), "cannot be its own power agent"),
-        (("action=validate-all", "record_only=1", "force_down=1", "auth_url=x"), "force_down: auth_url: invalid value 'x'"),
+        (("action=validate-all", "record_only=1", "force_down=1", "auth_url=x"), "auth_url: invalid value 'x'"),
         (
             ("action=validate-all", "record_only=1", "force_down=1", "endpoint_type=mine"),
             "force_down: endpoint_type: invalid value 'mine': expected one of publicURL",

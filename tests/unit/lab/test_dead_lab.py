@@ -35,6 +35,7 @@ scenario.recorded = lambda _: contextlib.nullcontext(Scenario())
 audits.report = audits.audit = lambda _: []
 packs = itertools.count(1)
 lab.collect = lambda _: f"pack {next(packs)}"
+cluster.last_words = lambda _: "nothing"
 """
 STORIES = """
 import pytest
