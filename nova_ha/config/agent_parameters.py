@@ -217,8 +217,8 @@ CLOUD = (
         "boolean",
         "Instances are not on shared storage",
         "Whether the instances' disks are local to each host, so that an evacuated instance starts anew from its image "
-        "or volume. Nova finds that out by itself. The engine then keeps the copy of a resized instance that its former "
-        "host has, instead of confirming the resize.",
+        "or volume. Nova finds that out by itself. The engine then keeps the copy of a resized instance that its "
+        "former host has, instead of confirming the resize.",
         "false",
         check=boolean,
         reloadable=True,

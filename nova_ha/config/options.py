@@ -28,8 +28,8 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             "in_flight",
             default=100,
             min=1,
-            help="Evacuations in flight at once, over all hosts. Fewer while Nova says that it is busy (429, 503), is slow "
-            "to answer, or does not; that is forgotten when it has not for five minutes, or a recovery begins.",
+            help="Evacuations in flight at once, over all hosts. Fewer while Nova says that it is busy (429, 503), is "
+            "slow to answer, or does not; that is forgotten when it has not for five minutes, or a recovery begins.",
         ),
         cfg.IntOpt(
             "in_flight_per_source",
@@ -42,7 +42,8 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             default=20,
             min=0,
             help="Evacuations in flight at once for each host that could take them, on average: which one it is the "
-            "scheduler chooses. Nova has a host make ten guests at a time (max_concurrent_builds). 0: no limit of its own.",
+            "scheduler chooses. Nova has a host make ten guests at a time (max_concurrent_builds). 0: no limit of its "
+            "own.",
         ),
         cfg.StrOpt(
             "no_room",
@@ -100,7 +101,8 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
         cfg.StrOpt(
             "domain",
-            help="DNS domain of Nova's host names, where the cluster's names are short, unless the agent's parameter says it.",
+            help="DNS domain of Nova's host names, where the cluster's names are short, unless the agent's parameter "
+            "says it.",
         ),
     ],
     "policy": [
