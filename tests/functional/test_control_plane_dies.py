@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from tests.functional.steps import LONG, LOSS_LIMIT, TAKE_OVER_LIMIT, after
-from tests.lab import facts, faults
+from nova_ha.model.reasons import Code
+from tests.functional.steps import LONG, LOSS_LIMIT, TAKE_OVER_LIMIT, after, eventually, on_control
+from tests.lab import facts, faults, workload
 from tests.lab.cloud import identity, impair
 
 pytestmark = pytest.mark.lab_b
@@ -98,6 +99,42 @@ def test_part_of_the_cloud_dies_in_the_middle_of_a_recovery(story, parts):
     assert max(run.start for run in facts.guest_runs(past) if run.host != HOST) > back
     # each was asked for, and the engine had nothing to die of.
     assert {request.instance for request in facts.evacuate_requests(past)} == set(ids)
+    story.engine_never_failed()
+
+
+def _tasks(story):
+    return {instance["task_state"] for instance in workload.instances(story.settings)}
+
+
+@LONG
+def test_a_host_cannot_tell_nova_for_more_than_a_minute_that_it_has_started_guests(story):
+    # Given instances on a host that dies, all of which are being made on one other host,
+    maker = "compute-2"
+    others = [host for host in story.settings.compute_hosts if host not in (HOST, maker)]
+    ids = story.instances_on(HOST, 2)
+    for host in others:
+        story.disable(host, "new disks today")
+    with story.spawns_held():
+        faults.kill(HOST)
+        eventually("both to be made", lambda: _tasks(story) == {"rebuild_spawning"}, 90)
+        # when the conductor dies, and their guests start then: that host cannot say so, and gives up,
+        faults.stop_service("nova-conductor", at_once=True)
+        died = time.time()
+    after(80, died, "the host to give up")
+    faults.start_service("nova-conductor")
+    # and other hosts could take them,
+    for host in others:
+        story.enable(host)
+    # then they are asked for again there only, where they run; and an operator is told.
+    story.waits(HOST, Code.UNKNOWN_GUEST, 180)
+    assert len(facts.evacuate_requests(story.recorded.history())) > len(ids)
+    assert {record["dest"] for record in workload.migrations(story.settings)} == {maker}
+    # Once that is fenced, they are recovered; and both are in service again. That none ever ran twice, the audits tell.
+    on_control(story.settings, f"stonith_admin --reboot {maker} --timeout=60", timeout=90)
+    story.recovered(HOST, ids, LOSS_LIMIT)
+    assert all(run.host in others for run in facts.live_runs(story.recorded.history()))
+    for host in (HOST, maker):
+        story.back_in_service(host)
     story.engine_never_failed()
 
 
