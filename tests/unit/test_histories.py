@@ -448,6 +448,10 @@ FOUND = {
             ("nova_compute_is_well", (), 0),
         ],
     ),
+    "what was sent while its host was dead came late, when that had been removed: judged as if it was sent then": (
+        {"names": ["active"], "hosts": 2},
+        [("answers", (["late"],), 0), ("dies_and_is_forgotten", (0,), 1), ("node_removed", (0, True, False), 0)],
+    ),
     "a request that waited in the queue of a busy conductor was given up since the conductor had been away": (
         {"hosts": 2, "conducting": 160},
         [("dies_and_is_forgotten", (0,), 2), ("conductor_is_killed", (20,), 20)],

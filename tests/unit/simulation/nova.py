@@ -384,7 +384,10 @@ class SimulatedNova:
         self.posts.append((self.clock.now, instance.id))
         answer = self.next_answers.pop(0) if self.next_answers else "ok"
         queueing = {"hung": HANGS, "noted": FOR_EVER, "noted and hung": FOR_EVER}.get(answer, self.conducting)
-        take = lambda: self.take(instance.id, destination, queueing)  # noqa: E731
+        # One that is late is judged by what held when it was sent.
+        server = self.servers.get(instance.id)
+        was_dead = server is not None and self._is_proved_dead(server.host)
+        take = lambda: self.take(instance.id, destination, queueing, was_dead)  # noqa: E731
         return self.tripwire.around(lambda: self._answered(answer, take))
 
     def reset_state(self, instance, state):
@@ -559,10 +562,11 @@ class SimulatedNova:
 
     # An evacuation: the API, then the conductor
 
-    def take(self, instance, destination=None, queueing=None):
+    def take(self, instance, destination=None, queueing=None, was_dead=False):
         """The API takes an evacuate request up; without the bus it hangs with it, having noted it.
 
         :param queueing: seconds until the conductor has it, if not as many as for each
+        :param was_dead: whether its host was proved dead when it was sent
         """
         queueing = self.conducting if queueing is None else queueing
         server = self._server(instance)
@@ -574,7 +578,7 @@ class SimulatedNova:
             raise Refused("The target host can't be the same one.", 400)
         if self.service(server.host).up:
             raise Refused(f"Compute service of {server.host} is still in use.", 400)
-        self._judge(server)
+        self._judge(server, was_dead)
         self.set(instance, task_state="rebuilding")
         self.record(instance, "accepted", server.host, destination)
         self.evacuations.append((instance, destination))
@@ -598,10 +602,13 @@ class SimulatedNova:
         else:
             self.clock.after(1.0, lambda: self._cast_later(job))
 
-    def _judge(self, server):
+    def _is_proved_dead(self, host):
+        return self.status[host].forced_down and self._cluster.is_dead(host)
+
+    def _judge(self, server, was_dead):
         """Whether an evacuate request that Nova takes should have been made at all."""
         source = self.computes[server.host]
-        if not self.status[source.name].forced_down or not self._cluster.is_dead(source.name) or source.running:
+        if source.running or not (was_dead or self._is_proved_dead(source.name)):
             self.guests.breach(f"evacuation of {server.id} from {source.name}, which is not proved dead")
         if self.guests.wanted.get(server.id) == DELETED:
             self.guests.breach(f"evacuation of {server.id}, which its owner deletes")
