@@ -105,6 +105,8 @@ class FakeCloud:
             return self._page(path, asked, "migrations", chosen, lambda record: record["uuid"])
         if path.startswith("/nova/servers/"):
             return {"server": self._servers[path.rpartition("/")[2]]}
+        if path == "/nova/os-hypervisors/detail":
+            return {"hypervisors": [_hypervisor(asked["hypervisor_hostname_pattern"])]}
         if path == "/nova/":
             return {"version": {"version": "2.96"}}
         key = {"/nova/os-aggregates": "aggregates", "/nova/flavors/detail": "flavors", "/glance/v2/images": "images"}
@@ -248,6 +250,10 @@ def _service(id, host):
         "id": id, "host": host, "binary": "nova-compute", "zone": "nova", "state": "up", "status": "enabled",
         "forced_down": False, "disabled_reason": None, "updated_at": "2026-01-01T00:00:00.000000",
     }  # fmt: skip
+
+
+def _hypervisor(node):
+    return {"hypervisor_hostname": node, "hypervisor_type": "QEMU", "service": {"host": node.partition(".")[0]}}
 
 
 def _record(number, instance, source, destination):
