@@ -26,17 +26,18 @@ import collections
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypedDict, Union
+from typing import TypedDict, Union
 
 from oslo_config import cfg
 
 from nova_ha.cli.table import Row, clipped, explained, table, way_out, wrapped
-from nova_ha.cloud.nova import Nova
+from nova_ha.cloud.reader import NovaReader
 from nova_ha.config import loader
 from nova_ha.model import flag, snapshot
 from nova_ha.model.actions import DisableHost, EnableReservedHost, Step, instance_of
+from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import Service, World
+from nova_ha.model.snapshot import Instance, Migration, Requests, Service, Services, World
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, scheduling
@@ -79,13 +80,13 @@ class Plan(TypedDict):
     steps: list[PlannedStep]
 
 
-def connect(conf: cfg.ConfigOpts) -> Nova:
-    """The cloud that a configuration names.
+def connect(conf: cfg.ConfigOpts) -> NovaReader:
+    """The cloud that a configuration names, to be read only.
 
     :param conf: from ``loader.load``
     :raises nova.CloudError: it cannot be reached with these credentials
     """
-    cloud = loader.cloud(conf)
+    cloud = loader.reader(conf)
     cloud.connect()
     return cloud
 
@@ -150,41 +151,59 @@ def lines(found: Plan, width: int) -> list[str]:
     return [*said, "", *table(_HEADINGS, rows, width)]
 
 
-class Reader:
-    """The cloud, of which nothing but reading is possible.
+class Imagined(Cloud):
+    """The cloud, as it would be after some steps; it has nothing that changes it.
 
     :param done: steps, of _PREPARATIONS, that are shown as if they were done
     """
-
-    _READS = frozenset(
-        {
-            "aggregates",
-            "hypervisor_type",
-            "in_error",
-            "instance",
-            "instances",
-            "live_migrations",
-            "migrations",
-            "resizes",
-            "restoring",
-            "selection",
-        }
-    )
 
     def __init__(self, cloud: Cloud, done: Iterable[_Preparation] = ()) -> None:
         self._cloud = cloud
         self._done = tuple(done)
 
-    def services(self) -> snapshot.Services:
-        """As ``nova.Nova.services``, with the steps done."""
+    def services(self) -> Services:
+        """As ``NovaReader.services``, with the steps done."""
         services = self._cloud.services()
         changed = {step.service.host: _after(step) for step in self._done}
-        return snapshot.Services({**services, **changed}, snapshot.unread(services))
+        return Services({**services, **changed}, snapshot.unread(services))
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in self._READS:
-            raise AttributeError(f"a plan does not do {name}")
-        return getattr(self._cloud, name)
+    # All else is as it is.
+
+    def aggregates(self) -> Mapping[str, frozenset[str]]:
+        return self._cloud.aggregates()
+
+    def instances(self, host: str) -> tuple[Instance, ...]:
+        return self._cloud.instances(host)
+
+    def instance(self, id: str) -> Instance | None:
+        return self._cloud.instance(id)
+
+    def restoring(self) -> tuple[Instance, ...]:
+        return self._cloud.restoring()
+
+    def in_error(self) -> tuple[Instance, ...]:
+        return self._cloud.in_error()
+
+    def migrations(self, host: str) -> tuple[Migration, ...]:
+        return self._cloud.migrations(host)
+
+    def evacuation_requests(self, instance: str) -> Requests:
+        return self._cloud.evacuation_requests(instance)
+
+    def claims(self, instance: str) -> frozenset[str]:
+        return self._cloud.claims(instance)
+
+    def live_migrations(self, host: str) -> tuple[Migration, ...]:
+        return self._cloud.live_migrations(host)
+
+    def resizes(self, host: str) -> tuple[Migration, ...]:
+        return self._cloud.resizes(host)
+
+    def hypervisor_type(self, host: str, node: str) -> str | None:
+        return self._cloud.hypervisor_type(host, node)
+
+    def selection(self, tag: str) -> Selection:
+        return self._cloud.selection(tag)
 
 
 def _after(step: _Preparation) -> Service:
@@ -209,7 +228,7 @@ def _steps(
     """
     done: list[_Preparation] = []
     while True:
-        observer = Observer(Reader(cloud, done), conf.recovery.domain, clock, tag=rules.policy.tag)
+        observer = Observer(Imagined(cloud, done), conf.recovery.domain, clock, tag=rules.policy.tag)
         world = observer.look(flags)
         found = planner.steps(world, Attempts(), rules, math.inf, clock())
         known = {(step.host, type(step)) for step in done}

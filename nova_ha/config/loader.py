@@ -19,9 +19,10 @@ from keystoneauth1 import loading
 from keystoneauth1.session import Session
 from oslo_config import cfg
 
-from nova_ha.cloud import session as access
+from nova_ha.cloud import session as transport
 from nova_ha.cloud.errors import Misconfigured
 from nova_ha.cloud.nova import Nova
+from nova_ha.cloud.reader import NovaReader
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG, DEFAULT_DOMAIN, is_true
 from nova_ha.config.options import GROUP, OPTIONS
 
@@ -112,7 +113,7 @@ def session(conf: cfg.ConfigOpts, before_request: Callable[[], None] = lambda: N
             raise Misconfigured(
                 "no credentials: set auth_url, username, password and tenant_name, or auth_type or cloud in [nova]"
             )
-        how = {"auth": auth, "session": access.connections(before_request), "user_agent": "nova-ha"}
+        how = {"auth": auth, "session": transport.connections(before_request), "user_agent": "nova-ha"}
         made = loading.load_session_from_conf_options(conf, GROUP, **how)
     except (keystone.ClientException, cfg.Error) as error:
         raise Misconfigured(str(error)) from error
@@ -127,9 +128,22 @@ def cloud(conf: cfg.ConfigOpts, before_request: Callable[[], None] = lambda: Non
     :param before_request: called before each request
     :raises Misconfigured: as ``session``
     """
+    return Nova(access(conf, before_request))
+
+
+def reader(conf: cfg.ConfigOpts) -> NovaReader:
+    """The same, for who is to change nothing.
+
+    :raises Misconfigured: as ``session``
+    """
+    return NovaReader(access(conf))
+
+
+def access(conf: cfg.ConfigOpts, before_request: Callable[[], None] = lambda: None) -> transport.Access:
+    """How requests get to the cloud that a configuration names; see ``cloud``."""
     options = conf[GROUP]
     carrier = session(conf, before_request)
-    return Nova(carrier, options.valid_interfaces, options.region_name, _who(conf))
+    return transport.Access(carrier, options.valid_interfaces, options.region_name, _who(conf))
 
 
 def _who(conf: cfg.ConfigOpts) -> str:

@@ -57,6 +57,11 @@ class Cloud(http.server.ThreadingHTTPServer):
         conf = self.conf(**more)
         return loader.session(conf), conf.nova.valid_interfaces, conf.nova.region_name
 
+    def reader(self, **more):
+        found = loader.reader(self.conf(**more))
+        found.connect()
+        return found
+
     def nova(self, **more):
         found = loader.cloud(self.conf(**more))
         found.connect()

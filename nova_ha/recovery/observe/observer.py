@@ -75,7 +75,7 @@ _Broken = tuple[tuple[Instance, float], ...]
 
 
 class Cloud(Protocol):
-    """What an observer reads; see ``nova.Nova``."""
+    """What an observer reads; see ``reader.NovaReader``."""
 
     def services(self) -> Services: ...
     def aggregates(self) -> Mapping[str, frozenset[str]]: ...

@@ -15,6 +15,7 @@ from nova_ha.cloud.session import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.config import loader
 from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.snapshot import Event, Instance, Migration, Request, Requests, Service, conductors, unread
+from tests.unit.doubles import CHANGES
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 
@@ -609,6 +610,12 @@ def test_an_answer_that_is_none_is_told_from_one(cloud, path, page, error, text)
     cloud.pages[path] = page
     with pytest.raises(error, match=text):
         READ[path](nova)
+
+
+def test_a_reader_has_nothing_that_changes(cloud):
+    reader = cloud.reader()
+    assert reader.services() == {} and not isinstance(reader, Nova)
+    assert [change for change in CHANGES if hasattr(reader, change)] == []
 
 
 # What is changed

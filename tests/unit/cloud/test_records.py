@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from nova_ha.cloud.nova import Nova
+from nova_ha.cloud.reader import NovaReader
 from nova_ha.cloud.records import REFRESH
 
 PAGE = 20  # Nova's limit of a list
@@ -24,7 +24,7 @@ class Table:
         self.rows = []
         self.asked = []
         self.away = False  # the cell's database: Nova's list leaves it out without a word
-        self.nova = Nova(None, ("internal",), clock=lambda: self.now)
+        self.nova = NovaReader(None, clock=lambda: self.now)
         self.nova._get = self._get
 
     def add(self, status="error", behind=0.0):
