@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import urllib.parse
+
+from novaclient.base import RequestIdMixin
+from novaclient.v2.servers import REBOOT_HARD, ServerManager
+from novaclient.v2.services import ServiceManager
 
 from nova_ha.cloud.errors import Busy, CloudError, Misconfigured, Refused, Unreachable, WrongAddress
-from nova_ha.cloud.reader import NovaReader, quoted
+from nova_ha.cloud.reader import NovaReader
 from nova_ha.model.snapshot import Instance, Service
 
 __all__ = ["Busy", "CloudError", "Misconfigured", "Nova", "Refused", "Unreachable", "WrongAddress"]
@@ -24,20 +28,23 @@ class Nova(NovaReader):
     def force_down(self, service: Service, forced: bool, enabled: bool | None = None, reason: str | None = None) -> str:
         """Declare a service dead, or no longer so; in the same request, if that is said, enable or disable it.
 
+        Not by novaclient's manager, which says one thing in a request: there would be a moment between two, and while
+        its host is dead, Nova takes 60 s for the one that only disables it.
+
         :param enabled: whether the scheduler may use the host; None leaves that as it is
         :param reason: why it is disabled
         """
         status = {} if enabled is None else {"status": "enabled" if enabled else "disabled"}
         why = {} if reason is None else {"disabled_reason": reason}
-        return self._change("PUT", f"/os-services/{service.id}", {"forced_down": forced, **status, **why})
+        return self._api.put(f"/os-services/{service.id}", {"forced_down": forced, **status, **why})
 
     def disable(self, service: Service, reason: str) -> str:
         """Keep the scheduler off a host."""
-        return self._change("PUT", f"/os-services/{service.id}", {"status": "disabled", "disabled_reason": reason})
+        return _request(self._services.disable_log_reason(service.id, reason))
 
     def enable(self, service: Service) -> str:
         """Let the scheduler use a host."""
-        return self._change("PUT", f"/os-services/{service.id}", {"status": "enabled"})
+        return _request(self._services.enable(service.id))
 
     # Changing an instance
 
@@ -47,50 +54,55 @@ class Nova(NovaReader):
         :param destination: Nova's name of the host to do it on, None to let the scheduler choose
         :raises Unreachable: with ``sent`` true Nova may do it nevertheless, now or later
         """
-        return self._act(instance, "evacuate", {} if destination is None else {"host": destination})
+        return _request(self._servers.evacuate(instance.id, host=destination))
 
     def reset_state(self, instance: Instance, state: str) -> str:
         """Have Nova take an instance for one in that state, ``active`` or ``error``, with nothing going on."""
-        return self._act(instance, "os-resetState", {"state": state})
+        return _request(self._servers.reset_state(instance.id, state))
 
     def stop(self, instance: Instance) -> str:
         """Stop an instance."""
-        return self._act(instance, "os-stop")
+        return _request(self._servers.stop(instance.id))
 
     def pause(self, instance: Instance) -> str:
         """Pause an instance."""
-        return self._act(instance, "pause")
+        return _request(self._servers.pause(instance.id))
 
     def reboot(self, instance: Instance) -> str:
         """Switch an instance off and on again."""
-        return self._act(instance, "reboot", {"type": "HARD"})
+        return _request(self._servers.reboot(instance.id, REBOOT_HARD))
 
     def confirm_resize(self, instance: Instance) -> str:
         """Confirm a resize: the host that it was resized from gives up its copy."""
-        return self._act(instance, "confirmResize")
+        return _request(self._servers.confirm_resize(instance.id))
 
     def delete(self, instance: Instance) -> str:
         """Delete an instance."""
-        return self._change("DELETE", f"/servers/{instance.id}")
+        return _request(self._servers.delete(instance.id))
 
     def tag(self, instance: Instance, tag: str) -> str:
         """Put a tag on an instance; Nova lets only active, stopped, paused and suspended ones (409)."""
-        return self._change("PUT", f"/servers/{instance.id}/tags/{quoted(tag)}")
+        return _request(self._servers.add_tag(instance.id, _quoted(tag)))
 
     def untag(self, instance: Instance, tag: str) -> str:
         """Take a tag off an instance, of which the same holds; 404 if it does not carry it."""
-        return self._change("DELETE", f"/servers/{instance.id}/tags/{quoted(tag)}")
+        return _request(self._servers.delete_tag(instance.id, _quoted(tag)))
 
-    # How
+    @property
+    def _servers(self) -> ServerManager:
+        return self._api.of(ServerManager)
 
-    def _act(self, instance: Instance, action: str, details: Mapping[str, str] | None = None) -> str:
-        return self._change("POST", f"/servers/{instance.id}/action", {action: details})
+    @property
+    def _services(self) -> ServiceManager:
+        return self._api.of(ServiceManager)
 
-    def _change(self, method: str, path: str, body: Mapping[str, object] | None = None) -> str:
-        """Ask for a change; returns Nova's request id, without which it was not Nova that answered."""
-        done = self._request("compute", method, path, body)
-        headers = done.headers
-        request: str | None = headers.get("x-openstack-request-id") or headers.get("x-compute-request-id")
-        if request is None:
-            raise Unreachable(f"{path}: what answered is not Nova (HTTP {done.status_code} without a request id)")
-        return request
+
+def _request(done: RequestIdMixin) -> str:
+    """Nova's id of the one request that a change was."""
+    (request,) = done.request_ids
+    return request
+
+
+def _quoted(tag: str) -> str:
+    """As a part of a path, which novaclient leaves to who calls it."""
+    return urllib.parse.quote(tag, safe="")

@@ -63,3 +63,5 @@ def test_the_wheel_has_the_package_its_schemas_and_its_entry_points(sources, tmp
     assert dict(entries["console_scripts"]) == {"nova-ha": "nova_ha.cli.main:main"}
     assert dict(entries["oslo.config.opts"]) == {"nova_ha": "nova_ha.config.loader:list_opts"}
     assert (metadata["Name"], metadata["Version"]) == ("nova-ha", nova_ha.__version__)
+    needed = {each for each in metadata.get_all("Requires-Dist") if "extra ==" not in each}
+    assert needed == {"keystoneauth1", "oslo.config", "python-novaclient"}

@@ -304,8 +304,9 @@ def test_the_cloud_s_clients_are_loaded_only_for_force_down():
         text = "".join(f"{line}\n" for line in ("action=validate-all", "record_only=1", *lines))
         return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30).stderr
 
-    assert "keystoneauth1" not in loaded(*TODAY)
-    assert "keystoneauth1" in loaded(*TODAY, "force_down=1")
+    for client in ("keystoneauth1", "novaclient"):
+        assert client not in loaded(*TODAY)
+        assert client in loaded(*TODAY, "force_down=1")
 
 
 @pytest.mark.parametrize(

@@ -837,7 +837,8 @@ def runner(command, timeout):
         return 0, "<r/>", ""
     return 0, '<primitive id="e"/>' if "//primitive" in command[3] else '<xpath-query/>', ""
 print(cli.main(sys.argv[1:], runner, {root!r}))
-print(*sorted({{name.partition(".")[0] for name in sys.modules}} & {{"keystoneauth1", "oslo_config", "requests"}}))
+CLIENTS = {{"keystoneauth1", "novaclient", "oslo_config", "requests"}}
+print(*sorted({{name.partition(".")[0] for name in sys.modules}} & CLIENTS))
 """
 
 

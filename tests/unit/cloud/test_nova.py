@@ -20,7 +20,7 @@ from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service
 
 ON_HOST = "/v2.1/servers/detail?all_tenants=True&host=compute-1"
-RECORDS = "/v2.1/os-migrations?migration_type=evacuation&host=compute-1"
+RECORDS = "/v2.1/os-migrations?host=compute-1&migration_type=evacuation"
 IN_ERROR = "/v2.1/servers/detail?all_tenants=True&status=ERROR"
 EVACUATE = ("POST", "/v2.1/servers/i1/action")
 
@@ -112,9 +112,49 @@ def test_lists_are_read_to_the_last_page(cloud):
         links = [{"rel": "next", "href": f"http://elsewhere/v2.1/os-migrations?{link}"}] if link else []
         return {"migrations": [migration(number)], "migrations_links": links}
 
-    cloud.pages["/v2.1/os-migrations?migration_type=evacuation&host=a%20b"] = page(9, "marker=x")
-    cloud.pages["/v2.1/os-migrations?marker=x"] = page(3, None)
+    cloud.pages["/v2.1/os-migrations?host=a+b&migration_type=evacuation"] = page(9, "host=a+b&marker=x%26")
+    cloud.pages["/v2.1/os-migrations?host=a+b&marker=x%26&migration_type=evacuation"] = page(3, None)
     assert [record.id for record in cloud.nova().migrations("a b")] == [3, 9]
+
+
+def test_a_list_costs_its_pages_and_no_request_more(cloud):
+    links = [{"rel": "next", "href": "http://elsewhere/?marker=x"}]
+    flavors = "/v2.1/flavors/detail?is_public=None"
+    cloud.pages[ON_HOST] = {"servers": [server()], "servers_links": links}
+    cloud.pages[f"{ON_HOST}&marker=x"] = {"servers": [server("i2")]}
+    cloud.pages[RECORDS] = {"migrations": [migration(1)], "migrations_links": links}
+    cloud.pages[RECORDS.replace("&", "&marker=x&")] = {"migrations": [migration(2)]}
+    cloud.pages[flavors] = {"flavors": [{"id": "f1"}, {"extra_specs": {}}], "flavors_links": links}
+    cloud.pages[f"{flavors}&marker=x"] = {"flavors": [{"extra_specs": {"HA": "true"}}]}
+    cloud.pages["/v2/images"] = NO_IMAGES
+    nova = cloud.nova()
+    for read, found in (
+        (lambda: [each.id for each in nova.instances("compute-1")], ["i1", "i2"]),
+        (lambda: [each.id for each in nova.migrations("compute-1")], [1, 2]),
+    ):
+        before = len(cloud.asked)
+        assert read() == found
+        assert len(cloud.asked) == before + 2
+    before = len(cloud.asked)
+    assert nova.selection("HA").flavors_tagged
+    assert [path for _, path, *_ in cloud.asked[before:] if "flavors" in path] == [flavors, f"{flavors}&marker=x"]
+
+
+@pytest.mark.parametrize("href", ["http://elsewhere/", "http://elsewhere/?limit=1000", "http://elsewhere/?marker="])
+def test_a_page_that_does_not_say_where_the_list_goes_on_is_not_taken_for_the_last(cloud, href):
+    cloud.pages[RECORDS] = {"migrations": [migration(1)], "migrations_links": [{"rel": "next", "href": href}]}
+    with pytest.raises(Unreachable, match="not Nova"):
+        cloud.nova().migrations("compute-1")
+
+
+def test_nothing_is_kept_in_the_home_directory(cloud, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NOVACLIENT_UUID_CACHE_DIR", raising=False)
+    cloud.pages[ON_HOST] = {"servers": [server()]}
+    nova = cloud.nova()
+    nova.instances("compute-1")
+    nova.evacuate(instance())
+    assert list(tmp_path.iterdir()) == []
 
 
 def images(cloud, *found, marked="evacuable=true", hidden=False):
@@ -315,7 +355,7 @@ def test_instances_are_read_with_what_their_images_ask_for(cloud, offered, read,
         "servers": [server()],
         "servers_links": [{"rel": "next", "href": "http://elsewhere/?marker=x"}],
     }
-    cloud.pages["/v2.1/servers/detail?marker=x"] = cloud.pages[IN_ERROR] = {"servers": [server()]}
+    cloud.pages[f"{ON_HOST}&marker=x"] = cloud.pages[IN_ERROR] = {"servers": [server()]}
     cloud.pages["/v2.1/servers/i1"] = {"server": server()}
     before = len(cloud.asked)
     nova.instances("compute-1"), nova.in_error(), nova.instance("i1")
@@ -367,14 +407,14 @@ def test_resizes_to_a_host_that_wait_to_be_confirmed(cloud):
     ],
 )
 def test_live_migrations_that_go_on(cloud, record, going_on):
-    path = "/v2.1/os-migrations?migration_type=live-migration&host=compute-1&limit=100"
+    path = "/v2.1/os-migrations?host=compute-1&limit=100&migration_type=live-migration"
     cloud.pages[path] = {"migrations": [record]}
     seen = Migration(1, "i1", record["status"], "compute-1", "compute-2", record["created_at"])
     assert cloud.nova().live_migrations("compute-1") == ((seen,) if going_on else ())
 
 
 def test_old_live_migrations_are_not_paged_through(cloud):
-    path = "/v2.1/os-migrations?migration_type=live-migration&host=compute-1&limit=100"
+    path = "/v2.1/os-migrations?host=compute-1&limit=100&migration_type=live-migration"
     cloud.pages[path] = {
         "migrations": [migration(9, "running", ago(hours=1)), migration(1, "completed", ago(days=9))],
         "migrations_links": [{"rel": "next", "href": "http://elsewhere/?marker=x"}],
@@ -397,8 +437,8 @@ def test_old_live_migrations_are_not_paged_through(cloud):
 def test_nothing_is_believed_only_while_the_hosts_cell_answers(cloud, read, services, believed):
     nova = cloud.nova()
     cloud.pages[ON_HOST] = {"servers": []}
-    cloud.pages["/v2.1/os-migrations?migration_type=evacuation&host=compute-1"] = {"migrations": []}
-    cloud.pages[f"{SERVICES}?binary=nova-compute&host=compute-1"] = {"services": services}
+    cloud.pages[RECORDS] = {"migrations": []}
+    cloud.pages[f"{SERVICES}?host=compute-1&binary=nova-compute"] = {"services": services}
     if believed:
         assert read(nova, "compute-1") == ()
     else:
@@ -608,8 +648,10 @@ READ = {
 def test_an_answer_that_is_none_is_told_from_one(cloud, path, page, error, text):
     nova = cloud.nova()
     cloud.pages[path] = page
+    before = len(cloud.asked)
     with pytest.raises(error, match=text):
         READ[path](nova)
+    assert len(cloud.asked) == before + 1
 
 
 def test_a_reader_has_nothing_that_changes(cloud):
@@ -668,6 +710,43 @@ def test_a_change_is_one_request_and_its_id_is_what_an_operator_can_search_for(c
     ((asked, where, _, sent),) = cloud.asked[before:]
     assert (asked, where) == (method, f"/v2.1/{path}")
     assert (json.loads(sent) if sent else None) == body
+
+
+CHANGED = {
+    "force_down": lambda nova: nova.force_down(service(), True),
+    "disable": lambda nova: nova.disable(service(), "why"),
+    "enable": lambda nova: nova.enable(service()),
+    "reset_state": lambda nova: nova.reset_state(instance(), "error"),
+    "tag": lambda nova: nova.tag(instance(), "x"),
+    "untag": lambda nova: nova.untag(instance(), "x"),
+}
+for name in set(CHANGES) - CHANGED.keys():
+    CHANGED[name] = lambda nova, name=name: getattr(nova, name)(instance())
+CHANGED_PATHS = ["/v2.1/os-services/id-compute-1"]
+CHANGED_PATHS += [f"/v2.1/servers/i1{path}" for path in ("", "/action", "/tags/x")]
+
+
+@pytest.mark.parametrize("page", [b"", b"<html>", 5, "text", None, [], ["a"], {"service": "gone"}, {"a": {"b": 1}}])
+@pytest.mark.parametrize("change", CHANGES)
+def test_nova_s_words_about_a_change_that_it_has_taken_do_not_matter(cloud, change, page):
+    """Whoever stumbled over them would not know that it is done."""
+    nova = cloud.nova()
+    cloud.pages.update(dict.fromkeys(CHANGED_PATHS, page))
+    before = len(cloud.asked)
+    assert CHANGED[change](nova) == "req-7"
+    assert len(cloud.asked) == before + 1
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("answer", [500, 502, 504, "drop"])
+def test_a_change_is_never_asked_for_again_by_itself_and_a_lost_answer_is_told_as_one(cloud, change, answer):
+    nova = cloud.nova()
+    cloud.answers.update({(method, path): answer for method in ("POST", "PUT", "DELETE") for path in CHANGED_PATHS})
+    before = len(cloud.asked)
+    with pytest.raises(Unreachable) as caught:
+        CHANGED[change](nova)
+    assert caught.value.sent is True
+    assert len(cloud.asked) == before + 1
 
 
 def test_what_has_no_request_id_did_not_come_from_nova(cloud):
@@ -812,8 +891,9 @@ def test_no_failure_shows_a_secret(cloud, caplog, where, answer):
 
 
 def assert_no_secret(error, caplog):
-    # keystoneauth logs what is sent, with more or less care, at DEBUG.
-    assert [record for record in caplog.records if record.name.startswith("keystoneauth") and record.levelno < 30] == []
+    # These log what is sent, with more or less care, at DEBUG.
+    clients = ("keystoneauth", "novaclient")
+    assert [record for record in caplog.records if record.name.startswith(clients) and record.levelno < 30] == []
     told = [caplog.text]
     while error is not None:
         told += [str(error), repr(error)]

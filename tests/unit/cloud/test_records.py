@@ -2,10 +2,12 @@
 """What is read of the many records of a host's evacuations, against a Nova that lists them as the real one does."""
 
 import datetime
+import json
 import random
 import urllib.parse
 
 import pytest
+import requests
 
 from nova_ha.cloud.reader import NovaReader
 from nova_ha.cloud.records import REFRESH
@@ -24,8 +26,7 @@ class Table:
         self.rows = []
         self.asked = []
         self.away = False  # the cell's database: Nova's list leaves it out without a word
-        self.nova = NovaReader(None, clock=lambda: self.now)
-        self.nova._get = self._get
+        self.nova = NovaReader(self, clock=lambda: self.now)
 
     def add(self, status="error", behind=0.0):
         number = len(self.rows) + 1
@@ -47,10 +48,16 @@ class Table:
         """The time by a control node whose clock is behind."""
         return f"{BEGINNING + datetime.timedelta(seconds=self.now - behind):%Y-%m-%dT%H:%M:%S.%f}"
 
-    def _get(self, _service, url, _key=None, version=None):
+    def request(self, _service, _method, url, _body, _microversion):
+        """As ``Access.request``."""
+        answer = requests.Response()
+        answer.status_code, answer._content = 200, json.dumps(self._answer(url)).encode()
+        return answer
+
+    def _answer(self, url):
         self.asked.append(url)
         if url.startswith("/os-services"):
-            return [] if self.away else [{"binary": "nova-compute", "host": HOST}]
+            return {"services": [] if self.away else [{"binary": "nova-compute", "host": HOST}]}
         query = dict(urllib.parse.parse_qsl(url.partition("?")[2]))
         found = sorted(self.rows, key=lambda row: (row["created_at"], row["id"]), reverse=True)
         since = query.get("changes-since", "")

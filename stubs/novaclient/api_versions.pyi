@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+class APIVersion:
+    def __init__(self, version_str: str | None = None) -> None: ...

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+from novaclient.base import Manager
+
+class HypervisorManager(Manager):
+    def search(
+        self, hypervisor_match: str, servers: bool = False, detailed: bool = False
+    ) -> list[dict[str, Any]]: ...
+    def get(self, hypervisor: str) -> dict[str, Any]: ...

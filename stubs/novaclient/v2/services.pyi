@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+from novaclient.base import Manager, RequestIdMixin
+
+class ServiceManager(Manager):
+    def list(self, host: str | None = None, binary: str | None = None) -> list[dict[str, Any]]: ...
+    def enable(self, service_uuid: str) -> RequestIdMixin: ...
+    def disable_log_reason(self, service_uuid: str, reason: str) -> RequestIdMixin: ...
