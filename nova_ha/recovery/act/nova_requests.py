@@ -16,6 +16,8 @@ from nova_ha.model.snapshot import Instance
 if TYPE_CHECKING:
     from typing_extensions import TypeGuard
 
+    from nova_ha.cloud.nova import Nova
+
 # A step about one instance that is to do something.
 InstanceStep = Union[
     step_types.Evacuate,
@@ -33,18 +35,24 @@ _STOPPED = (restore_tags.STOPPED, "stopped", None)
 class Call(NamedTuple):
     """One request.
 
-    :param method: a method of ``nova.Nova`` that changes an instance
-    :param details: what it is given beside the instance
+    :param send: asks a cloud for a change of an instance; returns Nova's id of the request
     :param optional: the next calls are made even if Nova refuses this one, unless for the instance's present state
     """
 
-    method: str
-    details: tuple[str | None, ...] = ()
+    send: Callable[[Nova, Instance], str]
     optional: bool = False
 
 
-_ACTIVATE = Call("reset_state", ("active",))
-_BREAK = Call("reset_state", ("error",))
+_ACTIVATE = Call(lambda cloud, instance: cloud.reset_state(instance, "active"))
+_BREAK = Call(lambda cloud, instance: cloud.reset_state(instance, "error"))
+# By the move of a RestoreState; the others put tags in the place of tags.
+_MOVES = {
+    "activate": _ACTIVATE,
+    "clear": _BREAK,
+    "pause": Call(lambda cloud, instance: cloud.pause(instance)),
+    "reboot": Call(lambda cloud, instance: cloud.reboot(instance)),
+    "stop": Call(lambda cloud, instance: cloud.stop(instance)),
+}
 
 
 def is_about_instance(step: step_types.Step) -> TypeGuard[InstanceStep]:
@@ -60,7 +68,7 @@ def of(step: InstanceStep) -> list[Call]:
 def _prepare_instance(step: step_types.PrepareInstance) -> list[Call]:
     instance = step.instance
     # Without a note the instance is recovered nevertheless.
-    note = [Call("tag", (restore_tags.TAGS[step.restore],), optional=True)] if step.restore else []
+    note = [_tag(restore_tags.TAGS[step.restore], optional=True)] if step.restore else []
     awkward = instance.vm_state not in ("active", "stopped") or instance.task_state in instance_states.TASK_STATES
     reset = [_ACTIVATE] if awkward and (step.restore or not step.in_place) else []
     wanted = step.restore or restore_tags.wanted(instance)
@@ -76,7 +84,7 @@ def _restore_state(step: step_types.RestoreState) -> list[Call]:
         return _retag(step.instance, restore_tags.DONE_TAGS[wanted])
     if step.move == "untag":
         return _retag(step.instance, None)
-    return [{"clear": _BREAK, "activate": _ACTIVATE}.get(step.move) or Call(step.move)]
+    return [_MOVES[step.move]]
 
 
 def _repair_instance_state(step: step_types.RepairInstanceState) -> list[Call]:
@@ -87,15 +95,27 @@ def _repair_instance_state(step: step_types.RepairInstanceState) -> list[Call]:
 def _retag(instance: Instance, tag: str | None) -> list[Call]:
     """Put a tag of ours (None: none) in the place of those that the instance has."""
     old = sorted(each for each in restore_tags.OUR_TAGS & instance.tags if each != tag)
-    return ([Call("tag", (tag,))] if tag else []) + [Call("untag", (each,)) for each in old]
+    return ([_tag(tag)] if tag else []) + [_untag(each) for each in old]
+
+
+def _evacuate(step: step_types.Evacuate) -> list[Call]:
+    return [Call(lambda cloud, instance: cloud.evacuate(instance, step.destination))]
+
+
+def _tag(tag: str, optional: bool = False) -> Call:
+    return Call(lambda cloud, instance: cloud.tag(instance, tag), optional)
+
+
+def _untag(tag: str) -> Call:
+    return Call(lambda cloud, instance: cloud.untag(instance, tag))
 
 
 _CALLS: dict[type[step_types.Step], Callable[[Any], list[Call]]] = {
-    step_types.Evacuate: lambda step: [Call("evacuate", (step.destination,))],
+    step_types.Evacuate: _evacuate,
     step_types.PrepareInstance: _prepare_instance,
-    step_types.ConfirmResize: lambda step: [Call("confirm_resize")],
+    step_types.ConfirmResize: lambda step: [Call(lambda cloud, instance: cloud.confirm_resize(instance))],
     step_types.CancelQueuedEvacuation: lambda step: [_BREAK],
-    step_types.FinishDeletion: lambda step: [Call("delete")],
+    step_types.FinishDeletion: lambda step: [Call(lambda cloud, instance: cloud.delete(instance))],
     step_types.RestoreState: _restore_state,
     step_types.RepairInstanceState: _repair_instance_state,
 }

@@ -138,7 +138,7 @@ class Errands:
         refused: nova.Refused | None = None
         for call in nova_requests.of(errand.step):
             try:
-                request = getattr(self._cloud, call.method)(errand.step.instance, *call.details)
+                request = call.send(self._cloud, errand.step.instance)
             except nova.Busy:
                 self._busy_at = self._clock()
                 raise
