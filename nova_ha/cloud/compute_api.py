@@ -71,6 +71,9 @@ class Exchange:
         """Read."""
         response = self._access.request("compute", "GET", url, None, self._microversion)
         answer = Answer(response, url)
+        if not all(map(_is_whole, answer.values())):
+            # A manager leaves out, without a word, what is empty.
+            raise Unreachable(f"{url}: what answered is not Nova: {str(dict(answer))[:60]!r}")
         self.next_marker = _marker(answer, url)
         return response, answer
 
@@ -178,6 +181,10 @@ def _marker(answer: Answer, url: str) -> str | None:
     if not marker:
         raise Unreachable(f"{url}: what answered is not Nova: its next page has no marker ({query[:60]!r})")
     return marker[0]
+
+
+def _is_whole(member: object) -> bool:
+    return member is not None and (not isinstance(member, list) or all(member))
 
 
 def _text(version: _Version) -> str | None:

@@ -642,6 +642,9 @@ READ = {
         (SERVICES, {"message": "maintenance"}, Unreachable, "not OpenStack"),
         (SERVICES, {"services": ["compute-1"]}, Unreachable, "not OpenStack"),
         (SERVICES, [], Unreachable, "not OpenStack"),
+        (SERVICES, {"services": None}, Unreachable, "not Nova"),
+        (SERVICES, {"services": [nova_service(), None]}, Unreachable, "not Nova"),
+        (RECORDS, {"migrations": [{}, migration(1)]}, Unreachable, "not Nova"),
         (SERVICES, b"<html>maintenance</html>", Unreachable, "not OpenStack"),
     ],
 )
