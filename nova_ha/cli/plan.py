@@ -34,9 +34,8 @@ from nova_ha.cli.table import Row, clipped, explained, table, way_out, wrapped
 from nova_ha.cloud.reader import NovaReader
 from nova_ha.config import loader
 from nova_ha.model import flag, snapshot
-from nova_ha.model.actions import DisableHost, EnableReservedHost, Step, instance_of
+from nova_ha.model.actions import DisableHost, EnableReservedHost, NoAction, Step, instance_of
 from nova_ha.model.evacuable_tag import Selection
-from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Instance, Migration, Requests, Service, Services, World
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import Rules
@@ -250,13 +249,13 @@ def _held(host: str, standing: Mapping[str, str], world: World, rules: Rules) ->
 
 def _plain(step: Step) -> PlannedStep:
     instance = instance_of(step)
-    code: Code | None = getattr(step, "code", None)
+    idle = step if isinstance(step, NoAction) else None
     return {
         "step": step.label,
-        "code": code and code.value,
+        "code": idle.code.value if idle else None,
         "reason": step.reason,
-        "command": getattr(step, "command", None),
-        "needs_operator": getattr(step, "needs_operator", False),
+        "command": idle.command if idle else None,
+        "needs_operator": idle is not None and idle.needs_operator,
         "instance": instance.id if instance else None,
         "name": instance.name if instance else None,
         "vm_state": instance.vm_state if instance else None,

@@ -16,7 +16,7 @@ from nova_ha.model.snapshot import Instance, Service
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """Something to do about a host.
+    """What is decided about a host, or about one of its instances.
 
     :cvar label: what ``nova-ha`` and the journal call it; programs go by it, so that it outlives the class's name
     :param reason: why, for people
@@ -25,6 +25,34 @@ class Step:
     label: ClassVar[str]
     host: str
     reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class HostAction(Step):
+    """Something to do about a host as a whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class InstanceAction(Step):
+    """Something to do about one of its instances."""
+
+    instance: Instance
+
+
+@dataclasses.dataclass(frozen=True)
+class NoAction(Step):
+    """Nothing is to be done about the host, or about one of its instances.
+
+    :param code: why, for programs
+    :param instance: None if it is about the host as a whole
+    :param needs_operator: an operator should know of it
+    :param command: the way out, complete, if there is one that the reason tells when to take
+    """
+
+    code: Code
+    instance: Instance | None = None
+    needs_operator: bool = False
+    command: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,45 +71,30 @@ class Restart:
 
 
 @dataclasses.dataclass(frozen=True)
-class Wait(Step):
-    """Nothing to do now about the host, or about one of its instances; it is not finished.
+class Wait(NoAction):
+    """Nothing to do now; it is not finished. One that needs an operator will not end by itself.
 
-    :param code: why, for programs
-    :param needs_operator: an operator should know of it: it will not end by itself
     :param under_way: Nova is at work on it just now, as it should be
     :param held: it waits for its turn only
-    :param command: the way out, complete, if there is one that the reason tells when to take
-    :param restart: what is to be restarted before that, if anything
+    :param restart: what is to be restarted before the command is given, if anything
     """
 
     label: ClassVar[str] = "wait"
-    code: Code
-    instance: Instance | None = None
-    needs_operator: bool = False
     under_way: bool = False
     held: bool = False
-    command: str | None = None
     restart: Restart | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Skip(Step):
-    """This instance is not recovered, for good.
-
-    :param code: why, for programs
-    :param needs_operator: nobody wished it: an operator should know of it
-    :param command: the way out, complete, if there is one that the reason tells when to take
-    """
+class Skip(NoAction):
+    """This instance is not recovered, for good. One that needs an operator is left though nobody wished it."""
 
     label: ClassVar[str] = "skip"
-    code: Code
     instance: Instance
-    needs_operator: bool = False
-    command: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Claim(Step):
+class Claim(HostAction):
     """Take the host up: its flag, now ``old``, becomes this engine's claim."""
 
     label: ClassVar[str] = "claim"
@@ -89,7 +102,7 @@ class Claim(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class DisableHost(Step):
+class DisableHost(HostAction):
     """Force the service down, and disable it for ``mark`` unless that is None."""
 
     label: ClassVar[str] = "disable_host"
@@ -98,7 +111,7 @@ class DisableHost(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class EnableReservedHost(Step):
+class EnableReservedHost(HostAction):
     """Enable a reserved host (``service``) in the place of the lost one."""
 
     label: ClassVar[str] = "enable_reserved_host"
@@ -106,7 +119,7 @@ class EnableReservedHost(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class PrepareInstance(Step):
+class PrepareInstance(InstanceAction):
     """Reset the instance's state to active, so that Nova evacuates it (or restarts it in place).
 
     :param restore: the state that it is to have afterwards, noted on the instance first; None if Nova sees to it
@@ -114,21 +127,19 @@ class PrepareInstance(Step):
     """
 
     label: ClassVar[str] = "prepare_instance"
-    instance: Instance
     restore: str | None = None
     in_place: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
-class ConfirmResize(Step):
+class ConfirmResize(InstanceAction):
     """Confirm the instance's resize, which its owner cannot revert any more."""
 
     label: ClassVar[str] = "confirm_resize"
-    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
-class Evacuate(Step):
+class Evacuate(InstanceAction):
     """Have Nova resurrect the instance elsewhere.
 
     :param newest: the instance's newest evacuation record, 0 if it has none
@@ -136,29 +147,26 @@ class Evacuate(Step):
     """
 
     label: ClassVar[str] = "evacuate"
-    instance: Instance
     newest: int = 0
     destination: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class CancelQueuedEvacuation(Step):
+class CancelQueuedEvacuation(InstanceAction):
     """Reset the instance's state to error: a queued evacuation, when it is taken up, ends before it starts a guest."""
 
     label: ClassVar[str] = "cancel_queued_evacuation"
-    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
-class FinishDeletion(Step):
+class FinishDeletion(InstanceAction):
     """Finish the deletion that the instance's owner asked for."""
 
     label: ClassVar[str] = "finish_deletion"
-    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
-class RestoreState(Step):
+class RestoreState(InstanceAction):
     """One move towards the state that the instance's tag asks for.
 
     :param move: ``clear`` (reset its state to error), ``activate`` (to active), ``reboot``, ``stop``, ``pause``,
@@ -166,20 +174,18 @@ class RestoreState(Step):
     """
 
     label: ClassVar[str] = "restore_state"
-    instance: Instance
     move: str = "untag"
 
 
 @dataclasses.dataclass(frozen=True)
-class RepairInstanceState(Step):
+class RepairInstanceState(InstanceAction):
     """Set an instance to active that a late request of a host that came back had set to error, while it runs."""
 
     label: ClassVar[str] = "repair_instance_state"
-    instance: Instance
 
 
 @dataclasses.dataclass(frozen=True)
-class FinishRecovery(Step):
+class FinishRecovery(HostAction):
     """The host is recovered: its flag becomes ``no``.
 
     :param held: its nova-compute is not to start yet: ``restart``
@@ -190,7 +196,7 @@ class FinishRecovery(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class BlockStart(Step):
+class BlockStart(HostAction):
     """The recovered host's nova-compute is not to start now, or is to stop: its flag becomes ``restart``.
 
     :param had_its_turn: the cluster reaches it, so that it may have been starting
@@ -201,21 +207,21 @@ class BlockStart(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class RestartCompute(Step):
+class RestartCompute(HostAction):
     """The recovered host's nova-compute is to be stopped and started once more: its flag becomes ``restart``."""
 
     label: ClassVar[str] = "restart_compute"
 
 
 @dataclasses.dataclass(frozen=True)
-class AllowStart(Step):
+class AllowStart(HostAction):
     """It has been stopped, or held back, for long enough: the host's flag becomes ``no`` again."""
 
     label: ClassVar[str] = "allow_start"
 
 
 @dataclasses.dataclass(frozen=True)
-class ReturnToService(Step):
+class ReturnToService(HostAction):
     """Un-force the service and put its status back to what it was before us."""
 
     label: ClassVar[str] = "return_to_service"
@@ -223,7 +229,7 @@ class ReturnToService(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class ClearFlag(Step):
+class ClearFlag(HostAction):
     """The host is in service again: its flag goes."""
 
     label: ClassVar[str] = "clear_flag"
@@ -231,10 +237,9 @@ class ClearFlag(Step):
 
 def is_action(step: Step) -> bool:
     """Whether there is something to do about it now."""
-    return not isinstance(step, (Wait, Skip))
+    return not isinstance(step, NoAction)
 
 
 def instance_of(step: Step) -> Instance | None:
     """The instance that it is about, None if it is about the host as a whole."""
-    instance: Instance | None = getattr(step, "instance", None)
-    return instance
+    return step.instance if isinstance(step, (InstanceAction, NoAction)) else None

@@ -21,14 +21,13 @@ from typing import Protocol
 from nova_ha.cloud import nova
 from nova_ha.cluster import pacemaker
 from nova_ha.model import disabled_reason, flag, snapshot
-from nova_ha.model.actions import Claim, Evacuate, FinishRecovery, Step, Wait, is_action
+from nova_ha.model.actions import Claim, Evacuate, FinishRecovery, InstanceAction, Step, Wait, is_action
 from nova_ha.model.snapshot import FINISHED, Host, Service, World
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.recovery.act import host_actions
 from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.congestion import Pace
-from nova_ha.recovery.act.nova_requests import InstanceStep, is_about_instance
 from nova_ha.recovery.act.results import Outcomes
 from nova_ha.recovery.act.workers import FRESH, Errands
 from nova_ha.recovery.decide import planner, scheduling, start_interlock, unfenced, unflagged
@@ -397,14 +396,14 @@ class Engine:
         if not is_action(step):
             return False
         self._state.progress()
-        if is_about_instance(step):
+        if isinstance(step, InstanceAction):
             self._hand_on(step)
             return False
         if isinstance(step, FinishRecovery) and self._errands.any_from(step.host):
             return False  # the host must not return while one of its instances is being evacuated, say
         return self._deeds.do(step)
 
-    def _hand_on(self, step: InstanceStep) -> None:
+    def _hand_on(self, step: InstanceAction) -> None:
         """Have a step about an instance carried out, unless one is being so, or Nova wants to be left alone."""
         if self._errands.busy(step.instance.id) or self._pace.paused(self._clock()):
             return

@@ -38,7 +38,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypedDict
 
 from nova_ha.model import request
-from nova_ha.model.actions import Skip, Step, Wait, instance_of, is_action
+from nova_ha.model.actions import NoAction, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Instance
 from nova_ha.reporting.events import Event
@@ -225,11 +225,12 @@ class Account:
 
     def _now(self, step: Step, before: State | None, instance: str | None = None) -> State:
         """What a step says is being done; that it is nothing is an event when it is new, and Nova is not at work."""
-        code: Code | None = getattr(step, "code", None)
-        command: str | None = getattr(step, "command", None)
-        state = self._state(step.label, code, step.reason, before, command, _needs_operator(step))
-        if not is_action(step) and not getattr(step, "under_way", False) and not _is_same(state, before):
-            self.event(_of_no_action(step), step.host, instance, None, step.reason, code, command)
+        if not isinstance(step, NoAction):
+            return self._state(step.label, None, step.reason, before)
+        state = self._state(step.label, step.code, step.reason, before, step.command, step.needs_operator)
+        is_under_way = isinstance(step, Wait) and step.under_way
+        if not is_under_way and not _is_same(state, before):
+            self.event(_of_no_action(step), step.host, instance, None, step.reason, step.code, step.command)
         return state
 
     def _state(
@@ -252,17 +253,17 @@ class Account:
         return {**state, "since": since}
 
 
-def _of_no_action(step: Step) -> Event:
+def _of_no_action(step: NoAction) -> Event:
     """The event of a step that is to do nothing."""
-    if instance_of(step) is None:
-        return Event.HOST_NEEDS_OPERATOR if _needs_operator(step) else Event.HOST_WAITS
-    if _needs_operator(step):
+    if step.instance is None:
+        return Event.HOST_NEEDS_OPERATOR if step.needs_operator else Event.HOST_WAITS
+    if step.needs_operator:
         return Event.INSTANCE_NEEDS_OPERATOR
     return Event.INSTANCE_WAITS if isinstance(step, Wait) else Event.INSTANCE_SKIPPED
 
 
 def _needs_operator(step: Step) -> bool:
-    return isinstance(step, (Wait, Skip)) and step.needs_operator
+    return isinstance(step, NoAction) and step.needs_operator
 
 
 def _is_same(state: _Doing, before: _Doing | None) -> bool:

@@ -7,27 +7,14 @@ An engine that dies between two of the calls leaves a world from which the rest 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nova_ha.model import actions as step_types
 from nova_ha.model import instance_states, restore_tags
 from nova_ha.model.snapshot import Instance
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeGuard
-
     from nova_ha.cloud.nova import Nova
-
-# A step about one instance that is to do something.
-InstanceStep = Union[
-    step_types.Evacuate,
-    step_types.PrepareInstance,
-    step_types.ConfirmResize,
-    step_types.CancelQueuedEvacuation,
-    step_types.FinishDeletion,
-    step_types.RestoreState,
-    step_types.RepairInstanceState,
-]
 
 _STOPPED = (restore_tags.STOPPED, "stopped", None)
 
@@ -55,12 +42,7 @@ _MOVES = {
 }
 
 
-def is_about_instance(step: step_types.Step) -> TypeGuard[InstanceStep]:
-    """Whether a step is to do something about one instance."""
-    return type(step) in _CALLS
-
-
-def of(step: InstanceStep) -> list[Call]:
+def of(step: step_types.InstanceAction) -> list[Call]:
     """The calls that a step about an instance takes, in their order."""
     return _CALLS[type(step)](step)
 
@@ -110,7 +92,7 @@ def _untag(tag: str) -> Call:
     return Call(lambda cloud, instance: cloud.untag(instance, tag))
 
 
-_CALLS: dict[type[step_types.Step], Callable[[Any], list[Call]]] = {
+_CALLS: dict[type[step_types.InstanceAction], Callable[[Any], list[Call]]] = {
     step_types.Evacuate: _evacuate,
     step_types.PrepareInstance: _prepare_instance,
     step_types.ConfirmResize: lambda step: [Call(lambda cloud, instance: cloud.confirm_resize(instance))],

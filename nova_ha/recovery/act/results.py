@@ -13,6 +13,7 @@ from nova_ha.model.actions import (
     ConfirmResize,
     Evacuate,
     FinishDeletion,
+    InstanceAction,
     PrepareInstance,
     RepairInstanceState,
     RestoreState,
@@ -20,7 +21,6 @@ from nova_ha.model.actions import (
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import AWAY, CONFLICT, FORBIDDEN, REFUSED, UNKNOWN
 from nova_ha.recovery.act.congestion import Pace
-from nova_ha.recovery.act.nova_requests import InstanceStep
 from nova_ha.recovery.act.workers import Answer, NotSent
 from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.reporting.events import Event
@@ -56,7 +56,7 @@ class Outcomes:
         self._account = account
         self._clock = clock
 
-    def learn(self, step: InstanceStep, outcome: Future[Answer]) -> None:
+    def learn(self, step: InstanceAction, outcome: Future[Answer]) -> None:
         """Learn what became of a step."""
         evacuation = isinstance(step, Evacuate)
         try:
@@ -90,7 +90,7 @@ class Outcomes:
             for_ever = evacuation and isinstance(error, nova.Refused) and instance_states.refusal(str(error))
             self._attempts.failed(instance, now, str(error), REFUSED if for_ever else cause(error))
 
-    def _done(self, step: InstanceStep, answer: Answer) -> None:
+    def _done(self, step: InstanceAction, answer: Answer) -> None:
         instance, now = step.instance.id, self._clock()
         if isinstance(step, Evacuate):
             self._pace.accepted(now, answer.took)

@@ -16,10 +16,9 @@ from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 from nova_ha.cloud import nova
-from nova_ha.model.actions import Evacuate, RepairInstanceState, RestoreState
+from nova_ha.model.actions import Evacuate, InstanceAction, RepairInstanceState, RestoreState
 from nova_ha.recovery.act import nova_requests
 from nova_ha.recovery.act.claims import Claims
-from nova_ha.recovery.act.nova_requests import InstanceStep
 
 # Seconds for which what was seen of an instance is good enough to act on: longer in the queue, and it is looked at
 # again.
@@ -53,7 +52,7 @@ class _Errand:
     :param decided: when that was (monotonic seconds)
     """
 
-    step: InstanceStep
+    step: InstanceAction
     flag: str | None
     decided: float
     outcome: Future[Answer] = dataclasses.field(default_factory=Future)
@@ -84,7 +83,7 @@ class Errands:
         self._out: dict[str, _Errand] = {}  # by the instance's id
         self._busy_at = float("-inf")  # when Nova said last that it has too much to do
 
-    def give(self, step: InstanceStep) -> None:
+    def give(self, step: InstanceAction) -> None:
         """Have a step carried out; what brings guests back goes first. Its instance must not be ``busy``."""
         errand = _Errand(step, self._claims.flags.get(step.host), self._clock())
         self._out[step.instance.id] = errand
@@ -112,7 +111,7 @@ class Errands:
         others = [errand for errand in self._out.values() if not isinstance(errand.step, Evacuate)]
         return bool(others) and all(errand.outcome.done() for errand in others)
 
-    def collect(self) -> list[tuple[InstanceStep, Future[Answer]]]:
+    def collect(self) -> list[tuple[InstanceAction, Future[Answer]]]:
         """The steps that are over since the last time.
 
         The future may hold a NotSent or a ``nova.CloudError`` instead.

@@ -74,7 +74,7 @@ class Case:
         command: str | None = None,
     ) -> Wait:
         """A Wait step."""
-        return Wait(self.host.name, reason, code, instance, needs_operator, under_way, command=command)
+        return Wait(self.host.name, reason, code, instance, needs_operator, command, under_way)
 
     def records(self, instance: Instance) -> list[Migration]:
         """The records of evacuations of an instance away from the host, oldest first."""
