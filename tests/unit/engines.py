@@ -18,9 +18,9 @@ ENGINE = """
 import sys
 from nova_ha.recovery.memory import requests as attempts
 from nova_ha.cluster import pacemaker as cluster
-from nova_ha.recovery import daemon
+from nova_ha.recovery import cloud_health, daemon, rest
 from nova_ha.recovery import engine
-engine.COMPLAIN_AFTER, engine.AWAY, engine.AWAIT_RETURN, attempts.SETTLE = 0.5, 0.2, 0.5, 0.2
+cloud_health.COMPLAIN_AFTER, engine.AWAY, rest.AWAIT_RETURN, attempts.SETTLE = 0.5, 0.2, 0.5, 0.2
 directory, name = sys.argv[1:]
 cluster._ENVIRONMENT["PATH"] = directory
 cluster.CIB_FILE = directory + "/flag"

@@ -17,8 +17,8 @@ from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.policy.selection import Policy
+from nova_ha.recovery.cloud_health import CHECK
 from nova_ha.recovery.decide.unfenced import PATIENCE
-from nova_ha.recovery.engine import CHECK
 from nova_ha.recovery.memory.compute_restarts import LATER, SOON
 from nova_ha.recovery.memory.evidence import SETTLE
 from tests.unit.scenes import ends_well, scene_with

@@ -8,34 +8,45 @@ import pytest
 from nova_ha.model.actions import Evacuate, Wait
 from nova_ha.model.flag import FLAGGED, RECOVERED
 from nova_ha.model.reasons import Code
-from nova_ha.recovery import engine
-from nova_ha.recovery.engine import FOLLOW, TICK, Engine
+from nova_ha.recovery import rest
+from nova_ha.recovery.act.congestion import Pace
+from nova_ha.recovery.rest import FOLLOW, TICK, Rest
+from tests.unit.simulation.process import State
 from tests.unit.worlds import instance
+
+
+class Around:
+    """What a rest depends on, and the rest."""
+
+    def __init__(self, flags=(), window=4, sending=False, changed=lambda: False, wait=None):
+        claims = types.SimpleNamespace(flags=dict(flags))
+        errands = types.SimpleNamespace(any=lambda: sending, changed=changed)
+        self.rest = Rest(claims, errands, Pace(window), State(), types.SimpleNamespace(wait=wait))
 
 
 @pytest.fixture
 def rested(monkeypatch):
     """Called with a pause, whether requests are being sent, and when the cluster's configuration changes."""
 
-    def rest(seconds, sending, changes_at, stops_at=float("inf"), done_at=float("inf")):
+    def waits(seconds, sending, changes_at, stops_at=float("inf"), done_at=float("inf"), wakes_at=float("inf")):
         now = [0.0]
 
         def wait(pause):
             now[0] += pause
+            if now[0] >= wakes_at:
+                around.rest.wake()
             return now[0] >= stops_at
 
-        monkeypatch.setattr(engine.time, "monotonic", lambda: now[0])
-        monkeypatch.setattr(engine.pacemaker, "last_change", lambda: "new" if now[0] >= changes_at else "old")
-        resting = types.SimpleNamespace(
-            _errands=types.SimpleNamespace(any=lambda: sending, changed=lambda: now[0] >= done_at),
-            _state=types.SimpleNamespace(progress=lambda: None),
-            _stop=types.SimpleNamespace(wait=wait),
-            _awake=False,
-        )
-        Engine._rest(resting, seconds, "old")
+        around = Around(sending=sending, changed=lambda: now[0] >= done_at, wait=wait)
+        monkeypatch.setattr(rest.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(rest.pacemaker, "last_change", lambda: "new" if now[0] >= changes_at else "old")
+        # Who had woken the engine before a pass began has had that pass.
+        around.rest.wake()
+        around.rest.is_over()
+        around.rest.wait(seconds, "old")
         return now[0]
 
-    return rest
+    return waits
 
 
 NEVER = float("inf")
@@ -67,6 +78,10 @@ def test_a_rest_ends_when_what_was_asked_for_instances_is_done(rested):
     assert rested(3.0, True, NEVER, done_at=0.5) == pytest.approx(0.5, abs=TICK + 0.001)
 
 
+def test_who_wakes_the_engine_ends_its_rest(rested):
+    assert rested(10.0, True, NEVER, wakes_at=0.5) == pytest.approx(0.5, abs=TICK + 0.001)
+
+
 WAIT, UNDER_WAY, HELD = (Wait("a", "", Code.EVACUATING, **how) for how in ({}, {"under_way": True}, {"held": True}))
 SENT = Evacuate("a", "", instance())
 
@@ -88,10 +103,5 @@ SENT = Evacuate("a", "", instance())
     ],
 )
 def test_the_more_is_going_on_the_sooner_the_next_pass(steps, value, acted, changed, pause):
-    after = types.SimpleNamespace(
-        _steps=steps,
-        _claims=types.SimpleNamespace(flags={"a": value} if value else {}),
-        _errands=types.SimpleNamespace(changed=lambda: changed),
-        _pace=types.SimpleNamespace(window=4),
-    )
-    assert Engine._pause(after, acted) == getattr(engine, pause)
+    around = Around({"a": value} if value else {}, changed=lambda: changed)
+    assert around.rest.seconds(steps, acted) == getattr(rest, pause)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes up the hosts that are free to take, and puts those out of service that the mass failure guard holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from nova_ha.cloud import nova
+from nova_ha.model import disabled_reason, flag, snapshot
+from nova_ha.model.actions import Claim, Step
+from nova_ha.model.snapshot import Host, Service, Services
+from nova_ha.policy.mass_failure import Guard
+from nova_ha.recovery.act import host_actions
+from nova_ha.recovery.act.claims import Claims
+from nova_ha.recovery.decide import planner
+from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.observe.observer import Observer
+from nova_ha.recovery.unmanaged_hosts import UnmanagedHosts
+from nova_ha.reporting.events import Event
+from nova_ha.reporting.status_report import Account
+
+
+class Moved(Exception):
+    """A flag was changed by somebody else in the middle of a pass: it is to be begun anew."""
+
+
+class Claiming:
+    """How hosts become this engine's.
+
+    :param resource: name of the resource that supervises engines, to tell on which nodes others run
+    :param attempts: told of hosts that are this engine's now, and of what a former one may have asked for
+    :param clock: monotonic seconds
+    """
+
+    def __init__(
+        self,
+        resource: str,
+        cloud: nova.Nova,
+        observer: Observer,
+        claims: Claims,
+        attempts: Attempts,
+        account: Account,
+        unmanaged: UnmanagedHosts,
+        clock: Callable[[], float],
+    ) -> None:
+        self._resource = resource
+        self._cloud = cloud
+        self._observer = observer
+        self._claims = claims
+        self._attempts = attempts
+        self._account = account
+        self._unmanaged = unmanaged
+        self._clock = clock
+        self._taken_up: set[str] = set()  # hosts claimed since they were last looked at
+
+    def steps(self, guard: Guard) -> tuple[list[Step], Mapping[str, Service] | None]:
+        """What to do about the hosts that are not ours; those that ``guard`` holds are out of service then.
+
+        :return: the steps, and Nova's services, or None if they have changed since they were read
+        :raises nova.CloudError: the cloud is away
+        :raises cluster.ClusterError: the cluster is away
+        """
+        services = self._observer.services()
+        flags = self._claims.flags
+        names = self._observer.nova_names(flags, services)
+        unread = self._observer.unread_names(flags, services)
+        self._claims.meets(names, {host for host, name in names.items() if services[name].forced_down})
+        held = self._held(guard, services, names, unread)
+        steps = planner.claims(
+            flags,
+            self._claims.own,
+            self._claims.rivals(self._resource),
+            {host: held[name] for host, name in {**names, **unread}.items() if name in held},
+        )
+        fresh: Mapping[str, Service] | None = services
+        # Held or not, it is dead: nothing is to be sent there, and what is under way to it goes elsewhere.
+        for host, name in names.items():
+            if name in held and self._take_out(host, services[name]):
+                fresh = None
+        return steps, fresh
+
+    def _held(
+        self, guard: Guard, services: Services, names: Mapping[str, str], unread: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Which hosts the mass failure guard holds, as ``{Nova's name: why}``.
+
+        :param names: ``{cluster's name: Nova's name}`` of the flagged hosts
+        :param unread: the same of those of which Nova can read nothing
+        """
+        flags = self._claims.flags
+        standing = {names[host]: flags[host] for host in names if flag.is_dead(flags[host])}
+        for host, service in services.items():
+            if host in standing and service.forced_down and disabled_reason.is_under_way(service):
+                standing[host] = flag.GO  # fenced once more while it is recovered: that goes on
+        # Those of which Nova can read nothing count as well: among the dead, and among all.
+        standing.update({name: flags[host] for host, name in unread.items() if flag.is_dead(flags[host])})
+        every = frozenset(services).union(snapshot.unread(services))
+        return guard.held(standing, every, self._observer.aggregates(services))
+
+    def _take_out(self, host: str, service: Service) -> bool:
+        """Put a held host out of service, if it is not; returns whether that had to be done."""
+        # The mark tells any engine whose it is, should the flag be lost.
+        mark = disabled_reason.held(service)
+        if service.forced_down and mark is None:
+            return False
+        enabled = None if mark is None else False
+        request = self._cloud.force_down(service, True, enabled=enabled, reason=mark)
+        self._unmanaged.sees(host, dataclasses.replace(service, forced_down=True))
+        why = f"its power was proved off{host_actions.disabled_before(service)}"
+        self._account.event(Event.HOST_FORCED_DOWN, host, request=request, reason=why)
+        return True
+
+    def take(self, step: Claim) -> None:
+        """Claim a host.
+
+        :raises Moved: somebody has changed its flag: what follows for other hosts, too, is to be looked at anew
+        :raises cluster.ClusterError: the cluster is away
+        """
+        if not self._claims.take(step.host, step.old):
+            raise Moved
+        self._taken_up.add(step.host)
+        self._account.event(Event.HOST_CLAIMED, step.host, reason=step.reason)
+
+    def looked_at(self, host: Host) -> None:
+        """A host of ours has been looked at: reckon with requests of a former engine that have not shown yet.
+
+        Whether there was one, the flag does not tell: a host that is fenced again loses its claim. But no engine asks
+        for anything before it has forced the host down; and where this one has done that itself, there was none.
+        """
+        if host.name not in self._taken_up or host.service is None:
+            return
+        self._taken_up.discard(host.name)
+        self._attempts.is_flagged_anew(host.service.host)
+        if host.service.forced_down and host.name in self._claims.inherited:
+            newest = {record.instance: record.id for record in host.evacuations}
+            for instance in host.instances:
+                self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())
