@@ -41,7 +41,8 @@ from nova_ha.model.wording import counted
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, scheduling
 from nova_ha.recovery.memory.requests import Attempts
-from nova_ha.recovery.observe.observer import Cloud, Observer
+from nova_ha.recovery.observe.observer import Observer
+from nova_ha.recovery.observe.reading import Cloud
 
 # In the place of a control node's name in the claim that a plan imagines.
 PLANNER = "plan"

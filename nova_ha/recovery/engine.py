@@ -31,8 +31,9 @@ from nova_ha.recovery.assessment import Assessment
 from nova_ha.recovery.claiming import Claiming, Moved
 from nova_ha.recovery.cloud_health import CloudHealth
 from nova_ha.recovery.memory.requests import Attempts
-from nova_ha.recovery.observe.observer import Each, Observer
+from nova_ha.recovery.observe.observer import Observer
 from nova_ha.recovery.observe.parallel import Readers
+from nova_ha.recovery.observe.reading import Each
 from nova_ha.recovery.rest import ACTED, AWAY, Rest
 from nova_ha.recovery.unmanaged_hosts import UnmanagedHosts
 from nova_ha.reporting.status_report import Account

@@ -9,15 +9,10 @@ from nova_ha.cloud.nova import Busy, Misconfigured, Refused, Unreachable
 from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
-from nova_ha.recovery.observe.observer import (
-    ABSENCE,
-    GLANCE_AGE,
-    REQUESTS_AGE,
-    SELECTION_AGE,
-    SETTINGS_AGE,
-    WHEREABOUTS_AGE,
-    Observer,
-)
+from nova_ha.recovery.observe.evacuation_requests import REQUESTS_AGE
+from nova_ha.recovery.observe.evacuees import ABSENCE, WHEREABOUTS_AGE
+from nova_ha.recovery.observe.observer import GLANCE_AGE, Observer
+from nova_ha.recovery.observe.whole_cloud import SELECTION_AGE, SETTINGS_AGE
 from tests.unit.doubles import FakeCloud, FakeCluster
 from tests.unit.worlds import OURS, instance, living, record, request, service, spare
 
@@ -678,7 +673,8 @@ def test_what_was_seen_of_records_that_are_gone_is_forgotten():
         watch.cloud.records = [record(number, "accepted", instance=f"i{number}")]
         watch.look(after=6.0)
         watch.look(after=6.0)
-    assert len(watch.observer._absent) == 1 and len(watch.observer._whereabouts) < 4
+    evacuees = watch.observer._evacuees
+    assert len(evacuees._absent) == 1 and len(evacuees._whereabouts) < 4
 
 
 # Whereabouts
