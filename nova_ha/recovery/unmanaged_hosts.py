@@ -56,6 +56,7 @@ class UnmanagedHosts:
         :param services: all of Nova's, read after the flags
         :raises cluster.ClusterError: Pacemaker does not answer
         """
+        vanished = frozenset(self._claims.vanished)
         self._silences.observe(services, self._clock())
         silent = self._silences.lasting(self._clock())
         alarms: list[Wait] = []
@@ -70,11 +71,11 @@ class UnmanagedHosts:
             alarms = unflagged.alarms(*about)
             if silent:
                 adrift = self._cluster.adrift()
-                # A host that is fenced just now is flagged before it is adrift.
-                alarms += unfenced.alarms(silent, nodes, adrift, self._cluster.flags())
+                # A host that is fenced just now is flagged before it is adrift. What follows goes by the same flags.
+                alarms += unfenced.alarms(silent, nodes, adrift, self._claims.read())
         self._alarms = alarms
         self._look_at = self._clock() + LOOK_AGAIN
-        self._claims.seen_to()
+        self._claims.seen_to(vanished)
         self._tell()
 
     def _tell(self) -> None:

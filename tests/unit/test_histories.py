@@ -452,6 +452,20 @@ FOUND = {
         {"names": ["active"], "hosts": 2},
         [("answers", (["late"],), 0), ("dies_and_is_forgotten", (0,), 1), ("node_removed", (0, True, False), 0)],
     ),
+    "a host was taken up by flags that were older than those which the same pass had read, of three dead hosts": (
+        {"hosts": 4, "starting": 2},
+        [
+            ("api_hangs", (70,), 0),
+            ("dies_and_is_forgotten", (2,), 8),
+            ("dies", (3, 0, False), 70),
+            ("engine_moves", ("control-1",), 1),
+            ("dies_and_is_forgotten", (0,), 70),
+            ("dies_and_is_forgotten", (0,), 1),
+            ("second_engine", (), 1),
+            ("dies_beside", (1, 0, False), 20),
+            ("dies", (2, 0, False), 0),
+        ],
+    ),
     "a request that waited in the queue of a busy conductor was given up since the conductor had been away": (
         {"hosts": 2, "conducting": 160},
         [("dies_and_is_forgotten", (0,), 2), ("conductor_is_killed", (20,), 20)],

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.config import loader
@@ -60,9 +60,9 @@ class Claims:
         """The hosts whose flag somebody else has deleted, until ``seen_to``."""
         return self._vanished
 
-    def seen_to(self) -> None:
-        """What has vanished so far is dealt with."""
-        self._vanished = set()
+    def seen_to(self, hosts: Set[str]) -> None:
+        """That these hosts' flags have vanished is dealt with."""
+        self._vanished -= hosts
 
     @property
     def own(self) -> Mapping[str, str]:

@@ -265,6 +265,9 @@ def test_a_flag_that_somebody_else_deletes_has_vanished():
     ours.read()
     ours.read()
     assert ours.vanished == {"c2"}
-    ours.seen_to()
+    looked_at = frozenset(ours.vanished)
+    del fake.values["c3"]
     ours.read()
-    assert not ours.vanished
+    ours.seen_to(looked_at)
+    ours.read()
+    assert ours.vanished == {"c3"}
