@@ -22,7 +22,7 @@ from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
 from nova_ha.model import flag, hostnames
-from nova_ha.rundir import engine_state
+from nova_ha.rundir import ROOT, engine_state
 
 FAILED = 1
 STATUS_CODES = {"well": 0, "recovering": 3, "attention": 4}
@@ -49,7 +49,7 @@ class Deployment(NamedTuple):
 def main(
     arguments: Sequence[str] | None = None,
     runner: pacemaker.Runner = pacemaker.run,
-    root: str = engine_state.ROOT,
+    root: str = ROOT,
     config_file: str = DEFAULT_CONFIG,
 ) -> int:
     """Do what the command line asks for; returns the exit code.

@@ -8,7 +8,6 @@ remembered between calls.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from typing import Callable
 from xml.etree import ElementTree
@@ -16,6 +15,7 @@ from xml.etree.ElementTree import Element
 
 from nova_ha.model import flag, hostnames
 from nova_ha.model.snapshot import FOUND_RUNNING
+from nova_ha.system import programs
 
 # Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
 # them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
@@ -57,14 +57,11 @@ def run(command: list[str], timeout: float) -> tuple[int, str, str]:
     :raises ClusterError: it did not end in time
     """
     try:
-        done = subprocess.run(
-            command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-        )
+        return programs.run(command, timeout, _ENVIRONMENT)
     except FileNotFoundError as error:
         raise NotInstalled(f"{command[0]} is not installed") from error
-    except subprocess.TimeoutExpired as error:
+    except programs.NotInTime as error:
         raise ClusterError(f"{command[0]} did not answer within {timeout} s") from error
-    return done.returncode, done.stdout, done.stderr
 
 
 class Cluster:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from nova_ha.compute import procfs, service
 from nova_ha.compute.procfs import Identity
 from nova_ha.compute.service import NotInTime, Service, ServiceError, State
-from nova_ha.rundir import pidfile
+from nova_ha.rundir import ROOT, pidfile
 
 BINARY = "nova-compute"
 USER = "nova"
@@ -45,7 +45,7 @@ class Direct(Service):
         binary: str | None = None,
         files: Sequence[str] = (),
         user: str | None = None,
-        run: str = pidfile.ROOT,
+        run: str = ROOT,
         logs: str = LOGS,
     ) -> None:
         self._name = binary or BINARY

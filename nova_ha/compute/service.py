@@ -9,11 +9,11 @@ The ways are systemd (``nova_ha.compute.systemd``), a process of its own (``nova
 from __future__ import annotations
 
 import math
-import subprocess
 from collections.abc import Iterable
 from typing import Callable, NamedTuple
 
 from nova_ha.compute.procfs import Identity
+from nova_ha.system import programs
 
 # Runs a program within so many seconds; returns (exit code, standard output, standard error).
 Runner = Callable[[list[str], float], tuple[int, str, str]]
@@ -121,14 +121,11 @@ def run(command: list[str], timeout: float) -> tuple[int, str, str]:
     :raises NotInTime: it did not end in time
     """
     try:
-        done = subprocess.run(
-            command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-        )
+        return programs.run(command, timeout, ENVIRONMENT)
     except FileNotFoundError as error:
         raise ServiceError(f"{command[0]} is not installed") from error
-    except subprocess.TimeoutExpired as error:
+    except programs.NotInTime as error:
         raise NotInTime(f"{' '.join(command)}: not done within {timeout:.0f} s") from error
-    return done.returncode, done.stdout, done.stderr
 
 
 def demand(runner: Runner, command: list[str], timeout: float) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from xml.etree import ElementTree
+
+from nova_ha.system import programs
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Without the fencer's own variables: the agent then keeps to its own time limits, and can say what it waited for.
@@ -151,27 +151,16 @@ class PowerAgent:
         """Run the agent; return (exit code, standard output, standard error)."""
         options = {**self._options, "action": action}
         request = "".join(f"{name}={_quoted(value)}\n" for name, value in options.items())
+        left = max(0.0, deadline - time.monotonic())
         try:
-            child = subprocess.Popen(
-                [self._path],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                env=_ENVIRONMENT,
-                start_new_session=True,
+            # With what it started: an ipmitool left behind could still switch the power much later.
+            return programs.run(
+                [self._path], left, _ENVIRONMENT, request.encode(errors="surrogateescape"), apart=True
             )
         except OSError as error:
             raise PowerError(f"{self.name} cannot be run: {error.strerror}") from error
-        with child:
-            try:
-                left = max(0.0, deadline - time.monotonic())
-                out, err = child.communicate(request.encode(errors="surrogateescape"), timeout=left)
-            except subprocess.TimeoutExpired as error:
-                # With what it started: an ipmitool left behind could still switch the power much later.
-                os.killpg(child.pid, signal.SIGKILL)
-                raise PowerError(f"{self.name} {action}: no answer within {self._limit} s") from error
-        return child.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+        except programs.NotInTime as error:
+            raise PowerError(f"{self.name} {action}: no answer within {self._limit} s") from error
 
     def _failure(self, action: str, code: int, err: str) -> str:
         lines = [line.strip() for line in err.splitlines() if line.strip() and not any(hint in line for hint in _HINTS)]

@@ -23,12 +23,12 @@ import os
 import struct
 import time
 
+from nova_ha.rundir import ROOT, remove, write
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-ROOT = "/run/nova-ha"
 
 # Of what engines report, and of what nova-ha prints for programs (see the directory schemas): another number, if a key
 # goes or changes its meaning.
@@ -117,7 +117,7 @@ class RunState:
         self._progress = os.open(self._progress_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self.progress()
         for left_over in (self._complaint_file, self._changes_file):
-            _remove(left_over)
+            remove(left_over)
         self.report(STARTING, "the engine is starting", **account)
 
     def progress(self) -> None:
@@ -134,7 +134,7 @@ class RunState:
         import json
 
         account = {"schema": SCHEMA, "state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
-        _write(self._report_file, json.dumps(account))
+        write(self._report_file, json.dumps(account))
 
     def complain(self, subject: str, text: str | None) -> None:
         """Have monitors tell the cluster's operators what to set right; None: nothing (any more) about that subject."""
@@ -144,9 +144,9 @@ class RunState:
         self._complaints = complaints
         said = "; ".join(text for text in complaints.values() if text is not None)
         if said:
-            _write(self._complaint_file, said)
+            write(self._complaint_file, said)
         else:
-            _remove(self._complaint_file)
+            remove(self._complaint_file)
 
     def take_changes(self) -> dict[str, str] | None:
         """The parameters that the supervisor wants this engine to take over, or None if it does not."""
@@ -155,7 +155,7 @@ class RunState:
 
     def taken_over(self) -> None:
         """Tell the supervisor that its changes have been seen to, be it by a complaint."""
-        _remove(self._changes_file)
+        remove(self._changes_file)
 
     # The supervisor's side.
 
@@ -201,7 +201,7 @@ class RunState:
         """Lay out parameters for a running engine to take over; ``is_handed_over`` tells when it has."""
         import json
 
-        _write(self._changes_file, json.dumps(parameters))
+        write(self._changes_file, json.dumps(parameters))
 
     def is_handed_over(self) -> bool:
         """Whether the engine has seen to what was laid out for it."""
@@ -234,18 +234,6 @@ def _holder(lock: int) -> int | None:
     return None if kind == fcntl.F_UNLCK else max(pid, UNTOLD)
 
 
-def _write(path: str, text: str) -> None:
-    """Replace a file's content, so that whoever reads it finds the old one or the new one; only root may read it."""
-    draft = f"{path}.new"
-    with open(draft, "w", encoding="utf-8", opener=_private) as file:
-        file.write(text)
-    os.replace(draft, path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def _read(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8") as file:
@@ -262,8 +250,3 @@ def _read_json(path: str) -> Any:
         return json.loads(_read(path) or "null")
     except ValueError:
         return None
-
-
-def _remove(path: str) -> None:
-    if os.path.exists(path):
-        os.unlink(path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-ROOT = "/run/nova-ha"
+from nova_ha.rundir import ROOT, remove, write
 
 
 def stat(pid: int) -> list[bytes] | None:
@@ -47,15 +47,11 @@ class Record:
             self.forget()
             return
         os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
-        draft = f"{self._file}.new"
-        with open(draft, "w", encoding="ascii") as file:
-            file.write(f"{pid} {started}\n")
-        os.replace(draft, self._file)
+        write(self._file, f"{pid} {started}\n")
 
     def forget(self) -> None:
         """Remember no process."""
-        if os.path.exists(self._file):
-            os.unlink(self._file)
+        remove(self._file)
 
     def is_alive(self) -> bool:
         """Whether the remembered process, and no other in its place, still runs."""

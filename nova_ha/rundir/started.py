@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nova-compute-wait remembers. Its monitor imports this module, and so nothing else."""
+"""What nova-compute-wait remembers. Its monitor imports this module, and so little else."""
 
 from __future__ import annotations
 
 import os
 
-ROOT = "/run/nova-ha"
+from nova_ha.rundir import ROOT, remove, write
 
 
 class Passed:
@@ -20,13 +20,11 @@ class Passed:
     def set(self) -> None:
         """It has been started."""
         os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
-        with open(self._file, "w", encoding="ascii"):
-            pass
+        write(self._file, "")
 
     def clear(self) -> None:
         """It has been stopped."""
-        if os.path.exists(self._file):
-            os.unlink(self._file)
+        remove(self._file)
 
     def is_set(self) -> bool:
         """Whether it has been started, and not stopped since."""

@@ -17,7 +17,7 @@ import re
 import sys
 import time
 
-from nova_ha.rundir import engine_state
+from nova_ha.rundir import ROOT
 from tests.benchmarks.printing import heading, table
 from tests.lab import cluster, nodes, settings
 from tests.lab.waiting import wait_for
@@ -115,7 +115,7 @@ def _is_idle(control):
 
 def read(node):
     """A ``Reading`` of the engine on a control node."""
-    report = nodes.execute(node, "cat", f"{engine_state.ROOT}/{cluster.ENGINE}/status.json").stdout
+    report = nodes.execute(node, "cat", f"{ROOT}/{cluster.ENGINE}/status.json").stdout
     pid = json.loads(report)["pid"]
     found = nodes.execute(node, "cat", f"/proc/{pid}/stat", f"/proc/{pid}/status").stdout
     return reading(pid, *found.split("\n", 1))

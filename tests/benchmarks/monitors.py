@@ -16,7 +16,8 @@ import statistics
 import sys
 import time
 
-from nova_ha.rundir.engine_state import ROOT, WORKING, RunState
+from nova_ha.rundir import ROOT
+from nova_ha.rundir.engine_state import WORKING, RunState
 from nova_ha.rundir.pidfile import Record
 from tests.benchmarks.printing import heading, table
 

@@ -30,7 +30,8 @@ def imported(path):
             for each in node.names:
                 whole = f"{node.module}.{each.name}"
                 is_module = (TREE / (whole.replace(".", "/") + ".py")).exists()
-                yield whole if is_module else node.module
+                is_of_package = (TREE / node.module.replace(".", "/")).is_dir()
+                yield whole if is_module or is_of_package else node.module
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)

@@ -13,7 +13,8 @@ import pytest
 
 from nova_ha.agents import nova_compute_wait
 from nova_ha.agents.framework import Failure
-from nova_ha.rundir.engine_state import ROOT, RunState
+from nova_ha.rundir import ROOT
+from nova_ha.rundir.engine_state import RunState
 from nova_ha.rundir.pidfile import Record
 from nova_ha.rundir.started import Passed
 from tests.unit.agent_programs import (
