@@ -11,8 +11,9 @@ from nova_ha.model import disabled_reason, flag, snapshot
 from nova_ha.model.actions import Claim, Step
 from nova_ha.model.snapshot import Host, Service, Services
 from nova_ha.policy.mass_failure import Guard
-from nova_ha.recovery.act import host_actions
+from nova_ha.recovery.act.actions.disable_host import disabled_before
 from nova_ha.recovery.act.claims import Claims
+from nova_ha.recovery.act.host_actions import Deeds
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.recovery.observe.observer import Observer
@@ -41,6 +42,7 @@ class Claiming:
         claims: Claims,
         attempts: Attempts,
         account: Account,
+        deeds: Deeds,
         unmanaged: UnmanagedHosts,
         clock: Callable[[], float],
     ) -> None:
@@ -50,6 +52,7 @@ class Claiming:
         self._claims = claims
         self._attempts = attempts
         self._account = account
+        self._deeds = deeds
         self._unmanaged = unmanaged
         self._clock = clock
         self._taken_up: set[str] = set()  # hosts claimed since they were last looked at
@@ -107,7 +110,7 @@ class Claiming:
         enabled = None if mark is None else False
         request = self._cloud.force_down(service, True, enabled=enabled, reason=mark)
         self._unmanaged.sees(host, dataclasses.replace(service, forced_down=True))
-        why = f"its power was proved off{host_actions.disabled_before(service)}"
+        why = f"its power was proved off{disabled_before(service)}"
         self._account.event(Event.HOST_FORCED_DOWN, host, request=request, reason=why)
         return True
 
@@ -117,10 +120,9 @@ class Claiming:
         :raises Moved: somebody has changed its flag: what follows for other hosts, too, is to be looked at anew
         :raises cluster.ClusterError: the cluster is away
         """
-        if not self._claims.take(step.host, step.old):
+        if not self._deeds.do(step):
             raise Moved
         self._taken_up.add(step.host)
-        self._account.event(Event.HOST_CLAIMED, step.host, reason=step.reason)
 
     def looked_at(self, host: Host) -> None:
         """A host of ours has been looked at: reckon with requests of a former engine that have not shown yet.

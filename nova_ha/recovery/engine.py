@@ -18,11 +18,12 @@ from typing import Protocol
 
 from nova_ha.cloud import nova
 from nova_ha.cluster import pacemaker
-from nova_ha.model.actions import Claim, Evacuate, FinishRecovery, InstanceAction, Step, is_action
+from nova_ha.model.actions import Claim, FinishRecovery, HostAction, InstanceAction, Step
 from nova_ha.model.snapshot import Service
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.act import host_actions
+from nova_ha.recovery.act.actions import registry
 from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.congestion import Pace
 from nova_ha.recovery.act.results import Outcomes
@@ -89,8 +90,9 @@ class Engine:
         self._claims = Claims(cluster)
         self._health = CloudHealth(cloud, state, clock)
         self._unmanaged = UnmanagedHosts(self._observer, cluster, self._claims, state, clock)
+        self._deeds = host_actions.Deeds(cluster, cloud, self._attempts, account, self._claims, clock)
         self._claiming = Claiming(
-            resource, cloud, self._observer, self._claims, self._attempts, account, self._unmanaged, clock
+            resource, cloud, self._observer, self._claims, self._attempts, account, self._deeds, self._unmanaged, clock
         )
         self._assessment = Assessment(
             self._observer,
@@ -104,7 +106,6 @@ class Engine:
             self._unmanaged,
             clock,
         )
-        self._deeds = host_actions.Deeds(cluster, cloud, self._attempts, account, self._claims, clock)
         self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
         self._rest = Rest(self._claims, self._errands, self._pace, state, self._stop)
@@ -216,12 +217,12 @@ class Engine:
 
     def _do(self, step: Step) -> bool:
         """Carry a step out; returns whether the world may be different now, so that looking again is worth while."""
-        if not is_action(step):
+        if isinstance(step, InstanceAction):
+            self._state.progress()
+            self._hand_on(step)
+        if not isinstance(step, HostAction):
             return False
         self._state.progress()
-        if isinstance(step, InstanceAction):
-            self._hand_on(step)
-            return False
         if isinstance(step, FinishRecovery) and self._errands.any_from(step.host):
             return False  # the host must not return while one of its instances is being evacuated, say
         return self._deeds.do(step)
@@ -230,8 +231,7 @@ class Engine:
         """Have a step about an instance carried out, unless one is being so, or Nova wants to be left alone."""
         if self._errands.busy(step.instance.id) or self._pace.paused(self._clock()):
             return
-        if isinstance(step, Evacuate):
-            self._attempts.sending(step.instance.id, step.newest)
+        registry.of_instance_action(step).begins(step, self._attempts)
         self._errands.give(step)
 
     # Telling

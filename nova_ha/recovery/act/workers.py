@@ -13,11 +13,12 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import NamedTuple
+from typing import Any
 
 from nova_ha.cloud import nova
-from nova_ha.model.actions import Evacuate, InstanceAction, RepairInstanceState, RestoreState
-from nova_ha.recovery.act import nova_requests
+from nova_ha.model.actions import InstanceAction
+from nova_ha.recovery.act.actions import registry
+from nova_ha.recovery.act.actions.base import Answer, InstanceExecutor
 from nova_ha.recovery.act.claims import Claims
 
 # Seconds for which what was seen of an instance is good enough to act on: longer in the queue, and it is looked at
@@ -31,30 +32,19 @@ class NotSent(Exception):
     """A step's requests were not sent after all: it must be decided on anew."""
 
 
-class Answer(NamedTuple):
-    """Nova has taken all requests of a step.
-
-    :param request: Nova's id of the last that it took
-    :param took: seconds that they took
-    :param refused: what answered one that was optional, or None
-    """
-
-    request: str | None
-    took: float
-    refused: nova.Refused | None = None
-
-
 @dataclasses.dataclass(frozen=True)
 class _Errand:
     """A step in the workers' hands.
 
     :param flag: its host's flag when it was decided
     :param decided: when that was (monotonic seconds)
+    :param executor: knows what to ask for
     """
 
     step: InstanceAction
     flag: str | None
     decided: float
+    executor: InstanceExecutor[Any]
     outcome: Future[Answer] = dataclasses.field(default_factory=Future)
 
 
@@ -85,9 +75,10 @@ class Errands:
 
     def give(self, step: InstanceAction) -> None:
         """Have a step carried out; what brings guests back goes first. Its instance must not be ``busy``."""
-        errand = _Errand(step, self._claims.flags.get(step.host), self._clock())
+        executor = registry.of_instance_action(step)
+        errand = _Errand(step, self._claims.flags.get(step.host), self._clock(), executor)
         self._out[step.instance.id] = errand
-        self._waiting.put((not isinstance(step, Evacuate), next(self._numbers), errand))
+        self._waiting.put((not executor.starts_guest, next(self._numbers), errand))
         self._workers.submit(self._run_next)
 
     def busy(self, instance: str) -> bool:
@@ -96,8 +87,7 @@ class Errands:
 
     def any_from(self, host: str) -> bool:
         """Whether something is being done with an instance of a dead host."""
-        living = (RepairInstanceState, RestoreState)
-        return any(e.step.host == host and not isinstance(e.step, living) for e in self._out.values())
+        return any(errand.step.host == host and errand.executor.is_of_dead_host for errand in self._out.values())
 
     def any(self) -> bool:
         """Whether anything is being done, or waits to be collected."""
@@ -108,7 +98,7 @@ class Errands:
 
         An evacuation changes nothing for a while; of the rest, one look for all of it costs Nova the least.
         """
-        others = [errand for errand in self._out.values() if not isinstance(errand.step, Evacuate)]
+        others = [errand for errand in self._out.values() if not errand.executor.starts_guest]
         return bool(others) and all(errand.outcome.done() for errand in others)
 
     def collect(self) -> list[tuple[InstanceAction, Future[Answer]]]:
@@ -135,7 +125,7 @@ class Errands:
         begun = self._clock()
         request: str | None = None
         refused: nova.Refused | None = None
-        for call in nova_requests.of(errand.step):
+        for call in errand.executor.calls(errand.step):
             try:
                 request = call.send(self._cloud, errand.step.instance)
             except nova.Busy:

@@ -9,7 +9,7 @@ from nova_ha.cloud import nova
 from nova_ha.cluster.pacemaker import ClusterError
 from nova_ha.model import actions as step_types
 from nova_ha.recovery.act import host_actions
-from nova_ha.recovery.act.results import cause
+from nova_ha.recovery.act.actions.base import cause
 from nova_ha.reporting.events import REQUEST, Event
 from tests.unit.doubles import SERVICE_CHANGES, FakeAccount, FakeCloud, FakeCluster
 from tests.unit.worlds import NOW, OURS, living, nothing_asked, service, spare
@@ -241,8 +241,3 @@ def test_what_fails_is_told(kind, details, error):
     assert str(error) in reason and "because" in reason
     # Nothing is repeated at once.
     assert stage.attempts.get(details["service"].id).until > NOW
-
-
-def test_there_is_a_deed_for_every_step_about_a_host_but_the_claim():
-    kinds = set(step_types.HostAction.__subclasses__())
-    assert set(host_actions.Deeds._DEEDS) == kinds - {step_types.Claim}

@@ -10,8 +10,10 @@ from nova_ha.cloud import nova
 from nova_ha.model import actions as step_types
 from nova_ha.model.reasons import Code
 from nova_ha.recovery.act import results
+from nova_ha.recovery.act.actions.base import Answer, cause
+from nova_ha.recovery.act.actions.calls import LOOK_AGAIN
 from nova_ha.recovery.act.congestion import Pace
-from nova_ha.recovery.act.workers import Answer, NotSent
+from nova_ha.recovery.act.workers import NotSent
 from nova_ha.recovery.memory import requests as tried
 from nova_ha.reporting.events import INSTANCE, REQUEST, Event
 from tests.unit.doubles import FakeAccount
@@ -61,8 +63,8 @@ def test_what_was_done_is_told_with_novas_request(kind, details):
     [
         (step_types.Evacuate, {}, tried.ACCEPTED, tried.SETTLE, 0),
         (step_types.ConfirmResize, {}, tried.FAILED, 5, 1),  # it shows once it is done
-        (step_types.FinishDeletion, {}, tried.FAILED, results.LOOK_AGAIN, 0),
-        (step_types.RepairInstanceState, {}, tried.FAILED, results.LOOK_AGAIN, 0),
+        (step_types.FinishDeletion, {}, tried.FAILED, LOOK_AGAIN, 0),
+        (step_types.RepairInstanceState, {}, tried.FAILED, LOOK_AGAIN, 0),
         (step_types.RestoreState, {"move": "stop"}, tried.FAILED, 5, 0),
         (step_types.RestoreState, {"move": "reboot"}, tried.FAILED, 5, 0),
     ],
@@ -90,7 +92,7 @@ VTPM = "Operation 'evacuate' not supported for vTPM-enabled instance (i1). (HTTP
 
 
 @pytest.mark.parametrize(
-    ("kind", "details", "error", "cause"),
+    ("kind", "details", "error", "why"),
     [
         (step_types.Evacuate, {}, nova.Refused(VTPM, 400), tried.REFUSED),
         (step_types.Evacuate, {}, nova.Refused(VTPM, 409), tried.REFUSED),
@@ -99,10 +101,10 @@ VTPM = "Operation 'evacuate' not supported for vTPM-enabled instance (i1). (HTTP
         (step_types.RestoreState, {"move": "pause"}, nova.Refused(VTPM, 400), tried.CONFLICT),
     ],
 )
-def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, cause):
+def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, why):
     attempt = Learned(kind, error, **details).attempt
-    assert (attempt.outcome, attempt.cause) == (tried.FAILED, cause)
-    assert (attempt.until == NOW) is (cause == tried.REFUSED)  # nothing is awaited
+    assert (attempt.outcome, attempt.cause) == (tried.FAILED, why)
+    assert (attempt.until == NOW) is (why == tried.REFUSED)  # nothing is awaited
 
 
 @pytest.mark.parametrize(("refused", "notable"), [(None, True), (nova.Refused("too many tags", 400), False)])
@@ -122,10 +124,10 @@ def test_what_fails_is_told_and_tried_later(kind, details, error):
     learned = Learned(kind, error, **details)
     ((event, host, about, request, reason, code),) = learned.account.events
     assert event == (Event.EVACUATION_NOT_ACCEPTED if kind is step_types.Evacuate else Event.INSTANCE_STEP_FAILED)
-    assert (host, about, request, code) == ("compute-1", "i1", None, results.cause(error))
+    assert (host, about, request, code) == ("compute-1", "i1", None, cause(error))
     assert str(error) in reason
     assert learned.attempt.until > NOW and learned.attempt.outcome == tried.FAILED
-    assert learned.attempt.cause == results.cause(error)
+    assert learned.attempt.cause == cause(error)
 
 
 def test_a_cloud_that_has_too_much_to_do_is_why_nothing_is_asked():
@@ -190,7 +192,7 @@ def test_what_is_nobodys_fault_outside_is_not_swallowed():
 
 
 @pytest.mark.parametrize(
-    ("error", "cause"),
+    ("error", "expected"),
     [
         (nova.Refused("", 400), tried.CONFLICT),
         (nova.Refused("", 403), tried.FORBIDDEN),
@@ -203,6 +205,6 @@ def test_what_is_nobodys_fault_outside_is_not_swallowed():
         (nova.Misconfigured(""), tried.AWAY),
     ],
 )
-def test_causes_are_told_apart(error, cause):
-    assert results.cause(error) == cause
-    assert cause in tried.BACKOFFS
+def test_causes_are_told_apart(error, expected):
+    assert cause(error) == expected
+    assert expected in tried.BACKOFFS

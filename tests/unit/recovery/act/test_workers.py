@@ -16,7 +16,8 @@ from nova_ha.model.actions import (
     RepairInstanceState,
     RestoreState,
 )
-from nova_ha.recovery.act.workers import FRESH, Answer, Errands, NotSent
+from nova_ha.recovery.act.actions.base import Answer
+from nova_ha.recovery.act.workers import FRESH, Errands, NotSent
 from tests.unit.doubles import FakeCloud
 from tests.unit.worlds import NOW, OURS, instance
 

@@ -5,7 +5,7 @@ import pytest
 
 from nova_ha.model import actions as step_types
 from nova_ha.model import restore_tags
-from nova_ha.recovery.act import nova_requests
+from nova_ha.recovery.act.actions import registry
 from tests.unit.doubles import FakeCloud
 from tests.unit.worlds import instance
 
@@ -13,7 +13,7 @@ from tests.unit.worlds import instance
 def asked(kind, **details):
     """What Nova is asked for, call by call: its method, and what that is given beside the instance."""
     step, cloud = kind("compute-1", "because", **details), FakeCloud()
-    for number, call in enumerate(nova_requests.of(step), start=1):
+    for number, call in enumerate(registry.of_instance_action(step).calls(step), start=1):
         assert call.send(cloud, step.instance) == f"req-{number}"
     assert {subject for _, subject, *_ in cloud.changes} <= {step.instance.id}
     return [(method, *more) for method, _, *more in cloud.changes]
@@ -116,7 +116,7 @@ def test_the_note_is_never_tried_in_a_state_that_refuses_it():
 
 def test_only_the_note_is_optional():
     step = step_types.PrepareInstance("compute-1", "because", instance(vm_state="paused"), "paused")
-    assert [call.optional for call in nova_requests.of(step)] == [True, False]
+    assert [call.optional for call in registry.of_instance_action(step).calls(step)] == [True, False]
 
 
 # Restoring, healing
@@ -151,11 +151,3 @@ def test_a_broken_instance_is_healed_and_brought_again_into_the_state_that_it_ha
         ACTIVE,
         *then,
     ]
-
-
-# The door
-
-
-def test_there_are_calls_for_every_step_about_an_instance():
-    """That Nova takes them, mypy holds, and so does the stand-in."""
-    assert set(nova_requests._CALLS) == set(step_types.InstanceAction.__subclasses__())
