@@ -17,6 +17,7 @@ from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.congestion import Pace
 from nova_ha.recovery.claiming import Claiming
 from nova_ha.recovery.decide import planner, scheduling, start_interlock
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.recovery.observe.observer import Observer
 from nova_ha.recovery.unmanaged_hosts import UnmanagedHosts
@@ -107,12 +108,13 @@ class Assessment:
         if unclear:
             world = self._observer.with_requests(world, unclear)
             self._attempts.observe_requests(world, now)
-        if start_interlock.matter(world, self._attempts) or self._may_restart_in_place(rules, now):
-            world = self._observer.with_cluster(world, self._cluster)
+        situation = Situation(world, self._attempts, rules, now)
+        if start_interlock.matter(situation) or self._may_restart_in_place(rules, now):
+            situation = dataclasses.replace(situation, world=self._observer.with_cluster(world, self._cluster))
         self._pace.forget(now)
         self._pace.bound(scheduling.most(world, rules, math.inf))
         window = 0 if self._pace.paused(now) else self._pace.window
-        return planner.steps(world, self._attempts, rules, window, now)
+        return planner.steps(situation, window)
 
     def _see_restarts(self, world: World, now: float) -> None:
         """Learn where nova-compute was started anew in the middle of an evacuation, as often as that may matter."""

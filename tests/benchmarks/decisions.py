@@ -23,6 +23,7 @@ from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
 from nova_ha.policy.priorities import GROUP_KEY, PRIORITY_KEY, Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.recovery.decide import planner
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import NO_ROOM, Attempts
 from nova_ha.reporting.status_report import Account
 from tests.benchmarks.printing import heading, table
@@ -106,12 +107,12 @@ def prepared(moment, count):
             attempts.failed(instance.id, BEFORE, "no valid host", NO_ROOM)
     account = Account(_log)
     flags = {host.name: host.flag for host in world.hosts}
-    account.hosts(flags, planner.steps(world, attempts, moment.rules, WINDOW, BEFORE), attempts.get)
+    account.hosts(flags, planner.steps(Situation(world, attempts, moment.rules, BEFORE), WINDOW), attempts.get)
 
     def one_pass():
         for host in world.hosts:
             attempts.observe(host, NOW)
-        steps = planner.steps(world, attempts, moment.rules, WINDOW, NOW)
+        steps = planner.steps(Situation(world, attempts, moment.rules, NOW), WINDOW)
         account.hosts(flags, steps, attempts.get)
         json.dumps(account.as_dict())
 

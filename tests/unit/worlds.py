@@ -23,6 +23,7 @@ from nova_ha.model.snapshot import (
 )
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
 
 OURS = "control-1@100"
@@ -113,7 +114,7 @@ def nothing_asked():
 def decided(*hosts, attempts=None, rules=None, window=40, now=NOW, **more):
     """The steps that are decided for those hosts; ``more`` is for ``world``."""
     seen = world(*hosts, **{"selection": Selection(), **more})
-    return planner.steps(seen, attempts or nothing_asked(), rules or Rules(), window, now)
+    return planner.steps(Situation(seen, attempts or nothing_asked(), rules or Rules(), now), window)
 
 
 def kinds(steps):

@@ -31,7 +31,7 @@ def not_yet(case: Case) -> list[Wait]:
     suspects = sent_here | case.world.asked_for_twice
     # Most hosts of a failed rack have none: then it does not cost a look at all that is in flight.
     flights: Collection[scheduling.Flight] = (
-        scheduling.in_flight(case.world, case.attempts, case.rules, case.now) if suspects else ()
+        scheduling.in_flight(case.situation) if suspects else ()
     )
     found = [
         case.wait(

@@ -20,7 +20,8 @@ from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, Service, World
 from nova_ha.model.wording import counted
 from nova_ha.recovery.decide import instance_restore
-from nova_ha.recovery.memory.requests import MANY, Attempts
+from nova_ha.recovery.decide.situation import Situation
+from nova_ha.recovery.memory.requests import MANY
 
 # Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
 # same while its guest shuts down, for which Nova gives it 60 s (shutdown_timeout), but moves on.
@@ -53,7 +54,7 @@ MOST_STARTS = 5
 Healing = Union[Wait, RepairInstanceState]
 
 
-def steps(host: Host, world: World, attempts: Attempts, now: float) -> Sequence[Step]:
+def steps(host: Host, situation: Situation) -> Sequence[Step]:
     """The steps for a host whose recovery is closed."""
     service = host.service
     if service is None:
@@ -61,26 +62,16 @@ def steps(host: Host, world: World, attempts: Attempts, now: float) -> Sequence[
         reason = "Nova has no nova-compute service of this host any more; if it was removed from Nova, delete the flag"
         return [Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)]
     if host.flag == flag.RESTART:
-        if host.online_as is not None:
-            reason = _RENAMED.format(host=host.name, other=host.online_as)
-            command = f"{flag.change(host.online_as, world.attribute, flag.RESTART)} && {flag.removal(host.name)}"
-            return [Wait(host.name, reason, Code.RENAMED_IN_CLUSTER, needs_operator=True, command=command)]
-        if host.flagged_for < STOPPING or host.stopped_for is None:
-            reason = "Pacemaker stops its nova-compute, which is to start later"
-            if host.flagged_for < RETURN_PATIENCE:
-                return [Wait(host.name, reason, Code.STOPPING_COMPUTE)]
-            command = f"pcs stonith fence {host.name}"
-            return [Wait(host.name, reason + _NOT_STOPPED, Code.STOPPING_COMPUTE, needs_operator=True, command=command)]
-        return [AllowStart(host.name, "its nova-compute has been stopped, and may start")]
+        return [_held_back(host, situation.world)]
     is_put_back = not service.forced_down and not disabled_reason.is_marked(service)
     if host.reported_for is None and not (is_put_back and service.up):
         late = host.flagged_for >= RETURN_PATIENCE
         reason = "nova-compute has not reported to Nova since the recovery"
         return [Wait(host.name, reason, Code.NOT_REPORTING, needs_operator=late)]
-    found = heal(host, world, attempts, now)
+    found = heal(host, situation)
     if is_put_back:
-        return found or [_clear_flag(host, service, world)]
-    back = _return_to_service(host, service, attempts, now)
+        return found or [_clear_flag(host, service, situation.world)]
+    back = _return_to_service(host, service, situation)
     if isinstance(back, ReturnToService) and any(
         isinstance(step, RepairInstanceState) or not step.needs_operator for step in found
     ):
@@ -89,12 +80,27 @@ def steps(host: Host, world: World, attempts: Attempts, now: float) -> Sequence[
     return [*found, back]
 
 
+def _held_back(host: Host, world: World) -> Step:
+    """The step for a host whose nova-compute must not start, or is to start once more: until it is seen stopped."""
+    if host.online_as is not None:
+        reason = _RENAMED.format(host=host.name, other=host.online_as)
+        command = f"{flag.change(host.online_as, world.attribute, flag.RESTART)} && {flag.removal(host.name)}"
+        return Wait(host.name, reason, Code.RENAMED_IN_CLUSTER, needs_operator=True, command=command)
+    if host.flagged_for >= STOPPING and host.stopped_for is not None:
+        return AllowStart(host.name, "its nova-compute has been stopped, and may start")
+    reason = "Pacemaker stops its nova-compute, which is to start later"
+    if host.flagged_for < RETURN_PATIENCE:
+        return Wait(host.name, reason, Code.STOPPING_COMPUTE)
+    command = f"pcs stonith fence {host.name}"
+    return Wait(host.name, reason + _NOT_STOPPED, Code.STOPPING_COMPUTE, needs_operator=True, command=command)
+
+
 def is_coming(host: Host) -> bool:
     """Whether a host is recovered, and its nova-compute has not reported since: it may still take up old requests."""
     return host.flag in flag.OVER and host.service is not None and not instance_restore.is_back(host)
 
 
-def _return_to_service(host: Host, service: Service, attempts: Attempts, now: float) -> Step:
+def _return_to_service(host: Host, service: Service, situation: Situation) -> Step:
     """Whether Nova's clean-up there has run, so that the service can be put back.
 
     nova-compute, when it starts, destroys what it has of each instance that has such a record away from it, wherever
@@ -102,8 +108,8 @@ def _return_to_service(host: Host, service: Service, attempts: Attempts, now: fl
     instance that has been moved back meanwhile.
     """
     left = [record for record in host.evacuations if record.status == "done" or record.in_flight]
-    refused = attempts.get(service.id)
-    if not left and refused is not None and now < refused.until:
+    refused = situation.memory.get(service.id)
+    if not left and refused is not None and situation.now < refused.until:
         reason = f"it is to be put back; tried again after a pause: {refused.reason}"
         return Wait(host.name, reason, Code.SERVICE_CHANGE_REFUSED, needs_operator=refused.failures >= MANY)
     if not left:
@@ -113,7 +119,7 @@ def _return_to_service(host: Host, service: Service, attempts: Attempts, now: fl
         return Wait(host.name, reason, Code.CLEANING_UP)
     shown = ", ".join(f"{record.id} is {record.status}" for record in left[:3]) + (", ..." if len(left) > 3 else "")
     reason = f"nova-compute has left {counted(len(left), 'evacuation record')} ({shown})"
-    if attempts.starts(host.name) < MOST_STARTS:
+    if situation.memory.starts(host.name) < MOST_STARTS:
         return RestartCompute(host.name, f"{reason}: it must start once more to end them")
     reason += ", for which it would destroy them if they came back here: see what its log says when it starts"
     return Wait(host.name, reason, Code.RECORDS_LEFT, needs_operator=True)
@@ -130,7 +136,7 @@ def _clear_flag(host: Host, service: Service, world: World) -> Step:
     return ClearFlag(host.name, "the host is in service")
 
 
-def heal(host: Host, world: World, attempts: Attempts, now: float) -> list[Healing]:
+def heal(host: Host, situation: Situation) -> list[Healing]:
     """Steps for instances that a request has set to error while they run elsewhere.
 
     What a host had been asked for when it died it does when it comes back, before it reports. A request for an
@@ -139,6 +145,7 @@ def heal(host: Host, world: World, attempts: Attempts, now: float) -> list[Heali
     that the first has just started elsewhere.
     """
     found: list[Healing] = []
+    world, attempts, now = situation.world, situation.memory, situation.now
     # Those have a return of their own, which may wait for this one.
     flagged = {other.service.host for other in world.hosts if other.service}
     for instance, seconds in host.broken:

@@ -14,12 +14,14 @@ from nova_ha.model.instance_states import TAGGABLE
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import FAILED
 from nova_ha.model.snapshot import Host, Instance, Service, World
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.evidence import SETTLE
 from nova_ha.recovery.memory.requests import MANY, Attempts
 
 
-def steps(world: World, attempts: Attempts, now: float) -> list[Step]:
+def steps(situation: Situation) -> list[Step]:
     """The next move for every tagged instance that is on a living host."""
+    world, attempts, now = situation.world, situation.memory, situation.now
     hosts = {host.service.host: host.name for host in world.hosts if host.service}
     sources = {record.instance: host.name for host in world.hosts for record in host.evacuations}
     landing = {

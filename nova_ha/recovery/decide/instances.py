@@ -22,10 +22,11 @@ from nova_ha.model.actions import (
 from nova_ha.model.reasons import Code, Problem
 from nova_ha.model.request import CONFLICT, FAILED, FORBIDDEN, REFUSED, SENDING, UNKNOWN, Attempt
 from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
-from nova_ha.policy.rules import WAIT, Rules
+from nova_ha.policy.rules import WAIT
 from nova_ha.policy.selection import Verdict
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.evidence import SETTLE
-from nova_ha.recovery.memory.requests import MANY, Attempts
+from nova_ha.recovery.memory.requests import MANY
 
 # Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
 MIGRATION_PATIENCE = 120
@@ -45,19 +46,16 @@ class Case:
     """A host to recover, and all there is to know for it; what every instance asks for is found once.
 
     :param service: the host's
-    :param attempts: only read
-    :param now: monotonic seconds
     """
 
-    def __init__(
-        self, host: Host, service: Service, world: World, attempts: Attempts, rules: Rules, now: float
-    ) -> None:
+    def __init__(self, host: Host, service: Service, situation: Situation) -> None:
         self.host = host
         self.service = service
-        self.world = world
-        self.attempts = attempts
-        self.rules = rules
-        self.now = now
+        self.situation = situation
+        self.world = world = situation.world
+        self.attempts = situation.memory
+        self.rules = situation.rules
+        self.now = situation.now
         self.candidates = world.candidates
         self.up = world.up
         self.aggregates = frozenset(name for name, hosts in world.aggregates.items() if service.host in hosts)

@@ -26,9 +26,7 @@ from nova_ha.model.actions import (
     Wait,
 )
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import World
 from nova_ha.policy import reserved_hosts
-from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import (
     double_failure,
     host_return,
@@ -38,6 +36,7 @@ from nova_ha.recovery.decide import (
     start_interlock,
 )
 from nova_ha.recovery.decide.instances import MIGRATION_PATIENCE, Case, instance_step, unsettled
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import MANY, Attempts
 
 # Seconds that the database of a cell may be away before an operator is told of each flagged host there.
@@ -81,13 +80,12 @@ def claims(
     return steps
 
 
-def steps(world: World, attempts: Attempts, rules: Rules, window: float, now: float) -> list[Step]:
+def steps(situation: Situation, window: float) -> list[Step]:
     """What to do about every host that is ours or recovered.
 
-    :param attempts: only read
     :param window: how many evacuations may be in flight at once, over all hosts
-    :param now: monotonic seconds
     """
+    world = situation.world
     recovering: list[list[Step]] = []
     others: list[Step] = []
     services = [host.service for host in world.hosts if host.service]
@@ -100,18 +98,18 @@ def steps(world: World, attempts: Attempts, rules: Rules, window: float, now: fl
             others.append(Wait(host.name, reason, code, needs_operator=not passes, command=command))
         elif host.flag in flag.OVER:
             # An instance that two hosts have to do with is healed once.
-            others += [step for step in host_return.steps(host, world, attempts, now) if _is_new(step, others)]
+            others += [step for step in host_return.steps(host, situation) if _is_new(step, others)]
         elif host.service is None:
             reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
             recovering.append([Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)])
         else:
-            recovering.append(_recover(Case(host, host.service, world, attempts, rules, now), taken))
-    recovering, others = start_interlock.taken(recovering, others, world, attempts, rules, now)
-    others += instance_restore.steps(world, attempts, now)
-    if any(_forces_down(step, attempts) for found in recovering for step in found):
+            recovering.append(_recover(Case(host, host.service, situation), taken))
+    recovering, others = start_interlock.taken(recovering, others, situation)
+    others += instance_restore.steps(situation)
+    if any(_forces_down(step, situation.memory) for found in recovering for step in found):
         # Until Nova knows of every dead host, its scheduler may send an instance to one.
         window = 0
-    return scheduling.limited(recovering, others, world, attempts, rules, window, now)
+    return scheduling.limited(recovering, others, situation, window)
 
 
 def _is_new(step: Step, others: Iterable[Step]) -> bool:
@@ -130,8 +128,7 @@ def _recover(case: Case, taken: set[str]) -> list[Step]:
 
     :param taken: Nova's names of hosts that cannot take this one's place: flagged, or promised; a choice is added
     """
-    host, world = case.host, case.world
-    service = case.service
+    host, world, service = case.host, case.world, case.service
     if not service.forced_down or disabled_reason.mark(service) is not None:
         spare = reserved_hosts.choose(service, world.services, world.aggregates, taken)
         if spare is not None:
@@ -156,7 +153,7 @@ def _recover(case: Case, taken: set[str]) -> list[Step]:
     skipped = [step for step in found if isinstance(step, Skip)]
     if len(skipped) < len(found):
         return restart_in_place.steps(case, found) or found
-    waits: Sequence[Step] = unsettled(case) or host_return.heal(host, world, case.attempts, case.now)
+    waits: Sequence[Step] = unsettled(case) or host_return.heal(host, case.situation)
     waits = waits or double_failure.not_yet(case) or _arriving(case)
     return found + [*(waits or [FinishRecovery(host.name, "no instance is left to recover" + _told(skipped))])]
 

@@ -13,7 +13,7 @@ from nova_ha.model.actions import Evacuate, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import FINISHED, Instance, World
 from nova_ha.policy.rules import Rules
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.decide.situation import Situation
 
 # The part of the window that must be free before it is filled up again: each time costs a look at the whole world, and
 # what is in flight keeps the destinations busy meanwhile.
@@ -32,28 +32,26 @@ Flight = tuple[str, Optional[str], Optional[str]]
 def limited(
     recovering: Sequence[Sequence[Step]],
     others: Iterable[Step],
-    world: World,
-    attempts: Attempts,
-    rules: Rules,
+    situation: Situation,
     window: float,
-    now: float,
 ) -> list[Step]:
     """All steps in one list: the evacuations that may be sent now first, the rest of them as Waits at the end.
 
     :param recovering: the steps for each host that is being recovered
     :param others: all other steps
     """
+    rules = situation.rules
     asked_anew = {step.instance.id for found in recovering for step in found if isinstance(step, Evacuate)}
     # What is asked for once more is over, whatever its records say: it must not stand in its own way.
-    flights = {flight for flight in in_flight(world, attempts, rules, now) if flight[0] not in asked_anew}
+    flights = {flight for flight in in_flight(situation) if flight[0] not in asked_anew}
     by_source = collections.Counter(source for _, source, _ in flights)
     queues = [[step for step in steps if isinstance(step, Evacuate)] for steps in recovering]
     # Those with the least in flight first, so that none starves.
     queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
-    group = _open_group(recovering, attempts, rules, now)
-    limit = most(world, rules, window)
+    group = _open_group(recovering, situation)
+    limit = most(situation.world, rules, window)
     room = limit - len(flights)
-    if flights and room < limit * REFILL and sum(map(len, queues)) > room and _is_lively(world, attempts, now):
+    if flights and room < limit * REFILL and sum(map(len, queues)) > room and _is_lively(situation):
         room = 0
     send: list[Evacuate] = []
     hold: list[Wait] = []
@@ -74,19 +72,19 @@ def limited(
     return [*send, *rest, *others, *hold]
 
 
-def _is_lively(world: World, attempts: Attempts, now: float) -> bool:
+def _is_lively(situation: Situation) -> bool:
     """Whether evacuations come and go, so that it is worth while to wait for more room."""
-    return any(
-        record.in_flight and attempts.age(record, now) < LIVELY for host in world.hosts for record in host.evacuations
-    )
+    records = (record for host in situation.world.hosts for record in host.evacuations)
+    return any(record.in_flight and situation.memory.age(record, situation.now) < LIVELY for record in records)
 
 
-def in_flight(world: World, attempts: Attempts, rules: Rules, now: float) -> set[Flight]:
+def in_flight(situation: Situation) -> set[Flight]:
     """The evacuations that may be in flight to a living host.
 
     One of each instance. Not counted are those that are over whatever their records say, and those that are stuck: what
     never ends must not use up the limits.
     """
+    world, attempts, now = situation.world, situation.memory, situation.now
     flights: dict[str, Flight] = {}
     for host in world.hosts:
         if not flag.is_dead(host.flag):
@@ -96,7 +94,7 @@ def in_flight(world: World, attempts: Attempts, rules: Rules, now: float) -> set
             over = record.id < done.get(record.instance, 0) or attempts.is_stray(record)
             over = over or attempts.ended_with_its_host(record)
             gone = record.destination in world.dead or record.instance in host.whereabouts
-            stuck = attempts.age(record, now) >= rules.stuck_after
+            stuck = attempts.age(record, now) >= situation.rules.stuck_after
             if record.in_flight and not (over or gone or stuck):
                 flights[record.instance] = (record.instance, record.source, record.destination)
     sources = {instance.id: instance.host for host in world.hosts for instance in host.instances}
@@ -115,20 +113,21 @@ def most(world: World, rules: Rules, window: float) -> float:
     return min(window, rules.in_flight_per_destination * len(world.candidates))
 
 
-def _open_group(recovering: Iterable[Iterable[Step]], attempts: Attempts, rules: Rules, now: float) -> int:
+def _open_group(recovering: Iterable[Iterable[Step]], situation: Situation) -> int:
     """The group whose turn it is: the first that has an instance to wait for."""
-    last = len(rules.order.groups)
+    order = situation.rules.order
+    last = len(order.groups)
     waited_for = [
-        rules.order.group(instance)
+        order.group(instance)
         for step in itertools.chain(*recovering)
         if (instance := instance_of(step)) is not None and not isinstance(step, Skip)
-        if not _is_given_up(step, instance, attempts, rules, now)
+        if not _is_given_up(step, instance, situation)
     ]
     return min(waited_for, default=last) if last else last
 
 
-def _is_given_up(step: Step, instance: Instance, attempts: Attempts, rules: Rules, now: float) -> bool:
-    attempt = attempts.get(instance.id)
+def _is_given_up(step: Step, instance: Instance, situation: Situation) -> bool:
+    attempt = situation.memory.get(instance.id)
     failed = attempt is not None and attempt.failures >= FAILED_FOR_GOOD
     alarmed = isinstance(step, Wait) and step.needs_operator
-    return failed or alarmed or attempts.pending(instance.id, now) > rules.group_patience
+    return failed or alarmed or situation.memory.pending(instance.id, situation.now) > situation.rules.group_patience

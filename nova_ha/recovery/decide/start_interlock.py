@@ -12,15 +12,15 @@ such instances take turns, so that neither waits for ever.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from nova_ha.model import flag
 from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecovery, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, World, unfinished, unread
-from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import scheduling
 from nova_ha.recovery.decide.host_return import RETURN_PATIENCE, STOPPING, is_coming
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
 
 # Seconds that a host, or what waits for it, has its turn, if the other waits. A host's next turn is twice as long each
@@ -35,22 +35,18 @@ _LATE = (
 )
 
 
-def matter(world: World, attempts: Attempts) -> bool:
+def matter(situation: Situation) -> bool:
     """Whether anything may be queued where it matters, so that it must be known which hosts the cluster reaches."""
+    world = situation.world
     coming = list(filter(is_coming, world.hosts))
     dead = [host for host in world.hosts if flag.is_dead(host.flag)]
     instances = [instance.id for host in dead for instance in host.instances] if coming else ()
-    queued = any(_may_be_queued(instance, host, attempts) for host in coming for instance in instances)
+    queued = any(_may_be_queued(instance, host, situation.memory) for host in coming for instance in instances)
     return queued or any(host.flag == flag.RESTART for host in coming)
 
 
 def taken(
-    recovering: Sequence[Sequence[Step]],
-    others: Sequence[Step],
-    world: World,
-    attempts: Attempts,
-    rules: Rules,
-    now: float,
+    recovering: Sequence[Sequence[Step]], others: Sequence[Step], situation: Situation
 ) -> tuple[list[list[Step]], list[Step]]:
     """The steps as they are to be, so that no host meets an instance that may be queued there.
 
@@ -58,7 +54,7 @@ def taken(
     :param others: the steps for the recovered hosts
     :return: both
     """
-    turns = _Turns(recovering, world, attempts, _moving(world, attempts, rules, now))
+    turns = _Turns(recovering, situation)
     sent = [[turns.evacuated(step) for step in found] for found in recovering]
     closed = [[turns.started(step) for step in found] for found in sent]
     started = [turns.started(step) for step in others]
@@ -68,24 +64,19 @@ def taken(
 class _Turns:
     """Goes through the steps of one pass: first the evacuations, then the starts."""
 
-    def __init__(
-        self,
-        recovering: Sequence[Sequence[Step]],
-        world: World,
-        attempts: Attempts,
-        moving: Mapping[str, str | None],
-    ) -> None:
+    def __init__(self, recovering: Sequence[Sequence[Step]], situation: Situation) -> None:
+        world = situation.world
         steps = [step for found in recovering for step in found]
         about = [(step, instance) for step in steps if (instance := instance_of(step)) is not None]
         asked = {step.instance.id for step in steps if isinstance(step, Evacuate)}
         self.held_back: dict[str, BlockStart] = {}  # by the host's name
-        self._attempts = attempts
+        self._attempts = situation.memory
         self._hosts = {host.name: host for host in world.hosts}
         self._coming = list(filter(is_coming, world.hosts))
         self._world = world
         self._awaited = {instance.id for step, instance in about if not isinstance(step, Skip)}
         # What is asked for once more is over, whatever its records say.
-        self._moving = {instance: where for instance, where in moving.items() if instance not in asked}
+        self._moving = {instance: where for instance, where in _moving(situation).items() if instance not in asked}
         # Hosts that may just be starting, or have left something to be healed.
         self._started = [host for host in self._coming if host.flag == flag.RECOVERED]
         self._started += [host for host in world.hosts if host.broken and host not in self._started]
@@ -174,12 +165,13 @@ class _Turns:
         return _may_be_queued(instance, host, self._attempts)
 
 
-def _moving(world: World, attempts: Attempts, rules: Rules, now: float) -> dict[str, str | None]:
+def _moving(situation: Situation) -> dict[str, str | None]:
     """What is being evacuated, as ``{instance id: Nova's name of the host that it goes to, or None}``.
 
     Also what is begun under a record of a host that the instance has left since: a later request may have taken it. And
     what is stuck after it was begun: a late request would do away with what tells where its guest may be.
     """
+    world, attempts, now = situation.world, situation.memory, situation.now
     found: dict[str, str | None] = {}
     for host in world.hosts:
         here = {instance.id for instance in host.instances}
@@ -187,10 +179,10 @@ def _moving(world: World, attempts: Attempts, rules: Rules, now: float) -> dict[
         for record in unfinished(host.evacuations):
             begun = record.status != "accepted" and record.destination not in world.dead
             begun = begun and not attempts.ended_with_its_host(record)
-            if begun and (record.instance in here or attempts.age(record, now) < rules.stuck_after):
+            if begun and (record.instance in here or attempts.age(record, now) < situation.rules.stuck_after):
                 found[record.instance] = record.destination
     nowhere = _are_all_off(world)
-    for instance, _, where in scheduling.in_flight(world, attempts, rules, now):
+    for instance, _, where in scheduling.in_flight(situation):
         # What no host can have begun is queued at one, and goes on there when that starts.
         if where is not None or not nowhere:
             found[instance] = where

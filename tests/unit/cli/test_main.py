@@ -534,9 +534,9 @@ def planned(monkeypatch, command):
     """Has plans made of a fake cloud; returns the worlds that were decided on, and the command."""
     worlds = []
 
-    def steps(world, *more):
-        worlds.append(world)
-        return planner.steps(world, *more)
+    def steps(situation, *more):
+        worlds.append(situation.world)
+        return planner.steps(situation, *more)
 
     monkeypatch.setattr(plan, "planner", types.SimpleNamespace(steps=steps, claims=planner.claims))
 

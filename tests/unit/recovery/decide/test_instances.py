@@ -19,6 +19,7 @@ from nova_ha.recovery.decide.instances import (
     MIGRATION_PATIENCE,
     SELECTION_PATIENCE,
 )
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory import requests as tried
 from nova_ha.recovery.memory.requests import MANY, SETTLE
 from tests.unit.worlds import (
@@ -1073,7 +1074,7 @@ def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_
 def test_hosts_that_cannot_be_read_may_be_there_yet():
     seen = world(host(instances=[instance()]), services=[DEAD], dead=DEAD_TOO, selection=Selection())
     seen = dataclasses.replace(seen, services=Services(seen.services, ["compute-9"]))
-    (found,) = planner.steps(seen, nothing_asked(), Rules(), 40, NOW)
+    (found,) = planner.steps(Situation(seen, nothing_asked(), Rules(), NOW), 40)
     assert isinstance(found, Wait) and not found.needs_operator
 
 

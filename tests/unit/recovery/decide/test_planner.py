@@ -10,6 +10,7 @@ from nova_ha.model.reasons import Code, Problem
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.decide.planner import UNREAD_PATIENCE
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import FORBIDDEN, MANY
 from tests.unit.worlds import (
     AMBIGUOUS,
@@ -435,7 +436,7 @@ def test_evacuations_begin_after_the_delay_that_the_storage_needs(seconds, kind)
 
 
 def test_the_rules_have_defaults_that_decide():
-    assert kinds(planner.steps(world(), nothing_asked(), Rules(), 40, NOW)) == []
+    assert kinds(planner.steps(Situation(world(), nothing_asked(), Rules(), NOW), 40)) == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from nova_ha.model.snapshot import Services
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, start_interlock
 from nova_ha.recovery.decide.host_return import STOPPING
+from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.evidence import SETTLE
 from tests.unit.worlds import (
     NOW,
@@ -178,7 +179,7 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
         attempts.observe(lost, moment)
     seen = world(lost, other("restart", True, 20.0), services=others, dead=dead, selection=Selection())
     seen = dataclasses.replace(seen, services=Services(seen.services, unread))
-    found = planner.steps(seen, attempts, Rules(), 40, NOW)
+    found = planner.steps(Situation(seen, attempts, Rules(), NOW), 40)
     assert kinds(about(found, "compute-2")) == ["AllowStart" if starts else "Wait"]
 
 
@@ -327,7 +328,9 @@ def test_what_waits_for_a_host_does_not_keep_it_from_starting():
     lost = record(7, "accepted", destination=None)
     seen = world(source(evacuations=[lost]), other("restart", True, start_interlock.TURN))
     evacuate, start = Evacuate("compute-1", "it is lost", instance()), AllowStart("compute-2", "stopped")
-    ((wait,),), others = start_interlock.taken([[evacuate]], [start], seen, sent("compute-2"), Rules(), NOW)
+    ((wait,),), others = start_interlock.taken(
+        [[evacuate]], [start], Situation(seen, sent("compute-2"), Rules(), NOW)
+    )
     assert isinstance(wait, Wait) and others == [start]
 
 
@@ -352,10 +355,10 @@ def test_what_waits_for_a_host_does_not_keep_it_from_starting():
     ],
 )
 def test_when_it_matters_which_hosts_the_cluster_reaches(hosts, attempts, matters):
-    assert start_interlock.matter(world(*hosts), attempts) is matters
+    assert start_interlock.matter(Situation(world(*hosts), attempts, Rules(), NOW)) is matters
 
 
 def test_the_steps_are_the_same_where_nothing_matters():
     steps = [[Wait("compute-1", "w", Code.EVACUATING, instance())]], [AllowStart("compute-2", "l")]
     seen = world(source(), other("restart"))
-    assert start_interlock.taken(*steps, seen, nothing_asked(), Rules(), NOW) == steps
+    assert start_interlock.taken(*steps, Situation(seen, nothing_asked(), Rules(), NOW)) == steps
