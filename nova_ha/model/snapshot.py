@@ -281,6 +281,31 @@ class Host:
         """Nova's name of it; the cluster's, where Nova has no service of that name."""
         return self.name if self.service is None else self.service.host
 
+    # Asked for of every host, for every instance of the others: each is worked out once.
+
+    @functools.cached_property
+    def is_dead(self) -> bool:
+        """Whether its flag says that its power was proved off, and that its recovery is not over."""
+        return flag.is_dead(self.flag)
+
+    @functools.cached_property
+    def reports(self) -> bool:
+        """Whether its nova-compute has reported since its recovery, or Nova holds it to be up."""
+        return self.reported_for is not None or (self.service is not None and self.service.up)
+
+    @functools.cached_property
+    def is_back(self) -> bool:
+        """Whether its nova-compute may start, and has reported since its recovery.
+
+        Until then it may have requests queued that it takes up when it starts, for instances that are elsewhere by now.
+        """
+        return self.flag == flag.RECOVERED and self.reports
+
+    @functools.cached_property
+    def may_have_queued_requests(self) -> bool:
+        """Whether it is recovered, and its nova-compute has not reported since: it may still take up old requests."""
+        return self.flag in flag.OVER and self.service is not None and not self.is_back
+
 
 @dataclasses.dataclass(frozen=True)
 class World:
@@ -348,6 +373,11 @@ class World:
     def candidates(self) -> frozenset[str]:
         """Nova's names of the hosts that could take an instance, as far as their services tell."""
         return frozenset(name for name in self.up if self.services[name].enabled)
+
+    @functools.cached_property
+    def all_back(self) -> bool:
+        """Whether no flagged host is missing any more."""
+        return all(host.is_back for host in self.hosts)
 
     @functools.cached_property
     def asked_for_twice(self) -> frozenset[str]:

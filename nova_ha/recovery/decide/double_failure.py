@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nova_ha.model import flag, instance_states
+from nova_ha.model import instance_states
 from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import NO_ROOM
@@ -43,7 +43,7 @@ def not_yet(case: Case) -> list[Wait]:
     ]
     sent_here = sent_here | {record.instance for record in case.host.arrivals if record.in_flight}
     for host in case.world.hosts if sent_here else ():
-        if host is case.host or not flag.is_dead(host.flag):
+        if host is case.host or not host.is_dead:
             continue
         for instance in host.instances:
             if instance.id in sent_here and not _may_wait_for_host(case, instance):

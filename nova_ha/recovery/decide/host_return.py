@@ -95,11 +95,6 @@ def _held_back(host: Host, world: World) -> Step:
     return Wait(host.name, reason + _NOT_STOPPED, Code.STOPPING_COMPUTE, needs_operator=True, command=command)
 
 
-def is_coming(host: Host) -> bool:
-    """Whether a host is recovered, and its nova-compute has not reported since: it may still take up old requests."""
-    return host.flag in flag.OVER and host.service is not None and not instance_restore.is_back(host)
-
-
 def _return_to_service(host: Host, service: Service, situation: Situation) -> Step:
     """Whether Nova's clean-up there has run, so that the service can be put back.
 

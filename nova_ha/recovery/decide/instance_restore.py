@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nova_ha.model import flag, restore_moves, restore_tags
+from nova_ha.model import restore_moves, restore_tags
 from nova_ha.model.actions import RestoreState, Step, Wait
 from nova_ha.model.instance_states import TAGGABLE
 from nova_ha.model.reasons import Code
@@ -30,10 +30,9 @@ def steps(situation: Situation) -> list[Step]:
         for record in host.evacuations
         if record.in_flight and attempts.age(record, now) < SETTLE
     }
-    all_back = all(map(is_back, world.hosts))
     found: list[Step] = []
     for instance, service in _due(world):
-        move, reason = restore_moves.next_move(instance, all_back)
+        move, reason = restore_moves.next_move(instance, world.all_back)
         if move is None:
             continue
         host = sources.get(instance.id) or hosts.get(service.host, service.host)
@@ -61,19 +60,9 @@ def before_clearing(host: Host, world: World) -> list[Instance]:
 
     Those that have to do with the host; and when no other host is missing any more, all that are left.
     """
-    all_back = all(map(is_back, world.hosts))
-    due = [i for i, _ in _due(world) if restore_moves.next_move(i, all_back)[0] is not None]
+    due = [i for i, _ in _due(world) if restore_moves.next_move(i, world.all_back)[0] is not None]
     own = {record.instance for record in host.evacuations}
-    return [i for i in due if all_back or i.host == host.nova_name or i.id in own]
-
-
-def is_back(host: Host) -> bool:
-    """Whether a flagged host's nova-compute has reported since its recovery.
-
-    Until then it may have requests queued that it takes up when it starts, for instances that are elsewhere by now.
-    """
-    in_service = host.service is not None and host.service.up
-    return host.flag == flag.RECOVERED and (host.reported_for is not None or in_service)
+    return [i for i in due if world.all_back or i.host == host.nova_name or i.id in own]
 
 
 def _due(world: World) -> Iterator[tuple[Instance, Service]]:

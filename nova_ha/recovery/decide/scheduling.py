@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
-from nova_ha.model import flag
 from nova_ha.model.actions import Evacuate, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import FINISHED, Instance, World
@@ -87,7 +86,7 @@ def in_flight(situation: Situation) -> set[Flight]:
     world, attempts, now = situation.world, situation.memory, situation.now
     flights: dict[str, Flight] = {}
     for host in world.hosts:
-        if not flag.is_dead(host.flag):
+        if not host.is_dead:
             continue
         done = {record.instance: record.id for record in host.evacuations if record.status in FINISHED}
         for record in host.evacuations:

@@ -19,7 +19,7 @@ from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecove
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, World, unfinished, unread
 from nova_ha.recovery.decide import scheduling
-from nova_ha.recovery.decide.host_return import RETURN_PATIENCE, STOPPING, is_coming
+from nova_ha.recovery.decide.host_return import RETURN_PATIENCE, STOPPING
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
 
@@ -38,8 +38,8 @@ _LATE = (
 def matter(situation: Situation) -> bool:
     """Whether anything may be queued where it matters, so that it must be known which hosts the cluster reaches."""
     world = situation.world
-    coming = list(filter(is_coming, world.hosts))
-    dead = [host for host in world.hosts if flag.is_dead(host.flag)]
+    coming = [host for host in world.hosts if host.may_have_queued_requests]
+    dead = [host for host in world.hosts if host.is_dead]
     instances = [instance.id for host in dead for instance in host.instances] if coming else ()
     queued = any(_may_be_queued(instance, host, situation.memory) for host in coming for instance in instances)
     return queued or any(host.flag == flag.RESTART for host in coming)
@@ -72,7 +72,7 @@ class _Turns:
         self.held_back: dict[str, BlockStart] = {}  # by the host's name
         self._attempts = situation.memory
         self._hosts = {host.name: host for host in world.hosts}
-        self._coming = list(filter(is_coming, world.hosts))
+        self._coming = [host for host in world.hosts if host.may_have_queued_requests]
         self._world = world
         self._awaited = {instance.id for step, instance in about if not isinstance(step, Skip)}
         # What is asked for once more is over, whatever its records say.
@@ -191,7 +191,7 @@ def _moving(situation: Situation) -> dict[str, str | None]:
 
 def _are_all_off(world: World) -> bool:
     """Whether nova-compute runs nowhere: each host is dead, or is recovered and has not reported since."""
-    coming = {host.nova_name for host in world.hosts if is_coming(host)}
+    coming = {host.nova_name for host in world.hosts if host.may_have_queued_requests}
     return {*world.services, *unread(world.services)} <= world.dead | coming
 
 

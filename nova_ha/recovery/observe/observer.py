@@ -126,7 +126,7 @@ class Observer:
         self._evacuees.look_ends({record.id for host in hosts for record in host.evacuations})
         self._hosts.look_ends(hosts)
         is_quiet = bool(hosts) and not any(map(flag.is_dead, others.values())) and all(map(_is_off, hosts))
-        fenced = [host.service for host in hosts if host.service and flag.is_dead(host.flag)]
+        fenced = [host.service for host in hosts if host.service and host.is_dead]
         fenced += [services[names[host]] for host in others if host in names]
         instances = [instance for host in hosts for instance in host.instances]
         self._world = World(
@@ -199,5 +199,4 @@ class Observer:
 
 def _is_off(host: Host) -> bool:
     """Whether a host is recovered, and does not come back just now."""
-    reports = host.reported_for is not None or (host.service is not None and host.service.up)
-    return host.flag == flag.RECOVERED and not reports
+    return host.flag == flag.RECOVERED and not host.reports

@@ -8,10 +8,9 @@ import pytest
 from nova_ha.model.actions import RestoreState, Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.restore_tags import TAGS
-from nova_ha.recovery.decide.instance_restore import before_clearing, is_back
+from nova_ha.recovery.decide.instance_restore import before_clearing
 from nova_ha.recovery.memory.requests import MANY, SETTLE
 from tests.unit.worlds import (
-    AMBIGUOUS,
     NOW,
     decided,
     host,
@@ -245,25 +244,6 @@ BACK = host("no", name="compute-7", reported_for=1.0)
 def test_which_of_them_keep_a_hosts_flag(one, records, others, counts):
     source = host("no", service_=living("compute-1"), evacuations=records)
     assert before_clearing(source, world(source, *others, restoring=(one,))) == ([one] if counts else [])
-
-
-@pytest.mark.parametrize(
-    ("one", "back"),
-    [
-        (host("no"), False),
-        (host("no", reported_for=0.0), True),
-        (host("no", service_=living("compute-1")), True),
-        (host("no", service_=living("compute-1", up=False)), False),
-        (host("no", problem=AMBIGUOUS), False),
-        (host("restart", reported_for=9.0), False),
-        (host("restart", service_=living("compute-1")), False),
-        (host(), False),
-        (host("yes"), False),
-        (dataclasses.replace(host("no"), service=None), False),
-    ],
-)
-def test_which_hosts_are_back(one, back):
-    assert is_back(one) is back
 
 
 def about_it(one, *hosts, **more):
