@@ -16,6 +16,8 @@ from tests.lab.waiting import wait_for
 # corosync locks its memory and asks for a real-time priority; NET_RAW is for ping, AUDIT_WRITE for PAM.
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,AUDIT_WRITE"
 HOSTS_FILE = settings.RUN / "hosts"
+# One file for each container whose id has been asked for, which stays as long as the container.
+IDS = settings.RUN / "ids"
 BOOT_LIMIT = 60
 
 
@@ -28,6 +30,7 @@ def create(chosen, node, kind, mounts=(), options=()):
     """
     if exists(node):
         return
+    (IDS / node).unlink(missing_ok=True)
     HOSTS_FILE.write_text(_hosts())
     address = settings.address(node)
     runtime.podman(
@@ -95,6 +98,7 @@ def remove(node):
     if state(node) == "paused":
         kill(node)
     runtime.podman("rm", "--force", "--time", "0", "--ignore", settings.container(node))
+    (IDS / node).unlink(missing_ok=True)
 
 
 def remove_all():
@@ -164,9 +168,8 @@ def execute(node, *command, timeout=60, stdin=None, check=True):
 
     :raises LabError: it failed, ran too long, or the node does not run
     """
-    interactive = () if stdin is None else ("--interactive",)
-    return runtime.podman(
-        "exec", *interactive, settings.container(node), *command, timeout=timeout, stdin=stdin, check=check
+    return runtime.run_inside(
+        settings.container(node), _ident(node), *command, timeout=timeout, stdin=stdin, check=check
     )
 
 
@@ -175,6 +178,18 @@ def _hosts():
     nodes += [f"control-{i}" for i in range(1, settings.CONTROLS + 1)]
     nodes += [f"compute-{i}" for i in range(1, settings.MAX_COMPUTES + 1)]
     return "127.0.0.1 localhost\n" + "".join(f"{settings.address(node)} {node}\n" for node in nodes)
+
+
+def _ident(node):
+    """The id of a node's container, None if there is none."""
+    file = IDS / node
+    if not file.exists():
+        done = runtime.podman("container", "inspect", "--format", "{{.ID}}", settings.container(node), check=False)
+        if done.returncode != 0:
+            return None
+        IDS.mkdir(parents=True, exist_ok=True)
+        settings.write_whole(file, done.stdout.strip())
+    return file.read_text()
 
 
 def _pids(node):

@@ -125,6 +125,30 @@ def podman(*arguments, timeout=60, stdin=None, check=True):
     )
 
 
+def run_inside(container, ident, *command, timeout=60, stdin=None, check=True):
+    """Run a program in a container; see ``shell.run``.
+
+    podman hands that on to the container's runtime, and takes two thirds of the time for it (on two cores: 147 ms of a
+    processor, without it 41): where the runtime is runc, which refuses frozen and dead containers as podman does, it is
+    asked itself.
+
+    :param container: its name
+    :param ident: its id, None if that is not known
+    """
+    interactive = () if stdin is None else ("--interactive",)
+    words = "exec", *interactive, container, *command
+    if ident is None or not _uses_runc():
+        return podman(*words, timeout=timeout, stdin=stdin, check=check)
+    # Without a text it is given an empty one: it would read what we are given.
+    return run(
+        *("runc", "exec", ident, *command),
+        timeout=timeout,
+        stdin=stdin or "",
+        check=check,
+        shown=("podman", *words),
+    )
+
+
 def prepare():
     """Set the sysctls and make the private network, unless that is done already.
 
@@ -177,6 +201,11 @@ def others_routes(routes: list[dict[str, str]]) -> list[str]:
 
     others = [route for route in routes if is_near(route["dst"]) and route.get("dev") != settings.BRIDGE]
     return [f"{route['dst']} by {route.get('dev', route.get('type', 'no device'))}" for route in others]
+
+
+def _uses_runc() -> bool:
+    """Is it runc that podman is told to use?"""
+    return CONTAINERS_CONF.exists() and 'runtime = "runc"' in CONTAINERS_CONF.read_text()
 
 
 def _is_labs(number: int) -> bool:
