@@ -12,13 +12,14 @@ three.
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable
 
-from tests.functional.labs import COMPUTES
+from tests.functional.labs import COMPUTES, IS_UP
 from tests.lab import runtime
 from tests.lab.settings import SOURCE_TREE
 from tests.parts import NOTHING, Part, Run
@@ -94,7 +95,7 @@ def everything(run: Run) -> None:
     # What was up before may be another tree's.
     before = runtime.labs()
     if run.side_by_side(*map(_whole, (LINT, UNIT, WORKBENCH)), beside=UPS):
-        run.side_by_side(*map(_whole, STORIES))
+        run.side_by_side(*map(_just_up, STORIES))
     elif os.environ.get(KEEP) != "1":
         run.side_by_side(beside=[down for n, down in enumerate(DOWNS) if n not in before])
 
@@ -108,7 +109,7 @@ def long(run: Run) -> None:
     run.side_by_side(Part("campaign", (PYTHON, "-m", "tests.campaign", *CAMPAIGN), None, _on_lab(1)))
     run.side_by_side(beside=DOWNS)
     if run.side_by_side(beside=[up.with_words(f"--release={OTHER_RELEASE}") for up in UPS]):
-        run.side_by_side(*map(_whole, STORIES))
+        run.side_by_side(*map(_just_up, STORIES))
 
 
 def story(run: Run, words: list[str]) -> None:
@@ -180,6 +181,10 @@ def _selects(part: Part) -> bool:
     if done.returncode not in (0, NOTHING):
         raise UsageError(f"{part.name}: {done.stdout}{done.stderr}")
     return done.returncode == 0
+
+
+def _just_up(part: Part) -> Part:
+    return _whole(dataclasses.replace(part, environment=(*part.environment, (IS_UP, "1"))))
 
 
 def _whole(part: Part) -> Part:

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from tests.functional.labs import COMPUTES
+from tests.functional.labs import COMPUTES, IS_UP
 from tests.functional.steps import heal_if_needed, told
 from tests.lab import cluster, faults, healing, lab, locks
 from tests.lab import settings as lab_settings
@@ -52,7 +52,8 @@ def settings(request):
                 # Of an earlier session that ended in the middle.
                 lab.clear_lost(chosen, Progress())
                 faults.end_all(chosen)
-                lab.up(chosen, Progress())
+                if os.environ.get(IS_UP) != "1":
+                    lab.up(chosen, Progress())
             yield chosen
             if os.environ.get("NOVA_HA_LAB_KEEP") != "1":
                 lab.down(chosen, Progress())

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.functional.labs import IS_UP
 from tests.lab import settings
 from tests.unit.lab.summaries import summary
 
@@ -50,13 +51,13 @@ def test_a_story(story, number):
 def session(tmp_path):
     """Run thirty stories on such a lab; returns what pytest printed, and its exit code."""
 
-    def run(broken="", red=False):
+    def run(broken="", red=False, **environment):
         (tmp_path / "a_lab.py").write_text(LAB + broken)
         (tmp_path / "test_stories.py").write_text(STORIES.replace("RED", str(red)))
         plugins = ("-p", "a_lab", "-p", "tests.functional.conftest", "-p", "no:cacheprovider")
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *plugins, "--rootdir", tmp_path, tmp_path / "test_stories.py"],
-            env={"PYTHONPATH": f"{settings.SOURCE_TREE}:{tmp_path}", "PATH": "/usr/bin:/bin"},
+            env={"PYTHONPATH": f"{settings.SOURCE_TREE}:{tmp_path}", "PATH": "/usr/bin:/bin", **environment},
             capture_output=True,
             text=True,
             timeout=60,
@@ -90,6 +91,11 @@ def test_a_lab_that_does_not_come_up_ends_the_session(session):
     printed, code = session("lab.up = dead\n")
     assert summary(printed) == {"error": 1}
     assert code == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_lab_that_has_just_come_up_is_not_brought_up_again(session):
+    printed, code = session(HEALED + "lab.up = dead\n", **{IS_UP: "1"})
+    assert (summary(printed), code) == ({"passed": 30}, 0)
 
 
 def test_a_lab_that_another_process_uses_ends_the_session_and_its_logs_are_its_own(session):

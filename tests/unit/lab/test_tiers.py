@@ -11,6 +11,7 @@ import time
 import pytest
 
 from tests import parts, tiers
+from tests.functional.labs import IS_UP
 from tests.parts import Part, Run
 from tests.unit.lab.summaries import summary
 
@@ -175,17 +176,25 @@ def test_words_that_select_nothing_are_an_error(words):
 
 
 @pytest.fixture
-def order(monkeypatch):
+def told():
+    """What each part is told by its environment, by its name, once ``order`` has run it."""
+    return {}
+
+
+@pytest.fixture
+def order(monkeypatch, told):
     """What is run in which order, and how each step ends, by what its first part is."""
 
     def of(tier, *words, red=(), up_before=()):
         steps = []
+        told.clear()
 
         class Recorder:
             failed = False
 
             def side_by_side(self, *parts, beside=()):
                 steps.append([part.name for part in (*parts, *beside)])
+                told.update({part.name: dict(part.environment) for part in parts})
                 self.failed = self.failed or bool(red)
                 return not set(steps[-1]) & set(red)
 
@@ -203,6 +212,13 @@ STORIES = ["stories of lab 0", "stories of lab 1"]
 
 def test_stories_come_after_what_needs_no_lab(order):
     assert order(tiers.everything) == [FIRST, STORIES]
+
+
+def test_only_labs_that_the_run_has_brought_up_are_not_brought_up_again(order, told):
+    order(tiers.everything)
+    assert [told[name].get(IS_UP) for name in STORIES] == ["1", "1"]
+    order(tiers.stories, [])
+    assert [told[name].get(IS_UP) for name in STORIES] == [None, None]
 
 
 @pytest.mark.parametrize("red", ["lint", "unit", "workbench"])
