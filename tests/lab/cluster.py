@@ -36,6 +36,9 @@ REMOTE_OPTIONS = ("reconnect_interval=5", "op", "start", "timeout=15", "monitor"
 IMPATIENT_REMOTE_OPTIONS = ("op", "monitor", "interval=3", "timeout=9")
 WORK = "/root/nova-ha-lab.xml"
 
+# The exit codes of cat itself, whether or not the file is there; a node that does not run gives another.
+_CAT_RAN = (0, 1)
+
 # Seconds after its failure-timeout by which the cluster must have forgotten a failure.
 FORGETS = 60
 
@@ -154,13 +157,14 @@ def set_options(chosen, options):
     text = "\n".join(lines)
 
     def write(node):
-        if nodes.execute(node, "cat", OPTIONS_FILE, check=False).stdout == text:
+        done = nodes.execute(node, "cat", OPTIONS_FILE, check=False)
+        if done.returncode not in _CAT_RAN or done.stdout == text:
             return False
         command = f"mkdir -p $(dirname {OPTIONS_FILE}) && cat >{OPTIONS_FILE}" if text else f"rm -f {OPTIONS_FILE}"
         nodes.execute(node, "sh", "-c", command, stdin=text)
         return True
 
-    changed = on_each([node for node in chosen.control_nodes if nodes.running(node)], write)
+    changed = on_each(chosen.control_nodes, write)
     if any(changed) and (node := active_on(chosen, ENGINE)):
         _reload_engine(chosen, node)
 

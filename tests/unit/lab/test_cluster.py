@@ -42,7 +42,8 @@ def controls(monkeypatch):
 
     def execute(node, *command, stdin=None, **options):
         if command[0] == "cat":
-            return types.SimpleNamespace(stdout=there.files.get(node, ""))
+            code = 255 if node == "control-3" else 0 if node in there.files else 1
+            return types.SimpleNamespace(stdout=there.files.get(node, ""), returncode=code)
         if command[0] == "crm_mon":
             return types.SimpleNamespace(stdout=STATUS, returncode=0)
         if command[0] == "cibadmin":
@@ -57,7 +58,6 @@ def controls(monkeypatch):
         return None
 
     monkeypatch.setattr(nodes, "execute", execute)
-    monkeypatch.setattr(nodes, "running", lambda node: node != "control-3")
     monkeypatch.setattr(cluster, "active_on", lambda chosen, resource: there.engine)
     return there
 
