@@ -2,6 +2,7 @@
 """Simulated time."""
 
 import datetime
+import functools
 import heapq
 import itertools
 
@@ -40,6 +41,7 @@ class Clock:
         self.now = max(self.now, end)
 
 
+@functools.lru_cache(maxsize=1000)  # most are asked for pass after pass
 def text(seconds):
     """A moment as Nova writes it."""
     return (datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=seconds)).isoformat(timespec="microseconds")

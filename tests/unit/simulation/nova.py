@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from typing import Optional
 
 from nova_ha.cloud.nova import Busy, Refused, Unreachable
@@ -282,7 +283,7 @@ class SimulatedNova:
         enabled, forced, reason = status.enabled, status.forced_down, status.disabled_reason
         # A change of a service moves its time as a report does, unless it changes nothing (measured).
         told = _text(max(last, self._changed.get(host, last)))
-        return Service(f"id-{host}", host, up, enabled, forced, reason, told, status.zone)
+        return _service(host, up, enabled, forced, reason, told, status.zone)
 
     # Reading
 
@@ -769,9 +770,14 @@ _REFUSALS = {
 }
 
 
+@functools.lru_cache(maxsize=100)  # pass after pass most are the same
+def _service(host, *values):
+    return Service(f"id-{host}", host, *values)
+
+
 def _shown(server):
     """What the API says of an instance: why it failed only while it is in error."""
-    return server if server.vm_state == "error" else dataclasses.replace(server, fault=None)
+    return server if server.vm_state == "error" or server.fault is None else dataclasses.replace(server, fault=None)
 
 
 def _start(nova, server):

@@ -256,15 +256,19 @@ class Scene:
         if self._operations or self.unmanaged:
             return
         for name, compute in self.nova.computes.items():
-            allowed = compute.powered and self.cluster.has(name) and not self.cluster.keeps_off(name)
-            if allowed and not compute.running and name not in self.broken:
+            if not compute.powered or not self.cluster.has(name):
+                continue
+            allowed = not self.cluster.keeps_off(name)
+            if allowed and compute.running:
+                continue
+            if allowed and name not in self.broken:
                 # NovaCompute itself looks at flags of all names of its host.
                 if not self.cluster.stands(name):
                     self.starts(name)
-            elif compute.powered and self.cluster.has(name) and not (allowed and compute.running):
-                if compute.running:
-                    compute.stop()
-                self.cluster.stopped(name)
+                continue
+            if compute.running:
+                compute.stop()
+            self.cluster.stopped(name)
 
     def starts(self, name, by_cluster=True):
         """nova-compute is started on a host, by the cluster or by systemd, which the cluster does not notice."""
