@@ -158,8 +158,8 @@ def start(
         time.sleep(_LOOK)
     account = state.read_report()
     stop(state, lambda: _GRACE)
-    reason = account["reason"] if account.get("pid") == pid else "it has said nothing"
-    raise Failure(ocf.OCF_ERR_GENERIC, f"the engine did not get to work in time: {reason}")
+    reason = account["reason"] if account.get("pid") == pid else "it reported nothing"
+    raise Failure(ocf.OCF_ERR_GENERIC, f"the recovery engine was not ready before the start timeout: {reason}")
 
 
 def stop(state: RunState, left: Callable[[], float]) -> None:

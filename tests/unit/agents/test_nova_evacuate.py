@@ -162,7 +162,7 @@ def test_the_report_of_a_former_engine_is_not_taken_for_this_one_s(state):
 def test_an_engine_that_does_not_get_to_work_is_stopped(state):
     code, reason = failure(start, state, LIVE, 1)
     assert code == ocf.OCF_ERR_GENERIC
-    assert reason == "the engine did not get to work in time: the engine is starting"
+    assert reason == "the recovery engine was not ready before the start timeout: the engine is starting"
     assert state.holder() is None
 
 

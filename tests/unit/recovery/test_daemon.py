@@ -80,7 +80,7 @@ def test_start_waits_for_the_flags(engine, cloud, query):
     engine.script("cibadmin", failing)
     code, reason = failure(engine.start, given(cloud), 2)
     assert code == ocf.OCF_ERR_GENERIC
-    assert reason.startswith("the engine did not get to work in time: ")
+    assert reason.startswith("the recovery engine was not ready before the start timeout: ")
     assert reason.endswith("Connection failed")
 
 
@@ -223,7 +223,7 @@ def test_an_engine_does_not_begin_before_that_on_the_other_node_has_ended(engine
     cluster_has(engine, name, "control-2", attribute="flag-1")
     if not is_known:
         (engine.directory / "resources.xml").unlink()
-    code, reason = failure(engine.start, given(cloud, attribute="flag-1"), 2)
+    code, reason = failure(engine.start, given(cloud, attribute="flag-1"), 6)
     assert code == ocf.OCF_ERR_GENERIC
     assert f"the cluster has {name} active on control-2" in reason
     cluster_has(engine, engine.state.name, "control-1", attribute="flag-1")
