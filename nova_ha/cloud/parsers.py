@@ -115,6 +115,6 @@ def request(body: Mapping[str, Any]) -> Request:
 def _event(body: Mapping[str, Any]) -> Event:
     # Before 2.62 Nova does not say where, before 2.84 not why it failed.
     details = body.get("details") or ""
-    no_host, untold = details.startswith(instance_states.NO_HOST), instance_states.is_untold(details)
+    no_host, may_run = details.startswith(instance_states.NO_HOST), instance_states.may_run(details)
     failed = body["result"] not in (None, "Success")
-    return Event(body["start_time"], body["finish_time"], failed, body.get("host"), no_host, untold)
+    return Event(body["start_time"], body["finish_time"], failed, body.get("host"), no_host, may_run)

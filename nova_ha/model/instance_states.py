@@ -128,15 +128,15 @@ def is_made_there(instance: Instance) -> bool:
 
 def may_be_made_there(instance: Instance) -> bool:
     """Whether an evacuation of it failed, and its guest may have been started on the destination all the same."""
-    return instance.vm_state == "error" and is_untold(instance.fault or "")
+    return instance.vm_state == "error" and _UNTOLD.match(instance.fault or "") is not None
 
 
-def is_untold(failure: str) -> bool:
-    """Whether an evacuation failed since its destination could not write what it had done.
+def may_run(failure: str) -> bool:
+    """Whether an evacuation failed though its guest may run on the destination.
 
     :param failure: what Nova tells of it
     """
-    return _UNTOLD.match(failure) is not None
+    return any(reason.match(failure) for reason in (_UNTOLD, _FOUND_THERE, _MADE_THERE))
 
 
 def refusal(message: str) -> str | None:

@@ -152,7 +152,7 @@ class Event:
     :param failed: whether it ended badly
     :param host: where the process runs that is at work on it; None if Nova does not tell
     :param found_no_host: whether Nova tells that it failed because the scheduler found none: nothing is claimed for it
-    :param untold: whether Nova tells that it failed because its host could not write what it had done
+    :param may_run: whether Nova tells that it failed though the guest may run on its host
     """
 
     start: str
@@ -160,7 +160,7 @@ class Event:
     failed: bool = False
     host: str | None = None
     found_no_host: bool = False
-    untold: bool = False
+    may_run: bool = False
 
 
 # How far an evacuate request has come. QUEUED: recorded, on its way to the conductor; SCHEDULING: with the conductor,

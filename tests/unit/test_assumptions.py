@@ -159,7 +159,7 @@ def test_a_guest_that_its_host_could_not_tell_of_is_looked_for_where_it_was_made
     if is_there:
         nova.guests.start("i0", "compute-2")
     rebuild.record.status, rebuild.job.claimed = "failed", None
-    rebuild.job.ends("compute", True, scene.clock.now, untold=True)
+    rebuild.job.ends("compute", True, scene.clock.now, may_run=True)
     nova.set("i0", vm_state="error", task_state=None, fault="MessagingTimeout")
     # Where it may be, if Nova may use that host.
     nova.status["compute-2"].enabled = False

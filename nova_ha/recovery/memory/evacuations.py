@@ -165,7 +165,7 @@ class Sightings(Evidence):
             return
         self._idle.setdefault(instance.id, now)
 
-    def sees_end(self, instance: Instance, records: Iterable[Migration]) -> None:
+    def sees_end(self, instance: Instance, records: Collection[Migration]) -> None:
         """Recognize that an instance is in error since its destination could not tell Nova what it had done.
 
         Only that host's own answer to a later request tells it; that the scheduler found no host does not.
@@ -173,40 +173,42 @@ class Sightings(Evidence):
         if instance.vm_state != "error" or instance.task_state is not None:
             return
         failed = _failed_on_host(records)
-        if instance_states.may_be_made_there(instance) and failed:
+        if not instance.fault or not failed or not _is_newest(failed[-1], records):
+            return
+        self._explained[instance.id] = failed[-1].id
+        if instance_states.may_be_made_there(instance):
             self._untold[instance.id] = failed[-1].destination or ""
-        elif _is_hosts_own(instance.fault):
+        else:
             self._untold.pop(instance.id, None)
-        if _is_hosts_own(instance.fault) and failed:
-            self._explained[instance.id] = failed[-1].id
 
-    def unexplained(self, instance: Instance, records: Iterable[Migration]) -> str | None:
+    def unexplained(self, instance: Instance, records: Collection[Migration]) -> str | None:
         """The host of which it is not known why it has failed last to make an instance, or None.
 
-        Later requests may have found no host since, which is all that Nova tells of the instance then. An engine that
+        Later requests may have come to no host since, which is all that Nova tells of the instance then. An engine that
         was not there before reads the requests, once.
         """
         failed = _failed_on_host(records)
         if not failed or instance.vm_state != "error" or instance.task_state is not None:
             return None
-        known = _is_hosts_own(instance.fault) or failed[-1].id <= self._explained.get(instance.id, 0)
+        tells = bool(instance.fault) and _is_newest(failed[-1], records)
+        known = tells or failed[-1].id <= self._explained.get(instance.id, 0)
         return None if known else failed[-1].destination
 
     def _see_untold(self, instance: Instance, known: Requests, records: Iterable[Migration]) -> None:
-        """Learn from the requests for an instance whether the last host that ended one could not tell what it did."""
+        """Learn from the requests for an instance whether the last host that ended one may run its guest."""
         failed = _failed_on_host(records)
         if not failed or known.read_at < self._seen[failed[-1].id]:
             return
         self._explained[instance.id] = failed[-1].id
         ended = [request.compute for request in known.all if request.compute and request.compute.finish]
-        if ended and ended[-1].untold:
+        if ended and ended[-1].may_run:
             self._untold[instance.id] = ended[-1].host or failed[-1].destination or ""
 
     def untold_by(self, instance: str) -> str | None:
         """The host that may run a guest of an instance's id and could not tell Nova so, or None."""
         return self._untold.get(instance)
 
-    def is_unclear(self, instance: Instance, records: Iterable[Migration], now: float) -> bool:
+    def is_unclear(self, instance: Instance, records: Collection[Migration], now: float) -> bool:
         """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
 
         They do while one is young, or has been begun; unless a host has died since that may have it queued, or the
@@ -408,9 +410,9 @@ def _failed_on_host(records: Iterable[Migration]) -> list[Migration]:
     return [record for record in records if record.status == "failed" and record.destination]
 
 
-def _is_hosts_own(fault: str | None) -> bool:
-    """Whether an instance's fault tells why a host could not make it."""
-    return bool(fault) and instance_states.NO_HOST not in (fault or "")
+def _is_newest(record: Migration, records: Iterable[Migration]) -> bool:
+    """Whether no later evacuation has one: then the instance's fault is of this one."""
+    return all(other.id <= record.id for other in records)
 
 
 def _state(record: Migration) -> State:

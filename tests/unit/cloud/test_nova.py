@@ -500,15 +500,22 @@ def test_an_older_nova_does_not_tell_where_it_is(cloud):
 
 
 @pytest.mark.parametrize(
-    ("details", "no_host", "untold"),
-    [("No valid host was found. x", True, False), ("MessagingTimeout", False, True), (None, False, False)],
+    ("details", "no_host", "may_run"),
+    [
+        (None, False, False),
+        ("No valid host was found. x", True, False),
+        ("MessagingTimeout", False, True),
+        ("Instance instance-00000005 already exists.", False, True),
+        ("Conflict updating instance 1. Expected: {'task_state': ['rebuild_spawning']}. Actual: ...", False, True),
+        ("Failed to update allocations for consumer 1. Error: another process changed the consumer", False, False),
+    ],
 )
-def test_why_a_request_failed_is_told(cloud, details, no_host, untold):
+def test_why_a_request_failed_is_told(cloud, details, no_host, may_run):
     one = action("req-1")
     cloud.pages[ACTIONS] = {"instanceActions": [one]}
     cloud.pages[f"{ACTIONS}/req-1"] = with_events(one, event("rebuild_server", "t3", "Error", details=details))
     ended = cloud.nova().evacuation_requests("i1").all[0].conductor
-    assert (ended.found_no_host, ended.untold) == (no_host, untold)
+    assert (ended.found_no_host, ended.may_run) == (no_host, may_run)
 
 
 def test_a_user_who_may_not_read_events_is_told_so(cloud):

@@ -154,7 +154,7 @@ class Compute:
             nova.set(server.id, vm_state="error", task_state="rebuilding", power_state="none")
         elif (server.id, self.name) in nova.guests.copies:
             record.status = "failed"
-            rebuild.job.ends("compute", True, self._clock.now)
+            rebuild.job.ends("compute", True, self._clock.now, may_run=True)
             fault = f"Instance instance-{server.id} already exists."
             nova.set(server.id, vm_state="error", task_state=None, fault=fault)
         else:
@@ -191,7 +191,7 @@ class Compute:
             if rebuild in known:
                 known.remove(rebuild)
         rebuild.record.status = "failed"
-        rebuild.job.ends("compute", True, self._clock.now, untold=fault == UNTOLD)
+        rebuild.job.ends("compute", True, self._clock.now, may_run=fault == UNTOLD)
         rebuild.job.claimed = None
         self._nova.set(rebuild.instance, vm_state="error", task_state=None, fault=fault)
 
@@ -203,7 +203,7 @@ class Compute:
             return  # deleted meanwhile: an orphan runs
         if server.task_state != "rebuild_spawning":
             record.status = "failed"
-            rebuild.job.ends("compute", True, self._clock.now)
+            rebuild.job.ends("compute", True, self._clock.now, may_run=True)
             nova.guests.breach(f"{server.id} is started on {self.name}, and Nova does not know")
             fault = f"Conflict updating instance {server.id}. Expected: {{'task_state': ['rebuild_spawning']}}."
             nova.set(server.id, vm_state="error", task_state=None, power_state="running", fault=fault)

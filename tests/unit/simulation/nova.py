@@ -67,10 +67,13 @@ class Job:
     compute: Optional[Event] = None
     claimed: Optional[str] = None
 
-    def ends(self, event, failed, now, untold=False):
-        """One of its events has a finish."""
+    def ends(self, event, failed, now, may_run=False):
+        """One of its events has a finish.
+
+        :param may_run: Nova tells of it what means that its guest may run there
+        """
         before = getattr(self, event)
-        setattr(self, event, dataclasses.replace(before, finish=_text(now), failed=failed, untold=untold))
+        setattr(self, event, dataclasses.replace(before, finish=_text(now), failed=failed, may_run=may_run))
 
     def view(self):
         return Request(self.id, self.at, self.conductor, self.compute)

@@ -899,10 +899,17 @@ def test_other_faults_are_tried_again():
     assert kinds(steps_for(instance(vm_state="error", fault="boom"), [record(2, "failed")])) == ["Evacuate"]
 
 
-@pytest.mark.parametrize("fault", [None, "No valid host was found. There are not enough hosts available."])
-@pytest.mark.parametrize(("untold", "destination"), [(False, None), (True, "compute-2")])
-def test_why_a_host_failed_is_read_before_another_is_asked_for(fault, untold, destination):
-    """Where later requests found no host, Nova tells only that of the instance."""
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        "No valid host was found. There are not enough hosts available.",
+        "Failed to update allocations for consumer 1. Error: another process changed the consumer 1 after ...",
+    ],
+)
+@pytest.mark.parametrize(("may_run", "destination"), [(False, None), (True, "compute-2")])
+def test_why_a_host_failed_is_read_before_another_is_asked_for(fault, may_run, destination):
+    """Where later requests came to no host, Nova tells only that of the instance (measured)."""
     attempts = nothing_asked()
     records = [record(2, "failed"), record(3, "error")]
     seen = host(instances=[instance(vm_state="error", fault=fault)], evacuations=records)
@@ -910,7 +917,7 @@ def test_why_a_host_failed_is_read_before_another_is_asked_for(fault, untold, de
     assert attempts.to_be_read(world(seen), NOW - 10) == {"i1"}
     (waits,) = decided(seen, attempts=attempts)
     assert waits.code is Code.CLOUD_AWAY
-    ended = Event(told(0), told(1), failed=True, host="compute-2", untold=untold)
+    ended = Event(told(0), told(1), failed=True, host="compute-2", may_run=may_run)
     read(attempts, seen, dataclasses.replace(request(2, OVER), compute=ended))
     assert attempts.to_be_read(world(seen), NOW) == set(), "once"
     assert [step.destination for step in decided(seen, attempts=attempts)] == [destination]
