@@ -9,7 +9,6 @@ from collections.abc import Set
 
 from nova_ha.model import disabled_reason, instance_states, restore_tags, snapshot
 from nova_ha.model.actions import (
-    CancelQueuedEvacuation,
     ConfirmResize,
     Evacuate,
     FinishDeletion,
@@ -22,7 +21,6 @@ from nova_ha.model.actions import (
 from nova_ha.model.reasons import Code, Problem
 from nova_ha.model.request import CONFLICT, FAILED, FORBIDDEN, REFUSED, SENDING, UNKNOWN, Attempt
 from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
-from nova_ha.policy.rules import WAIT
 from nova_ha.policy.selection import Verdict
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.evidence import SETTLE
@@ -84,7 +82,7 @@ class Case:
 
 
 def instance_step(case: Case, instance: Instance) -> Step:
-    """The step for one instance that Nova still has on the host."""
+    """The step for one instance that Nova still has on the host; an evacuation has still to pass the gates."""
     treatment = instance_states.treatment(instance)
     if treatment.do == instance_states.LEAVE:
         return _left(case, instance, treatment.why, Code.NOTHING_TO_RECOVER)
@@ -120,16 +118,7 @@ def instance_step(case: Case, instance: Instance) -> Step:
     untold = _untold(case, instance)
     if untold:
         return untold
-    if not case.candidates:
-        if instance.task_state in instance_states.REBUILDING and case.records(instance):
-            reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
-            return CancelQueuedEvacuation(case.host.name, reason, instance)
-        # No flagged host comes back by itself before it is recovered.
-        every = {*case.world.services, *snapshot.unread(case.world.services)}
-        for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
-        reason = "no compute host is up and enabled that could take it"
-        return case.wait(reason, Code.NO_HOST, instance, needs_operator=for_ever)
-    return _may_show(case, instance) or _evacuate(case, instance)
+    return _evacuate(case, instance)
 
 
 def _untold(case: Case, instance: Instance) -> Step | None:
@@ -148,12 +137,12 @@ def _untold(case: Case, instance: Instance) -> Step | None:
     if host in case.candidates:
         newest = max((record.id for record in case.records(instance)), default=0)
         again = f"{reason}: tried again, there only"
-        return _may_show(case, instance) or Evacuate(case.host.name, again, instance, newest, host)
+        return Evacuate(case.host.name, again, instance, newest, host)
     reason = f"{reason}: have Nova use that host again, or fence it"
     return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True)
 
 
-def _may_show(case: Case, instance: Instance) -> Wait | None:
+def may_show(case: Case, instance: Instance) -> Wait | None:
     """A Wait for a request for the instance that Nova did not answer, and may still carry out; or None."""
     attempt = case.attempts.get(instance.id)
     if attempt is None or not case.attempts.may_show(instance.id, case.now, instance.host):
@@ -293,7 +282,7 @@ def _in_flight(case: Case, instance: Instance, revived: bool) -> Step | None:
         reason += f", nova-compute on {where} was started anew since"
     lost = case.attempts.was_down(record) if _is_begun(record) else _was_passed(case, record)
     if pinned_to and (lost_at or cut_off or lost):
-        return _may_show(case, instance) or _pinned(case, instance, pinned_to, reason)
+        return may_show(case, instance) or _pinned(case, instance, pinned_to, reason)
     restart = None if cut_off else _to_restart(case, instance, record)
     return _stuck(case, instance, reason, "there", restart)
 

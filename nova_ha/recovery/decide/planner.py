@@ -11,6 +11,7 @@ once is ``scheduling``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nova_ha.model import disabled_reason, flag
@@ -18,7 +19,6 @@ from nova_ha.model.actions import (
     Claim,
     DisableHost,
     EnableReservedHost,
-    Evacuate,
     FinishRecovery,
     RepairInstanceState,
     Skip,
@@ -29,6 +29,7 @@ from nova_ha.model.reasons import Code
 from nova_ha.policy import reserved_hosts
 from nova_ha.recovery.decide import (
     double_failure,
+    gates,
     host_return,
     instance_restore,
     restart_in_place,
@@ -36,12 +37,23 @@ from nova_ha.recovery.decide import (
     start_interlock,
 )
 from nova_ha.recovery.decide.instances import MIGRATION_PATIENCE, Case, instance_step, unsettled
+from nova_ha.recovery.decide.proposal import Gate, Proposal
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import MANY, Attempts
 
 # Seconds that the database of a cell may be away before an operator is told of each flagged host there.
 UNREAD_PATIENCE = 60.0
 
+# What each evacuation passes, in this order, before it is sent. What one of them holds back is a Wait, which
+# ``nova-ha status`` shows with its code; or, without room, what ends an evacuation that is queued already.
+GATES: tuple[Gate, ...] = (
+    gates.room,
+    gates.answered,
+    gates.storage_delay,
+    start_interlock.gate,
+    scheduling.groups,
+    scheduling.limits,
+)
 
 _LIVES = (
     "it is flagged, but its nova-compute goes on reporting to Nova: it is not dead. Nothing more of it is evacuated;"
@@ -85,8 +97,18 @@ def steps(situation: Situation, window: float) -> list[Step]:
 
     :param window: how many evacuations may be in flight at once, over all hosts
     """
+    proposal = _proposal(situation, window)
+    for gate in GATES:
+        proposal = gate(proposal)
+    others = [*proposal.others, *instance_restore.steps(situation)]
+    return dataclasses.replace(proposal, others=others).steps()
+
+
+def _proposal(situation: Situation, window: float) -> Proposal:
+    """What is to be done if nothing is held back: each host seen by itself."""
     world = situation.world
     recovering: list[list[Step]] = []
+    cases: dict[str, Case] = {}
     others: list[Step] = []
     services = [host.service for host in world.hosts if host.service]
     taken = {service.host for service in services}
@@ -103,13 +125,12 @@ def steps(situation: Situation, window: float) -> list[Step]:
             reason = "Nova has no nova-compute service of this host; if it never had, delete the flag"
             recovering.append([Wait(host.name, reason, Code.NO_SERVICE, needs_operator=True)])
         else:
-            recovering.append(_recover(Case(host, host.service, situation), taken))
-    recovering, others = start_interlock.taken(recovering, others, situation)
-    others += instance_restore.steps(situation)
-    if any(_forces_down(step, situation.memory) for found in recovering for step in found):
+            cases[host.name] = Case(host, host.service, situation)
+            recovering.append(_recover(cases[host.name], taken))
+    if any(_forces_down(step, situation.memory) for own in recovering for step in own):
         # Until Nova knows of every dead host, its scheduler may send an instance to one.
         window = 0
-    return scheduling.limited(recovering, others, situation, window)
+    return Proposal(situation, window, cases, recovering, others)
 
 
 def _is_new(step: Step, others: Iterable[Step]) -> bool:
@@ -147,7 +168,7 @@ def _recover(case: Case, taken: set[str]) -> list[Step]:
     asked = case.attempts.get(enlist.service.id) if enlist else None
     if enlist and asked is None:
         return [enlist]
-    found = [_not_too_early(case, instance_step(case, instance)) for instance in host.instances]
+    found = [instance_step(case, instance) for instance in host.instances]
     if enlist and asked and asked.until <= case.now:
         found.append(enlist)
     skipped = [step for step in found if isinstance(step, Skip)]
@@ -162,14 +183,6 @@ def _told(left: Iterable[Skip]) -> str:
     """Which instances stay though nobody wished it: the last word on the host that reaches an operator."""
     ids = [step.instance.id for step in left if step.needs_operator]
     return f"; Nova does not evacuate {', '.join(ids)}" if ids else ""
-
-
-def _not_too_early(case: Case, step: Step) -> Step:
-    """The step, or a Wait in its place if it is an evacuation and the host's storage is to be given more time."""
-    if not isinstance(step, Evacuate) or case.host.flagged_for >= case.rules.evacuate_delay:
-        return step
-    reason = f"evacuate_delay: storage is given {case.rules.evacuate_delay:g} s to let go of what the dead host held"
-    return case.wait(reason, Code.STORAGE_DELAY, step.instance)
 
 
 def _enable_reserved_host(case: Case) -> EnableReservedHost | None:

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Optional
 
 from nova_ha.model.actions import Evacuate, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import FINISHED, Instance, World
 from nova_ha.policy.rules import Rules
+from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
 
 # The part of the window that must be free before it is filled up again: each time costs a look at the whole world, and
@@ -28,47 +30,61 @@ FAILED_FOR_GOOD = 3
 Flight = tuple[str, Optional[str], Optional[str]]
 
 
-def limited(
-    recovering: Sequence[Sequence[Step]],
-    others: Iterable[Step],
-    situation: Situation,
-    window: float,
-) -> list[Step]:
-    """All steps in one list: the evacuations that may be sent now first, the rest of them as Waits at the end.
+def groups(proposal: Proposal) -> Proposal:
+    """The gate of the groups: an instance waits until those of the groups before its own are up."""
+    order = proposal.situation.rules.order
+    group = _open_group(proposal.recovering, proposal.situation)
 
-    :param recovering: the steps for each host that is being recovered
-    :param others: all other steps
-    """
-    rules = situation.rules
-    asked_anew = {step.instance.id for found in recovering for step in found if isinstance(step, Evacuate)}
+    def judge(step: Evacuate) -> Step:
+        if order.group(step.instance) <= group:
+            return step
+        return _hold(step, Code.GROUP_ORDER, f"it waits for group {order.groups[group]} to be up")
+
+    return proposal.instead(judge)
+
+
+def limits(proposal: Proposal) -> Proposal:
+    """The gate of the limits: no more evacuations are in flight than may be, in all and from one host."""
+    situation, rules = proposal.situation, proposal.situation.rules
+    queues = [[turn for step in own if (turn := _turn(step)) is not None] for own in proposal.recovering]
+    waiting = {instance.id for queue in queues for instance in queue}
     # What is asked for once more is over, whatever its records say: it must not stand in its own way.
-    flights = {flight for flight in in_flight(situation) if flight[0] not in asked_anew}
+    flights = {flight for flight in in_flight(situation) if flight[0] not in waiting}
     by_source = collections.Counter(source for _, source, _ in flights)
-    queues = [[step for step in steps if isinstance(step, Evacuate)] for steps in recovering]
     # Those with the least in flight first, so that none starves.
-    queues.sort(key=lambda queue: by_source[queue[0].instance.host] if queue else 0)
-    group = _open_group(recovering, situation)
-    limit = most(situation.world, rules, window)
+    queues.sort(key=lambda queue: by_source[queue[0].host] if queue else 0)
+    limit = most(situation.world, rules, proposal.window)
     room = limit - len(flights)
-    if flights and room < limit * REFILL and sum(map(len, queues)) > room and _is_lively(situation):
+    if flights and room < limit * REFILL and len(waiting) > room and _is_lively(situation):
         room = 0
-    send: list[Evacuate] = []
-    hold: list[Wait] = []
-    for step in rules.order.arrange(queues):
+    order = [instance.id for instance in rules.order.arrange(queues, lambda instance: instance)]
+    held: dict[str, Wait] = {}
+    sent = 0
+    asked = {step.instance.id: step for own in proposal.recovering for step in own if isinstance(step, Evacuate)}
+    for step in (asked[instance] for instance in order if instance in asked):
         source = step.instance.host
-        if rules.order.group(step.instance) > group:
-            code, reason = Code.GROUP_ORDER, f"it waits for group {rules.order.groups[group]} to be up"
-        elif len(send) >= room:
-            code, reason = Code.IN_FLIGHT_LIMIT, "as many evacuations are in flight as may be now"
+        if sent >= room:
+            reason = "as many evacuations are in flight as may be now"
+            held[step.instance.id] = _hold(step, Code.IN_FLIGHT_LIMIT, reason)
         elif rules.in_flight_per_source and by_source[source] >= rules.in_flight_per_source:
-            code, reason = Code.SOURCE_LIMIT, f"as many evacuations from {source} are in flight as may be"
+            reason = f"as many evacuations from {source} are in flight as may be"
+            held[step.instance.id] = _hold(step, Code.SOURCE_LIMIT, reason)
         else:
             by_source[source] += 1
-            send.append(step)
-            continue
-        hold.append(Wait(step.host, reason, code, step.instance, held=True))
-    rest = [step for step in itertools.chain(*recovering) if not isinstance(step, Evacuate)]
-    return [*send, *rest, *others, *hold]
+            sent += 1
+    found = proposal.instead(lambda step: held.get(step.instance.id, step))
+    return dataclasses.replace(found, order=order)
+
+
+def _turn(step: Step) -> Instance | None:
+    """The instance of a step that is an evacuation, or waits for its turn only."""
+    if isinstance(step, Evacuate):
+        return step.instance
+    return step.instance if isinstance(step, Wait) and step.held else None
+
+
+def _hold(step: Evacuate, code: Code, reason: str) -> Wait:
+    return Wait(step.host, reason, code, step.instance, held=True)
 
 
 def _is_lively(situation: Situation) -> bool:

@@ -20,6 +20,7 @@ from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, World, unfinished, unread
 from nova_ha.recovery.decide import scheduling
 from nova_ha.recovery.decide.host_return import RETURN_PATIENCE, STOPPING
+from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
 
@@ -59,6 +60,12 @@ def taken(
     closed = [[turns.started(step) for step in found] for found in sent]
     started = [turns.started(step) for step in others]
     return closed, [*started, *turns.held_back.values()]
+
+
+def gate(proposal: Proposal) -> Proposal:
+    """The same for all of a pass; evacuations that it holds back wait, and so do starts."""
+    recovering, others = taken(proposal.recovering, proposal.others, proposal.situation)
+    return dataclasses.replace(proposal, recovering=recovering, others=others)
 
 
 class _Turns:
