@@ -19,12 +19,13 @@ import sys
 import time
 
 from nova_ha.model.evacuable_tag import Selection
+from nova_ha.model.request import NO_ROOM
 from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
 from nova_ha.policy.priorities import GROUP_KEY, PRIORITY_KEY, Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import NO_ROOM, Attempts
+from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.reporting.status_report import Account
 from tests.benchmarks.printing import heading, table
 

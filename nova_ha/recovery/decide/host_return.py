@@ -21,21 +21,7 @@ from nova_ha.model.snapshot import Host, Service, World
 from nova_ha.model.wording import counted
 from nova_ha.recovery.decide import instance_restore
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import MANY
-
-# Seconds that an instance must have been seen in error with a task that goes nowhere: its owner's own rebuild looks the
-# same while its guest shuts down, for which Nova gives it 60 s (shutdown_timeout), but moves on.
-CERTAIN = 90.0
-
-# Seconds in which a start that Pacemaker was about to begin when a host was held back shows in its records.
-STOPPING = 10.0
-
-# Seconds that nova-compute is given, from its first report, to clean up. It does so before it reports, but an
-# operator's change of the service looks like a report.
-CLEANING = 10.0
-
-# Seconds in which a recovered host should be back.
-RETURN_PATIENCE = 900.0
+from nova_ha.recovery.memory.timing import CLEANING, MANY, MOST_STARTS, RETURN_PATIENCE, STOPPING, STRAY_TASK_CERTAIN
 
 _NOT_STOPPED = (
     "; it has not done so yet. See whether the cluster has the host online; if not, have it fenced. If it has: whether"
@@ -47,9 +33,6 @@ _RENAMED = (
     "it is to be held back, but the cluster has the host as {other} now, where this flag stops nothing: set the flag of"
     " {other} to restart, and only then delete the entry of {host}"
 )
-
-# Starts of nova-compute after which we stop to hope that one more ends the records that are left.
-MOST_STARTS = 5
 
 Healing = Union[Wait, RepairInstanceState]
 
@@ -154,7 +137,7 @@ def heal(host: Host, situation: Situation) -> list[Healing]:
             # It may be starting anew: who forgot the instance now would leave it so.
             reason, late = f"it seems that {doing}; {instance.host} does not report", seconds >= RETURN_PATIENCE
             found.append(Wait(host.name, reason, Code.REPAIR_AWAITS_HOST, instance, needs_operator=late))
-        elif seconds < CERTAIN or (attempt is not None and now < attempt.until):
+        elif seconds < STRAY_TASK_CERTAIN or (attempt is not None and now < attempt.until):
             reason, command = f"it seems that {doing}", None
             if attempts.in_vain(instance.id) >= MANY:
                 reason += ", and healing it did not help. If so, set it to active"

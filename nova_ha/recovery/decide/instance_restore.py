@@ -15,8 +15,8 @@ from nova_ha.model.reasons import Code
 from nova_ha.model.request import FAILED
 from nova_ha.model.snapshot import Host, Instance, Service, World
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.evidence import SETTLE
-from nova_ha.recovery.memory.requests import MANY, Attempts
+from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.timing import MANY, SETTLE
 
 
 def steps(situation: Situation) -> list[Step]:

@@ -23,21 +23,14 @@ from nova_ha.model.request import CONFLICT, FAILED, FORBIDDEN, REFUSED, SENDING,
 from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
 from nova_ha.policy.selection import Verdict
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.evidence import SETTLE
-from nova_ha.recovery.memory.requests import MANY
-
-# Seconds that Nova is given to end a live migration whose source has died: twice the usual limit of its own requests.
-MIGRATION_PATIENCE = 120
-
-# Evacuations after which it is believed that no host may read the key of an instance's encrypted volume: the key
-# manager may refuse one host for a moment, or for that host's configuration.
-KEY_ATTEMPTS = 3
-
-# Seconds that Glance is given to say which images select instances, before an operator is told.
-SELECTION_PATIENCE = 60
-
-# Seconds after which a resize that its former host does not confirm is given up, though that host reads up.
-CONFIRMATION_PATIENCE = 180
+from nova_ha.recovery.memory.timing import (
+    CONFIRMATION_PATIENCE,
+    KEY_ATTEMPTS,
+    MANY,
+    MIGRATION_PATIENCE,
+    SELECTION_PATIENCE,
+    SETTLE,
+)
 
 
 class Case:

@@ -36,13 +36,11 @@ from nova_ha.recovery.decide import (
     scheduling,
     start_interlock,
 )
-from nova_ha.recovery.decide.instances import MIGRATION_PATIENCE, Case, instance_step, unsettled
+from nova_ha.recovery.decide.instances import Case, instance_step, unsettled
 from nova_ha.recovery.decide.proposal import Gate, Proposal
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import MANY, Attempts
-
-# Seconds that the database of a cell may be away before an operator is told of each flagged host there.
-UNREAD_PATIENCE = 60.0
+from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.timing import MANY, MIGRATION_PATIENCE, UNREAD_PATIENCE
 
 # What each evacuation passes, in this order, before it is sent. What one of them holds back is a Wait, which
 # ``nova-ha status`` shows with its code; or, without room, what ends an evacuation that is queued already.

@@ -15,16 +15,7 @@ from nova_ha.model.snapshot import FINISHED, Instance, World
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
-
-# The part of the window that must be free before it is filled up again: each time costs a look at the whole world, and
-# what is in flight keeps the destinations busy meanwhile.
-REFILL = 0.25
-
-# Seconds: without any evacuation that is younger in its present status, places are filled up singly.
-LIVELY = 10.0
-
-# Failures in a row after which an instance holds nobody back any more: as far as others are concerned, for good.
-FAILED_FOR_GOOD = 3
+from nova_ha.recovery.memory.timing import FAILED_FOR_GOOD, LIVELY, REFILL
 
 # (instance id, source, destination), by Nova's names
 Flight = tuple[str, Optional[str], Optional[str]]

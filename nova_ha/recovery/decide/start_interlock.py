@@ -19,16 +19,10 @@ from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecove
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, World, unfinished, unread
 from nova_ha.recovery.decide import scheduling
-from nova_ha.recovery.decide.host_return import RETURN_PATIENCE, STOPPING
 from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
-
-# Seconds that a host, or what waits for it, has its turn, if the other waits. A host's next turn is twice as long each
-# time, up to so many times: nova-compute asks each dead host for a minute when it starts (measured), so how long it
-# takes is not known.
-TURN = 120.0
-_DOUBLINGS = 4
+from nova_ha.recovery.memory.timing import RETURN_PATIENCE, STOPPING, TURN, TURN_DOUBLINGS
 
 _LATE = (
     "instance {}, which may be queued here, is in error with the task of a late request: it is healed first. By hand,"
@@ -164,7 +158,7 @@ class _Turns:
 
     def _block_start(self, host: Host, reason: str) -> None:
         """Hold a host back that may start, unless it is just about to: it is off, or has had its turn."""
-        turn = TURN * 2 ** min(self._attempts.turns_of(host.name), _DOUBLINGS)
+        turn = TURN * 2 ** min(self._attempts.turns_of(host.name), TURN_DOUBLINGS)
         if host.flag == flag.RECOVERED and (not host.online or host.flagged_for >= turn):
             self.held_back.setdefault(host.name, BlockStart(host.name, reason, had_its_turn=host.online))
 

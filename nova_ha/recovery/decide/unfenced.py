@@ -16,9 +16,7 @@ from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Service
 from nova_ha.policy import reserved_hosts
-
-# Seconds for which a host must have been seen silent: Pacemaker has noticed its death, and fenced it, by then.
-PATIENCE = 120.0
+from nova_ha.recovery.memory.timing import SILENT_HOST_PATIENCE
 
 _REASON = (
     "it does not report to Nova, and the cluster has no connection to it and does not fence it, as after a refresh of"
@@ -41,7 +39,7 @@ class Silences:
 
     def lasting(self, now: float) -> set[str]:
         """Nova's names of the hosts that have been silent for too long."""
-        return {name for name, since in self._since.items() if now - since >= PATIENCE}
+        return {name for name, since in self._since.items() if now - since >= SILENT_HOST_PATIENCE}
 
 
 def _is_silent(service: Service) -> bool:

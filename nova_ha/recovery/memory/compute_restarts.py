@@ -15,10 +15,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from nova_ha.model.snapshot import FOUND_RUNNING, Migration, World
-
-# Seconds between two looks at the starts: for evacuations that have begun since the last one, and for those that have
-# been going on for so long.
-SOON, LATER = 3.0, 30.0
+from nova_ha.recovery.memory.timing import RESTARTS_LATER, RESTARTS_SOON
 
 
 @dataclasses.dataclass
@@ -61,9 +58,9 @@ class Restarts:
     def asks_for(self, now: float) -> set[str]:
         """Nova's names of the hosts whose starts should be read now; none if that does not matter, or not yet."""
         waited = now - self._looked
-        fresh = waited >= SOON and any(begun.since > self._looked for begun in self._begun.values())
-        slow = waited >= LATER and any(
-            now - begun.since >= LATER and begun.cut_off is None for begun in self._begun.values()
+        fresh = waited >= RESTARTS_SOON and any(begun.since > self._looked for begun in self._begun.values())
+        slow = waited >= RESTARTS_LATER and any(
+            now - begun.since >= RESTARTS_LATER and begun.cut_off is None for begun in self._begun.values()
         )
         return {begun.destination for begun in self._begun.values()} if fresh or slow else set()
 

@@ -13,22 +13,7 @@ from typing import NamedTuple
 
 from nova_ha.model.snapshot import Service, conductors, unread
 from nova_ha.policy.rules import Rules
-
-# Seconds without a look at the hosts' reports after which Nova's API was away. They are looked at every ten seconds.
-SILENCE = 45.0
-# Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
-# (Nova's report_interval).
-BREAK = 30.0
-# Seconds without one, of any host or of one conductor, after which it may have been so: two reports of each.
-PAUSE = 20.0
-# Seconds, beyond Nova's own times (``Rules.rpc_response_timeout`` and ``long_rpc_timeout``), for a conductor's reports,
-# and for the queues before and after it.
-FOR_REPORTS, FOR_QUEUES = 15.0, 180.0
-# Seconds in which a conductor of which nothing is known has come to all that waits for it: ten minutes of a slow
-# scheduler, and half of that again.
-FOR_BACKLOG = 900.0
-# For so many times as long as requests have taken until they were scheduled, one may take that waits for the conductor.
-SLOWER = 1.5
+from nova_ha.recovery.memory.timing import BREAK, FOR_BACKLOG, FOR_QUEUES, FOR_REPORTS, PAUSE, SILENCE, SLOWER
 
 
 class Break(NamedTuple):

@@ -13,12 +13,8 @@ from typing import Optional
 from nova_ha.model import instance_states
 from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration, Requests, Service
 from nova_ha.recovery.memory.compute_restarts import Restarts
-from nova_ha.recovery.memory.evidence import SETTLE, Evidence
-
-# So many reports within so many seconds prove that a host lives that is held to be dead. One may come of a message that
-# it left behind, and one of each change of its service by ourselves or an operator: those move the same time of Nova's,
-# but not every ten seconds (measured).
-PROOF, PROOF_WITHIN = 3, 60.0
+from nova_ha.recovery.memory.evidence import Evidence
+from nova_ha.recovery.memory.timing import LIFE_REPORTS, LIFE_WITHIN, SETTLE
 
 # What a record says once its destination has begun with it.
 BEGUN = FINISHED | {"pre-migrating", "failed"}
@@ -88,9 +84,9 @@ class Sightings(Evidence):
         for host in self._dead.keys() & services.keys():
             report = services[host].last_report
             former, moves = before.get(host, (report, ()))
-            moves = (*moves, now)[-PROOF:] if report != former else moves
+            moves = (*moves, now)[-LIFE_REPORTS:] if report != former else moves
             self._reports[host] = report, moves
-            if len(moves) == PROOF and moves[-1] - moves[0] <= PROOF_WITHIN:
+            if len(moves) == LIFE_REPORTS and moves[-1] - moves[0] <= LIFE_WITHIN:
                 self._living.add(host)
 
     @property

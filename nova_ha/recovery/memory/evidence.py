@@ -13,13 +13,7 @@ from typing import Any, NamedTuple
 
 from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Migration, Request, Requests
 from nova_ha.recovery.memory.control_plane import ControlPlane
-
-# Seconds after a lost or accepted request in which its record must have shown, or it never took effect; and in which,
-# the bus being at work, whoever has a message begins with it. Nova writes the record while it answers, and connects to
-# a bus that is back within 30 s (oslo.messaging's rabbit_interval_max).
-SETTLE = 60
-# Seconds in which all requests that are unclear have been read, and read again.
-LOOKED = 20.0
+from nova_ha.recovery.memory.timing import LOOKED, SETTLE
 
 
 class Fate(NamedTuple):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from typing import NamedTuple
 
 from nova_ha.model.instance_states import REBUILDING
 from nova_ha.model.reasons import Code
@@ -19,9 +18,7 @@ from nova_ha.model.request import (
     AWAY,
     CONFLICT,
     FAILED,
-    FORBIDDEN,
     NO_ROOM,
-    REFUSED,
     SENDING,
     SPAWN,
     UNCLEAR,
@@ -31,30 +28,7 @@ from nova_ha.model.request import (
 from nova_ha.model.snapshot import FAILED as ENDED_BADLY
 from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration, Service, World, by_instance, unread
 from nova_ha.recovery.memory.evacuations import Sightings
-from nova_ha.recovery.memory.evidence import SETTLE
-
-# What did not help so often an operator should know of, though it goes on.
-MANY = 5
-
-
-class Backoff(NamedTuple):
-    """Seconds before the first retry, doubled for each further one up to the longest."""
-
-    first: float
-    longest: float
-
-
-# No room is also looked at again at once when a host comes back: see ``observe_services``. Each try leaves a record in
-# Nova for good, so that the pauses get long.
-BACKOFFS = {
-    NO_ROOM: Backoff(10, 1200),
-    SPAWN: Backoff(5, 300),
-    CONFLICT: Backoff(5, 60),
-    FORBIDDEN: Backoff(60, 600),
-    AWAY: Backoff(2, 30),
-    REFUSED: Backoff(0, 0),
-    UNKNOWN: Backoff(5, 300),
-}
+from nova_ha.recovery.memory.timing import BACKOFFS, SETTLE
 
 
 class Attempts(Sightings):

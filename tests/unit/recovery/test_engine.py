@@ -18,9 +18,7 @@ from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.policy.selection import Policy
 from nova_ha.recovery.cloud_health import CHECK
-from nova_ha.recovery.decide.unfenced import PATIENCE
-from nova_ha.recovery.memory.compute_restarts import LATER, SOON
-from nova_ha.recovery.memory.evidence import SETTLE
+from nova_ha.recovery.memory.timing import RESTARTS_LATER, RESTARTS_SOON, SETTLE, SILENT_HOST_PATIENCE
 from tests.unit.scenes import ends_well, scene_with
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
@@ -827,7 +825,7 @@ def in_the_spawn(scene=None, defined=False, broken=(), by_cluster=True):
 
 def test_an_evacuation_whose_nova_compute_was_restarted_at_once_is_asked_for_again_there():
     scene = in_the_spawn()
-    scene.run(LATER + SETTLE - 5)
+    scene.run(RESTARTS_LATER + SETTLE - 5)
     assert len(scene.nova.posts) == 1
     assert scene.run_until(lambda: scene.nova.servers["i0"].host == "compute-2", 40)
     ends_well(scene)
@@ -873,10 +871,10 @@ def test_an_evacuation_that_ended_just_before_its_nova_compute_died_is_not_asked
 def test_the_cluster_is_not_asked_for_starts_all_the_time():
     scene = Scene(count=20, spawn_seconds=2).dies("compute-1")
     ends_well(scene, 200)
-    assert 1 <= scene.cluster.asked_for_starts <= 40 / SOON + 2
+    assert 1 <= scene.cluster.asked_for_starts <= 40 / RESTARTS_SOON + 2
     scene = Scene(count=1, spawn_seconds=300).dies("compute-1")
     ends_well(scene)
-    assert scene.cluster.asked_for_starts <= 300 / LATER + 2
+    assert scene.cluster.asked_for_starts <= 300 / RESTARTS_LATER + 2
 
 
 @pytest.mark.parametrize("how", ["not its resource", "started by systemd", "it does not say"])
@@ -1145,6 +1143,7 @@ def test_a_thousand_instances_are_not_asked_for_one_by_one():
 _MEMORY = """
 import itertools, re
 from tests.unit.simulation.scene import Scene
+from nova_ha.recovery.memory.timing import RESTARTS_LATER, RESTARTS_SOON, SETTLE, SILENT_HOST_PATIENCE
 turns = itertools.count()
 choose = lambda hosts: hosts[next(turns) % len(hosts)]
 scene = Scene(count=1000, spawn_seconds=0.05, choose=choose, hosts=20).dies("compute-1")
@@ -1302,7 +1301,7 @@ def test_a_host_that_the_cluster_has_forgotten_is_an_operators_to_have_fenced(an
     scene.breaks("compute-1")
     if another_dies:
         scene.dies("compute-2", off=True)
-    assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 2 * CHECK + PATIENCE)
+    assert scene.run_until(lambda: ("compute-1", None) in scene.alarms(), 2 * CHECK + SILENT_HOST_PATIENCE)
     assert "stonith_admin --reboot compute-1" in scene.complaints["unflagged"]
     scene.operator_looks()
     scene.boots("compute-2")
@@ -1315,7 +1314,7 @@ def test_of_several_hosts_that_nobody_fences_a_monitor_tells_one_and_how_many():
     scene.run(5)
     for host in ("compute-1", "compute-2", "compute-3"):
         scene.breaks(host)
-    assert scene.run_until(lambda: len(scene.alarms()) == 3, 2 * CHECK + PATIENCE)
+    assert scene.run_until(lambda: len(scene.alarms()) == 3, 2 * CHECK + SILENT_HOST_PATIENCE)
     said = scene.complaints["unflagged"]
     assert said.startswith("compute-1: ") and said.count("stonith_admin --reboot") == 1
     assert said.endswith("; and 2 more: see nova-ha status")
@@ -1325,7 +1324,7 @@ def test_whether_a_host_is_still_not_fenced_is_not_looked_at_in_each_pass_of_a_r
     scene = Scene(hosts=3, spawn_seconds=60)
     scene.run(5)
     scene.breaks("compute-3")
-    assert scene.run_until(lambda: ("compute-3", None) in scene.alarms(), 2 * CHECK + PATIENCE)
+    assert scene.run_until(lambda: ("compute-3", None) in scene.alarms(), 2 * CHECK + SILENT_HOST_PATIENCE)
     before, passes = scene.cluster.asked_what_is_adrift, scene.nova.asked.count("migrations")
     scene.dies("compute-1", off=True)
     scene.run(50)

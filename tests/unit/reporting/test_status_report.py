@@ -8,7 +8,8 @@ import pytest
 
 from nova_ha.model.actions import Evacuate, FinishRecovery, Restart, Skip, Wait
 from nova_ha.model.reasons import Code
-from nova_ha.recovery.memory.requests import ACCEPTED, FAILED, SENDING, Attempt
+from nova_ha.model.request import ACCEPTED, FAILED, SENDING
+from nova_ha.recovery.memory.requests import Attempt
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.status_report import Account
 from tests.unit.worlds import OURS, instance

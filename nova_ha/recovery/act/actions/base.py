@@ -29,7 +29,7 @@ _BY_STATUS = {400: CONFLICT, 409: CONFLICT, 403: FORBIDDEN, 413: FORBIDDEN}
 
 
 def cause(error: nova.CloudError) -> Code:
-    """Why a request failed, one of ``requests.BACKOFFS``, by what the cloud answered."""
+    """Why a request failed, one of ``timing.BACKOFFS``, by what the cloud answered."""
     if isinstance(error, nova.Refused):
         return _BY_STATUS.get(error.status, UNKNOWN)
     return AWAY

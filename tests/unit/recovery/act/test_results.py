@@ -8,13 +8,14 @@ import pytest
 
 from nova_ha.cloud import nova
 from nova_ha.model import actions as step_types
+from nova_ha.model import request as outcomes
 from nova_ha.model.reasons import Code
 from nova_ha.recovery.act import results
 from nova_ha.recovery.act.actions.base import Answer, cause
 from nova_ha.recovery.act.actions.calls import LOOK_AGAIN
 from nova_ha.recovery.act.congestion import Pace
 from nova_ha.recovery.act.workers import NotSent
-from nova_ha.recovery.memory import requests as tried
+from nova_ha.recovery.memory import timing
 from nova_ha.reporting.events import INSTANCE, REQUEST, Event
 from tests.unit.doubles import FakeAccount
 from tests.unit.worlds import NOW, instance, nothing_asked
@@ -61,12 +62,12 @@ def test_what_was_done_is_told_with_novas_request(kind, details):
 @pytest.mark.parametrize(
     ("kind", "details", "outcome", "pause", "failures"),
     [
-        (step_types.Evacuate, {}, tried.ACCEPTED, tried.SETTLE, 0),
-        (step_types.ConfirmResize, {}, tried.FAILED, 5, 1),  # it shows once it is done
-        (step_types.FinishDeletion, {}, tried.FAILED, LOOK_AGAIN, 0),
-        (step_types.RepairInstanceState, {}, tried.FAILED, LOOK_AGAIN, 0),
-        (step_types.RestoreState, {"move": "stop"}, tried.FAILED, 5, 0),
-        (step_types.RestoreState, {"move": "reboot"}, tried.FAILED, 5, 0),
+        (step_types.Evacuate, {}, outcomes.ACCEPTED, timing.SETTLE, 0),
+        (step_types.ConfirmResize, {}, outcomes.FAILED, 5, 1),  # it shows once it is done
+        (step_types.FinishDeletion, {}, outcomes.FAILED, LOOK_AGAIN, 0),
+        (step_types.RepairInstanceState, {}, outcomes.FAILED, LOOK_AGAIN, 0),
+        (step_types.RestoreState, {"move": "stop"}, outcomes.FAILED, 5, 0),
+        (step_types.RestoreState, {"move": "reboot"}, outcomes.FAILED, 5, 0),
     ],
 )
 def test_what_was_asked_for_is_given_time(kind, details, outcome, pause, failures):
@@ -94,17 +95,17 @@ VTPM = "Operation 'evacuate' not supported for vTPM-enabled instance (i1). (HTTP
 @pytest.mark.parametrize(
     ("kind", "details", "error", "why"),
     [
-        (step_types.Evacuate, {}, nova.Refused(VTPM, 400), tried.REFUSED),
-        (step_types.Evacuate, {}, nova.Refused(VTPM, 409), tried.REFUSED),
-        (step_types.Evacuate, {}, nova.Refused("Cannot 'evacuate' instance i1 while", 409), tried.CONFLICT),
-        (step_types.Evacuate, {}, nova.Refused("Feature not supported until computes", 409), tried.CONFLICT),
-        (step_types.RestoreState, {"move": "pause"}, nova.Refused(VTPM, 400), tried.CONFLICT),
+        (step_types.Evacuate, {}, nova.Refused(VTPM, 400), outcomes.REFUSED),
+        (step_types.Evacuate, {}, nova.Refused(VTPM, 409), outcomes.REFUSED),
+        (step_types.Evacuate, {}, nova.Refused("Cannot 'evacuate' instance i1 while", 409), outcomes.CONFLICT),
+        (step_types.Evacuate, {}, nova.Refused("Feature not supported until computes", 409), outcomes.CONFLICT),
+        (step_types.RestoreState, {"move": "pause"}, nova.Refused(VTPM, 400), outcomes.CONFLICT),
     ],
 )
 def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, why):
     attempt = Learned(kind, error, **details).attempt
-    assert (attempt.outcome, attempt.cause) == (tried.FAILED, why)
-    assert (attempt.until == NOW) is (why == tried.REFUSED)  # nothing is awaited
+    assert (attempt.outcome, attempt.cause) == (outcomes.FAILED, why)
+    assert (attempt.until == NOW) is (why == outcomes.REFUSED)  # nothing is awaited
 
 
 @pytest.mark.parametrize(("refused", "notable"), [(None, True), (nova.Refused("too many tags", 400), False)])
@@ -126,7 +127,7 @@ def test_what_fails_is_told_and_tried_later(kind, details, error):
     assert event == (Event.EVACUATION_NOT_ACCEPTED if kind is step_types.Evacuate else Event.INSTANCE_STEP_FAILED)
     assert (host, about, request, code) == ("compute-1", "i1", None, cause(error))
     assert str(error) in reason
-    assert learned.attempt.until > NOW and learned.attempt.outcome == tried.FAILED
+    assert learned.attempt.until > NOW and learned.attempt.outcome == outcomes.FAILED
     assert learned.attempt.cause == cause(error)
 
 
@@ -138,8 +139,8 @@ def test_a_cloud_that_has_too_much_to_do_is_why_nothing_is_asked():
 def test_after_an_answer_that_is_lost_an_evacuation_alone_is_not_repeated_soon(kind, details):
     attempt = Learned(kind, nova.Unreachable("the connection broke"), **details).attempt
     evacuation = kind is step_types.Evacuate
-    assert attempt.outcome == (tried.UNCLEAR if evacuation else tried.FAILED)
-    assert (attempt.until - NOW >= tried.SETTLE) is evacuation
+    assert attempt.outcome == (outcomes.UNCLEAR if evacuation else outcomes.FAILED)
+    assert (attempt.until - NOW >= timing.SETTLE) is evacuation
 
 
 @pytest.mark.parametrize(("kind", "details"), STEPS)
@@ -154,7 +155,7 @@ def test_what_was_not_sent_is_decided_on_anew_and_nothing_is_told(kind, details)
     learned = Learned(kind, NotSent("it had to wait"), **details)
     assert learned.account.events == []
     if kind is step_types.Evacuate:
-        assert (learned.attempt.outcome, learned.attempt.until) == (tried.FAILED, NOW)
+        assert (learned.attempt.outcome, learned.attempt.until) == (outcomes.FAILED, NOW)
     else:
         assert learned.attempt is None
 
@@ -194,17 +195,17 @@ def test_what_is_nobodys_fault_outside_is_not_swallowed():
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (nova.Refused("", 400), tried.CONFLICT),
-        (nova.Refused("", 403), tried.FORBIDDEN),
-        (nova.Refused("", 404), tried.UNKNOWN),
-        (nova.Refused("", 409), tried.CONFLICT),
-        (nova.Refused("", 413), tried.FORBIDDEN),
-        (nova.Refused("", 418), tried.UNKNOWN),
-        (nova.Unreachable(""), tried.AWAY),
-        (nova.Busy(""), tried.AWAY),
-        (nova.Misconfigured(""), tried.AWAY),
+        (nova.Refused("", 400), outcomes.CONFLICT),
+        (nova.Refused("", 403), outcomes.FORBIDDEN),
+        (nova.Refused("", 404), outcomes.UNKNOWN),
+        (nova.Refused("", 409), outcomes.CONFLICT),
+        (nova.Refused("", 413), outcomes.FORBIDDEN),
+        (nova.Refused("", 418), outcomes.UNKNOWN),
+        (nova.Unreachable(""), outcomes.AWAY),
+        (nova.Busy(""), outcomes.AWAY),
+        (nova.Misconfigured(""), outcomes.AWAY),
     ],
 )
 def test_causes_are_told_apart(error, expected):
     assert cause(error) == expected
-    assert expected in tried.BACKOFFS
+    assert expected in timing.BACKOFFS

@@ -7,8 +7,8 @@ import pytest
 
 from nova_ha.model.actions import RestartCompute, ReturnToService, Wait
 from nova_ha.model.reasons import Code
-from nova_ha.recovery.decide.host_return import CERTAIN, CLEANING, STOPPING
-from nova_ha.recovery.memory.requests import FORBIDDEN
+from nova_ha.model.request import FORBIDDEN
+from nova_ha.recovery.memory.timing import CLEANING, STOPPING, STRAY_TASK_CERTAIN
 from tests.unit.worlds import NOW, decided, host, instance, kinds, living, nothing_asked, record, service
 
 
@@ -250,7 +250,7 @@ def test_a_host_that_nova_refuses_to_put_back_is_tried_again_after_pauses_and_to
     assert kinds(decided(back(), attempts=attempts, now=until)) == ["ReturnToService"]
 
 
-@pytest.mark.parametrize("seconds", [0.0, CERTAIN])
+@pytest.mark.parametrize("seconds", [0.0, STRAY_TASK_CERTAIN])
 def test_the_flag_stays_while_something_is_broken(seconds):
     assert "ClearFlag" not in kinds(decided(back(BACK_IN_NOVA, broken=((BROKEN, seconds),))))
 

@@ -9,7 +9,7 @@ from nova_ha.model.actions import RestoreState, Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.restore_tags import TAGS
 from nova_ha.recovery.decide.instance_restore import before_clearing
-from nova_ha.recovery.memory.requests import MANY, SETTLE
+from nova_ha.recovery.memory.timing import MANY, SETTLE
 from tests.unit.worlds import (
     NOW,
     decided,

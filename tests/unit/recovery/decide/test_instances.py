@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from nova_ha.model import request as outcomes
 from nova_ha.model import restore_tags
 from nova_ha.model.actions import Evacuate, FinishRecovery, PrepareInstance, Restart, Skip, Wait
 from nova_ha.model.evacuable_tag import Selection
@@ -13,15 +14,15 @@ from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Even
 from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.policy.selection import Policy
 from nova_ha.recovery.decide import planner
-from nova_ha.recovery.decide.instances import (
+from nova_ha.recovery.decide.situation import Situation
+from nova_ha.recovery.memory.timing import (
     CONFIRMATION_PATIENCE,
     KEY_ATTEMPTS,
+    MANY,
     MIGRATION_PATIENCE,
     SELECTION_PATIENCE,
+    SETTLE,
 )
-from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory import requests as tried
-from nova_ha.recovery.memory.requests import MANY, SETTLE
 from tests.unit.worlds import (
     NOW,
     decided,
@@ -1020,10 +1021,10 @@ def test_the_reserved_host_may_be_the_destination(wanted, services, destination)
 @pytest.mark.parametrize(
     "cause",
     [
-        tried.NO_ROOM,
-        tried.SPAWN,
-        tried.CONFLICT,
-        tried.UNKNOWN,
+        outcomes.NO_ROOM,
+        outcomes.SPAWN,
+        outcomes.CONFLICT,
+        outcomes.UNKNOWN,
     ],
 )
 def test_what_failed_on_the_reserved_host_is_tried_elsewhere(cause):
@@ -1123,7 +1124,7 @@ def test_the_policys_word_goes_first():
 def test_what_nova_has_refused_for_what_the_instance_is_is_not_asked_for_again():
     attempts = nothing_asked()
     attempts.sending("i1", 0)
-    attempts.failed("i1", NOW, "Feature not supported with instances that have shares. (HTTP 409)", tried.REFUSED)
+    attempts.failed("i1", NOW, "Feature not supported with instances that have shares. (HTTP 409)", outcomes.REFUSED)
     for later in (0, 10**6):
         found = steps_for(instance(), attempts=attempts, now=NOW + later)
         assert (
@@ -1165,14 +1166,14 @@ def test_an_evacuation_of_it_that_is_in_flight_is_waited_for():
 @pytest.mark.parametrize(
     ("key", "cause", "more", "told"),
     [
-        ("evacuable", tried.CONFLICT, {}, True),
-        ("ha", tried.FORBIDDEN, {}, True),
-        ("evacuable", tried.UNKNOWN, {}, True),
-        ("", tried.CONFLICT, {}, False),  # owners are not asked
-        ("evacuable", tried.NO_ROOM, {}, False),
-        ("evacuable", tried.SPAWN, {"vm_state": "error"}, False),  # Nova does not let its metadata be changed
-        ("evacuable", tried.CONFLICT, {"vm_state": "error"}, False),
-        ("evacuable", tried.CONFLICT, {"task_state": "deleting"}, False),
+        ("evacuable", outcomes.CONFLICT, {}, True),
+        ("ha", outcomes.FORBIDDEN, {}, True),
+        ("evacuable", outcomes.UNKNOWN, {}, True),
+        ("", outcomes.CONFLICT, {}, False),  # owners are not asked
+        ("evacuable", outcomes.NO_ROOM, {}, False),
+        ("evacuable", outcomes.SPAWN, {"vm_state": "error"}, False),  # Nova does not let its metadata be changed
+        ("evacuable", outcomes.CONFLICT, {"vm_state": "error"}, False),
+        ("evacuable", outcomes.CONFLICT, {"task_state": "deleting"}, False),
     ],
 )
 def test_what_is_refused_again_and_again_can_be_left(key, cause, more, told):
@@ -1189,7 +1190,7 @@ def test_what_is_refused_again_and_again_can_be_left(key, cause, more, told):
 IN_PLACE = Rules(no_room=RESTART_IN_PLACE, no_room_patience=300.0)
 
 
-def roomless(*ids, seconds=300.0, cause=tried.NO_ROOM):
+def roomless(*ids, seconds=300.0, cause=outcomes.NO_ROOM):
     """An engine whose attempts have found no room for so long."""
     attempts = nothing_asked()
     for id in ids:
@@ -1252,7 +1253,7 @@ def test_none_is_closed_before_the_last_is_ready():
         {"rules": dataclasses.replace(IN_PLACE, no_room="wait")},
         {"online": False},
         {"attempts": roomless("i1", seconds=299.0)},
-        {"attempts": roomless("i1", cause=tried.SPAWN)},
+        {"attempts": roomless("i1", cause=outcomes.SPAWN)},
         {"attempts": nothing_asked()},
         {"evacuations": [record(7, "accepted")]},
         {"evacuations": [record(7, "pre-migrating", destination="compute-9")], "dead": {"compute-1", "compute-9"}},

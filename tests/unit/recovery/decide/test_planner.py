@@ -7,11 +7,11 @@ import pytest
 
 from nova_ha.model.actions import Claim, DisableHost, EnableReservedHost, FinishRecovery, Skip, Wait, is_action
 from nova_ha.model.reasons import Code, Problem
+from nova_ha.model.request import FORBIDDEN
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner
-from nova_ha.recovery.decide.planner import UNREAD_PATIENCE
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import FORBIDDEN, MANY
+from nova_ha.recovery.memory.timing import MANY, UNREAD_PATIENCE
 from tests.unit.worlds import (
     AMBIGUOUS,
     NOW,

@@ -5,14 +5,15 @@ import dataclasses
 
 import pytest
 
+from nova_ha.model import request as outcomes
 from nova_ha.model.actions import Evacuate, Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import OVER, Requests
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import Rules
-from nova_ha.recovery.decide.scheduling import FAILED_FOR_GOOD, LIVELY, in_flight
+from nova_ha.recovery.decide.scheduling import in_flight
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory import requests as tried
+from nova_ha.recovery.memory.timing import FAILED_FOR_GOOD, LIVELY
 from tests.unit.worlds import (
     NOW,
     decided,
@@ -283,7 +284,9 @@ def test_a_group_waits_for_one_on_another_host():
 
 
 @pytest.mark.parametrize(("failures", "goes"), [(1, False), (FAILED_FOR_GOOD - 1, False), (FAILED_FOR_GOOD, True)])
-@pytest.mark.parametrize("cause", [tried.NO_ROOM, tried.SPAWN, tried.CONFLICT, tried.FORBIDDEN, tried.UNKNOWN])
+@pytest.mark.parametrize(
+    "cause", [outcomes.NO_ROOM, outcomes.SPAWN, outcomes.CONFLICT, outcomes.FORBIDDEN, outcomes.UNKNOWN]
+)
 def test_what_has_failed_for_good_keeps_nobody_back(failures, goes, cause):
     attempts = nothing_asked()
     for _ in range(failures):
@@ -296,8 +299,8 @@ def test_what_has_failed_for_good_keeps_nobody_back(failures, goes, cause):
 def test_a_cloud_that_was_away_does_not_mix_the_groups():
     attempts = nothing_asked()
     for _ in range(10):
-        attempts.failed("i1", NOW - 999, "connection refused", tried.AWAY)
-        attempts.failed("i2", NOW - 999, "connection refused", tried.AWAY)
+        attempts.failed("i1", NOW - 999, "connection refused", outcomes.AWAY)
+        attempts.failed("i2", NOW - 999, "connection refused", outcomes.AWAY)
     assert [step.instance.id for step in sent(grouped(member(1, "db"), member(2, "web"), attempts=attempts))] == ["i1"]
 
 
@@ -316,9 +319,7 @@ def test_a_group_does_not_wait_for_ever_for_a_former_state():
     seen, attempts = host(instances=[member(2, "web")]), nothing_asked()
     for seconds in range(0, 1000, 10):
         attempts.observe(seen, NOW + seconds)
-    found = decided(
-        seen, attempts=attempts, rules=GROUPS, services=OTHERS, restoring=(unrestored,), now=NOW + 1000
-    )
+    found = decided(seen, attempts=attempts, rules=GROUPS, services=OTHERS, restoring=(unrestored,), now=NOW + 1000)
     assert [step.instance.id for step in sent(found)] == ["i2"]
 
 

@@ -11,9 +11,8 @@ from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Services
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, start_interlock
-from nova_ha.recovery.decide.host_return import STOPPING
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.evidence import SETTLE
+from nova_ha.recovery.memory.timing import SETTLE, STOPPING
 from tests.unit.worlds import (
     NOW,
     OURS,

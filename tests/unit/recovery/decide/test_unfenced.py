@@ -5,7 +5,7 @@ import pytest
 
 from nova_ha.model.reasons import Code
 from nova_ha.recovery.decide import unfenced
-from nova_ha.recovery.decide.unfenced import PATIENCE
+from nova_ha.recovery.memory.timing import SILENT_HOST_PATIENCE
 from tests.unit.worlds import living, service, spare
 
 NODES = {"node-1": "c1"}
@@ -26,18 +26,18 @@ NODES = {"node-1": "c1"}
 def test_a_host_is_silent_that_should_report_and_does_not(one, is_silent):
     silences = unfenced.Silences()
     silences.observe({"c1": one, "c2": living("c2")}, 100)
-    assert silences.lasting(100 + PATIENCE) == ({"c1"} if is_silent else set())
+    assert silences.lasting(100 + SILENT_HOST_PATIENCE) == ({"c1"} if is_silent else set())
 
 
 def test_a_silence_lasts_until_the_host_is_heard_again():
     silences = unfenced.Silences()
     for moment, up, lasting in [
         (0, False, set()),
-        (PATIENCE - 1, False, set()),
-        (PATIENCE, False, {"c1"}),
-        (PATIENCE + 1, True, set()),
-        (PATIENCE + 2, False, set()),
-        (2 * PATIENCE + 2, False, {"c1"}),
+        (SILENT_HOST_PATIENCE - 1, False, set()),
+        (SILENT_HOST_PATIENCE, False, {"c1"}),
+        (SILENT_HOST_PATIENCE + 1, True, set()),
+        (SILENT_HOST_PATIENCE + 2, False, set()),
+        (2 * SILENT_HOST_PATIENCE + 2, False, {"c1"}),
     ]:
         silences.observe({"c1": living("c1", up=up)}, moment)
         assert silences.lasting(moment) == lasting

@@ -4,7 +4,8 @@
 import pytest
 
 from nova_ha.cluster.pacemaker import FOUND_RUNNING
-from nova_ha.recovery.memory.compute_restarts import LATER, SOON, Restarts
+from nova_ha.recovery.memory.compute_restarts import Restarts
+from nova_ha.recovery.memory.timing import RESTARTS_LATER, RESTARTS_SOON
 from tests.unit.worlds import NOW, host, instance, record, world
 
 BEGUN = record(7, "pre-migrating")
@@ -46,7 +47,7 @@ def told(*moments):
         [record(7, "pre-migrating", instance="i9")],  # it is not on the dead host any more
     ],
 )
-@pytest.mark.parametrize("after", [0, LATER])
+@pytest.mark.parametrize("after", [0, RESTARTS_LATER])
 def test_they_are_not_read_while_no_evacuation_has_begun(records, after):
     restarts = told((0, records, None))
     assert restarts.asks_for(NOW + after) == set()
@@ -63,22 +64,22 @@ def test_they_are_read_at_once_when_an_evacuation_begins():
 
 
 @pytest.mark.parametrize("start", ["a", ""])
-@pytest.mark.parametrize(("after", "again"), [(0, False), (LATER - 1, False), (LATER, True)])
+@pytest.mark.parametrize(("after", "again"), [(0, False), (RESTARTS_LATER - 1, False), (RESTARTS_LATER, True)])
 def test_they_are_read_again_only_while_it_goes_on_for_long(start, after, again):
     assert told((0, [BEGUN], start)).asks_for(NOW + after) == ({"compute-2"} if again else set())
 
 
 def test_many_that_begin_do_not_have_them_read_all_the_time():
     restarts = told((0, [BEGUN], "a"), (1, [BEGUN, OTHER], None))
-    assert restarts.asks_for(NOW + SOON - 0.1) == set()
-    assert restarts.asks_for(NOW + SOON) == {"compute-2"}
-    read(restarts, "a", NOW + SOON)
-    assert restarts.asks_for(NOW + 2 * SOON) == set()
+    assert restarts.asks_for(NOW + RESTARTS_SOON - 0.1) == set()
+    assert restarts.asks_for(NOW + RESTARTS_SOON) == {"compute-2"}
+    read(restarts, "a", NOW + RESTARTS_SOON)
+    assert restarts.asks_for(NOW + 2 * RESTARTS_SOON) == set()
 
 
 def test_they_are_not_read_for_what_is_known_to_be_cut_off():
-    restarts = told((0, [BEGUN], "a"), (LATER, [BEGUN], "b"))
-    assert restarts.asks_for(NOW + 2 * LATER) == set()
+    restarts = told((0, [BEGUN], "a"), (RESTARTS_LATER, [BEGUN], "b"))
+    assert restarts.asks_for(NOW + 2 * RESTARTS_LATER) == set()
 
 
 # What follows from them

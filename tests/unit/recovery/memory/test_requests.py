@@ -5,18 +5,12 @@ import dataclasses
 
 import pytest
 
+from nova_ha.model import request as outcomes
 from nova_ha.model.reasons import Code
+from nova_ha.model.request import ACCEPTED, FAILED, SENDING, UNCLEAR
 from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, Requests, Services
-from nova_ha.recovery.memory import requests as tried
-from nova_ha.recovery.memory.requests import (
-    ACCEPTED,
-    BACKOFFS,
-    FAILED,
-    SENDING,
-    SETTLE,
-    UNCLEAR,
-    Attempts,
-)
+from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.timing import BACKOFFS, SETTLE
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, request, service, told, world
 
 
@@ -99,13 +93,13 @@ def test_failures_stay_known_when_it_is_asked_again():
 @pytest.mark.parametrize(
     ("cause", "pauses"),
     [
-        (tried.NO_ROOM, [10, 20, 40, 80, 160, 320, 640, 1200, 1200]),
-        (tried.SPAWN, [5, 10, 20, 40, 80, 160, 300, 300]),
-        (tried.CONFLICT, [5, 10, 20, 40, 60, 60]),
-        (tried.FORBIDDEN, [60, 120, 240, 480, 600, 600]),
-        (tried.AWAY, [2, 4, 8, 16, 30, 30]),
-        (tried.UNKNOWN, [5, 10, 20, 40, 80, 160, 300, 300]),
-        (tried.REFUSED, [0, 0]),
+        (outcomes.NO_ROOM, [10, 20, 40, 80, 160, 320, 640, 1200, 1200]),
+        (outcomes.SPAWN, [5, 10, 20, 40, 80, 160, 300, 300]),
+        (outcomes.CONFLICT, [5, 10, 20, 40, 60, 60]),
+        (outcomes.FORBIDDEN, [60, 120, 240, 480, 600, 600]),
+        (outcomes.AWAY, [2, 4, 8, 16, 30, 30]),
+        (outcomes.UNKNOWN, [5, 10, 20, 40, 80, 160, 300, 300]),
+        (outcomes.REFUSED, [0, 0]),
     ],
 )
 def test_each_cause_has_its_own_pauses(cause, pauses):
@@ -128,8 +122,8 @@ def test_years_of_failures_do_not_overflow(cause):
 def test_another_cause_begins_with_its_shortest_pause():
     attempts = nothing_asked()
     for _ in range(6):
-        attempts.failed("i1", NOW, "spawn", tried.SPAWN)
-    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
+        attempts.failed("i1", NOW, "spawn", outcomes.SPAWN)
+    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
     assert attempts.get("i1").until == NOW + 10
     assert attempts.get("i1").failures == 7
 
@@ -137,7 +131,7 @@ def test_another_cause_begins_with_its_shortest_pause():
 def test_that_the_cloud_was_away_is_no_failure_of_the_instance():
     attempts = nothing_asked()
     for _ in range(9):
-        attempts.failed("i1", NOW, "connection refused", tried.AWAY)
+        attempts.failed("i1", NOW, "connection refused", outcomes.AWAY)
     assert attempts.get("i1").failures == 0
     assert attempts.get("i1").until == NOW + 30
 
@@ -166,7 +160,7 @@ def test_the_code_of_a_pause_is_what_it_follows():
     codes.append(attempts.get("i1").code)
     attempts.unclear("i1", NOW, "no answer")
     codes.append(attempts.get("i1").code)
-    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
+    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
     codes.append(attempts.get("i1").code)
     attempts.later("i1", NOW, 7.0, "its deletion was asked for")
     codes.append(attempts.get("i1").code)
@@ -202,7 +196,7 @@ def services(*up, down=(), disabled=(), dead=()):
     return {each.host: each for each in found}
 
 
-def without_room(cause=tried.NO_ROOM, times=3):
+def without_room(cause=outcomes.NO_ROOM, times=3):
     attempts = nothing_asked()
     attempts.observe_services(services("c2"), NOW - 100)
     for _ in range(times):
@@ -213,14 +207,14 @@ def without_room(cause=tried.NO_ROOM, times=3):
 @pytest.mark.parametrize(
     ("cause", "then", "at_once"),
     [
-        (tried.NO_ROOM, services("c2", "c3"), True),
-        (tried.NO_ROOM, services("c3"), True),
-        (tried.NO_ROOM, services("c2"), False),
-        (tried.NO_ROOM, services(), False),
-        (tried.NO_ROOM, services("c2", down=["c3"]), False),
-        (tried.NO_ROOM, services("c2", disabled=["c3"]), False),
-        (tried.SPAWN, services("c2", "c3"), False),
-        (tried.FORBIDDEN, services("c2", "c3"), False),
+        (outcomes.NO_ROOM, services("c2", "c3"), True),
+        (outcomes.NO_ROOM, services("c3"), True),
+        (outcomes.NO_ROOM, services("c2"), False),
+        (outcomes.NO_ROOM, services(), False),
+        (outcomes.NO_ROOM, services("c2", down=["c3"]), False),
+        (outcomes.NO_ROOM, services("c2", disabled=["c3"]), False),
+        (outcomes.SPAWN, services("c2", "c3"), False),
+        (outcomes.FORBIDDEN, services("c2", "c3"), False),
     ],
 )
 def test_what_found_no_room_is_tried_again_when_a_host_comes(cause, then, at_once):
@@ -232,7 +226,7 @@ def test_what_found_no_room_is_tried_again_when_a_host_comes(cause, then, at_onc
 
 def test_the_first_look_at_the_hosts_is_no_news():
     attempts = nothing_asked()
-    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
+    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
     before = attempts.get("i1").until
     attempts.observe_services(services("c2"), NOW)
     assert attempts.get("i1").until == before
@@ -241,13 +235,13 @@ def test_the_first_look_at_the_hosts_is_no_news():
 def test_since_when_there_has_been_no_room():
     attempts = nothing_asked()
     assert attempts.roomless("i1", NOW) == 0 == attempts.longest_roomless(NOW)
-    attempts.failed("i1", NOW, "no room", tried.NO_ROOM)
-    attempts.failed("i1", NOW + 10, "no room", tried.NO_ROOM)
+    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
+    attempts.failed("i1", NOW + 10, "no room", outcomes.NO_ROOM)
     assert attempts.roomless("i1", NOW + 50) == 50 == attempts.longest_roomless(NOW + 50)
     assert attempts.roomless("i2", NOW + 50) == 0
-    attempts.failed("i1", NOW + 60, "spawn", tried.SPAWN)
+    attempts.failed("i1", NOW + 60, "spawn", outcomes.SPAWN)
     assert attempts.roomless("i1", NOW + 70) == 0
-    attempts.failed("i1", NOW + 80, "no room", tried.NO_ROOM)
+    attempts.failed("i1", NOW + 80, "no room", outcomes.NO_ROOM)
     assert attempts.roomless("i1", NOW + 90) == 10
 
 
@@ -281,11 +275,11 @@ def test_where_no_host_could_be_expected_there_is_no_room_for_any(then, seconds)
 @pytest.mark.parametrize(
     ("status", "destination", "cause"),
     [
-        ("error", None, tried.NO_ROOM),
-        ("error", "compute-2", tried.NO_ROOM),  # a destination was named
-        ("failed", "compute-2", tried.SPAWN),
-        ("cancelled", "compute-2", tried.UNKNOWN),
-        ("cancelled", None, tried.UNKNOWN),
+        ("error", None, outcomes.NO_ROOM),
+        ("error", "compute-2", outcomes.NO_ROOM),  # a destination was named
+        ("failed", "compute-2", outcomes.SPAWN),
+        ("cancelled", "compute-2", outcomes.UNKNOWN),
+        ("cancelled", None, outcomes.UNKNOWN),
     ],
 )
 @pytest.mark.parametrize("outcome", [ACCEPTED, UNCLEAR])
@@ -476,9 +470,13 @@ def test_the_next_request_may_run_under_the_stray_record():
 @pytest.mark.parametrize(
     ("older", "cause", "words"),
     [
-        ((record(5, "failed"), record(7, "accepted")), tried.SPAWN, "evacuation 5: the instance could not be started"),
-        ((record(5, "error"), record(7, "accepted")), tried.NO_ROOM, "evacuation 5 found no host"),
-        ((record(7, "accepted"),), tried.UNKNOWN, "evacuation 7 was given up"),
+        (
+            (record(5, "failed"), record(7, "accepted")),
+            outcomes.SPAWN,
+            "evacuation 5: the instance could not be started",
+        ),
+        ((record(5, "error"), record(7, "accepted")), outcomes.NO_ROOM, "evacuation 5 found no host"),
+        ((record(7, "accepted"),), outcomes.UNKNOWN, "evacuation 7 was given up"),
     ],
 )
 def test_an_evacuation_that_failed_under_an_older_record_counts_once(older, cause, words):
