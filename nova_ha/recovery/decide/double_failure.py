@@ -17,7 +17,7 @@ from nova_ha.model.reasons import Code
 from nova_ha.model.request import NO_ROOM
 from nova_ha.model.snapshot import Instance
 from nova_ha.recovery.decide import scheduling
-from nova_ha.recovery.decide.instances import Case
+from nova_ha.recovery.decide.case import Case
 
 
 def not_yet(case: Case) -> list[Wait]:

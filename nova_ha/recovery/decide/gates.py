@@ -12,7 +12,8 @@ from nova_ha.model import instance_states, snapshot
 from nova_ha.model.actions import CancelQueuedEvacuation, Evacuate, Step
 from nova_ha.model.reasons import Code
 from nova_ha.policy.rules import WAIT
-from nova_ha.recovery.decide.instances import Case, may_show
+from nova_ha.recovery.decide.asked import may_show
+from nova_ha.recovery.decide.case import Case
 from nova_ha.recovery.decide.proposal import Gate, Proposal
 
 

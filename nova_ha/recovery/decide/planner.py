@@ -36,7 +36,9 @@ from nova_ha.recovery.decide import (
     scheduling,
     start_interlock,
 )
-from nova_ha.recovery.decide.instances import Case, instance_step, unsettled
+from nova_ha.recovery.decide.case import Case
+from nova_ha.recovery.decide.flights import unsettled
+from nova_ha.recovery.decide.instances import instance_step
 from nova_ha.recovery.decide.proposal import Gate, Proposal
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from nova_ha.model.actions import Evacuate, Step, Wait
-from nova_ha.recovery.decide.instances import Case
+from nova_ha.recovery.decide.case import Case
 from nova_ha.recovery.decide.situation import Situation
 
 

@@ -10,7 +10,8 @@ from nova_ha.model.actions import FinishRecovery, PrepareInstance, Skip, Step, i
 from nova_ha.model.snapshot import Instance
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import RESTART_IN_PLACE
-from nova_ha.recovery.decide.instances import Case, unsettled, untracked
+from nova_ha.recovery.decide.case import Case
+from nova_ha.recovery.decide.flights import unsettled, untracked
 
 _STOPPED = (restore_tags.STOPPED, "stopped")
 

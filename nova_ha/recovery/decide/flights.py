@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What evacuations of an instance may still be under way, or have left behind where Nova does not know it: pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Set
+
+from nova_ha.model import instance_states, snapshot
+from nova_ha.model.actions import Evacuate, Restart, Step, Wait
+from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import Host, Instance, Migration, World
+from nova_ha.recovery.decide.asked import held, may_show
+from nova_ha.recovery.decide.case import Case, set_state
+from nova_ha.recovery.memory.timing import SETTLE
+
+
+def untracked(case: Case, instance: Instance) -> Wait | None:
+    """A Wait for an instance whose guest is on a destination that Nova does not know it to be on, or None.
+
+    Two requests met there, somebody reset the instance's state in the middle of one, or nova-compute died there late in
+    one (all measured). A guest elsewhere would be a second one, and no API tells where the first is for certain.
+    """
+    if instance.vm_state != "error":
+        return None
+    records = [record for record in case.records(instance) if record.destination not in case.world.dead]
+    done = [record for record in records if record.status == "done"]
+    told = instance_states.is_made_there(instance) or instance_states.is_found_there(instance)
+    if not done and not told:
+        return None
+    tried_on = {record.destination for record in records if record.destination}
+    if instance_states.is_found_there(instance) and not done:
+        # A host that it was resized from keeps its definition, shut down, until the resize is confirmed.
+        tried_on -= {record.source for record in case.host.resizes if record.instance == instance.id}
+    if not tried_on:
+        return None
+    for record in records if instance_states.is_found_there(instance) else ():
+        young = case.attempts.age(record, case.now) < case.rules.stuck_after
+        if record.in_flight and _is_begun(record) and young and not case.attempts.was_cut_off(record, case.now):
+            reason = f"a second request found the guest that evacuation {record.id} started on {record.destination}"
+            return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    where = " or ".join(sorted(tried_on))
+    if not told and all(case.attempts.age(record, case.now) < SETTLE for record in done):
+        # Nova ends the record and moves the instance at the same time; the two are read one after the other.
+        return case.wait(f"its evacuation to {where} has just ended", Code.EVACUATING, instance, under_way=True)
+    reason = (
+        f"a guest of it is on {where}, unknown to Nova: fence that host, or remove the guest there (virsh destroy, "
+        "virsh undefine) and then set the instance to active"
+    )
+    return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True, command=set_state(instance, "active"))
+
+
+def in_flight(case: Case, instance: Instance, revived: bool) -> Step | None:
+    """The step for evacuations that may still start the guest somewhere, or None if there is none.
+
+    :param revived: whether the instance is to be recovered at all, so that a stuck one may be tried again
+    """
+    flights = [
+        record
+        for record in case.records(instance)
+        if record.in_flight and not _died_with_its_host(case, record) and not case.attempts.is_stray(record)
+    ]
+    if not flights:
+        return None
+    # A retry stands beside the record of what it retries, which may stay for ever.
+    record = min(flights, key=lambda flight: case.attempts.age(flight, case.now))
+    where = record.destination or "a host that is still to be chosen"
+    reason = f"evacuation {record.id} to {where} is {record.status}"
+    lost_at = case.attempts.lost_at(instance.id, flights, case.now)
+    cut_off = all(case.attempts.was_cut_off(flight, case.now) for flight in flights)
+    late = case.attempts.age(record, case.now) >= case.rules.stuck_after
+    pinned_to = _only_place(case, lost_at or {flight.destination for flight in flights}) if revived else None
+    if not late and not (pinned_to and (lost_at or cut_off)):
+        return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    paused = held(case, instance)
+    if paused:
+        return paused
+    if cut_off:
+        reason += f", nova-compute on {where} was started anew since"
+    lost = case.attempts.was_down(record) if _is_begun(record) else _was_passed(case, record)
+    if pinned_to and (lost_at or cut_off or lost):
+        return may_show(case, instance) or _pinned(case, instance, pinned_to, reason)
+    restart = None if cut_off else _to_restart(case, instance, record)
+    return _stuck(case, instance, reason, "there", restart)
+
+
+def _only_place(case: Case, hosts: Set[str | None]) -> str | None:
+    """The one host among some, if that could take an instance; or None."""
+    alone = next(iter(hosts)) if len(hosts) == 1 else None
+    return alone if alone in case.candidates else None
+
+
+def _was_passed(case: Case, record: Migration) -> bool:
+    """Whether it was handed to its destination, which goes on with later ones.
+
+    A record may name a destination from the start, as it was asked for: only the requests tell who has it.
+    """
+    known = case.host.requests.get(record.instance)
+    stages = {request.stage for request in known.all} if known else {snapshot.QUEUED}
+    handed = stages.isdisjoint((snapshot.QUEUED, snapshot.SCHEDULING))
+    return handed and case.attempts.was_passed(record, case.now)
+
+
+def _to_restart(case: Case, instance: Instance, record: Migration) -> Restart | None:
+    """What may still be at work on an evacuation that does not move, so that it is to be restarted; or None."""
+    if _is_begun(record):
+        return Restart("nova-compute", record.destination)
+    known = case.host.requests.get(instance.id)
+    for request in known.all if known else ():
+        if request.stage in (snapshot.QUEUED, snapshot.SCHEDULING):
+            return Restart("nova-conductor", request.conductor.host if request.conductor else None)
+    return None
+
+
+def _stuck(case: Case, instance: Instance, reason: str, where: str, restart: Restart | None = None) -> Wait:
+    """A Wait for an evacuation that does not move, with what an operator does about it.
+
+    His word that nobody goes on with it is not enough while a process may have it: the next one would be a second.
+
+    :param where: where its guest may be, in words
+    :param restart: what is to be restarted first, a ``Restart``
+    """
+    way_out = f"once you have seen that no guest of it is {where}, set the instance to error"
+    if restart is not None:
+        way_out = f"if nothing is done with it there any more, restart {restart} and then, {way_out}"
+    command = set_state(instance, "error")
+    found = case.wait(f"{reason}; {way_out}", Code.STUCK, instance, needs_operator=True, command=command)
+    return dataclasses.replace(found, restart=restart)
+
+
+def _is_begun(record: Migration) -> bool:
+    return record.status != "accepted"
+
+
+def begun_elsewhere(case: Case, instance: Instance) -> Wait | None:
+    """A Wait for an instance that a host has begun to start, as no record of an evacuation away from its host says.
+
+    A host that came back has taken up an older request, or the conductor an older record for a new one (both measured).
+    """
+    seconds = case.attempts.begun_for(instance.id, case.now)
+    begun = [r for r in case.records(instance) if r.in_flight and r.status != "accepted"]
+    begun += [r for r in case.arrivals(instance) if r.in_flight and r.destination in case.world.dead]
+    if seconds is None or begun:
+        return None
+    reason = "some host has begun to start it, for an older evacuation"
+    if seconds < case.rules.stuck_after:
+        return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    return _stuck(case, instance, reason, "anywhere")
+
+
+def _died_with_its_host(case: Case, record: Migration) -> bool:
+    """Whether its destination died in the middle of it."""
+    dead = record.destination in case.world.dead and record.status != "accepted"
+    return dead or case.attempts.ended_with_its_host(record)
+
+
+def _pinned(case: Case, instance: Instance, destination: str, reason: str) -> Evacuate:
+    """Try an evacuation again that was surely lost, on the same destination only.
+
+    Lost is one that its destination had begun, if its event has ended, or an operator has set the instance to error
+    since, or if nova-compute was started anew there, or if it has not moved for long and the host has not reported for
+    a while meanwhile; and one that was handed on to its destination, and has not been begun though all is at work. On
+    the same host, whatever is left of the first cannot start a second guest: it finds the first.
+    """
+    reason = f"{reason}, and is lost; tried again, on {destination} only"
+    return Evacuate(case.host.name, reason, instance, case.records(instance)[-1].id, destination)
+
+
+def unsettled(case: Case) -> list[Wait]:
+    """Waits for evacuations of instances that are not on the host any more, and are not proved to be over."""
+    found = []
+    for record in open_records(case.host, case.world):
+        reason = f"evacuation {record.id} of instance {record.instance} is {record.status}"
+        instance = case.host.whereabouts.get(record.instance)
+        if case.attempts.age(record, case.now) < case.rules.stuck_after:
+            found.append(case.wait(reason, Code.EVACUATING))
+            continue
+        command = None
+        if instance is not None:
+            reason += f", and it is {instance.vm_state} on {instance.host}, task {instance.task_state}: see to it there"
+            if instance.vm_state == "error":
+                reason += "; once it is well, set it to active"
+                command = set_state(instance, "active")
+        found.append(case.wait(reason, Code.STUCK, needs_operator=True, command=command))
+    return found
+
+
+def open_records(host: Host, world: World) -> list[Migration]:
+    """The records, in flight away from a host, of instances that cannot be told to have arrived somewhere.
+
+    A record is no sure sign: a repeated evacuation leaves one that is ``accepted`` for ever, and a late request of a
+    host that came back takes one that was ``done``. An instance that is on another host, which lives, with no task, is
+    there.
+    """
+    return [record for record in snapshot.unfinished(host.evacuations) if not _arrived(record, host, world)]
+
+
+def _arrived(record: Migration, host: Host, world: World) -> bool:
+    if record.instance not in host.whereabouts:
+        return False
+    instance = host.whereabouts[record.instance]
+    if instance is None:
+        return True  # deleted
+    elsewhere = instance.host != host.nova_name and instance.host not in world.dead
+    return elsewhere and instance.task_state is None and instance.vm_state != "error"
