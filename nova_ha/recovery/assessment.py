@@ -20,7 +20,6 @@ from nova_ha.recovery.decide import planner, scheduling, start_interlock
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.recovery.observe.observer import Observer
-from nova_ha.recovery.unmanaged_hosts import UnmanagedHosts
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.status_report import Account
 from nova_ha.rundir.engine_state import RunState
@@ -36,7 +35,6 @@ class Assessment:
     :param account: told of instances that have arrived elsewhere
     :param state: has monitors tell of hosts that are flagged, and live
     :param claiming: told of the hosts that have been looked at
-    :param unmanaged: told of their services
     :param clock: monotonic seconds
     """
 
@@ -50,7 +48,6 @@ class Assessment:
         account: Account,
         state: RunState,
         claiming: Claiming,
-        unmanaged: UnmanagedHosts,
         clock: Callable[[], float],
     ) -> None:
         self._observer = observer
@@ -61,7 +58,6 @@ class Assessment:
         self._account = account
         self._state = state
         self._claiming = claiming
-        self._unmanaged = unmanaged
         self._clock = clock
         self._living: Set[str] = frozenset()  # hosts that are flagged, and live
 
@@ -87,8 +83,6 @@ class Assessment:
         self._attempts.observe_services(world.services, self._clock())
         for host in world.hosts:
             self._claiming.looked_at(host)
-            if host.service is not None:
-                self._unmanaged.sees(host.name, host.service)
         touched = {instance.id for host in world.hosts for instance in host.instances}
         touched |= {instance.id for instance in world.restoring}
         touched |= {instance.id for host in world.hosts for instance, _ in host.broken}

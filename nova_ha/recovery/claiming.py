@@ -31,6 +31,7 @@ class Claiming:
 
     :param resource: name of the resource that supervises engines, to tell on which nodes others run
     :param attempts: told of hosts that are this engine's now, and of what a former one may have asked for
+    :param unmanaged: told of the services of the hosts that are, or are held
     :param clock: monotonic seconds
     """
 
@@ -130,7 +131,10 @@ class Claiming:
         Whether there was one, the flag does not tell: a host that is fenced again loses its claim. But no engine asks
         for anything before it has forced the host down; and where this one has done that itself, there was none.
         """
-        if host.name not in self._taken_up or host.service is None:
+        if host.service is None:
+            return
+        self._unmanaged.sees(host.name, host.service)
+        if host.name not in self._taken_up:
             return
         self._taken_up.discard(host.name)
         self._attempts.is_flagged_anew(host.service.host)

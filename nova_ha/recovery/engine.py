@@ -95,16 +95,7 @@ class Engine:
             resource, cloud, self._observer, self._claims, self._attempts, account, self._deeds, self._unmanaged, clock
         )
         self._assessment = Assessment(
-            self._observer,
-            cluster,
-            self._claims,
-            self._attempts,
-            self._pace,
-            account,
-            state,
-            self._claiming,
-            self._unmanaged,
-            clock,
+            self._observer, cluster, self._claims, self._attempts, self._pace, account, state, self._claiming, clock
         )
         self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
         self._outcomes = Outcomes(self._attempts, self._pace, account, clock)

@@ -120,9 +120,11 @@ class HostReader:
             return found
         if value == flag.RECOVERED:
             return self._returning(found, service)
-        if not service.forced_down:
-            # The first thing to do is to force it down: nothing else need be known for that.
-            return found
+        # The first thing to do is to force it down: nothing else need be known for that.
+        return self._dead(found, service) if service.forced_down else found
+
+    def _dead(self, found: Host, service: Service) -> Host:
+        """A dead host with all that is to be known of it."""
         evacuations, arrivals = self._evacuees.records(service.host)
         instances = self._cloud.instances(service.host)
         kind = self._hypervisor_type(service.host, instances)

@@ -108,23 +108,9 @@ class Observer:
         """
         services = services if services is not None else self._cloud.services()
         others = others or {}
-        self._hosts.look_begins(flags)
-        self._evacuees.look_begins()
-        former = {host.name: host for host in self._world.hosts} if self._world is not None else {}
-        # A failed rack has many, of which each takes a few requests.
         flagged = {**flags, **others}
         names = self._names.known(flagged, services)
-        seconds = second_flags(flagged, names)
-
-        def read(name: str) -> Host:
-            if name in seconds:
-                reason = _SECOND.format(first=seconds[name])
-                return Host(name, flags[name], problem=Problem(Code.SECOND_FLAG, reason, flag.removal(name)))
-            return self._hosts.read(name, flags[name], services, name in inherited, former.get(name))
-
-        hosts = tuple(self._each(read, sorted(flags)))
-        self._evacuees.look_ends({record.id for host in hosts for record in host.evacuations})
-        self._hosts.look_ends(hosts)
+        hosts = self._read_hosts(flags, services, inherited, second_flags(flagged, names))
         is_quiet = bool(hosts) and not any(map(flag.is_dead, others.values())) and all(map(_is_off, hosts))
         fenced = [host.service for host in hosts if host.service and host.is_dead]
         fenced += [services[names[host]] for host in others if host in names]
@@ -143,6 +129,28 @@ class Observer:
         )
         self._read_at = self._clock()
         return self._world
+
+    def _read_hosts(
+        self, flags: Mapping[str, str], services: Mapping[str, Service], inherited: Set[str], seconds: Mapping[str, str]
+    ) -> tuple[Host, ...]:
+        """The hosts to look at, several at once: a failed rack has many, of which each takes a few requests.
+
+        :param seconds: from ``second_flags``
+        """
+        former = {host.name: host for host in self._world.hosts} if self._world is not None else {}
+
+        def read(name: str) -> Host:
+            if name in seconds:
+                reason = _SECOND.format(first=seconds[name])
+                return Host(name, flags[name], problem=Problem(Code.SECOND_FLAG, reason, flag.removal(name)))
+            return self._hosts.read(name, flags[name], services, name in inherited, former.get(name))
+
+        self._hosts.look_begins(flags)
+        self._evacuees.look_begins()
+        hosts = tuple(self._each(read, sorted(flags)))
+        self._evacuees.look_ends({record.id for host in hosts for record in host.evacuations})
+        self._hosts.look_ends(hosts)
+        return hosts
 
     def with_requests(self, world: World, instances: Collection[str]) -> World:
         """See ``RequestReader.with_requests``."""
