@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import time
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.lab_a
 
 SYSTEMD, DIRECT, CONTAINED = HOSTS = ("compute-1", "compute-2", "compute-3")
 OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
+WAIT = "nova-compute-wait"
 GENERIC, NOT_RUNNING = 1, 7
 DEEP = "monitor interval=11s timeout=20s OCF_CHECK_LEVEL=10"
 # Seconds until a hung one is found: the interval and the time that it has for an answer, twice, for a monitor says
@@ -27,6 +29,9 @@ FOUND_LIMIT = 2 * (11 + 20)
 RESTARTED_LIMIT = 90
 # Seconds that a start may take in which nova-compute does not answer: 20, and what it takes to look and to start it.
 START_LIMIT = 30
+# Seconds for a stop of one that has found no Nova: as the first process of its container it heeds no SIGTERM yet,
+# and is killed when nearly all of the time is over.
+STOP_TIMEOUT = 30
 # Seconds until a dead host is flagged: 20 until the start elsewhere is over, and fencing.
 FENCED_LIMIT = 20 + 20
 LOG = "/run/nova-ha-lab-agent.log"
@@ -132,9 +137,9 @@ def test_away_bus_is_not_held_against_nova_compute(story):
 
 @pytest.fixture(scope="module")
 def tested(settings):
-    """OCF's own tester has tried the agent on a host of each way."""
+    """OCF's own tester has tried the agent on a host of each way, and the one that waits."""
     with maintenance(settings):
-        return side_by_side(HOSTS, _ocf_tester)
+        return side_by_side((*HOSTS, WAIT), lambda what: _ocf_tester_of_wait() if what == WAIT else _ocf_tester(what))
 
 
 def _ocf_tester(host):
@@ -152,18 +157,38 @@ def test_ocf_tester_passes(tested, host):
     assert (done.returncode, "passed all tests" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
-def test_ocf_tester_passes_for_what_waits(left_alone):
-    agent = f"{OPENSTACK}/nova-compute-wait"
-    command = ["ocf-tester", "-n", "tested", "-o", "auth_url=http://192.0.2.1:5000/v3", agent]
-    done = nodes.execute(SYSTEMD, *command, timeout=120, check=False)
+def _ocf_tester_of_wait():
+    command = ["ocf-tester", "-n", "tested", "-o", "auth_url=http://192.0.2.1:5000/v3", f"{OPENSTACK}/{WAIT}"]
+    return nodes.execute(SYSTEMD, *command, timeout=120, check=False)
+
+
+def test_ocf_tester_passes_for_what_waits(tested):
+    done = tested[WAIT].result()
     assert (done.returncode, "passed all tests" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+class Started(NamedTuple):
+    """What came of starts of nova-compute on a host of each way, each as a future by host."""
+
+    while_flagged: dict
+    while_nova_works: dict
+    without_nova: dict
 
 
 @pytest.fixture(scope="module")
 def started(settings):
-    """nova-compute was stopped and started on a host of each way, while Nova is at work."""
+    """nova-compute was stopped, and started in vain, then while Nova is at work, and then without Nova's conductor."""
     with maintenance(settings):
-        return side_by_side(HOSTS, _start_and_ask)
+        all_of(side_by_side(HOSTS, computes.stop))
+        while_flagged = _start_all_while_flagged(cluster.any_control(settings))
+        while_nova_works = side_by_side(HOSTS, _start_and_ask)
+        all_of(side_by_side(HOSTS, computes.stop))
+        faults.stop_service("nova-conductor")
+        try:
+            return Started(while_flagged, while_nova_works, side_by_side(HOSTS, _start_without_nova))
+        finally:
+            faults.start_service("nova-conductor")
+            all_of(side_by_side(HOSTS, computes.start))
 
 
 def _start_and_ask(host):
@@ -182,20 +207,7 @@ def _start_and_ask(host):
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_start_is_over_when_nova_can_work_with_it(started, host):
-    assert started[host].result().stderr == ""
-
-
-@pytest.fixture(scope="module")
-def started_in_vain(settings):
-    """nova-compute was stopped and started on a host of each way, while Nova's conductor is away."""
-    with maintenance(settings):
-        all_of(side_by_side(HOSTS, computes.stop))
-        faults.stop_service("nova-conductor")
-        try:
-            return side_by_side(HOSTS, _start_without_nova)
-        finally:
-            faults.start_service("nova-conductor")
-            all_of(side_by_side(HOSTS, computes.start))
+    assert started.while_nova_works[host].result().stderr == ""
 
 
 def _start_without_nova(host):
@@ -212,13 +224,13 @@ def _start_without_nova(host):
     assert computes.run_agent(host, "monitor", check=False).returncode == 0
     assert computes.run_agent(host, "monitor", 30, check=False, **DEEPLY).returncode == 0
     # and a stop leaves nothing.
-    computes.stop(host)
+    computes.stop(host, STOP_TIMEOUT)
     assert computes.run_agent(host, "monitor", check=False).returncode == NOT_RUNNING
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_start_does_not_wait_for_a_nova_that_is_away(started_in_vain, host):
-    started_in_vain[host].result()
+def test_start_does_not_wait_for_a_nova_that_is_away(started, host):
+    started.without_nova[host].result()
 
 
 def test_host_that_dies_while_nova_compute_starts_elsewhere_is_fenced_soon(story):
@@ -241,21 +253,19 @@ def test_host_that_dies_while_nova_compute_starts_elsewhere_is_fenced_soon(story
     story.closed(dying)
 
 
-@pytest.fixture(scope="module")
-def started_while_flagged(settings):
-    """A start was tried on a host of each way that is flagged, by another attribute: nobody is to recover it."""
+def _start_all_while_flagged(node):
+    """Try to start it on hosts that are flagged, by another attribute: nobody is to recover them.
+
+    :param node: a control node
+    """
     attribute = ["crm_attribute", "--name", "held", "--lifetime", "forever"]
-    node = cluster.any_control(settings)
-    with maintenance(settings):
-        all_of(side_by_side(HOSTS, computes.stop))
+    for host in HOSTS:
+        nodes.execute(node, *attribute, "--node", host, "--update", "yes")
+    try:
+        return side_by_side(HOSTS, _start_while_flagged)
+    finally:
         for host in HOSTS:
-            nodes.execute(node, *attribute, "--node", host, "--update", "yes")
-        try:
-            return side_by_side(HOSTS, _start_while_flagged)
-        finally:
-            for host in HOSTS:
-                nodes.execute(node, *attribute, "--node", host, "--delete", check=False)
-            all_of(side_by_side(HOSTS, computes.start))
+            nodes.execute(node, *attribute, "--node", host, "--delete", check=False)
 
 
 def _start_while_flagged(host):
@@ -271,8 +281,8 @@ def _start_while_flagged(host):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_start_on_a_flagged_host_fails_at_once(started_while_flagged, host):
-    started_while_flagged[host].result()
+def test_start_on_a_flagged_host_fails_at_once(started, host):
+    started.while_flagged[host].result()
 
 
 def test_start_that_gives_up_does_not_fence_the_host(story):
@@ -284,7 +294,7 @@ def test_start_that_gives_up_does_not_fence_the_host(story):
     try:
         cluster.pcs(
             story.settings,
-            *("resource", "create", "held", "ocf:openstack:nova-compute-wait", "attribute=held", "op", "start"),
+            *("resource", "create", "held", f"ocf:openstack:{WAIT}", "attribute=held", "op", "start"),
             *("timeout=20s", "meta", "failure-timeout=25s", "resource-stickiness=0", "--disabled"),
         )
         cluster.pcs(
@@ -304,13 +314,6 @@ def test_start_that_gives_up_does_not_fence_the_host(story):
         cluster.pcs(story.settings, "resource", "delete", "held", check=False)
         nodes.execute(node, *attribute, "--delete", check=False)
     assert len(story.recorded.history().power) == before
-
-
-@pytest.fixture
-def left_alone(settings):
-    """The lab, in which Pacemaker does nothing."""
-    with maintenance(settings):
-        yield settings
 
 
 @contextlib.contextmanager

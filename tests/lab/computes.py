@@ -85,9 +85,12 @@ def signal_command(name):
     return ("sh", "-c", f"kill -{name} $(cut -d' ' -f1 {_RECORD})")
 
 
-def stop(node):
-    """Stop nova-compute as the cluster does."""
-    run_agent(node, "stop")
+def stop(node, timeout=120):
+    """Stop nova-compute as the cluster does.
+
+    :param timeout: of the operation, in seconds; whatever does not end is killed shortly before
+    """
+    run_agent(node, "stop", timeout)
 
 
 def start(node):
