@@ -37,24 +37,19 @@ class Deployment(NamedTuple):
     undo: list
 
 
-@pytest.fixture
-def deploy(story):
-    """A function that puts a ``Deployment`` in the place of the lab's own configuration until the test ends."""
-    settings = story.settings
+@pytest.fixture(scope="module")
+def deploy(settings):
+    """A function that puts a ``Deployment`` in the place of what is configured; the lab's own is back at the end."""
     credentials = cloud.agent_credentials(settings)
     made = []
 
     def put(deployment):
-        _remove(settings, [cluster.ENGINE, cluster.COMPUTE])
-        cluster.configure(settings, deployment.lines, {"CLOUD_PASSWORD": credentials["password"]})
+        _take_away(settings, made)
         made.append(deployment)
+        cluster.configure(settings, deployment.lines, {"CLOUD_PASSWORD": credentials["password"]})
 
     yield put
-    for host in settings.compute_hosts:
-        # What the existing agents had for a flag would hide ours from the rules.
-        on_control(settings, f"crm_attribute --node {host} --name {cluster.FLAG} --lifetime reboot --delete")
-    for deployment in made:
-        _remove(settings, deployment.resources, deployment.undo)
+    _take_away(settings, made)
     cluster.deploy_agents(settings, credentials, Progress(io.StringIO()))
 
 
@@ -75,7 +70,7 @@ def test_instance_ha_of_tripleo_after_the_move(story, deploy):
     assert f'name="{cluster.FLAG}"' not in cluster.cib(settings)
     # When a host dies with its instances,
     ids = story.instances_on(HOST, 5)
-    faults.power_cut(HOST)
+    faults.kill(HOST)
     # then they are recovered, each asked for once, and the host is unfenced and takes instances again.
     story.recovered(HOST, ids)
     story.back_in_service(HOST)
@@ -92,7 +87,7 @@ def test_instance_ha_of_tripleo_with_nova_compute_as_a_systemd_resource(story, d
     _wait_running(story)
     # when a host dies with its instances,
     ids = story.instances_on(HOST, 5)
-    faults.power_cut(HOST)
+    faults.kill(HOST)
     # then they are recovered, each asked for once,
     story.recovered(HOST, ids)
     story.back_in_service(HOST)
@@ -187,6 +182,17 @@ def _wait_running(story):
 def _nothing_failed(story, *resources):
     found = [failure for resource in resources for failure in cluster.failures(story.settings, resource)]
     assert not found
+
+
+def _take_away(settings, made):
+    """Take away the last one of the deployments that were made; if there is none, the lab's own configuration."""
+    for host in settings.compute_hosts:
+        # What the existing agents had for a flag would hide ours from the rules.
+        on_control(settings, f"crm_attribute --node {host} --name {cluster.FLAG} --lifetime reboot --delete")
+    if made:
+        _remove(settings, made[-1].resources, made[-1].undo)
+    else:
+        _remove(settings, [cluster.ENGINE, cluster.COMPUTE])
 
 
 def _remove(settings, resources, more=()):
