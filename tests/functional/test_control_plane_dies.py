@@ -10,7 +10,8 @@ from tests.functional.steps import LONG, LOSS_LIMIT, TAKE_OVER_LIMIT, after, eve
 from tests.lab import facts, faults, workload
 from tests.lab.cloud import identity, impair
 
-pytestmark = pytest.mark.lab_b
+# Those that need not wait for a host's return: there are more hosts.
+ON_EIGHT_HOSTS, ON_THREE_HOSTS = pytest.mark.lab_a, pytest.mark.lab_b
 
 HOST = "compute-1"
 
@@ -18,6 +19,7 @@ HOST = "compute-1"
 PARTS = ("mariadb", "rabbitmq-server", "keystone", "nova-conductor", "nova-scheduler", "nova-api")
 
 
+@ON_THREE_HOSTS
 def test_control_node_of_the_engine_dies_in_the_middle_of_a_recovery(story):
     # Given twenty instances on a host that dies, and an engine that asks for no more than half of them at once, the
     # spawns of which do not end before it is dead,
@@ -39,6 +41,7 @@ def test_control_node_of_the_engine_dies_in_the_middle_of_a_recovery(story):
     assert len(asked) == len(ids)
 
 
+@ON_THREE_HOSTS
 def test_whole_cluster_restarts_while_a_host_is_flagged(story):
     # Given instances on a host that dies while Nova's API is away, so that it is flagged and cannot be recovered,
     ids = story.instances_on(HOST, 5)
@@ -55,6 +58,7 @@ def test_whole_cluster_restarts_while_a_host_is_flagged(story):
     story.back_in_service(HOST)
 
 
+@ON_EIGHT_HOSTS
 def test_nova_is_away_for_a_minute_when_a_host_dies(story):
     # Given instances on a host, and a cloud whose API is away,
     host = story.spare
@@ -72,6 +76,7 @@ def test_nova_is_away_for_a_minute_when_a_host_dies(story):
     story.closed(host)
 
 
+@ON_THREE_HOSTS
 @pytest.mark.parametrize(
     "parts",
     [
@@ -113,6 +118,7 @@ def _tasks(story):
     return {instance["task_state"] for instance in workload.instances(story.settings)}
 
 
+@ON_THREE_HOSTS
 @LONG
 def test_a_host_cannot_tell_nova_for_more_than_a_minute_that_it_has_started_guests(story):
     # Given instances on a host that dies, all of which are being made on one other host,
@@ -145,6 +151,7 @@ def test_a_host_cannot_tell_nova_for_more_than_a_minute_that_it_has_started_gues
     story.engine_never_failed()
 
 
+@ON_THREE_HOSTS
 @LONG
 def test_database_dies_and_an_operator_sees_to_what_nova_compute_gave_up_without_a_word(story):
     # Given instances that take a while to spawn, on a host that dies, and an engine of little patience,
@@ -163,6 +170,7 @@ def test_database_dies_and_an_operator_sees_to_what_nova_compute_gave_up_without
     story.engine_never_failed()
 
 
+@ON_EIGHT_HOSTS
 def test_keystone_dies_in_the_middle_of_a_recovery_and_all_tokens_are_revoked(story):
     # Given instances on a host that dies,
     host = story.spare
@@ -183,6 +191,7 @@ def test_keystone_dies_in_the_middle_of_a_recovery_and_all_tokens_are_revoked(st
     story.engine_never_failed()
 
 
+@ON_THREE_HOSTS
 def test_answers_of_nova_are_lost(story):
     # Given instances on a host, and a Nova that is busy at first; then its answers are lost, though it has done what
     # was asked, first with the connection, and then behind a gateway that gives up.
