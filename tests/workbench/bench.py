@@ -31,10 +31,14 @@ END_LIMIT = 30
 
 
 class Workbench:
-    """A container that runs; see ``started``."""
+    """A container that runs; see ``started``.
 
-    def __init__(self, name: str):
+    :param ident: podman's id of it
+    """
+
+    def __init__(self, name: str, ident: str):
         self.name = name
+        self._ident = ident
 
     def run(self, script: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess:
         """Run a shell script; returns what it printed and its exit code, whatever that is.
@@ -42,9 +46,8 @@ class Workbench:
         :param timeout: seconds
         :raises LabError: it ran too long
         """
-        interactive = () if stdin is None else ("--interactive",)
-        command = ("exec", *interactive, self.name, "sh", "-c", script)
-        return runtime.podman(*command, stdin=stdin, timeout=timeout, check=False)
+        command = ("sh", "-c", script)
+        return runtime.run_inside(self.name, self._ident, *command, stdin=stdin, timeout=timeout, check=False)
 
     def deploy(self, commands: str) -> str:
         """Run shell commands against a configuration that has nothing but nodes; return what became of it, as XML.
@@ -79,7 +82,8 @@ def started(name: str = f"{PREFIX}{os.getpid()}") -> Iterator[Workbench]:
                 raise LabError(f"{name} has not installed the agents after {START_LIMIT} s")
             if podman.stdout.readline() != READY:
                 raise LabError(f"{name} did not start: the reason is on standard error")
-            yield Workbench(name)
+            inspected = runtime.podman("container", "inspect", "--format", "{{.ID}}", name)
+            yield Workbench(name, inspected.stdout.strip())
         finally:
             podman.stdin.close()
             try:
