@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 
 from nova_ha.cloud.errors import Unreachable
 from nova_ha.cloud.nova import Refused
-from nova_ha.model import snapshot
+from nova_ha.model import evacuate_request, snapshot
 
 HOSTS = HOST, DESTINATION, LAST = "compute-1", "compute-2", "compute-3"
 DONE, UNANSWERED = "done", "unanswered"
@@ -318,9 +318,9 @@ def _look(instance, id, records, guests):
 def _request(request):
     """The stage of one request in words."""
     conductor, compute = request.conductor, request.compute
-    if request.stage == snapshot.RUNNING:
+    if request.stage == evacuate_request.RUNNING:
         return f"running on {compute.host}"
-    if request.stage != snapshot.OVER:
+    if request.stage != evacuate_request.OVER:
         return request.stage
     if compute is not None:
         return f"{'failed' if compute.failed else 'done'} on {compute.host}"

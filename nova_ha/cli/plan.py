@@ -36,7 +36,8 @@ from nova_ha.config import loader
 from nova_ha.model import flag, snapshot
 from nova_ha.model.actions import DisableHost, EnableReservedHost, NoAction, Step, instance_of
 from nova_ha.model.evacuable_tag import Selection
-from nova_ha.model.snapshot import Instance, Migration, Requests, Service, Services, World
+from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.snapshot import Instance, Migration, Service, Services, World
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, scheduling

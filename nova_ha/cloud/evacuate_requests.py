@@ -11,7 +11,7 @@ from nova_ha.cloud.compute_api import HYPERVISORS_MICROVERSION, ComputeApi
 from nova_ha.cloud.decoding import Answer
 from nova_ha.cloud.errors import Refused
 from nova_ha.cloud.session import Access
-from nova_ha.model.snapshot import OVER, Request, Requests
+from nova_ha.model.evacuate_request import OVER, Request, Requests
 
 # Actions on an instance that are read: an evacuation that is still going on is among the newest.
 _ACTIONS = 20

@@ -9,7 +9,8 @@ from typing import Any, Callable, TypeVar
 
 from nova_ha.cloud.errors import Misconfigured, Unreachable
 from nova_ha.model import instance_states
-from nova_ha.model.snapshot import Event, Instance, Migration, Request, Service
+from nova_ha.model.evacuate_request import Event, Request
+from nova_ha.model.snapshot import Instance, Migration, Service
 
 # Nova's numbers for what a guest does.
 _POWER_STATES = {0: "none", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}

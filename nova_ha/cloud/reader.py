@@ -22,7 +22,8 @@ from nova_ha.cloud.evacuate_requests import EvacuateRequests
 from nova_ha.cloud.migrations import Migrations
 from nova_ha.cloud.session import Access
 from nova_ha.model import evacuable_tag, restore_tags
-from nova_ha.model.snapshot import Instance, Migration, Requests, Services
+from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.snapshot import Instance, Migration, Services
 
 
 class NovaReader:

@@ -8,14 +8,17 @@ remembered between calls.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Callable
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from nova_ha.cluster import cib
+from nova_ha.cluster.errors import ClusterError, NotInstalled, UnknownNode
 from nova_ha.model import flag, hostnames
-from nova_ha.model.snapshot import FOUND_RUNNING
 from nova_ha.system import programs
+
+__all__ = ["Cluster", "ClusterError", "NotInstalled", "Runner", "UnknownNode", "last_change", "run"]
 
 # Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
 # them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
@@ -35,18 +38,6 @@ _UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'
 
 # How Pacemaker's properties say yes, in small letters.
 _TRUE = ("true", "on", "yes", "y", "1")
-
-
-class ClusterError(Exception):
-    """Pacemaker did not answer, or refused; the text says what was asked and what it said."""
-
-
-class NotInstalled(ClusterError):
-    """Pacemaker's programs are not on this node: waiting is of no use."""
-
-
-class UnknownNode(ClusterError):
-    """No node of the cluster, or more than one, goes by a name."""
 
 
 def run(command: list[str], timeout: float) -> tuple[int, str, str]:
@@ -87,14 +78,14 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {_required(node, "uname"): self._value(node) for node in self._having(self._attribute)}
+        return {cib.required(node, "uname"): self._value(node) for node in self._having(self._attribute)}
 
     def flagged(self, attribute: str) -> set[str]:
         """Names of the hosts that have a flag of another attribute.
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {_required(node, "uname") for node in self._having(attribute)}
+        return {cib.required(node, "uname") for node in self._having(attribute)}
 
     def flag(self, host: str) -> str | None:
         """One host's flag, or None.
@@ -122,12 +113,12 @@ class Cluster:
         :return: whether it was changed
         :raises ClusterError: Pacemaker does not answer, so that nothing is known
         """
-        which = f"//nodes/node[@uname={literal(host)}]"
+        which = f"//nodes/node[@uname={cib.literal(host)}]"
         node = self._query(which)
         pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
         if pair is None:
             return False
-        guarded = f"{which}//nvpair[@id={literal(_required(pair, 'id'))}][@value={literal(old)}]"
+        guarded = f"{which}//nvpair[@id={cib.literal(cib.required(pair, 'id'))}][@value={cib.literal(old)}]"
         if new is None:
             command = ["cibadmin", "--delete", "--xpath", guarded]
         else:
@@ -145,7 +136,7 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return sorted(_required(node, "uname") for node in self._query('//nodes/node[@type="remote"]'))
+        return sorted(cib.required(node, "uname") for node in self._query('//nodes/node[@type="remote"]'))
 
     def resolve(self, name: str, domain: str | None = None) -> str:
         """The cluster's own name of a host; see ``hostnames.resolve``.
@@ -155,9 +146,9 @@ class Cluster:
         """
         label, whole = hostnames.label(name), hostnames.fold(name)
         # Only those that can be meant, however many hosts there are.
-        alike = (f"{_UNAME}={literal(each)}" for each in (whole, label))
-        which = f"{' or '.join(alike)} or starts-with({_UNAME},{literal(label + '.')})"
-        known = [_required(node, "uname") for node in self._query(f"//nodes/node[{which}]")]
+        alike = (f"{_UNAME}={cib.literal(each)}" for each in (whole, label))
+        which = f"{' or '.join(alike)} or starts-with({_UNAME},{cib.literal(label + '.')})"
+        known = [cib.required(node, "uname") for node in self._query(f"//nodes/node[{which}]")]
         # By its full name a host of that domain asks for itself, whose name in the cluster may be short.
         names = (name, label) if domain and whole == hostnames.fold(f"{label}.{domain}") else (name,)
         try:
@@ -174,7 +165,7 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         return {
-            _required(node, "name")
+            cib.required(node, "name")
             for found in self._status("resources").iter("resource")
             if found.get("id") == resource and found.get("active") == "true"
             for node in found.findall("node")
@@ -193,8 +184,8 @@ class Cluster:
             # Before 2.1 Pacemaker wrote ocf::openstack:NovaEvacuate.
             is_ours = found.get("resource_agent", "").endswith(f":openstack:{agent}")
             if is_ours and found.get("active") == "true":
-                names = (_required(node, "name") for node in found.findall("node"))
-                nodes.setdefault(_required(found, "id"), set()).update(names)
+                names = (cib.required(node, "name") for node in found.findall("node"))
+                nodes.setdefault(cib.required(found, "id"), set()).update(names)
         return nodes
 
     def online(self) -> set[str]:
@@ -202,7 +193,11 @@ class Cluster:
 
         :raises ClusterError: Pacemaker does not answer
         """
-        return {_required(node, "name") for node, connected in self._nodes() if connected and not _is(node, "unclean")}
+        return {
+            cib.required(node, "name")
+            for node, connected in self._nodes()
+            if connected and not cib.is_true(node, "unclean")
+        }
 
     def adrift(self) -> set[str]:
         """Names of the remote nodes that the cluster has no connection to, and does not mean to fence.
@@ -210,9 +205,9 @@ class Cluster:
         :raises ClusterError: Pacemaker does not answer
         """
         return {
-            _required(node, "name")
+            cib.required(node, "name")
             for node, connected in self._nodes()
-            if _is_remote(node) and not connected and not _is(node, "unclean")
+            if cib.is_remote(node) and not connected and not cib.is_true(node, "unclean")
         }
 
     def resource_parameters(self, agent: str) -> dict[str, dict[str, str]]:
@@ -221,9 +216,9 @@ class Cluster:
         :param agent: ``NovaEvacuate`` or ``NovaCompute``
         :raises ClusterError: Pacemaker does not answer
         """
-        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={literal(agent)}]'
+        which = f'//resources//primitive[@class="ocf"][@provider="openstack"][@type={cib.literal(agent)}]'
         return {
-            _required(found, "id"): {
+            cib.required(found, "id"): {
                 name: pair.get("value", "")
                 for pair in found.findall("instance_attributes/nvpair")
                 if (name := pair.get("name")) is not None
@@ -245,12 +240,12 @@ class Cluster:
         labels = " ".join(sorted({hostnames.label(host) for host in hosts}))
         # The operations alone would not do: of a remote node's, they name the control node that holds its connection.
         label = f'concat(" ", substring-before(concat({_UNAME}, "."), "."), " ")'
-        states = f"/cib/status/node_state[contains({literal(f' {labels} ')}, {label})]"
+        states = f"/cib/status/node_state[contains({cib.literal(f' {labels} ')}, {label})]"
         answer = self._query(f'{states}|/cib/configuration/crm_config//nvpair[@name="enable-startup-probes"]')
         if any(each.get("value", "").lower() not in _TRUE for each in answer if each.tag == "nvpair"):
             return {}
         found = {
-            _required(node, "uname"): _start(resource)
+            cib.required(node, "uname"): cib.start_on_record(resource)
             for node in answer
             for resource in node.iter("lrm_resource")
             if (resource.get("provider"), resource.get("type")) == ("openstack", agent)
@@ -268,12 +263,12 @@ class Cluster:
         :param hosts: the cluster's names of them
         :raises ClusterError: Pacemaker does not answer
         """
-        wanted = " or ".join(f"@uname={literal(host)}" for host in sorted(hosts))
+        wanted = " or ".join(f"@uname={cib.literal(host)}" for host in sorted(hosts))
         found = set()
         for node in self._query(f"/cib/status/node_state[{wanted}]"):
-            off = [_is_off(resource) for resource in node.iter("lrm_resource") if _is_ours(resource)]
+            off = [cib.is_off(resource) for resource in node.iter("lrm_resource") if cib.runs_compute(resource)]
             if node.get("node_fenced", "0") != "0" or (off and all(off)):
-                found.add(_required(node, "uname"))
+                found.add(cib.required(node, "uname"))
         return found
 
     def local_node(self) -> str:
@@ -286,7 +281,7 @@ class Cluster:
     def _having(self, attribute: str) -> list[Element]:
         """The nodes that have an attribute."""
         # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
-        return self._query(f"//nodes/node[instance_attributes/nvpair[@name={literal(attribute)}]]")
+        return self._query(f"//nodes/node[instance_attributes/nvpair[@name={cib.literal(attribute)}]]")
 
     def _query(self, xpath: str) -> list[Element]:
         """The elements that match."""
@@ -296,7 +291,7 @@ class Cluster:
             return []
         if code != 0:
             raise ClusterError(f"the cluster's configuration cannot be read: {_last_line(err)}")
-        root = _parse(out)
+        root = cib.parse(out)
         # A single match comes bare, several come wrapped.
         return list(root) if root.tag == "xpath-query" else [root]
 
@@ -305,19 +300,23 @@ class Cluster:
         status = self._status("nodes,resources")
         # A remote node that died shows as online while its connection is being started anew.
         started = {
-            hostnames.fold(_required(found, "id"))
+            hostnames.fold(cib.required(found, "id"))
             for found in status.iter("resource")
             if found.get("role") == "Started"
         }
         return [
-            (node, _is(node, "online") and (not _is_remote(node) or hostnames.fold(_required(node, "name")) in started))
+            (
+                node,
+                cib.is_true(node, "online")
+                and (not cib.is_remote(node) or hostnames.fold(cib.required(node, "name")) in started),
+            )
             for node in status.findall("nodes/node")
         ]
 
     def _status(self, parts: str) -> Element:
         """What crm_mon says of these parts of the cluster's status."""
         command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
-        return _parse(self._demand(command, "state of the cluster not known"))
+        return cib.parse(self._demand(command, "state of the cluster not known"))
 
     def _pairs(self, node: Element) -> list[Element]:
         return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]
@@ -342,66 +341,6 @@ def last_change() -> int | None:
         return os.stat(CIB_FILE).st_mtime_ns
     except OSError:
         return None
-
-
-def literal(text: str) -> str:
-    """A string as XPath writes it, which knows no way to escape a quote.
-
-    :raises UnknownNode: it holds both kinds of quotes, as no name in a cluster does
-    """
-    quote = next((quote for quote in "\"'" if quote not in text), None)
-    if quote is None:
-        raise UnknownNode(f"{text!r} cannot be the name of anything in a cluster")
-    return f"{quote}{text}{quote}"
-
-
-def _required(element: Element, name: str) -> str:
-    """An attribute that Pacemaker's schemas say is there."""
-    value = element.get(name)
-    if value is None:
-        raise ClusterError(f"Pacemaker answered with a {element.tag} that has no {name}")
-    return value
-
-
-def _is(node: Element, what: str) -> bool:
-    return node.get(what) == "true"
-
-
-def _is_remote(node: Element) -> bool:
-    return node.get("type") == "remote"
-
-
-def _start(resource: Element) -> str | None:
-    """What tells the start by which a resource runs from any other, from the record of its operations, or None."""
-    last = _last_operation(resource)
-    # While it lasts, op-status is -1.
-    if (last.get("rc-code"), last.get("op-status")) != ("0", "0"):
-        return None
-    return {"start": last.get("transition-key"), "monitor": FOUND_RUNNING}.get(last.get("operation", ""))
-
-
-def _is_ours(resource: Element) -> bool:
-    """Whether a resource of a node's records is what runs nova-compute there, or holds it back."""
-    return resource.get("provider") == "openstack" and resource.get("type") in ("NovaCompute", "nova-compute-wait")
-
-
-def _is_off(resource: Element) -> bool:
-    """Whether the record of a resource's operations proves that it does not run."""
-    last = _last_operation(resource)
-    known = (last.get("operation"), last.get("rc-code"), last.get("op-status"))
-    return known in (("stop", "0", "0"), ("monitor", "7", "0"))
-
-
-def _last_operation(resource: Element) -> Mapping[str, str]:
-    """What is on record of the last operation that was no recurring monitor: that has an id of its own."""
-    return next((each.attrib for each in resource if each.get("id", "").endswith("_last_0")), {})
-
-
-def _parse(text: str) -> Element:
-    try:
-        return ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise ClusterError(f"Pacemaker answered what is not XML: {error}") from error
 
 
 def _last_line(text: str) -> str:

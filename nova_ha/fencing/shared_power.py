@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from nova_ha.cluster.pacemaker import Cluster, literal
+from nova_ha.cluster.cib import literal
+from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.fencing import topology
 from nova_ha.model import hostnames
 

@@ -9,7 +9,8 @@ import inspect
 from nova_ha.cloud.nova import Nova
 from nova_ha.model import flag
 from nova_ha.model.evacuable_tag import Selection
-from nova_ha.model.snapshot import Requests, Services
+from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.snapshot import Services
 
 # What changes something in Nova.
 SERVICE_CHANGES = ("force_down", "disable", "enable")

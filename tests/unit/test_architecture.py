@@ -12,6 +12,8 @@ from tests import pages
 TREE = pathlib.Path(__file__).resolve().parents[2]
 _, PACKAGES, FORMER = (TREE / "docs/architecture.md").read_text(encoding="utf-8").split("\n## ")
 CONTRACTS = {row["package"]: set(re.findall("[a-z.]+", row["it may import"] or "")) for row in pages.rows(PACKAGES)}
+# Lines.
+LONGEST_MODULE, LONGEST_FUNCTION = 350, 40
 MODULES = sorted(path.relative_to(TREE) for path in (TREE / "nova_ha").rglob("*.py"))
 
 
@@ -43,6 +45,14 @@ def test_a_package_imports_what_the_page_says(path):
         assert others == set()
     else:
         assert others <= CONTRACTS[package]
+
+
+@pytest.mark.parametrize("path", [*MODULES, pathlib.Path("fence/fence_compute")], ids=str)
+def test_a_module_is_read_from_top_to_bottom_and_a_function_at_a_glance(path):
+    text = (TREE / path).read_text(encoding="utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    assert [each.name for each in functions if each.end_lineno - each.lineno >= LONGEST_FUNCTION] == []
 
 
 def test_the_page_has_every_package():

@@ -5,22 +5,11 @@ import datetime
 
 from nova_ha.model import flag
 from nova_ha.model.evacuable_tag import Selection
+from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SCHEDULING, Event, Request
 from nova_ha.model.flag import RESTART
 from nova_ha.model.reasons import Code, Problem
 from nova_ha.model.restore_tags import DONE_TAGS, TAGS
-from nova_ha.model.snapshot import (
-    OVER,
-    QUEUED,
-    RUNNING,
-    SCHEDULING,
-    Event,
-    Host,
-    Instance,
-    Migration,
-    Request,
-    Service,
-    World,
-)
+from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.decide.situation import Situation

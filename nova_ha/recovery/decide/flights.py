@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Set
 
-from nova_ha.model import instance_states, snapshot
+from nova_ha.model import evacuate_request, instance_states, snapshot
 from nova_ha.model.actions import Evacuate, Restart, Step, Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, Instance, Migration, World
@@ -96,8 +96,8 @@ def _was_passed(case: Case, record: Migration) -> bool:
     A record may name a destination from the start, as it was asked for: only the requests tell who has it.
     """
     known = case.host.requests.get(record.instance)
-    stages = {request.stage for request in known.all} if known else {snapshot.QUEUED}
-    handed = stages.isdisjoint((snapshot.QUEUED, snapshot.SCHEDULING))
+    stages = {request.stage for request in known.all} if known else {evacuate_request.QUEUED}
+    handed = stages.isdisjoint((evacuate_request.QUEUED, evacuate_request.SCHEDULING))
     return handed and case.attempts.was_passed(record, case.now)
 
 
@@ -107,7 +107,7 @@ def _to_restart(case: Case, instance: Instance, record: Migration) -> Restart | 
         return Restart("nova-compute", record.destination)
     known = case.host.requests.get(instance.id)
     for request in known.all if known else ():
-        if request.stage in (snapshot.QUEUED, snapshot.SCHEDULING):
+        if request.stage in (evacuate_request.QUEUED, evacuate_request.SCHEDULING):
             return Restart("nova-conductor", request.conductor.host if request.conductor else None)
     return None
 

@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Optional
 
 from nova_ha.model import instance_states
-from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration, Requests, Service
+from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration
 from nova_ha.recovery.memory.compute_restarts import Restarts
-from nova_ha.recovery.memory.evidence import Evidence
-from nova_ha.recovery.memory.timing import LIFE_REPORTS, LIFE_WITHIN, SETTLE
+from nova_ha.recovery.memory.host_failures import HostFailures
+from nova_ha.recovery.memory.timing import SETTLE
 
 # What a record says once its destination has begun with it.
 BEGUN = FINISHED | {"pre-migrating", "failed"}
@@ -25,8 +26,8 @@ State = tuple[int, str, Optional[str]]
 _NOWHERE: tuple[frozenset[str], frozenset[State]] = (frozenset(), frozenset())
 
 
-class Sightings(Evidence):
-    """How long records have said what they say, where instances were sent, which hosts reported."""
+class Sightings(HostFailures):
+    """How long records have said what they say, and where instances were sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +39,6 @@ class Sightings(Evidence):
         self._seen: dict[int, float] = {}  # id of a record -> when it was first seen
         self._sent_to: dict[str, set[str]] = {}  # host -> ids of the instances that were seen to be sent there
         self._waiting: dict[str, set[int]] = {}  # instance id -> its records that have named no destination for long
-        self._dead: dict[str, float] = {}  # host that is flagged, and so held to be dead -> since when it was seen so
         # instance id -> the hosts that may have begun with what is lost, and its records then
         self._lost_at: dict[str, tuple[frozenset[str], frozenset[State]]] = {}
         self._left: dict[str, set[str]] = {}  # host -> ids of the instances that were to be moved away from it
@@ -46,63 +46,9 @@ class Sightings(Evidence):
         self._begun: dict[str, tuple[float, float]] = {}
         self._ended: set[State] = set()  # of evacuations whose destination died in the middle of them
         self._strays: dict[str, set[State]] = {}  # instance id -> those of records that belong to no evacuation
-        self._down: dict[str, float] = {}  # host -> when it was last seen not to report
-        # host that is held to be dead -> (Nova's time of its last report, when that was seen to move)
-        self._reports: dict[str, tuple[str | None, tuple[float, ...]]] = {}
-        # host that was held to be dead, and has not reported since -> what its service said when it was that last
-        self._unheard: dict[str, tuple[bool, str | None]] = {}
-        self._living: set[str] = set()  # hosts that are held to be dead, and are proved to live
         self._idle: dict[str, float] = {}  # instance id -> since when it is in error with nothing being done to it
         # instance id -> whether a host has begun with it, and since when (None: before we looked)
         self._tasks: dict[str, tuple[bool, float | None]] = {}
-        self._untold: dict[str, str] = {}  # instance id -> the host that may run its guest, and could not tell Nova
-        # instance id -> its newest record of an evacuation that failed on a host, of which it was read or seen why
-        self._explained: dict[str, int] = {}
-
-    def sees_services(self, services: Mapping[str, Service], now: float) -> None:
-        """Learn which hosts report.
-
-        :param services: by Nova's names of their hosts
-        """
-        self._down.update(dict.fromkeys((name for name, service in services.items() if not service.up), now))
-        self._see_unheard(services)
-        self.sees_reports(services, now)
-        self._see_living(services, now)
-
-    def _see_unheard(self, services: Mapping[str, Service]) -> None:
-        """Learn which hosts that were dead have not reported since: what is queued there they take up before that."""
-        reports = {host: (service.up, service.last_report) for host, service in services.items()}
-        for host in reports.keys() & self._unheard.keys() - self._dead.keys():
-            if reports[host] != self._unheard[host]:
-                del self._unheard[host]
-        self._unheard.update((host, reports[host]) for host in self._dead.keys() - self._living if host in reports)
-
-    def _see_living(self, services: Mapping[str, Service], now: float) -> None:
-        """Learn which hosts that are held to be dead go on reporting."""
-        before, self._reports = self._reports, {}
-        self._living &= self._dead.keys()
-        for host in self._dead.keys() & services.keys():
-            report = services[host].last_report
-            former, moves = before.get(host, (report, ()))
-            moves = (*moves, now)[-LIFE_REPORTS:] if report != former else moves
-            self._reports[host] = report, moves
-            if len(moves) == LIFE_REPORTS and moves[-1] - moves[0] <= LIFE_WITHIN:
-                self._living.add(host)
-
-    @property
-    def living(self) -> frozenset[str]:
-        """Nova's names of the hosts that are flagged, and live: their nova-compute goes on reporting."""
-        return frozenset(self._living)
-
-    @property
-    def unheard(self) -> frozenset[str]:
-        """Nova's names of the hosts that were held to be dead, and have not reported since they are not."""
-        return frozenset(self._unheard)
-
-    def is_flagged_anew(self, host: str) -> None:
-        """A host was fenced, whatever was seen of it before: it is dead, until the contrary shows."""
-        self._reports.pop(host, None)
-        self._living.discard(host)
 
     def sees_record(self, record: Migration, now: float, dead: Set[str] = frozenset()) -> None:
         """Remember since when a record says what it says, and how far its destination has come with its requests.
@@ -147,10 +93,6 @@ class Sightings(Evidence):
             if not any(record.in_flight and record.destination is None for record in records[instance]):
                 del self._waiting[instance]
 
-    def sees_dead(self, dead: Iterable[str], now: float) -> None:
-        """Remember since when hosts are proved dead."""
-        self._dead = {host: self._dead.get(host, now) for host in dead}
-
     def sees_instance(self, instance: Instance, now: float) -> None:
         """Recognize that a host has begun with it, and that it is in error with nothing being done to it."""
         begun = instance.task_state in instance_states.BEGUN
@@ -160,49 +102,6 @@ class Sightings(Evidence):
             self._idle.pop(instance.id, None)
             return
         self._idle.setdefault(instance.id, now)
-
-    def sees_end(self, instance: Instance, records: Collection[Migration]) -> None:
-        """Recognize that an instance is in error since its destination could not tell Nova what it had done.
-
-        Only that host's own answer to a later request tells it; that the scheduler found no host does not.
-        """
-        if instance.vm_state != "error" or instance.task_state is not None:
-            return
-        failed = _failed_on_host(records)
-        if not instance.fault or not failed or not _is_newest(failed[-1], records):
-            return
-        self._explained[instance.id] = failed[-1].id
-        if instance_states.may_be_made_there(instance):
-            self._untold[instance.id] = failed[-1].destination or ""
-        else:
-            self._untold.pop(instance.id, None)
-
-    def unexplained(self, instance: Instance, records: Collection[Migration]) -> str | None:
-        """The host of which it is not known why it has failed last to make an instance, or None.
-
-        Later requests may have come to no host since, which is all that Nova tells of the instance then. An engine that
-        was not there before reads the requests, once.
-        """
-        failed = _failed_on_host(records)
-        if not failed or instance.vm_state != "error" or instance.task_state is not None:
-            return None
-        tells = bool(instance.fault) and _is_newest(failed[-1], records)
-        known = tells or failed[-1].id <= self._explained.get(instance.id, 0)
-        return None if known else failed[-1].destination
-
-    def _see_untold(self, instance: Instance, known: Requests, records: Iterable[Migration]) -> None:
-        """Learn from the requests for an instance whether the last host that ended one may run its guest."""
-        failed = _failed_on_host(records)
-        if not failed or known.read_at < self._seen[failed[-1].id]:
-            return
-        self._explained[instance.id] = failed[-1].id
-        ended = [request.compute for request in known.all if request.compute and request.compute.finish]
-        if ended and ended[-1].may_run:
-            self._untold[instance.id] = ended[-1].host or failed[-1].destination or ""
-
-    def untold_by(self, instance: str) -> str | None:
-        """The host that may run a guest of an instance's id and could not tell Nova so, or None."""
-        return self._untold.get(instance)
 
     def is_unclear(self, instance: Instance, records: Collection[Migration], now: float) -> bool:
         """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
@@ -240,7 +139,7 @@ class Sightings(Evidence):
         :param since: when this engine last asked for it
         :param may_hang: whether Nova's API may have a request for it that it has noted, and not passed on
         """
-        self._see_untold(instance, known, records)
+        self.sees_failures(instance, known, records, self._seen)
         self._lost_at.pop(instance.id, None)
         self._strays.pop(instance.id, None)
         self._asked[instance.id] = frozenset(request.id for request in known.all)
@@ -264,11 +163,14 @@ class Sightings(Evidence):
         begun = {each.destination or "" for each in going_on} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
-        lost_at = {fate.lost_at for fate in fates if fate.lost_at is not None} | begun
-        if lost_at:
-            self._lost_at[instance.id] = frozenset(lost_at), frozenset(map(_state, flights))
+        self._lose(instance.id, {fate.lost_at for fate in fates if fate.lost_at is not None} | begun, flights)
+
+    def _lose(self, instance: str, hosts: Set[str], flights: Sequence[Migration]) -> None:
+        """All that was asked for an instance id is over or lost; some hosts may have begun with it."""
+        if hosts:
+            self._lost_at[instance] = frozenset(hosts), frozenset(map(_state, flights))
         else:
-            self._strays[instance.id] = {_state(record) for record in flights if record.status == "accepted"}
+            self._strays[instance] = {_state(record) for record in flights if record.status == "accepted"}
 
     def lost_at(self, instance: str, flights: Iterable[Migration], now: float) -> frozenset[str]:
         """Nova's names of the hosts that may have begun with a request for an instance id that is lost else.
@@ -384,15 +286,12 @@ class Sightings(Evidence):
         self._lost_at = {i: hosts for i, hosts in self._lost_at.items() if i in keep}
         self._idle = {i: since for i, since in self._idle.items() if i in keep}
         self._tasks = {i: known for i, known in self._tasks.items() if i in keep}
-        self._untold = {i: host for i, host in self._untold.items() if i in keep}
-        self._explained = {i: id for i, id in self._explained.items() if i in keep}
+        self.keep_failures(keep)
 
     def forget_records(self) -> None:
         """Nothing is flagged any more."""
-        self._reports.clear()
-        self._unheard.clear()
-        self._living.clear()
-        for memory in (self._records, self._seen, self._begun, self._down, self._dead, self._lost_at):
+        self.forget_hosts()
+        for memory in (self._records, self._seen, self._begun, self._lost_at):
             memory.clear()
         self.forget_control_plane()
         self._sent_to.clear()
@@ -400,15 +299,6 @@ class Sightings(Evidence):
         self._left.clear()
         self._ended.clear()
         self.restarts = Restarts()
-
-
-def _failed_on_host(records: Iterable[Migration]) -> list[Migration]:
-    return [record for record in records if record.status == "failed" and record.destination]
-
-
-def _is_newest(record: Migration, records: Iterable[Migration]) -> bool:
-    """Whether no later evacuation has one: then the instance's fault is of this one."""
-    return all(other.id <= record.id for other in records)
 
 
 def _state(record: Migration) -> State:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any, NamedTuple
 
-from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Migration, Request, Requests
+from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Request, Requests
+from nova_ha.model.snapshot import Migration
 from nova_ha.recovery.memory.control_plane import ControlPlane
 from nova_ha.recovery.memory.timing import LOOKED, SETTLE
 

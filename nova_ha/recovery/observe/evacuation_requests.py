@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Callable, Collection
 
 from nova_ha.cloud.errors import CloudError, Misconfigured
-from nova_ha.model.snapshot import Requests, World
+from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.snapshot import World
 from nova_ha.recovery.observe.reading import Cloud, Each
 
 # Seconds for which what was asked for an instance is held to be known.

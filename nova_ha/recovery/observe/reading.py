@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from nova_ha.model.evacuable_tag import Selection
-from nova_ha.model.snapshot import Instance, Migration, Requests, Services
+from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.snapshot import Instance, Migration, Services
 from nova_ha.recovery.observe.parallel import Answer, Argument
 
 Value = TypeVar("Value")

@@ -14,7 +14,8 @@ from nova_ha.cloud.nova import Busy, Misconfigured, Nova, Refused, Unreachable, 
 from nova_ha.cloud.session import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.config import loader
 from nova_ha.model.evacuable_tag import Selection
-from nova_ha.model.snapshot import Event, Instance, Migration, Request, Requests, Service, conductors, unread
+from nova_ha.model.evacuate_request import Event, Request, Requests
+from nova_ha.model.snapshot import Instance, Migration, Service, conductors, unread
 from tests.unit.doubles import CHANGES
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
 from tests.unit.worlds import instance, service

@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from nova_ha.model.snapshot import Event
+from nova_ha.model.evacuate_request import Event
 from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.guests import RUNNING
 

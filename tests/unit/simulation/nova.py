@@ -8,7 +8,8 @@ from typing import Optional
 
 from nova_ha.cloud.nova import Busy, Refused, Unreachable
 from nova_ha.model import evacuable_tag, restore_tags
-from nova_ha.model.snapshot import Event, Instance, Migration, Request, Requests, Service, Services
+from nova_ha.model.evacuate_request import Event, Request, Requests
+from nova_ha.model.snapshot import Instance, Migration, Service, Services
 from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests

@@ -9,8 +9,9 @@ from nova_ha.model import request as outcomes
 from nova_ha.model import restore_tags
 from nova_ha.model.actions import Evacuate, FinishRecovery, PrepareInstance, Restart, Skip, Wait
 from nova_ha.model.evacuable_tag import Selection
+from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Requests
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Requests, Services
+from nova_ha.model.snapshot import Services
 from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
 from nova_ha.policy.selection import Policy
 from nova_ha.recovery.decide import planner

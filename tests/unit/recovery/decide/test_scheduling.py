@@ -7,8 +7,8 @@ import pytest
 
 from nova_ha.model import request as outcomes
 from nova_ha.model.actions import Evacuate, Wait
+from nova_ha.model.evacuate_request import OVER, Requests
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import OVER, Requests
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide.scheduling import in_flight

@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_ha.cluster.pacemaker import FOUND_RUNNING
+from nova_ha.model.snapshot import FOUND_RUNNING
 from nova_ha.recovery.memory.compute_restarts import Restarts
 from nova_ha.recovery.memory.timing import RESTARTS_LATER, RESTARTS_SOON
 from tests.unit.worlds import NOW, host, instance, record, world

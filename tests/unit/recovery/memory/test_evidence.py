@@ -6,7 +6,8 @@ The times are written out here: each is that of an option of Nova, and must not 
 
 import pytest
 
-from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Request, Requests, Services
+from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Request, Requests
+from nova_ha.model.snapshot import Services
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.memory.evidence import GONE, OPEN, Evidence, Fate
 from tests.unit.worlds import living, record, request, service, told

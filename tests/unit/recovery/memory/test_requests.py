@@ -6,9 +6,10 @@ import dataclasses
 import pytest
 
 from nova_ha.model import request as outcomes
+from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, Requests
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import ACCEPTED, FAILED, SENDING, UNCLEAR
-from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, Requests, Services
+from nova_ha.model.snapshot import Services
 from nova_ha.recovery.memory.requests import Attempts
 from nova_ha.recovery.memory.timing import BACKOFFS, SETTLE
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, request, service, told, world

@@ -7,8 +7,9 @@ import pytest
 
 from nova_ha.cloud.nova import Busy, Misconfigured, Refused, Unreachable
 from nova_ha.model.evacuable_tag import Selection
+from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Requests, Services
+from nova_ha.model.snapshot import Services
 from nova_ha.recovery.observe.evacuation_requests import REQUESTS_AGE
 from nova_ha.recovery.observe.evacuees import ABSENCE, WHEREABOUTS_AGE
 from nova_ha.recovery.observe.observer import GLANCE_AGE, Observer
