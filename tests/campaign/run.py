@@ -69,6 +69,11 @@ def _running(plan, ids):
     return [ident for ident, wanted in zip(ids, plan.instances) if wanted.state == "running"]
 
 
+def neighbour(hosts, host):
+    """The host that comes after one in a list, the first after the last."""
+    return hosts[(hosts.index(host) + 1) % len(hosts)]
+
+
 class Field(Story):
     """What disturbances and the tenant act on: a story on the lab, with its plan and its clock.
 
@@ -246,8 +251,7 @@ class Field(Story):
 
     def other(self, host):
         """Another compute host, always the same one."""
-        hosts = self.settings.compute_hosts
-        return hosts[(hosts.index(host) + 1) % len(hosts)]
+        return neighbour(self.settings.compute_hosts, host)
 
     def standing(self):
         """The hosts whose flag stands, by the records."""

@@ -61,7 +61,7 @@ def fake_field(notes, made):
         until=lambda what, condition, limit: condition(),
         until_off=note("until off"),
         until_on=note("until on"),
-        other=lambda host: run.Field.other(types.SimpleNamespace(settings=SETTINGS), host),
+        other=lambda host: run.neighbour(SETTINGS.compute_hosts, host),
         flags=lambda: dict.fromkeys(SETTINGS.compute_hosts, "yes"),
         migrations=lambda: [{"status": "pre-migrating", "dest": "compute-3"}],
         # Whoever asks again finds it on another one.

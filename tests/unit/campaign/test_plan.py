@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A seed becomes a plan: always the same one, and one that can be carried out; a thousand of them, without a lab."""
 
-import types
-
 import pytest
 
 from tests.campaign import plan, run
@@ -114,7 +112,7 @@ def test_what_may_be_lost_takes_patience(faults, patient):
 def test_who_dies_with_the_victim_or_after_it_has_many_instances_and_what_is_about_the_living_is_about_another():
     for seed in range(20):
         made = plan.make(seed, ("two-at-once", "compute-crash"))
-        other = run.Field.other(types.SimpleNamespace(settings=Settings()), made.victim)
+        other = run.neighbour(Settings().compute_hosts, made.victim)
         assert made.strikes[1].target not in (made.victim, other)
         assert [wanted.host for wanted in made.instances].count(other) >= 5
         made = plan.make(seed, ("kill", "second-death", "compute-hang"))
