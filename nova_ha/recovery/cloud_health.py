@@ -66,8 +66,8 @@ class CloudHealth:
             self._waits = None
             log.info("working again")
 
-    def is_away(self, error: nova.CloudError | pacemaker.ClusterError) -> None:
-        """The cloud or the cluster is away: say so, once, though each request has its own id."""
+    def fails(self, error: nova.CloudError | pacemaker.ClusterError) -> None:
+        """A pass has failed, for the cloud or the cluster is away: say so, once, though each request has its own id."""
         what = _REQUEST_ID.sub("", str(error))
         if self._waits != what:
             self._waits = what

@@ -123,7 +123,7 @@ class Engine:
         :raises nova.Misconfigured: before the first connection to the cloud; later it is waited out
         """
         while not self._stop.is_set():
-            self._rest.is_over()
+            self._rest.pass_begins()
             before_pass()
             change = pacemaker.last_change()
             try:
@@ -131,7 +131,7 @@ class Engine:
             except (nova.CloudError, pacemaker.ClusterError) as error:
                 if isinstance(error, nova.Misconfigured) and not self._health.is_connected:
                     raise
-                self._health.is_away(error)
+                self._health.fails(error)
                 self._report_wait(error)
                 pause = AWAY
             else:

@@ -54,8 +54,8 @@ class Rest:
         """End the pause before the next pass; may be called by a signal's handler, at any line of ours."""
         self._awake = True
 
-    def is_over(self) -> None:
-        """A pass begins: who wakes us from now on wants another one."""
+    def pass_begins(self) -> None:
+        """Who wakes us from now on wants another pass than this one."""
         self._awake = False
 
     def seconds(self, steps: Sequence[Step], acted: bool) -> float:

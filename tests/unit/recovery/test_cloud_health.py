@@ -21,7 +21,7 @@ class Watched:
 
     def is_away(self, error, after=0.0):
         self.now += after
-        self.health.is_away(error)
+        self.health.fails(error)
         return self.state.complaints.get("cloud")
 
 

@@ -42,7 +42,7 @@ def rested(monkeypatch):
         monkeypatch.setattr(rest.pacemaker, "last_change", lambda: "new" if now[0] >= changes_at else "old")
         # Who had woken the engine before a pass began has had that pass.
         around.rest.wake()
-        around.rest.is_over()
+        around.rest.pass_begins()
         around.rest.wait(seconds, "old")
         return now[0]
 
