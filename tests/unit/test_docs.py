@@ -12,6 +12,8 @@ import pytest
 from nova_ha.agents.framework import ocf as codes
 from nova_ha.agents.nova_evacuate import DEGRADED
 from nova_ha.cli import main as command
+from nova_ha.cloud.nova import Nova
+from tests import pages
 from tests.unit.agent_programs import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, fence, ocf
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
@@ -130,3 +132,11 @@ def test_a_manual_page_has_the_parameters_of_its_own_agent(page, name):
 def test_the_options_of_the_file_are_those_of_the_entry_point():
     entry = (TREE / "setup.cfg").read_text(encoding="utf-8").partition("oslo.config.opts =\n")[2].split()
     assert f".. show-options:: {entry[0]}\n" in manual("nova-ha.conf.5")["Options"]
+
+
+def test_every_call_to_the_cloud_is_told_with_the_rights_that_it_needs():
+    security = (DOCS / "security.md").read_text(encoding="utf-8")
+    rows = pages.rows(security.partition("### What the engine asks for")[2].partition("### ")[0])
+    told = [name.strip("` ") for row in rows for name in row["call"].split(",")]
+    assert sorted(told) == sorted(name for name in dir(Nova) if not name.startswith("_"))
+    assert all(row["policies"] for row in rows)
