@@ -13,6 +13,7 @@ from nova_ha.agents.framework import ocf as codes
 from nova_ha.agents.nova_evacuate import DEGRADED
 from nova_ha.cli import main as command
 from nova_ha.cloud.nova import Nova
+from nova_ha.model import flag
 from tests import pages
 from tests.unit.agent_programs import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, fence, ocf
 
@@ -140,3 +141,8 @@ def test_every_call_to_the_cloud_is_told_with_the_rights_that_it_needs():
     told = [name.strip("` ") for row in rows for name in row["call"].split(",")]
     assert sorted(told) == sorted(name for name in dir(Nova) if not name.startswith("_"))
     assert all(row["policies"] for row in rows)
+
+
+def test_every_value_of_the_flag_is_in_its_picture():
+    texts = {element.text for element in ElementTree.parse(DOCS / "pictures/flag.svg").iter() if element.text}
+    assert texts >= {"(absent)", "NODE@EPOCH", flag.FLAGGED, flag.GO, flag.RECOVERED, flag.RESTART}
