@@ -21,7 +21,7 @@ version = release = __version__
 extensions = ["openstackdocstheme", "myst_parser", "oslo_config.sphinxext", "agent_parameters", "local_only"]
 source_suffix = {".md": "markdown"}
 templates_path = ["_templates"]
-exclude_patterns = ["_ext", "_templates", "requirements.txt"]
+exclude_patterns = ["_ext", "_static", "_templates", "requirements.txt"]
 # Blocks without a language are commands, pictures and output: no language at all.
 highlight_language = "none"
 
@@ -32,6 +32,8 @@ html_theme = "openstackdocs"
 # Whoever reads the site is to load nothing from elsewhere: no analytics, no search at Google, no badge. local_only
 # holds the build to that; _templates has what stands in the place of the theme's.
 html_theme_options = {"analytics_tracking_code": "", "display_badge": False, "sidebar_search": True}
+html_static_path = ["_static"]
+html_css_files = ["nova-ha.css"]
 # These would ask git and pbr, or lead to trackers that are not ours.
 openstackdocs_auto_name = False
 openstackdocs_auto_version = False
