@@ -109,6 +109,21 @@ def test_without_xsltproc_there_is_no_manual_page(tmp_path):
     assert not (tmp_path / MANUAL).exists()
 
 
+def test_manual_pages_that_sphinx_has_made_go_where_man_looks(tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    for name in ("nova-ha.8", "nova-ha.conf.5", "fence_compute.8", "index.html"):
+        (made / name).write_text(f"Sphinx's {name}")
+    done = install("--root", tmp_path, "--manuals", made)
+    assert (done.returncode, done.stderr) == (0, "")
+    manuals = tmp_path / "usr/share/man"
+    pages = {str(path.relative_to(manuals)): path for path in manuals.rglob("*") if path.is_file()}
+    assert set(pages) == {"man5/nova-ha.conf.5", "man8/nova-ha.8", "man8/fence_compute.8"}
+    assert pages["man5/nova-ha.conf.5"].read_text() == "Sphinx's nova-ha.conf.5"
+    # The one that is made of the metadata has all options.
+    assert "record_only=1" in pages["man8/fence_compute.8"].read_text()
+
+
 def test_the_agent_of_debian_s_package_is_diverted(tmp_path):
     for directory in ("var/lib/dpkg/updates", "var/lib/dpkg/info", "usr/sbin", "usr/share/man/man8"):
         (tmp_path / directory).mkdir(parents=True)
@@ -126,7 +141,10 @@ def test_the_agent_of_debian_s_package_is_diverted(tmp_path):
     assert not (tmp_path / f"{MANUAL}.gz").exists()
 
 
-@pytest.mark.parametrize("arguments", [["--root", "/nonexistent"], ["--root"], ["--prefix", "/usr"], ["here"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--root", "/nonexistent"], ["--root"], ["--prefix", "/usr"], ["--manuals", "/nonexistent"], ["here"]],
+)
 def test_a_bad_argument_is_one_clear_line(arguments):
     done = install(*arguments)
     assert done.returncode == 2
