@@ -68,8 +68,17 @@ class NovaReader:
         return {each["name"]: frozenset(each["hosts"]) for each in self._api.of(AggregateManager).list()}
 
     def instances(self, host: str) -> tuple[Instance, ...]:
-        """Every instance that Nova has on a host, of all projects."""
-        return services.believed(self._api, host, self._instances({"host": host}))
+        """Every instance that Nova has on a host, of all projects.
+
+        :raises Misconfigured: Nova answers with others' as well: it drops a filter that the user may not give
+        """
+        found = services.believed(self._api, host, self._instances({"host": host}))
+        if others := {instance.host for instance in found} - {host}:
+            raise Misconfigured(
+                f"asked for the instances on {host}, Nova answered with some on {min(map(str, others))}: the user must"
+                " have the role that administers Nova (policy os_compute_api:servers:allow_all_filters)"
+            )
+        return found
 
     def instance(self, id: str) -> Instance | None:
         """One instance, or None if Nova has none of that id (any more)."""

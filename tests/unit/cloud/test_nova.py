@@ -346,6 +346,13 @@ def test_an_instance_reads_the_same_in_every_list(cloud, said, read):
     assert nova.instance("i1") == expected
 
 
+def test_instances_of_other_hosts_than_the_one_asked_for_are_refused(cloud):
+    """Nova drops the filter by host, without a word, for a user without the policy servers:allow_all_filters."""
+    cloud.pages[ON_HOST] = {"servers": [server("i1"), server("i2", **{"OS-EXT-SRV-ATTR:host": "compute-2"})]}
+    with pytest.raises(Misconfigured, match="on compute-1, Nova answered with some on compute-2.*allow_all_filters"):
+        cloud.nova().instances("compute-1")
+
+
 @pytest.mark.parametrize(
     ("offered", "read", "changed"), [("2.100", "2.98", "2.94"), ("2.97", "2.97", "2.94"), ("2.60", "2.60", "2.60")]
 )
