@@ -18,7 +18,7 @@ CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_NICE,IPC_LOCK,AUDIT_WRITE"
 HOSTS_FILE = settings.RUN / "hosts"
 # One file for each container whose id has been asked for, which stays as long as the container.
 IDS = settings.RUN / "ids"
-BOOT_LIMIT = 60
+BOOT_LIMIT = 120
 
 
 def create(chosen, node, kind, mounts=(), options=()):
