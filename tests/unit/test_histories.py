@@ -452,6 +452,16 @@ FOUND = {
         {"names": ["active"], "hosts": 2},
         [("answers", (["late"],), 0), ("dies_and_is_forgotten", (0,), 1), ("node_removed", (0, True, False), 0)],
     ),
+    "two hosts that were off were let start and held back in turns, and a third one that was there never came back": (
+        {"names": ["active", "active"], "reserved": 1, "starting": 2, "late": LATE_PASSES},
+        [
+            ("second_engine", (), 1),
+            ("node_removed", (0, False, False), 0),
+            ("dies_beside", (1, 2, False), 1),
+            ("node_removed", (0, False, False), 0),
+            ("second_engine", (), 0),
+        ],
+    ),
     "a host was taken up by flags that were older than those which the same pass had read, of three dead hosts": (
         {"hosts": 4, "starting": 2},
         [
@@ -557,6 +567,7 @@ FOUND = {
 @pytest.mark.parametrize("what", FOUND)
 def test_what_was_found_once_stays_mended(what):
     cloud, events = FOUND[what]
+    late = cloud.get("late", 0)
     usual = {
         "names": ["active"],
         "hosts": 3,
@@ -576,4 +587,5 @@ def test_what_was_found_once_stays_mended(what):
         "scheduling": 0.2,
         "resumes": False,
     }
-    unfolds(Story(**{**usual, **cloud}), events)
+    more = {name: value for name, value in cloud.items() if name != "late"}
+    unfolds(Story(**{**usual, **more}), events, late)

@@ -52,8 +52,10 @@ def taken(
     turns = _Turns(recovering, situation)
     sent = [[turns.evacuated(step) for step in found] for found in recovering]
     closed = [[turns.started(step) for step in found] for found in sent]
-    started = [turns.started(step) for step in others]
-    return closed, [*started, *turns.held_back.values()]
+    # Those that the cluster reaches have the first word: of the others, one that is off would be let start, and be held
+    # back again at once for their sake, for ever.
+    answers = {n: turns.started(others[n]) for n in sorted(range(len(others)), key=lambda n: turns.is_off(others[n]))}
+    return closed, [*(answers[n] for n in range(len(others))), *turns.held_back.values()]
 
 
 def gate(proposal: Proposal) -> Proposal:
@@ -81,6 +83,10 @@ class _Turns:
         # Hosts that may just be starting, or have left something to be healed.
         self._started = [host for host in self._coming if host.flag == flag.RECOVERED]
         self._started += [host for host in world.hosts if host.broken and host not in self._started]
+
+    def is_off(self, step: Step) -> bool:
+        """Whether the cluster does not reach the host of a step."""
+        return step.host in self._hosts and not self._hosts[step.host].online
 
     def evacuated(self, step: Step) -> Step:
         """The step, or a Wait if it would evacuate an instance that a host may take up meanwhile."""
