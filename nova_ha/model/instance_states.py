@@ -126,11 +126,6 @@ def is_made_there(instance: Instance) -> bool:
     return instance.vm_state == "error" and _MADE_THERE.match(instance.fault or "") is not None
 
 
-def may_be_made_there(instance: Instance) -> bool:
-    """Whether an evacuation of it failed, and its guest may have been started on the destination all the same."""
-    return instance.vm_state == "error" and _UNTOLD.match(instance.fault or "") is not None
-
-
 def may_run(failure: str) -> bool:
     """Whether an evacuation failed though its guest may run on the destination.
 

@@ -16,12 +16,12 @@ class HostFailures(HostLife):
 
     def __init__(self) -> None:
         super().__init__()
-        self._untold: dict[str, str] = {}  # instance id -> the host that may run its guest, and could not tell Nova
+        self._untold: dict[str, str] = {}  # instance id -> the host that failed, and may run its guest
         # instance id -> its newest record of an evacuation that failed on a host, of which it was read or seen why
         self._explained: dict[str, int] = {}
 
     def sees_end(self, instance: Instance, records: Collection[Migration]) -> None:
-        """Recognize that an instance is in error since its destination could not tell Nova what it had done.
+        """Recognize that an instance is in error though its destination may run its guest.
 
         Only that host's own answer to a later request tells it; that the scheduler found no host does not.
         """
@@ -31,7 +31,7 @@ class HostFailures(HostLife):
         if not instance.fault or not failed or not _is_newest(failed[-1], records):
             return
         self._explained[instance.id] = failed[-1].id
-        if instance_states.may_be_made_there(instance):
+        if instance_states.may_run(instance.fault):
             self._untold[instance.id] = failed[-1].destination or ""
         else:
             self._untold.pop(instance.id, None)
@@ -65,7 +65,7 @@ class HostFailures(HostLife):
             self._untold[instance.id] = ended[-1].host or failed[-1].destination or ""
 
     def untold_by(self, instance: str) -> str | None:
-        """The host that may run a guest of an instance's id and could not tell Nova so, or None."""
+        """The host that may run a guest of an instance's id though it has failed, or None."""
         return self._untold.get(instance)
 
     def keep_failures(self, instances: Set[str]) -> None:

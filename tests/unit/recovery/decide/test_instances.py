@@ -925,6 +925,17 @@ def test_why_a_host_failed_is_read_before_another_is_asked_for(fault, may_run, d
     assert [step.destination for step in decided(seen, attempts=attempts)] == [destination]
 
 
+@pytest.mark.parametrize("fault", ["MessagingTimeout", CONFLICT, EXISTS])
+def test_a_guest_that_may_run_is_not_forgotten_when_somebody_s_later_request_comes_to_no_host(fault):
+    """That becomes all that Nova tells of the instance (measured)."""
+    attempts, failed = nothing_asked(), record(2, "failed")
+    attempts.observe(host(instances=[instance(vm_state="error", fault=fault)], evacuations=[failed]), NOW - 10)
+    hidden = instance(vm_state="error", fault="No valid host was found. There are not enough hosts available.")
+    seen = host(instances=[hidden], evacuations=[failed, record(3, "error")])
+    attempts.observe(seen, NOW)
+    assert [step.destination for step in decided(seen, attempts=attempts)] == ["compute-2"]
+
+
 # Live migrations
 
 
