@@ -66,10 +66,10 @@ def instance_step(case: Case, instance: Instance) -> Step:
 
 
 def _untold(case: Case, instance: Instance) -> Step | None:
-    """The step for an instance whose last destination could not say what had become of it, or None.
+    """The step for an instance whose last destination failed, and may run its guest all the same, or None.
 
-    Nova has it as failed, and its guest may run there (measured: bus or conductor away for more than a minute while it
-    was made). On the same host another request cannot start a second one: it finds the first.
+    Measured: bus or conductor away for more than a minute while it was made; two requests that met. On the same host
+    another request cannot start a second one: it finds the first.
     """
     unexplained = case.attempts.unexplained(instance, case.records(instance))
     if unexplained not in (None, *case.world.dead):
@@ -77,7 +77,7 @@ def _untold(case: Case, instance: Instance) -> Step | None:
     host = case.attempts.untold_by(instance.id)
     if host is None or host in case.world.dead:
         return None
-    reason = f"{host} could not tell Nova how an evacuation to it ended, and its guest may run there"
+    reason = f"an evacuation to {host} failed, and its guest may run there all the same"
     if host in case.candidates:
         newest = max((record.id for record in case.records(instance)), default=0)
         again = f"{reason}: tried again, there only"
