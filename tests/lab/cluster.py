@@ -39,6 +39,9 @@ WORK = "/root/nova-ha-lab.xml"
 # The exit codes of cat itself, whether or not the file is there; a node that does not run gives another.
 _CAT_RAN = (0, 1)
 
+# Seconds for what is started to be there, while the lab comes up.
+UP_LIMIT = 300
+
 # Seconds after its failure-timeout by which the cluster must have forgotten a failure.
 FORGETS = 60
 
@@ -90,12 +93,12 @@ def deploy_agents(chosen, credentials, progress):
             pcs(chosen, "resource", "restart", ENGINE, timeout=180)
     _digest_file().write_text(_digest())
     with progress.step("agents: running"):
-        wait_for(f"{ENGINE} to run", lambda: active_on(chosen, ENGINE), limit=90, interval=0.5, look=LOOK)
+        wait_for(f"{ENGINE} to run", lambda: active_on(chosen, ENGINE), limit=UP_LIMIT, interval=0.5, look=LOOK)
         hosts = set(chosen.compute_hosts)
         wait_for(
             f"{COMPUTE} to run on {', '.join(sorted(hosts))}",
             lambda: hosts <= set(active_nodes(chosen, COMPUTE)),
-            **{"limit": 180, "interval": 0.5, "look": LOOK},
+            **{"limit": UP_LIMIT, "interval": 0.5, "look": LOOK},
         )
 
 
@@ -222,7 +225,7 @@ def online_nodes(chosen):
     return status(chosen).online()
 
 
-def wait_online(chosen, wanted, limit=120):
+def wait_online(chosen, wanted, limit=UP_LIMIT):
     """Wait until nodes are online.
 
     :param limit: seconds

@@ -76,7 +76,7 @@ def up(chosen, progress):
         wait_for(
             "nova-compute of every host to register",
             lambda: {entry["host"] for entry in workload.services(chosen)} >= set(chosen.compute_hosts),
-            limit=60,
+            limit=cluster.UP_LIMIT,
             interval=0.5,
             look=f"{settings.COMMAND} status",
         )

@@ -8,7 +8,7 @@ class LabError(Exception):
     """Something the lab needs did not happen; the text says what, and where to look."""
 
 
-def run(*command, timeout=60, stdin=None, check=True, env=None, shown=None):
+def run(*command, timeout=120, stdin=None, check=True, env=None, shown=None):
     """Run a program to its end and return its ``CompletedProcess`` (text, output captured).
 
     :param timeout: seconds after which the program is killed
