@@ -438,6 +438,42 @@ def unfolds(story, events, late=0):
 
 # What chance had found once, in the shortest form: what was wrong, of which cloud, and by what events.
 FOUND = {
+    "a host died just after it was put back, unnoticed, and its flag, which was still there, hid that from all": (
+        {"names": ["deleting"], "hosts": 2, "starting": 2, "late": LATE_PASSES},
+        [
+            ("nova_compute_is_well", (), 20),
+            ("api_away", (True,), 0),
+            ("node_removed", (0, False, False), 0),
+            ("dies_and_is_forgotten", (0,), 70),
+            ("boots", (), 0),
+        ],
+    ),
+    "two hosts may have begun with an instance, and that an operator had looked, and given both up, was not heeded": (
+        {
+            **{"names": ["paused"], "hosts": 3, "in_flight": 3, "spawn_seconds": 4, "request_seconds": 0.3},
+            **{"first_look": 60, "starting": 300, "listens": 290, "finishing": 5, "lateness": 45, "resumes": True},
+            "rules": Rules(
+                no_room=RESTART_IN_PLACE,
+                no_room_patience=60,
+                guard=Guard(max_share=100),
+                order=Order(groups=("first",)),
+                in_flight_per_source=2,
+                in_flight_per_destination=1,
+                reserve_destination=True,
+            ),
+        },
+        [
+            ("rebuilt", (6,), 1),
+            ("dies_beside", (11, 7, True), 8),
+            ("rebuilt", (5,), 3),
+            ("flag_deleted", (11,), 70),
+            ("spawns", (["failed", "failed", "ok", "ok"],), 1),
+            ("boots", (), 8),
+            ("bus_breaks", (3,), 3),
+            ("reads", (["refused", "ok", "ok", "refused"],), 3),
+            ("node_added", (0, "upper case"), 8),
+        ],
+    ),
     "an instance that a late request broke was forgotten, for its host did not report just then": (
         {"names": ["active"], "hosts": 2, "listens": 129},
         [

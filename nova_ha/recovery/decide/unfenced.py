@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from nova_ha.model import disabled_reason
+from nova_ha.model import disabled_reason, flag
 from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Service
@@ -51,17 +51,17 @@ def _is_silent(service: Service) -> bool:
 
 
 def alarms(
-    silent: Collection[str], nodes: Mapping[str, str], adrift: Collection[str], flagged: Collection[str]
+    silent: Collection[str], nodes: Mapping[str, str], adrift: Collection[str], flags: Mapping[str, str]
 ) -> list[Wait]:
     """Waits with an alarm for such hosts.
 
     :param silent: Nova's names of the hosts that have been silent for too long
     :param nodes: ``{cluster's name: Nova's host name}`` of the cluster's hosts
     :param adrift: names, in the cluster, of the hosts that it has no connection to and does not mean to fence
-    :param flagged: names, in the cluster, of the hosts that have a flag, read after that
+    :param flags: ``{cluster's name: flag}``, read after that; one that is recovered may have died since it was put back
     """
     return [
         Wait(node, _REASON, Code.NOT_FENCED, needs_operator=True, command=f"stonith_admin --reboot {node}")
         for node, name in sorted(nodes.items())
-        if name in silent and node in adrift and node not in flagged
+        if name in silent and node in adrift and not flag.is_dead(flags.get(node))
     ]

@@ -163,7 +163,11 @@ class Sightings(HostFailures):
         begun = {each.destination or "" for each in going_on} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
-        self._lose(instance.id, {fate.lost_at for fate in fates if fate.lost_at is not None} | begun, flights)
+        lost = [(request.at, fate.lost_at) for request, fate in zip(known.all, fates) if fate.lost_at is not None]
+        if given_up and len({host for _, host in lost} | begun) > 1:
+            # On no one host would the next request find what is left of each: who has given them up has looked.
+            lost = [(asked_at, host) for asked_at, host in lost if asked_at >= given_up]
+        self._lose(instance.id, {host for _, host in lost} | begun, flights)
 
     def _lose(self, instance: str, hosts: Set[str], flights: Sequence[Migration]) -> None:
         """All that was asked for an instance id is over or lost; some hosts may have begun with it."""

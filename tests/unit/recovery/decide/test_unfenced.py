@@ -44,21 +44,23 @@ def test_a_silence_lasts_until_the_host_is_heard_again():
 
 
 @pytest.mark.parametrize(
-    ("silent", "nodes", "adrift", "flagged", "told"),
+    ("silent", "nodes", "adrift", "flags", "told"),
     [
-        ({"c1"}, NODES, {"node-1"}, (), True),
-        (set(), NODES, {"node-1"}, (), False),
-        ({"c1"}, {}, {"node-1"}, (), False),  # it is another cluster's
-        ({"c1"}, NODES, {"node-2"}, (), False),  # connected, or to be fenced
-        ({"c1"}, NODES, {"node-1"}, ("node-1",), False),
+        ({"c1"}, NODES, {"node-1"}, {}, True),
+        (set(), NODES, {"node-1"}, {}, False),
+        ({"c1"}, {}, {"node-1"}, {}, False),  # it is another cluster's
+        ({"c1"}, NODES, {"node-2"}, {}, False),  # connected, or to be fenced
+        *(({"c1"}, NODES, {"node-1"}, {"node-1": value}, False) for value in ("yes", "go", "control-1@7", "maybe")),
+        # Put back into service, as the silence of an enabled service tells: it has died since.
+        *(({"c1"}, NODES, {"node-1"}, {"node-1": value}, True) for value in ("no", "restart")),
     ],
 )
-def test_who_is_told_of(silent, nodes, adrift, flagged, told):
-    found = unfenced.alarms(silent, nodes, adrift, flagged)
+def test_who_is_told_of(silent, nodes, adrift, flags, told):
+    found = unfenced.alarms(silent, nodes, adrift, flags)
     assert [(step.host, step.needs_operator) for step in found] == ([("node-1", True)] if told else [])
 
 
 def test_the_ways_out_are_told():
-    (found,) = unfenced.alarms({"c1"}, NODES, {"node-1"}, ())
+    (found,) = unfenced.alarms({"c1"}, NODES, {"node-1"}, {})
     assert (found.code, found.command) == (Code.NOT_FENCED, "stonith_admin --reboot node-1")
     assert "disable its service" in found.reason
