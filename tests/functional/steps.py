@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from nova_ha.model.reasons import Code
 from tests.lab import audits, cluster, facts, faults, healing, history, nodes, scenario, workload
 from tests.lab.cloud import impair
 from tests.lab.settings import SOURCE_TREE
@@ -189,6 +190,26 @@ class Story:
         for host in sorted(named - self._restarted):
             self._restarted.add(host)
             faults.kill_service("nova-compute", host)
+
+    def fence_where_a_guest_is_unknown(self):
+        """Do what the engine asks for of instances with a guest that Nova does not know of: one host after the other.
+
+        The next one only once no other host is out of service: an instance must find room.
+        """
+        told = {
+            instance: host
+            for host, about in self.account().get("hosts", {}).items()
+            for instance, entry in (about.get("instances") or {}).items()
+            if entry["code"] == Code.UNKNOWN_GUEST
+        }
+        away = set(self.flags()) - set(told.values())
+        tried = {
+            record["dest"]
+            for record in workload.migrations(self.settings)
+            if record["instance"] in told and record["dest"] and record["status"] == "failed"
+        }
+        if tried and not away and all(self.service(host)["state"] == "up" for host in tried):
+            on_control(self.settings, f"stonith_admin --reboot {min(tried)} --timeout=60", timeout=90)
 
     def engine_never_failed(self):
         """The cluster holds nothing against the engine."""
