@@ -163,11 +163,8 @@ class Sightings(HostFailures):
         begun = {each.destination or "" for each in going_on} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return  # begun with since that was read
-        lost = [(request.at, fate.lost_at) for request, fate in zip(known.all, fates) if fate.lost_at is not None]
-        if given_up and len({host for _, host in lost} | begun) > 1:
-            # On no one host would the next request find what is left of each: who has given them up has looked.
-            lost = [(asked_at, host) for asked_at, host in lost if asked_at >= given_up]
-        self._lose(instance.id, {host for _, host in lost} | begun, flights)
+        asked = [(request.at, fate.lost_at) for request, fate in zip(known.all, fates) if fate.lost_at is not None]
+        self._lose(instance.id, _still_lost_at(asked, given_up, begun) | begun, flights)
 
     def _lose(self, instance: str, hosts: Set[str], flights: Sequence[Migration]) -> None:
         """All that was asked for an instance id is over or lost; some hosts may have begun with it."""
@@ -308,3 +305,17 @@ class Sightings(HostFailures):
 def _state(record: Migration) -> State:
     """What a record says, to be told from what it says later."""
     return record.id, record.status, record.destination
+
+
+def _still_lost_at(asked: Collection[tuple[str, str]], given_up: str, begun: Set[str]) -> Set[str]:
+    """The hosts that may have begun with what is lost else.
+
+    :param asked: when each request was made, and the host that it may be lost at
+    :param given_up: when an operator, who has looked, has given up what was asked for before; "" for never
+    :param begun: those that have begun with one
+    """
+    hosts = {host for _, host in asked}
+    if not given_up or len(hosts | begun) <= 1:
+        return hosts
+    # On no one host would the next request find what is left of each.
+    return {host for asked_at, host in asked if asked_at >= given_up}
