@@ -10,21 +10,31 @@ all is well, by 3 that hosts are in recovery, by 4 that something needs an opera
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
+from nova_ha.cluster.private_attributes import PrivateAttributes
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
 from nova_ha.model import flag, hostnames
+from nova_ha.reporting import published
 from nova_ha.rundir import ROOT, engine_state
 
+if TYPE_CHECKING:
+    from nova_ha.cli import status as view
+
 FAILED = 1
+
+# Seconds between two looks, where none are given.
+WATCH_INTERVAL = 2.0
+
 STATUS_CODES = {"well": 0, "recovering": 3, "attention": 4}
 
 
@@ -38,12 +48,14 @@ class Deployment(NamedTuple):
     :param resource: name of the NovaEvacuate resource, None if there is none
     :param parameters: its parameters, by name
     :param state: where its engine keeps its state, None if there is none
+    :param board: where its engine publishes its account, None if there is none
     """
 
     cluster: pacemaker.Cluster
     resource: str | None
     parameters: Mapping[str, str]
     state: engine_state.RunState | None
+    board: PrivateAttributes | None
 
 
 def main(
@@ -79,9 +91,32 @@ def main(
 
 def status(given: argparse.Namespace, deployment: Deployment) -> int:
     """Show hosts in need, and what the engine does about them."""
+    from nova_ha.cli import status_text, watch
+
+    if given.nagios:
+        try:
+            text, code = status_text.nagios(_status(given, deployment))
+        except (CommandFailed, pacemaker.ClusterError) as error:
+            text, code = f"NOVA-HA UNKNOWN - {' '.join(str(error).split())}", status_text.UNKNOWN
+        print(text)
+        return code
+    show = functools.partial(_show_status, given)
+    if given.watch is not None or given.until_done:
+        shown = show if given.watch is not None else None
+        interval = given.watch or WATCH_INTERVAL
+        found = watch.watch(lambda: _status(given, deployment), shown, interval, given.until_done)
+    else:
+        found = _status(given, deployment)
+    if given.watch is None:
+        show(found)
+    return STATUS_CODES[found["verdict"]]
+
+
+def _status(given: argparse.Namespace, deployment: Deployment) -> view.Status:
+    """The status of all hosts, or of the one that is asked for."""
     from nova_ha.cli import status as view
 
-    found = view.look(deployment.cluster, deployment.resource, deployment.state, time.time())
+    found = view.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
     if given.host is not None:
         host = _host(given.host, found["hosts"])
         if host is None:
@@ -89,13 +124,18 @@ def status(given: argparse.Namespace, deployment: Deployment) -> int:
             given.host = deployment.cluster.resolve(given.host, deployment.parameters.get("domain"))
         found["hosts"] = {host: found["hosts"][host]} if host else {}
         found["verdict"] = view.verdict(found)
+    return found
+
+
+def _show_status(given: argparse.Namespace, found: view.Status) -> None:
+    from nova_ha.cli import status_text
+
     if given.json:
         _print_json(found)
     elif given.host is not None and not found["hosts"]:
         print(f"{given.host} is not flagged: it is not in recovery.")
     else:
-        _print(view.lines(found, width(), every=given.host is not None))
-    return STATUS_CODES[found["verdict"]]
+        _print(status_text.lines(found, width(), every=given.host is not None))
 
 
 def plan(given: argparse.Namespace, deployment: Deployment) -> int:
@@ -207,7 +247,10 @@ def _deployment(
     parameters = known[name] if name is not None else {}
     attribute = parameters.get("attribute") or _configured_attribute(parameters.get("config", config_file))
     cluster = pacemaker.Cluster(attribute or flag.ATTRIBUTE, runner=runner)
-    return Deployment(cluster, name, parameters, engine_state.RunState(name, root) if name is not None else None)
+    if name is None:
+        return Deployment(cluster, None, parameters, None, None)
+    board = PrivateAttributes(published.attribute(name), runner=runner)
+    return Deployment(cluster, name, parameters, engine_state.RunState(name, root), board)
 
 
 def _configured_attribute(path: str) -> str | None:
@@ -237,6 +280,14 @@ def _remark(text: str) -> None:
         sys.stderr.write(f"nova-ha: {text}\n")
 
 
+def _seconds(text: str) -> float:
+    """Seconds of an argument."""
+    value = float(text) if text.replace(".", "", 1).isdecimal() else 0.0
+    if value < 0.1:
+        raise argparse.ArgumentTypeError(f"invalid value '{text}': expected seconds, 0.1 or more")
+    return value
+
+
 class _OneLineParser(argparse.ArgumentParser):
     """A parser that answers a wrong argument with one line."""
 
@@ -260,7 +311,19 @@ def _parser() -> _OneLineParser:
         return added
 
     codes = "Exit code: 0 all is well, 3 hosts are in recovery, 4 something needs an operator, 1 it cannot be told."
-    command(status, codes).add_argument("host", metavar="HOST", nargs="?", help="show this host, and all its instances")
+    about = command(status, codes)
+    about.add_argument("host", metavar="HOST", nargs="?", help="show this host, and all its instances")
+    about.add_argument("--until-done", action="store_true", help="wait until no host is in recovery, or one needs you")
+    forms = about.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        nargs="?",
+        type=_seconds,
+        const=WATCH_INTERVAL,
+        help="show it again and again",
+    )
+    forms.add_argument("--nagios", action="store_true", help="one line and an exit code, for monitoring systems")
     command(plan).add_argument("host", metavar="HOST", help="the host that is taken for lost")
     subject = command(history).add_argument("subject", metavar="HOST|INSTANCE", nargs="?")
     subject.help = "a host's name, an instance's id or at least 8 characters of its beginning; without it, everything"

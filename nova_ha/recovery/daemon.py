@@ -23,12 +23,15 @@ from typing import NoReturn
 
 from nova_ha.cloud import nova
 from nova_ha.cluster import pacemaker as cluster
+from nova_ha.cluster.private_attributes import PrivateAttributes
 from nova_ha.config import loader
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery import reload as reloading
 from nova_ha.recovery.engine import Engine, log
 from nova_ha.recovery.observe.parallel import Readers
+from nova_ha.recovery.publisher import Publisher
+from nova_ha.reporting import published
 from nova_ha.reporting.status_report import Account
 from nova_ha.rundir import engine_state
 
@@ -74,6 +77,9 @@ def _run(name: str, parameters: Mapping[str, str], state: engine_state.RunState,
     :raises cluster.NotInstalled: likewise
     """
     conf = loader.load(parameters)
+    publisher = Publisher(PrivateAttributes(published.attribute(name)))
+    state.listen(publisher.tell)
+    publisher.start()
     pacemaker = cluster.Cluster(conf.recovery.attribute, runner=_showing_progress(state))
     engine = Engine(
         pacemaker,

@@ -17,6 +17,9 @@ reason         why, for people
 command        the way out, complete, where there is one; the reason tells when to take it
 needs_operator true if it will not end by itself
 since          when it began to do this for this reason; seconds since the epoch
+begun          when the engine took the host up; None if another engine did, on another node
+back           how many of its instances have been seen to arrive elsewhere since
+counts         ``{doing: number of instances}``
 instances      ``{instance id: {name, doing, code, reason, command, needs_operator, since, restart, failures,
                last_failure}}``; restart is what must be restarted before the command, ``{process, host}``
                (host None: on each control node), or None
@@ -42,6 +45,7 @@ from nova_ha.model.actions import NoAction, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Instance
 from nova_ha.reporting.events import Event
+from nova_ha.reporting.progress import Progress
 
 RECOVERING: tuple[str, Code | None, str] = ("recover", None, "its instances are being recovered, see each one")
 NOT_YET: tuple[str, Code | None, str] = ("wait", Code.NOT_YET, "the engine has not come to it yet")
@@ -78,6 +82,9 @@ class HostAccount(State):
     """What is known of a host."""
 
     flag: str | None
+    begun: float | None
+    back: int
+    counts: dict[str, int]
     instances: dict[str, InstanceAccount]
 
 
@@ -110,6 +117,7 @@ class Account:
         self._clock = clock
         self._events: collections.deque[Entry] = collections.deque(maxlen=keep)
         self._hosts: dict[str, HostAccount] = {}
+        self._progress = Progress()
 
     @classmethod
     def from_dict(
@@ -128,6 +136,8 @@ class Account:
         events = former.get("events")
         known = [event for event in events if _is_event(event)] if isinstance(events, list) else []
         account._events.extend(known)
+        for entry in known:
+            account._progress.see(entry["event"], entry["host"], entry["instance"], entry["time"])
         return account
 
     def event(
@@ -158,8 +168,9 @@ class Account:
             "reason": reason,
             "command": command,
         }
-        word = logging.getLevelName(event.level).lower()
-        self._events.append({"time": self._clock(), "level": word, "event": event.value, **about})
+        word, now = logging.getLevelName(event.level).lower(), self._clock()
+        self._events.append({"time": now, "level": word, "event": event.value, **about})
+        self._progress.see(event.value, host, instance, now)
         pairs = [f"{key}={_logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
         self._log.log(event.level, "%s: %s", event.value, " ".join(pairs))
 
@@ -182,9 +193,10 @@ class Account:
             else:
                 known.setdefault(instance.id, (instance, step))
         self._hosts = {
-            host: self._host(flags.get(host), of_hosts.get(host), own, self._hosts.get(host), tried)
+            host: self._host(host, flags.get(host), of_hosts.get(host), own, self._hosts.get(host), tried)
             for host, own in of_instances.items()
         }
+        self._progress.keep(self._hosts)
 
     def as_dict(self) -> dict[str, object]:
         """The account as ``{"hosts": ..., "events": ...}``, described above."""
@@ -192,6 +204,7 @@ class Account:
 
     def _host(
         self,
+        host: str,
         value: str | None,
         own: Step | None,
         steps: Mapping[str, tuple[Instance, Step]],
@@ -205,7 +218,14 @@ class Account:
         instances = {
             id: self._instance(instance, step, known.get(id), tried(id)) for id, (instance, step) in steps.items()
         }
-        return {"flag": value, **now, "instances": instances}
+        return {
+            "flag": value,
+            **now,
+            "begun": self._progress.begun(host),
+            "back": self._progress.back(host),
+            "counts": dict(collections.Counter(about["doing"] for about in instances.values())),
+            "instances": instances,
+        }
 
     def _instance(
         self, instance: Instance, step: Step, before: InstanceAccount | None, attempt: request.Attempt | None

@@ -27,7 +27,7 @@ from nova_ha.rundir import ROOT, remove, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 # Of what engines report, and of what nova-ha prints for programs (see the directory schemas): another number, if a key
@@ -92,6 +92,7 @@ class RunState:
         self._changes_file = f"{self.directory}/changes"
         self._lock: int | None = None
         self._complaints: dict[str, str | None] = {}
+        self._listener: Callable[[Mapping[str, Any], str | None], object] = lambda _report, _complaint: None
 
     def create(self) -> None:
         """Make the directory; only root can look into it, or into the one that it is in."""
@@ -135,6 +136,11 @@ class RunState:
 
         account = {"schema": SCHEMA, "state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
         write(self._report_file, json.dumps(account))
+        self._listener(account, _joined(self._complaints))
+
+    def listen(self, listener: Callable[[Mapping[str, Any], str | None], object]) -> None:
+        """Have each report, and the complaint of that moment, told to one more who wants to know, too."""
+        self._listener = listener
 
     def complain(self, subject: str, text: str | None) -> None:
         """Have monitors tell the cluster's operators what to set right; None: nothing (any more) about that subject."""
@@ -142,8 +148,8 @@ class RunState:
         if complaints == self._complaints:
             return
         self._complaints = complaints
-        said = "; ".join(text for text in complaints.values() if text is not None)
-        if said:
+        said = _joined(complaints)
+        if said is not None:
             write(self._complaint_file, said)
         else:
             remove(self._complaint_file)
@@ -211,6 +217,10 @@ class RunState:
 def can_name(name: str) -> bool:
     """Whether it can be the name of a directory, and so of a resource."""
     return bool(name) and "/" not in name and name not in (".", "..")
+
+
+def _joined(complaints: Mapping[str, str | None]) -> str | None:
+    return "; ".join(text for text in complaints.values() if text is not None) or None
 
 
 def _take(lock: int) -> int | None:

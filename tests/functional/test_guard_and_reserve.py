@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator has prepared for the day: a limit to what is believed, a spare host, an order."""
 
+import re
 import time
 
 import pytest
 
 from nova_ha.model.reasons import Code
-from tests.lab import cluster, facts, faults, workload
+from tests.functional.steps import eventually
+from tests.lab import cluster, facts, faults, nodes, workload
 
 pytestmark = pytest.mark.lab_b
 
@@ -35,6 +37,9 @@ def test_mass_failure_waits_for_an_operator_who_has_all_restarted_in_place(story
     status = story.on_engine_node("nova-ha status")
     assert status.returncode == 4
     assert "nova-ha go" in status.stdout
+    # on every control node alike,
+    for node in story.settings.control_nodes:
+        eventually(f"{node} to say the same", lambda node=node: _status(node) == _status(story.engine_node()), 15)
     journal = story.on_engine_node(f"journalctl -t 'NovaEvacuate({cluster.ENGINE})' -o cat --since @{began:.0f}").stdout
     assert f"host_needs_operator: host={HOST} code=held_by_guard " in journal
     for host in (HOST, ANOTHER, SPARE):
@@ -45,6 +50,12 @@ def test_mass_failure_waits_for_an_operator_who_has_all_restarted_in_place(story
     for host in (HOST, ANOTHER, SPARE):
         story.back_in_service(host)
     assert {instance.id: instance.host for instance in story.recorded.history().instances} == where
+
+
+def _status(node):
+    """Exit code and text of ``nova-ha status`` on a node, without the seconds that pass between two."""
+    done = nodes.execute(node, "nova-ha", "status", check=False)
+    return done.returncode, re.sub(r"  \d+ (s|min)$", "", done.stdout, flags=re.MULTILINE)
 
 
 def test_reserved_host_takes_a_lost_ones_place(story):

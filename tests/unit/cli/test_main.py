@@ -11,172 +11,38 @@ import sys
 import time
 import types
 import typing
-from xml.etree import ElementTree
 
 import pytest
 
-from nova_ha.cli import main, plan, status, table
+from nova_ha.cli import main, plan, status, status_text, table
 from nova_ha.cloud import nova
 from nova_ha.cluster import cib_secrets
 from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.cluster.private_attributes import PrivateAttributes
 from nova_ha.config import loader
 from nova_ha.model import disabled_reason, instance_states
 from nova_ha.model.evacuable_tag import Selection
 from nova_ha.policy import reserved_hosts
 from nova_ha.recovery.decide import planner
+from nova_ha.reporting import published
 from nova_ha.rundir import engine_state
 from nova_ha.rundir.engine_state import RunState
-from tests import schemas
 from tests.unit.agent_programs import TREE
+from tests.unit.cli.scenes import ID, RESOURCE, Pacemaker, account, doing
 from tests.unit.doubles import CHANGES, FakeCloud
 from tests.unit.worlds import instance, record, service
-
-RESOURCE = "nova-evacuate"
-ID = "8d3f1a2b-0000-4000-8000-{:012d}"
-
-
-class Pacemaker:
-    """Answers Pacemaker's commands out of memory.
-
-    :param active: nodes on which the engine is active
-    :param resources: ``{NovaEvacuate resource: {parameter: value}}``
-    """
-
-    def __init__(self, flags=(), active=("control-2",), resources=None, node="control-1", attribute="evacuate"):
-        self.flags = dict(flags)
-        self.active = active
-        self.resources = {RESOURCE: {}} if resources is None else resources
-        self.node = node
-        self.attribute = attribute
-        self.steal = None  # what a flag becomes just before it is changed
-        self.away = False
-
-    def __call__(self, command, timeout):
-        if self.away:
-            return 102, "", "Connection to the CIB manager failed"
-        out = getattr(self, f"_{command[0]}")(*command[1:])
-        return (0, out, "") if out else (105, "", "No such device or address")
-
-    def _crm_node(self, *_name):
-        return self.node
-
-    def _crm_mon(self, *_options):
-        nodes = "".join(f'<node name="{node}"/>' for node in self.active)
-        return f'<r><resources><resource id="{RESOURCE}" active="true">{nodes}</resource></resources></r>'
-
-    def _cibadmin(self, action, _xpath, xpath, *more):
-        if action == "--replace":
-            return self._replace(xpath, ElementTree.fromstring(more[1]).get("value"))
-        if "//primitive" in xpath:
-            found = [self._primitive(name, values) for name, values in self.resources.items()]
-        elif f"@name='{self.attribute}'" in xpath or f'@name="{self.attribute}"' in xpath:
-            found = [self._node(host) for host in self.flags]
-        else:
-            found = [self._node(host) for host in (*self.flags, "compute-9") if f'"{host}"' in xpath]
-        return f"<xpath-query>{''.join(found)}</xpath-query>" if found else None
-
-    def _replace(self, xpath, value):
-        host, old = re.search('uname="([^"]+)".*@value="([^"]+)"', xpath).groups()
-        self.flags[host] = self.steal or self.flags[host]
-        if self.flags[host] == old:
-            self.flags[host] = value
-        return "<done/>"
-
-    def _node(self, host):
-        pair = f'<nvpair id="{host}-f" name="{self.attribute}" value="{self.flags.get(host)}"/>'
-        held = f"<instance_attributes>{pair}</instance_attributes>" if host in self.flags else ""
-        return f'<node uname="{host}">{held}</node>'
-
-    def _primitive(self, name, values):
-        pairs = "".join(f'<nvpair name="{key}" value="{value}"/>' for key, value in values.items())
-        return f'<primitive id="{name}"><instance_attributes>{pairs}</instance_attributes></primitive>'
-
-
-@pytest.fixture
-def command(tmp_path, capsys, monkeypatch):
-    """Runs nova-ha on a cluster; returns exit code, standard output and standard error."""
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-
-    def run(pacemaker, *arguments):
-        file = str(tmp_path / "nova-ha.conf")
-        code = main.main(arguments, pacemaker, str(tmp_path), file)
-        out, err = capsys.readouterr()
-        if "--json" in arguments and out:
-            schemas.check(arguments[0], json.loads(out))
-        return code, out, err
-
-    return run
-
-
-@pytest.fixture
-def engine(tmp_path):
-    """Starts a process that holds the engine's lock, and has reported what it is given."""
-    begun = []
-
-    def start(**report):
-        text = (
-            "import json, sys, time\n"
-            f"sys.path.append({str(TREE)!r})\n"
-            "from nova_ha.rundir.engine_state import RunState\n"
-            f"state = RunState({RESOURCE!r}, {str(tmp_path)!r})\n"
-            "state.acquire()\n"
-            "report = json.load(sys.stdin)\n"
-            "if report: state.report(**report)\n"
-            "print('ready', flush=True)\n"
-            "time.sleep(60)\n"
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        begun.append(process)
-        process.stdin.write(json.dumps(report))
-        process.stdin.close()
-        assert process.stdout.readline() == "ready\n"
-
-    yield start
-    for process in begun:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def doing(
-    number=1, what="wait", reason="evacuation 7 is running", failures=0, last=None, needs_operator=False, age=30, **more
-):
-    """An instance as the engine's account has it."""
-    return ID.format(number), {
-        "name": f"web-{number}",
-        "doing": what,
-        "code": "evacuating" if what == "wait" else None,
-        "reason": reason,
-        "command": None,
-        "needs_operator": needs_operator,
-        "since": time.time() - age,
-        "restart": None,
-        "failures": failures,
-        "last_failure": last,
-        **more,
-    }
-
-
-def account(
-    flag,
-    instances=(),
-    what="recover",
-    reason="its instances are being recovered",
-    needs_operator=False,
-    age=200,
-    **more,
-):
-    """A host as the engine's account has it."""
-    why = {"code": None, "reason": reason, "command": None, "needs_operator": needs_operator}
-    return {"flag": flag, "doing": what, **why, "since": time.time() - age, "instances": dict(instances), **more}
 
 
 def event(what="evacuation_accepted", host="compute-1", number=1, **more):
     known = {"time": 1000.0, "level": "info", "event": what, "host": host}
     unknown = dict.fromkeys(["instance", "request", "code", "reason", "command"])
     return {**known, **unknown, "instance": ID.format(number) if number else None, **more}
+
+
+def look(pacemaker, state):
+    """The status, at a time of 1000."""
+    board = PrivateAttributes(published.attribute(RESOURCE), runner=pacemaker)
+    return status.look(Cluster(runner=pacemaker), RESOURCE, state, board, 1000.0)
 
 
 # status
@@ -237,7 +103,12 @@ def test_elsewhere_the_flags_are_shown_and_whom_to_ask(command):
     flags = {"compute-1": f"control-2@{int(time.time()) - 200}", "compute-2": "yes", "compute-3": "no"}
     code, out, _err = command(Pacemaker(flags), "status")
     assert code == 3
-    for text in ("run nova-ha on control-2", "taken up by the engine on control-2", "3 min", "taken it up yet"):
+    for text in (
+        "it has published nothing yet: run nova-ha on control-2",
+        "taken up by the engine on control-2",
+        "3 min",
+        "taken it up yet",
+    ):
         assert text in out
     assert out.count("not known here") == 3
 
@@ -326,10 +197,10 @@ def test_the_state_of_the_engine(holder, active, report, age, state, verdict):
         progress_age=lambda: age,
         read_complaint=lambda: "complaint" if report.get("reason") == "complains" else None,
     )
-    found = status.look(Cluster(runner=Pacemaker(active=active)), RESOURCE, stub, 1000.0)
+    found = look(Pacemaker(active=active), stub)
     assert (found["engine"]["state"], found["verdict"]) == (state, verdict)
     assert found["engine"]["state"] in status.ENGINE_STATES
-    shown = " ".join(status.lines(found, 80))
+    shown = " ".join(status_text.lines(found, 80))
     assert f" {state}" in shown or state == "elsewhere"
     assert ("complaint" in shown) == (report.get("reason") == "complains")
 
@@ -359,9 +230,9 @@ def test_when_an_operator_is_needed(value, known, verdict):
         holder=lambda: 7, read_report=lambda: report, progress_age=lambda: 1, read_complaint=lambda: None
     )
     pacemaker = Pacemaker({"compute-1": value} if value else {})
-    found = status.look(Cluster(runner=pacemaker), RESOURCE, stub, 1000.0)
+    found = look(pacemaker, stub)
     assert found["verdict"] == verdict
-    assert ("NEEDS AN OPERATOR" in "\n".join(status.lines(found, 80))) == (verdict == "attention")
+    assert ("NEEDS AN OPERATOR" in "\n".join(status_text.lines(found, 80))) == (verdict == "attention")
 
 
 def test_the_exit_code_says_that_an_operator_is_needed(command):

@@ -106,7 +106,7 @@ def test_where_a_resource_runs():
         '<pacemaker-result><resources><resource id="e" active="true"><node name="control-2"/></resource>'
         '<resource id="e" active="false"><node name="control-3"/></resource>'
         '<clone><resource id="other" active="true"><node name="control-1"/></resource></clone>'
-        '</resources></pacemaker-result>'
+        "</resources></pacemaker-result>"
     )
     asked = ["crm_mon", "--one-shot", "--output-as=xml", "--include=none,resources"]
     assert cluster((asked, (0, text, ""))).active_on("e") == {"control-2"}

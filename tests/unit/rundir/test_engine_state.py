@@ -186,3 +186,17 @@ def test_changes_are_handed_over(tmp_path):
     assert state.take_changes() == {"verbose": "true"}
     state.taken_over()
     assert supervisor.is_handed_over()
+
+
+def test_who_listens_hears_each_report_with_the_complaint_of_that_moment(tmp_path):
+    state, heard = RunState("r", tmp_path), []
+    state.acquire()
+    state.listen(lambda report, complaint: heard.append((report["reason"], complaint)))
+    state.report("working", "one")
+    state.complain("cloud", "Keystone refuses it")
+    state.complain("living", "it lives")
+    state.report("working", "two")
+    state.complain("cloud", None)
+    state.complain("living", None)
+    state.report("working", "three")
+    assert heard == [("one", None), ("two", "Keystone refuses it; it lives"), ("three", None)]
