@@ -17,14 +17,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from nova_ha.cli import order_commands
+from nova_ha.cli.deployment import CommandFailed, Deployment, configuration, find, flagged_host
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
-from nova_ha.cluster.private_attributes import PrivateAttributes
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
-from nova_ha.model import flag, hostnames
-from nova_ha.reporting import published
 from nova_ha.rundir import ROOT, engine_state
 
 if TYPE_CHECKING:
@@ -36,26 +35,6 @@ FAILED = 1
 WATCH_INTERVAL = 2.0
 
 STATUS_CODES = {"well": 0, "recovering": 3, "attention": 4}
-
-
-class CommandFailed(Exception):
-    """What was asked cannot be done; the text is one line for an operator."""
-
-
-class Deployment(NamedTuple):
-    """The cluster, and how the engine is configured in it.
-
-    :param resource: name of the NovaEvacuate resource, None if there is none
-    :param parameters: its parameters, by name
-    :param state: where its engine keeps its state, None if there is none
-    :param board: where its engine publishes its account, None if there is none
-    """
-
-    cluster: pacemaker.Cluster
-    resource: str | None
-    parameters: Mapping[str, str]
-    state: engine_state.RunState | None
-    board: PrivateAttributes | None
 
 
 def main(
@@ -75,7 +54,7 @@ def main(
             raise CommandFailed("must be run as root, who alone may read the cluster's flags and the engine's account")
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
-        code: int = given.command(given, _deployment(given.resource, runner, root, config_file))
+        code: int = given.command(given, find(given.resource, runner, root, config_file))
         print(end="", flush=True)  # sys.stdout is None where it was closed
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:
@@ -118,7 +97,7 @@ def _status(given: argparse.Namespace, deployment: Deployment) -> view.Status:
 
     found = view.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
     if given.host is not None:
-        host = _host(given.host, found["hosts"])
+        host = flagged_host(given.host, found["hosts"])
         if host is None:
             # A name that was mistyped must not read as a host that is well.
             given.host = deployment.cluster.resolve(given.host, deployment.parameters.get("domain"))
@@ -141,19 +120,14 @@ def _show_status(given: argparse.Namespace, found: view.Status) -> None:
 def plan(given: argparse.Namespace, deployment: Deployment) -> int:
     """Show what would be done if a host were lost, and why; changes nothing."""
     from nova_ha.cli import plan as view
-    from nova_ha.cloud import nova
-    from nova_ha.cluster import cib_secrets
-    from nova_ha.config import loader
+    from nova_ha.cloud.errors import CloudError
 
+    conf = configuration(deployment)
+    host = deployment.cluster.resolve(given.host, conf.recovery.domain)
+    flags = deployment.cluster.flags()
     try:
-        parameters = deployment.parameters
-        if deployment.resource is not None:
-            parameters = cib_secrets.resolved(deployment.resource, parameters)
-        conf = loader.load(parameters)
-        host = deployment.cluster.resolve(given.host, conf.recovery.domain)
-        flags = deployment.cluster.flags()
         found = view.look(host, flags, view.connect(conf), conf, time.time(), time.monotonic)
-    except (nova.CloudError, cib_secrets.NoSecret) as error:
+    except CloudError as error:
         raise CommandFailed(str(error)) from error
     if given.json:
         _print_json(found)
@@ -182,89 +156,6 @@ def history(given: argparse.Namespace, deployment: Deployment) -> int:
         print(f"No event{about} is kept on this node. The journal may reach further back:")
         print(f"journalctl -t 'NovaEvacuate({deployment.resource})'")
     return 0
-
-
-def go(given: argparse.Namespace, deployment: Deployment) -> int:
-    """Let held hosts go: an operator's word that so many hosts are dead indeed."""
-    flags = deployment.cluster.flags()
-    if not given.hosts:
-        hosts = sorted(host for host, value in flags.items() if value == flag.FLAGGED)
-        if not hosts:
-            print("No host is held: no flag is yes.")
-            return 0
-    else:
-        hosts = list(dict.fromkeys(_held(host, flags) for host in given.hosts))
-    for host in hosts:
-        if not deployment.cluster.swap_flag(host, flag.FLAGGED, flag.GO):
-            now = deployment.cluster.flag(host) or "absent"
-            raise CommandFailed(f"{host}: not changed, its flag is {now} meanwhile")
-        print(f"{host}: flag yes -> go: the mass failure guard does not hold it any more")
-    if deployment.resource is None or not deployment.cluster.active_on(deployment.resource):
-        _remark("no engine runs; they are taken up as soon as one does (pcs status says why)")
-    return 0
-
-
-def _held(name: str, flags: Mapping[str, str]) -> str:
-    """The flagged host that a name means.
-
-    :raises CommandFailed: its flag is not ``yes``, so that nothing holds it
-    """
-    host = _host(name, flags)
-    if host is None:
-        raise CommandFailed(f"{name}: it is not flagged, so there is nothing to let go; nothing has been changed")
-    if flags[host] != flag.FLAGGED:
-        raise CommandFailed(
-            f"{host}: its flag is {flags[host]}, and only hosts whose flag is yes are held; nothing has been changed"
-        )
-    return host
-
-
-def _host(name: str, flags: Iterable[str]) -> str | None:
-    """Which flagged host goes by a name, or None."""
-    try:
-        return hostnames.resolve(name, flags)
-    except hostnames.AmbiguousName as error:
-        raise CommandFailed(f"{error}; or give the whole name") from error
-
-
-def _deployment(
-    chosen: str | None,
-    runner: pacemaker.Runner,
-    root: str,
-    config_file: str,
-) -> Deployment:
-    """Find the cluster's NovaEvacuate resource.
-
-    :param chosen: its name, None for the only one
-    :raises CommandFailed: there is none of that name, or several to choose from
-    """
-    known = pacemaker.Cluster(runner=runner).resource_parameters("NovaEvacuate")
-    if chosen is None and len(known) > 1:
-        raise CommandFailed(f"--resource is needed, one of {', '.join(sorted(known))}")
-    if chosen is not None and chosen not in known:
-        raise CommandFailed(f"--resource: the cluster has no resource {chosen!r} of the agent NovaEvacuate")
-    name = chosen or next(iter(known), None)
-    parameters = known[name] if name is not None else {}
-    attribute = parameters.get("attribute") or _configured_attribute(parameters.get("config", config_file))
-    cluster = pacemaker.Cluster(attribute or flag.ATTRIBUTE, runner=runner)
-    if name is None:
-        return Deployment(cluster, None, parameters, None, None)
-    board = PrivateAttributes(published.attribute(name), runner=runner)
-    return Deployment(cluster, name, parameters, engine_state.RunState(name, root), board)
-
-
-def _configured_attribute(path: str) -> str | None:
-    """The flag's attribute that a configuration file names, or None."""
-    if not os.path.exists(path):
-        return None
-    import configparser  # oslo.config would read it too, in 20 times the time
-
-    file = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
-    try:
-        file.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError, OSError) as error:
-        raise CommandFailed(f"{path}: {error}") from error
-    return file.get("recovery", "attribute", fallback=None)
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -306,7 +197,7 @@ def _parser() -> _OneLineParser:
         short = (function.__doc__ or "").partition("\n")[0]
         added = commands.add_parser(function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False)
         added.set_defaults(command=function)
-        if function is not go:
+        if function not in order_commands.ORDERS:
             added.add_argument("--json", action="store_true", help="print JSON, for programs")
         return added
 
@@ -327,5 +218,6 @@ def _parser() -> _OneLineParser:
     command(plan).add_argument("host", metavar="HOST", help="the host that is taken for lost")
     subject = command(history).add_argument("subject", metavar="HOST|INSTANCE", nargs="?")
     subject.help = "a host's name, an instance's id or at least 8 characters of its beginning; without it, everything"
-    command(go).add_argument("hosts", metavar="HOST", nargs="*", help="held hosts; without it, all that are held")
+    for order in order_commands.ORDERS:
+        order_commands.add_arguments(command(order), order)
     return parser

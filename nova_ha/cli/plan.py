@@ -39,6 +39,7 @@ from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.evacuate_request import Requests
 from nova_ha.model.snapshot import Instance, Migration, Service, Services, World
 from nova_ha.model.wording import counted
+from nova_ha.policy.holds import by_guard
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, scheduling
 from nova_ha.recovery.decide.situation import Situation
@@ -247,7 +248,7 @@ def _held(host: str, standing: Mapping[str, str], world: World, rules: Rules) ->
     every = frozenset(world.services).union(snapshot.unread(world.services))
     held = rules.guard.held(in_nova, every, world.aggregates)
     why = held.get(names[host]) if host in names else None
-    return planner.claims({host: standing[host]}, {}, frozenset(), {host: why}) if why else []
+    return planner.claims({host: standing[host]}, {}, frozenset(), {host: by_guard(host, why)}) if why else []
 
 
 def _plain(step: Step) -> PlannedStep:

@@ -14,6 +14,8 @@ verdict     ``well``: nothing to do. ``instances``: hosts are in recovery or on 
 engine      ``resource`` (None: none is configured), ``nodes`` on which the cluster has it, ``here`` (whether it runs
             on this node), ``state`` (one of ENGINE_STATES), ``reason``, ``complaint`` (what an operator has to set
             right though it runs, as its monitor tells the cluster; None: nothing, or not known)
+pauses      what an operator has put off: ``{scope, name, since, until, who, reason}``, see ``model.pauses``; None where
+            that cannot be read
 hosts       of each host in recovery: ``flag`` (None where only evacuated instances are still seen to),
             ``claimed_by`` and ``claimed_at`` (None unless the flag is a claim), and from the engine's account (None
             where it is not known) ``doing``, ``code``, ``reason``, ``command``, ``needs_operator``, ``since``,
@@ -29,7 +31,7 @@ from typing import Any, NamedTuple, Protocol, TypedDict
 from nova_ha.cli.table import ago
 from nova_ha.cluster.errors import ClusterError
 from nova_ha.cluster.pacemaker import Cluster
-from nova_ha.model import flag
+from nova_ha.model import flag, pauses
 from nova_ha.reporting import published
 from nova_ha.reporting.status_report import InstanceAccount
 from nova_ha.rundir import engine_state
@@ -96,8 +98,20 @@ class HostStatus(TypedDict):
     instances: dict[str, InstanceAccount] | None
 
 
+class PauseStatus(TypedDict):
+    """A pause that stands."""
+
+    scope: str
+    name: str
+    since: int
+    until: int | None
+    who: str
+    reason: str
+
+
 class _Found(TypedDict):
     engine: EngineStatus
+    pauses: list[PauseStatus] | None
     hosts: dict[str, HostStatus]
 
 
@@ -130,16 +144,35 @@ def look(
     engine, account = _engine(cluster, resource, state, board)
     unflagged: dict[str, str | None] = {host: None for host, known in account.items() if known.get("flag") is None}
     hosts = {host: _host(value, account.get(host)) for host, value in sorted({**unflagged, **flags}.items())}
-    return {"time": now, "verdict": verdict({"engine": engine, "hosts": hosts}), "engine": engine, "hosts": hosts}
+    found: _Found = {"engine": engine, "pauses": _pauses(cluster, now), "hosts": hosts}
+    return {"time": now, "verdict": verdict(found), **found}
 
 
 def verdict(found: _Found) -> str:
     """WELL, RECOVERING or ATTENTION, from what ``look`` found."""
     hosts = found["hosts"].values()
     engine = found["engine"]
-    if engine["state"] not in GOES_ON or engine["complaint"] or any(map(is_alarm, hosts)):
+    if engine["state"] not in GOES_ON or engine["complaint"] or found["pauses"] is None or any(map(is_alarm, hosts)):
         return ATTENTION
     return RECOVERING if found["hosts"] else WELL
+
+
+def _pauses(cluster: Cluster, now: float) -> list[PauseStatus] | None:
+    try:
+        standing = pauses.standing(pauses.read(cluster.pauses()), now)
+    except pauses.UnknownPause:
+        return None
+    return [
+        {
+            "scope": each.scope,
+            "name": each.name,
+            "since": each.since,
+            "until": each.until,
+            "who": each.who,
+            "reason": each.reason,
+        }
+        for each in standing
+    ]
 
 
 class _Told(NamedTuple):

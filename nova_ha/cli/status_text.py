@@ -17,12 +17,15 @@ from nova_ha.cli.status import (
     WELL,
     EngineStatus,
     HostStatus,
+    PauseStatus,
     Status,
     is_alarm,
 )
 from nova_ha.cli.table import NEEDS_OPERATOR, Row, ago, clipped, explained, table, way_out, wrapped
 from nova_ha.model.actions import Skip
+from nova_ha.model.pauses import Pause
 from nova_ha.model.wording import counted
+from nova_ha.policy import holds
 from nova_ha.reporting.status_report import InstanceAccount
 
 # Instances of a host that an overview lists, those in trouble first.
@@ -42,6 +45,8 @@ def lines(found: Status, width: int, every: bool = False) -> list[str]:
     :param every: list every instance, not only the first of each host
     """
     said = wrapped(_headline(found["engine"]), width)
+    for line in _paused(found["pauses"]):
+        said += wrapped(line, width)
     hosts = found["hosts"]
     if not hosts:
         return [*said, "No host is flagged."]
@@ -71,6 +76,13 @@ def nagios(found: Status) -> tuple[str, int]:
     # What follows the bar is figures: label=value;warning;critical.
     figures = f"hosts={len(hosts)};0 alarms={len(alarms)};;0 instances={instances}"
     return f"NOVA-HA {word} - {' '.join(said.split()).replace('|', '/')} | {figures}", code
+
+
+def _paused(standing: list[PauseStatus] | None) -> list[str]:
+    """The pauses that stand, in lines."""
+    if standing is None:
+        return [f"{NEEDS_OPERATOR}{holds.UNREADABLE}"]
+    return holds.listed(Pause(**each) for each in standing)
 
 
 def _headline(engine: EngineStatus) -> str:

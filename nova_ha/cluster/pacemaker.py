@@ -1,34 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one door to Pacemaker: flags, remote nodes, and where a resource runs, and since which start.
 
-Each call runs one of Pacemaker's own programs with a clean environment and a time limit. Nothing is
-remembered between calls.
+How its programs are run, and what of the environment they see: ``tools``.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
-from typing import Callable
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from nova_ha.cluster import cib
 from nova_ha.cluster.errors import ClusterError, NotInstalled, UnknownNode
+from nova_ha.cluster.tools import Runner, Tools, run
 from nova_ha.model import flag, hostnames
-from nova_ha.system import programs
 
 __all__ = ["Cluster", "ClusterError", "NotInstalled", "Runner", "UnknownNode", "last_change", "run"]
-
-# Inside an agent the environment carries the operation's own OCF_* values, and Pacemaker's tools heed some of
-# them: with OCF_RESKEY_CRM_meta_on_node set, 2.1.5 answers for the local node only. It may carry passwords too.
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-
-# Runs a program within so many seconds; returns (exit code, standard output, standard error).
-Runner = Callable[[list[str], float], tuple[int, str, str]]
-
-# Exit codes of Pacemaker's tools (crm_error --list --exit).
-_NO_SUCH_OBJECT = 105
 
 # The CIB on disk, of which only the time of last change is looked at: it tells when a query is worth while.
 CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
@@ -40,22 +27,7 @@ _UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'
 _TRUE = ("true", "on", "yes", "y", "1")
 
 
-def run(command: list[str], timeout: float) -> tuple[int, str, str]:
-    """Run one of Pacemaker's programs; return (exit code, standard output, standard error).
-
-    :param timeout: seconds
-    :raises NotInstalled: there is no such program
-    :raises ClusterError: it did not end in time
-    """
-    try:
-        return programs.run(command, timeout, _ENVIRONMENT)
-    except FileNotFoundError as error:
-        raise NotInstalled(f"{command[0]} is not installed") from error
-    except programs.NotInTime as error:
-        raise ClusterError(f"{command[0]} did not answer within {timeout} s") from error
-
-
-class Cluster:
+class Cluster(Tools):
     """What nova-ha reads from and writes to the cluster.
 
     :param attribute: the node attribute that serves as the flag
@@ -64,9 +36,8 @@ class Cluster:
     """
 
     def __init__(self, attribute: str = flag.ATTRIBUTE, timeout: float = 20, runner: Runner = run) -> None:
+        super().__init__(timeout, runner)
         self._attribute = attribute
-        self._timeout = timeout
-        self._run = runner
 
     @property
     def attribute(self) -> str:
@@ -119,17 +90,40 @@ class Cluster:
         if pair is None:
             return False
         guarded = f"{which}//nvpair[@id={cib.literal(cib.required(pair, 'id'))}][@value={cib.literal(old)}]"
-        if new is None:
-            command = ["cibadmin", "--delete", "--xpath", guarded]
-        else:
-            pair.set("value", new)
-            text = ElementTree.tostring(pair, encoding="unicode").strip()
-            command = ["cibadmin", "--replace", "--xpath", guarded, "--xml-text", text]
-        code, _out, err = self._run(command, self._timeout)
-        if code not in (0, _NO_SUCH_OBJECT):
-            raise ClusterError(f"flag of {host} not changed from {old!r} to {new!r}: {_last_line(err)}")
+        self._swap(pair, guarded, new)
         # Deleting what does not match counts as success, so only a look tells whether it was ours to change.
         return self.flag(host) == new
+
+    def pauses(self) -> str | None:
+        """Which new recoveries an operator has put off, as ``model.pauses`` writes it; None: none.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        pairs = self._query(self._pauses_xpath())
+        return pairs[0].get("value") if pairs else None
+
+    def swap_pauses(self, old: str | None, new: str | None) -> bool:
+        """Change what an operator has put off (None: nothing), unless somebody else changed it first.
+
+        :return: whether it was changed
+        :raises ClusterError: Pacemaker does not answer, so that nothing is known
+        """
+        pairs = self._query(self._pauses_xpath())
+        if (pairs[0].get("value") if pairs else None) != old:
+            return False
+        if pairs:
+            self._swap(pairs[0], f"{self._pauses_xpath()}[@value={cib.literal(old or '')}]", new)
+        elif new is not None:
+            command = ["crm_attribute", "--type", "crm_config", "--name", self._pauses_name, "--update", new]
+            self._demand(command, f"{self._pauses_name} not set")
+        return self.pauses() == new
+
+    @property
+    def _pauses_name(self) -> str:
+        return f"{self._attribute}-paused"
+
+    def _pauses_xpath(self) -> str:
+        return f"//crm_config//nvpair[@name={cib.literal(self._pauses_name)}]"
 
     def remote_nodes(self) -> list[str]:
         """Names of all remote nodes that the configuration knows, running or not.
@@ -283,18 +277,6 @@ class Cluster:
         # One xpath for all: with thousands of hosts, only those that carry the attribute are sent and parsed.
         return self._query(f"//nodes/node[instance_attributes/nvpair[@name={cib.literal(attribute)}]]")
 
-    def _query(self, xpath: str) -> list[Element]:
-        """The elements that match."""
-        command = ["cibadmin", "--query", "--xpath", xpath]
-        code, out, err = self._run(command, self._timeout)
-        if code == _NO_SUCH_OBJECT:
-            return []
-        if code != 0:
-            raise ClusterError(f"the cluster's configuration cannot be read: {_last_line(err)}")
-        root = cib.parse(out)
-        # A single match comes bare, several come wrapped.
-        return list(root) if root.tag == "xpath-query" else [root]
-
     def _nodes(self) -> list[tuple[Element, bool]]:
         """The elements of all nodes, each with whether the cluster is connected to it."""
         status = self._status("nodes,resources")
@@ -313,22 +295,11 @@ class Cluster:
             for node in status.findall("nodes/node")
         ]
 
-    def _status(self, parts: str) -> Element:
-        """What crm_mon says of these parts of the cluster's status."""
-        command = ["crm_mon", "--one-shot", "--output-as=xml", f"--include=none,{parts}"]
-        return cib.parse(self._demand(command, "state of the cluster not known"))
-
     def _pairs(self, node: Element) -> list[Element]:
         return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]
 
     def _value(self, node: Element) -> str:
         return self._pairs(node)[0].get("value", "")
-
-    def _demand(self, command: list[str], failure: str) -> str:
-        code, out, err = self._run(command, self._timeout)
-        if code != 0:
-            raise ClusterError(f"{failure}: {command[0]} said: {_last_line(err)}")
-        return out
 
 
 def last_change() -> int | None:
@@ -341,8 +312,3 @@ def last_change() -> int | None:
         return os.stat(CIB_FILE).st_mtime_ns
     except OSError:
         return None
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else "nothing"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from nova_ha.cluster.errors import ClusterError
-from nova_ha.cluster.pacemaker import Runner, run
+from nova_ha.cluster.tools import Runner, Tools, run
 
 # Linux takes no longer argument (MAX_ARG_STRLEN, 128 KiB), Pacemaker no longer message (PCMK_ipc_buffer, 128 KiB by
 # default), and a message has more than the text.
@@ -22,18 +22,17 @@ _ANSWER = re.compile('host="([^"]*)" value="([^"]*)"')
 _UNKNOWN = (105, 78)
 
 
-class PrivateAttributes:
+class PrivateAttributes(Tools):
     """One attribute, of which each node has its own value.
 
     :param name: the attribute's
     :param timeout: seconds that ``attrd_updater`` may take
-    :param runner: see ``pacemaker.run``
+    :param runner: see ``tools.run``
     """
 
     def __init__(self, name: str, timeout: float = 20, runner: Runner = run) -> None:
+        super().__init__(timeout, runner)
         self._name = name
-        self._timeout = timeout
-        self._run = runner
 
     def set(self, text: str) -> None:
         """Set this node's, to a text without quotes or blanks.

@@ -45,6 +45,11 @@ def claimant(value: str | None) -> str | None:
     return node if at else None
 
 
+def is_new(value: str | None) -> bool:
+    """Whether no engine has taken the host up since it was flagged."""
+    return value in (FLAGGED, GO)
+
+
 def is_dead(value: str | None) -> bool:
     """Whether a host with this flag was proved dead, and is not recovered yet.
 

@@ -27,6 +27,7 @@ class Code(str, enum.Enum):
 
     # A flagged host that is not taken up
     HELD_BY_GUARD = "held_by_guard", "too many hosts are flagged at once: the mass failure guard waits for an operator"
+    PAUSED = "paused", "an operator has put new recoveries off, of all hosts or of this one"
     UNKNOWN_FLAG = "unknown_flag", "the flag has a value that nova-ha does not know"
     OTHER_ENGINE = "other_engine", "an engine on another control node recovers the host"
     NOT_YET = "not_yet", "the engine has not looked at the host yet"

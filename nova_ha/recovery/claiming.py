@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 
 from nova_ha.cloud import nova
 from nova_ha.model import disabled_reason, flag, snapshot
 from nova_ha.model.actions import Claim, Step
+from nova_ha.model.pauses import UnknownPause
 from nova_ha.model.snapshot import Host, Service, Services
+from nova_ha.policy import holds
+from nova_ha.policy.holds import Hold
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.recovery.act.actions.disable_host import disabled_before
 from nova_ha.recovery.act.claims import Claims
@@ -70,24 +74,35 @@ class Claiming:
         names = self._observer.nova_names(flags, services)
         unread = self._observer.unread_names(flags, services)
         self._claims.meets(names, {host for host, name in names.items() if services[name].forced_down})
-        held = self._held(guard, services, names, unread)
-        steps = planner.claims(
-            flags,
-            self._claims.own,
-            self._claims.rivals(self._resource),
-            {host: held[name] for host, name in {**names, **unread}.items() if name in held},
-        )
+        held = {**self._paused(names, services), **self._held(guard, services, names, unread)}
+        steps = planner.claims(flags, self._claims.own, self._claims.rivals(self._resource), held)
         fresh: Mapping[str, Service] | None = services
         # Held or not, it is dead: nothing is to be sent there, and what is under way to it goes elsewhere.
         for host, name in names.items():
-            if name in held and self._take_out(host, services[name]):
+            if host in held and self._take_out(host, services[name]):
                 fresh = None
         return steps, fresh
 
+    def _paused(self, names: Mapping[str, str], services: Services) -> dict[str, Hold]:
+        """Which hosts an operator has put off, as ``{host: what holds it}``; what is recovered already goes on.
+
+        :param names: ``{cluster's name: Nova's name}`` of the flagged hosts
+        """
+        under_way = {host for host, name in names.items() if _is_under_way(services[name])}
+        new = [host for host, value in self._claims.flags.items() if flag.is_new(value) and host not in under_way]
+        if not new:
+            return {}
+        try:
+            standing, now = self._claims.pauses(), time.time()
+        except UnknownPause as error:
+            return dict.fromkeys(new, holds.by_what_cannot_be_read(error))
+        held = {host: holds.by_pause(host, standing, now) for host in new}
+        return {host: hold for host, hold in held.items() if hold is not None}
+
     def _held(
         self, guard: Guard, services: Services, names: Mapping[str, str], unread: Mapping[str, str]
-    ) -> Mapping[str, str]:
-        """Which hosts the mass failure guard holds, as ``{Nova's name: why}``.
+    ) -> dict[str, Hold]:
+        """Which hosts the mass failure guard holds, as ``{host: what holds it}``.
 
         :param names: ``{cluster's name: Nova's name}`` of the flagged hosts
         :param unread: the same of those of which Nova can read nothing
@@ -95,12 +110,14 @@ class Claiming:
         flags = self._claims.flags
         standing = {names[host]: flags[host] for host in names if flag.is_dead(flags[host])}
         for host, service in services.items():
-            if host in standing and service.forced_down and disabled_reason.is_under_way(service):
+            if host in standing and _is_under_way(service):
                 standing[host] = flag.GO  # fenced once more while it is recovered: that goes on
         # Those of which Nova can read nothing count as well: among the dead, and among all.
         standing.update({name: flags[host] for host, name in unread.items() if flag.is_dead(flags[host])})
         every = frozenset(services).union(snapshot.unread(services))
-        return guard.held(standing, every, self._observer.aggregates(services))
+        held = guard.held(standing, every, self._observer.aggregates(services))
+        of_cluster = {**names, **unread}.items()
+        return {host: holds.by_guard(host, held[name]) for host, name in of_cluster if name in held}
 
     def _take_out(self, host: str, service: Service) -> bool:
         """Put a held host out of service, if it is not; returns whether that had to be done."""
@@ -142,3 +159,8 @@ class Claiming:
             newest = {record.instance: record.id for record in host.evacuations}
             for instance in host.instances:
                 self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())
+
+
+def _is_under_way(service: Service) -> bool:
+    """Whether a host is recovered already: fenced once more meanwhile, it has lost its claim."""
+    return service.forced_down and disabled_reason.is_under_way(service)

@@ -171,7 +171,7 @@ class Account:
         word, now = logging.getLevelName(event.level).lower(), self._clock()
         self._events.append({"time": now, "level": word, "event": event.value, **about})
         self._progress.see(event.value, host, instance, now)
-        pairs = [f"{key}={_logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
+        pairs = [f"{key}={logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
         self._log.log(event.level, "%s: %s", event.value, " ".join(pairs))
 
     def hosts(
@@ -294,7 +294,7 @@ def _is_event(event: object) -> bool:
     return isinstance(event, dict) and set(event) == set(_EVENT_KEYS) and isinstance(event["time"], (int, float))
 
 
-def _logfmt(value: object, quoted: bool) -> str:
+def logfmt(value: object, quoted: bool) -> str:
     """A value as logfmt writes it: in one line, quoted where it must be, or where that is asked."""
     text = str(value)
     return text if not quoted and _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -46,7 +46,7 @@ def test_mass_failure_waits_for_an_operator_who_has_all_restarted_in_place(story
         story.online(host)
     assert set(story.flags().values()) == {"yes"}
     # until an operator lets them go: then all instances are where they were, in their former states (see the audits).
-    assert story.on_engine_node("nova-ha go").returncode == 0
+    assert story.on_engine_node("nova-ha go --all --yes").returncode == 0
     for host in (HOST, ANOTHER, SPARE):
         story.back_in_service(host)
     assert {instance.id: instance.host for instance in story.recorded.history().instances} == where
@@ -64,9 +64,20 @@ def test_reserved_host_takes_a_lost_ones_place(story):
     workload.create_aggregate(story.settings, "rack-7", [HOST, SPARE])
     story.disable(SPARE, "nova-ha: reserved for rack-7")
     story.options(reserve={"destination": True})
-    # when that host dies,
+    # when that host dies while new recoveries are paused,
+    pause = f"nova-ha pause --aggregate rack-7 --for 1h --reason 'power feed' --yes"
+    assert story.on_engine_node(pause).returncode == 0
     faults.kill(HOST)
-    # then the spare one is in service, and the instances are there, and not where there was room before.
+    # then it is out of service, nothing else is done, also not by another engine, and every control node says why,
+    story.waits(HOST, Code.PAUSED)
+    faults.kill_engine(story.engine_node())
+    story.waits(HOST, Code.PAUSED)
+    assert story.service(HOST)["forced_down"]
+    assert story.flags() == {HOST: "yes"}
+    for node in story.settings.control_nodes:
+        assert "power feed" in _status(node)[1]
+    # until that is ended: then the spare one is in service, and the instances are there, and not where there was room before.
+    assert story.on_engine_node("nova-ha resume --aggregate rack-7 --yes").returncode == 0
     story.recovered(HOST, ids)
     assert story.service(SPARE)["status"] == "enabled"
     assert {entry["host"] for entry in workload.instances(story.settings)} == {SPARE}

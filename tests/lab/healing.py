@@ -82,7 +82,8 @@ def _let_go(settings):
     :raises LabError: the cluster or the cloud is not up, and so not what they wait for
     """
     cluster.pcs(settings, "resource", "cleanup")
-    nodes.execute(cluster.any_control(settings), "nova-ha", "go")
+    nodes.execute(cluster.any_control(settings), "nova-ha", "go", "--all", "--yes")
+    nodes.execute(cluster.any_control(settings), "nova-ha", "resume", "--all", "--yes")
     if cluster.flags(settings):
         workload.delete_all(settings)
 

@@ -136,6 +136,7 @@ class FakeCluster:
         self.parameters = {}  # resource -> its parameters
         self.nodes = set()  # those that are online
         self.off = set()  # hosts on which nova-compute is proved to be stopped
+        self.put_off = None  # what an operator has put off
         self.failing = None  # what every call raises
         self.asked = []
 
@@ -163,6 +164,10 @@ class FakeCluster:
         if new is None:
             del self.values[host]
         return True
+
+    def pauses(self):
+        self._note("pauses")
+        return self.put_off
 
     def active(self, agent):
         self._note("active", agent)

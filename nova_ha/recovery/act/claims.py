@@ -8,10 +8,8 @@ from collections.abc import Iterable, Mapping, Set
 
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.config import loader
-from nova_ha.model import flag
-
-# Flags of hosts that no engine has taken up yet.
-_UNTOUCHED = (flag.FLAGGED, flag.GO)
+from nova_ha.model import flag, pauses
+from nova_ha.model.pauses import Pause
 
 
 class Claims:
@@ -40,7 +38,7 @@ class Claims:
         self._vanished |= set(before) - set(self._flags)
         self._own = {host: value for host, value in self._own.items() if self._flags.get(host) == value}
         self._left = {host: value for host, value in self._left.items() if self._flags.get(host) == value}
-        foreign = {host for host, value in self._flags.items() if value not in _UNTOUCHED and host not in self._left}
+        foreign = {host for host, value in self._flags.items() if not flag.is_new(value) and host not in self._left}
         self._met &= set(self._flags)
         self._inherited = (self._inherited & set(self._flags)) | foreign
         return self._flags
@@ -91,6 +89,14 @@ class Claims:
         Those that another engine had taken up, and those that were flagged while there were such.
         """
         return self._inherited
+
+    def pauses(self) -> list[Pause]:
+        """Which new recoveries an operator has put off.
+
+        :raises pauses.UnknownPause: it cannot be read what stands there
+        :raises cluster.ClusterError: the cluster is away
+        """
+        return pauses.read(self._cluster.pauses())
 
     def are_free(self) -> bool:
         """Whether any host is neither recovered nor ours."""

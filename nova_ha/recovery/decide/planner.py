@@ -27,6 +27,7 @@ from nova_ha.model.actions import (
 )
 from nova_ha.model.reasons import Code
 from nova_ha.policy import reserved_hosts
+from nova_ha.policy.holds import Hold
 from nova_ha.recovery.decide import (
     double_failure,
     gates,
@@ -63,14 +64,14 @@ _LIVES = (
 
 
 def claims(
-    flags: Mapping[str, str], own: Mapping[str, str], others: Collection[str], held: Mapping[str, str]
+    flags: Mapping[str, str], own: Mapping[str, str], others: Collection[str], held: Mapping[str, Hold]
 ) -> list[Step]:
     """Which hosts to take up.
 
     :param flags: ``{host: flag value}``
     :param own: ``{host: flag value}`` of the claims that this engine made in this life
     :param others: control nodes, other than this, on which the cluster holds an engine to be active
-    :param held: ``{host: why}`` of the hosts that the mass failure guard holds
+    :param held: ``{host: what holds it}`` of those that the mass failure guard or an operator holds
     :return: Claim and Wait steps; nothing for hosts that are ours or recovered already
     """
     steps: list[Step] = []
@@ -79,7 +80,8 @@ def claims(
             continue
         claimant = flag.claimant(value)
         if host in held:
-            steps.append(Wait(host, held[host], Code.HELD_BY_GUARD, needs_operator=True, command=f"nova-ha go {host}"))
+            hold = held[host]
+            steps.append(Wait(host, hold.reason, hold.code, needs_operator=hold.needs_operator, command=hold.command))
         elif value in (flag.FLAGGED, flag.GO):
             steps.append(Claim(host, "flagged: its power was proved off", value))
         elif claimant is None:

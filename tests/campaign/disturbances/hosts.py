@@ -136,7 +136,7 @@ class ThreeAtOnce(Kill):
         field.after(3 + 20 * self.strike.size)
 
     def end(self, field):
-        field.on_control("nova-ha go")
+        field.on_control("nova-ha go --all --yes")
 
     def attend(self, field):
         # Whatever was flagged only later is held anew.

@@ -105,7 +105,7 @@ def test_it_breaks_something_and_leaves_nothing_standing(done, name):
         ("spawn-failures", ("guests", [])),
         ("no-capacity", ("delete", "f2")),
         ("operator-disables", ("enable",)),
-        ("three-at-once", ("on control", "nova-ha go")),
+        ("three-at-once", ("on control", "nova-ha go --all --yes")),
         ("all-controls-cut", ("power on", "control-3")),
     ],
 )

@@ -25,6 +25,7 @@ class Pacemaker:
         self.attribute = attribute
         self.steal = None  # what a flag becomes just before it is changed
         self.away = False
+        self.put_off = None  # what an operator has put off
         self.published = {}  # what each node's engine has published
 
     def __call__(self, command, timeout):
@@ -45,6 +46,8 @@ class Pacemaker:
         return f'<r><resources><resource id="{RESOURCE}" active="true">{nodes}</resource></resources></r>'
 
     def _cibadmin(self, action, _xpath, xpath, *more):
+        if "crm_config" in xpath:
+            return self._paused(action, xpath, *more)
         if action == "--replace":
             return self._replace(xpath, ElementTree.fromstring(more[1]).get("value"))
         if "//primitive" in xpath:
@@ -54,6 +57,20 @@ class Pacemaker:
         else:
             found = [self._node(host) for host in (*self.flags, "compute-9") if f'"{host}"' in xpath]
         return f"<xpath-query>{''.join(found)}</xpath-query>" if found else None
+
+    def _paused(self, action, xpath, *more):
+        if action == "--query":
+            pair = ElementTree.Element("nvpair", name=f"{self.attribute}-paused", value=self.put_off or "")
+            return ElementTree.tostring(pair, encoding="unicode") if self.put_off else None
+        self.put_off = self.steal or self.put_off
+        if f'[@value="{self.put_off}"]' in xpath:
+            self.put_off = ElementTree.fromstring(more[1]).get("value") if action == "--replace" else None
+        return "<done/>"
+
+    def _crm_attribute(self, *options):
+        assert options[:5] == ("--type", "crm_config", "--name", f"{self.attribute}-paused", "--update")
+        self.put_off = self.steal or options[5]
+        return "<done/>"
 
     def _replace(self, xpath, value):
         host, old = re.search('uname="([^"]+)".*@value="([^"]+)"', xpath).groups()

@@ -133,6 +133,7 @@ def test_status_for_programs(command, engine):
             "state": "working",
             "reason": "1 host is flagged",
         },
+        "pauses": [],
         "hosts": {
             "compute-1": {**host, "claimed_by": "control-1", "claimed_at": 1000},
             "compute-2": {"flag": "yes", **unknown},
@@ -331,59 +332,6 @@ def test_history_of_which_nothing_is_kept(command):
     assert code == 0
     assert out.startswith("No event about compute-1 is kept on this node.")
     assert "journalctl -t 'NovaEvacuate(nova-evacuate)'" in out
-
-
-# go
-
-
-@pytest.mark.parametrize(
-    ("asked", "gone"),
-    [([], {"compute-1", "compute-2"}), (["compute-2"], {"compute-2"}), (["compute-1.x", "compute-1"], {"compute-1"})],
-)
-def test_held_hosts_are_let_go(command, asked, gone):
-    flags = {"compute-1": "yes", "compute-2": "yes", "compute-3": "no", "compute-4": "control-2@7"}
-    pacemaker = Pacemaker(flags)
-    code, out, err = command(pacemaker, "go", *asked)
-    assert (code, err) == (0, "")
-    assert pacemaker.flags == {**flags, **dict.fromkeys(gone, "go")}
-    assert {line.partition(":")[0] for line in out.splitlines()} == gone
-
-
-@pytest.mark.parametrize(
-    ("host", "said"),
-    [
-        ("compute-2", "its flag is no"),
-        ("compute-3", "its flag is control-2@7"),
-        ("compute-4", "its flag is go"),
-        ("compute-5", "it is not flagged"),
-    ],
-)
-def test_what_is_not_held_is_refused_and_nothing_is_changed(command, host, said):
-    flags = {"compute-1": "yes", "compute-2": "no", "compute-3": "control-2@7", "compute-4": "go"}
-    pacemaker = Pacemaker(flags)
-    code, out, err = command(pacemaker, "go", "compute-1", host)
-    assert (code, out, pacemaker.flags) == (1, "", flags)
-    assert err.count("\n") == 1
-    assert err.startswith(f"nova-ha: {host}: {said}")
-    assert "nothing has been changed" in err
-
-
-def test_a_flag_that_changes_in_between_is_left(command):
-    pacemaker = Pacemaker({"compute-1": "yes"})
-    pacemaker.steal = "control-2@7"
-    code, out, err = command(pacemaker, "go")
-    assert (code, out, pacemaker.flags) == (1, "", {"compute-1": "control-2@7"})
-    assert err == "nova-ha: compute-1: not changed, its flag is control-2@7 meanwhile\n"
-
-
-def test_nobody_is_held(command):
-    assert command(Pacemaker({"compute-1": "no"}), "go") == (0, "No host is held: no flag is yes.\n", "")
-
-
-def test_that_no_engine_runs_is_said(command):
-    code, _out, err = command(Pacemaker({"compute-1": "yes"}, active=[]), "go")
-    assert code == 0
-    assert err.startswith("nova-ha: no engine runs")
 
 
 # plan

@@ -11,7 +11,7 @@ import types
 import pytest
 
 from nova_ha.cloud.nova import Nova, Refused
-from nova_ha.model import disabled_reason, flag
+from nova_ha.model import disabled_reason, flag, pauses
 from nova_ha.model.snapshot import Services
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
@@ -746,6 +746,62 @@ def test_a_mass_in_one_aggregate_is_held_though_the_cloud_is_large():
     scene.nova.groups = {"rack": {"compute-1", "compute-2", "compute-4"}, "other": {"compute-3", "compute-5"}}
     scene.run(40)
     assert {instance for instance, _ in scene.nova.evacuations} == {"i2"}
+
+
+# What an operator has put off
+
+
+def put_off(scope=pauses.ALL, name="", until=None):
+    return pauses.written([pauses.Pause(scope, name, 0, until, "alice@control-1", "CHG-4711: switch")])
+
+
+@pytest.mark.parametrize(
+    ("pause", "held"),
+    [
+        (put_off(), {"compute-1", "compute-2"}),
+        (put_off(pauses.HOST, "Compute-1"), {"compute-1"}),
+        (put_off(until=2**40), {"compute-1", "compute-2"}),
+        (put_off(until=1), set()),
+        ("somebody's own word", {"compute-1", "compute-2"}),
+    ],
+    ids=["all", "one", "for ever and a day", "over", "what cannot be read"],
+)
+def test_a_paused_host_is_out_of_service_and_not_taken_up(pause, held):
+    scene = lost_at_once()
+    scene.cluster.put_off = pause
+    scene.dies("compute-1", "compute-2")
+    scene.cluster.go("compute-2")
+    scene.run(60)
+    assert {host for host, value in scene.cluster.values.items() if flag.is_new(value)} == held
+    left = {f"i{number - 1}" for number in (1, 2) if f"compute-{number}" in held}
+    assert {instance for instance, _ in scene.nova.evacuations} == {"i0", "i1"} - left
+    (process,) = scene.engines.values()
+    for host in held:
+        assert scene.nova.status[host].forced_down
+        assert process.account.as_dict()["hosts"][host]["code"] == "paused"
+    scene.cluster.put_off = None
+    ends_well(scene)
+
+
+def test_a_pause_does_not_hold_what_runs_nor_what_another_engine_had_begun():
+    scene = lost_at_once(1)
+    scene.nova.spawn_seconds = 20
+    scene.run(5)
+    scene.cluster.put_off = put_off()
+    scene.engine_dies("control-1")
+    scene.new_engine("control-2")
+    assert scene.run_until(lambda: scene.nova.servers["i0"].host != "compute-1", 120)
+    ends_well(scene)
+
+
+def test_a_host_that_is_fenced_once_more_while_it_is_recovered_goes_on_though_paused():
+    scene = lost_at_once(1)
+    scene.nova.spawn_seconds = 60
+    scene.run(5)
+    scene.cluster.put_off = put_off()
+    scene.cluster.values["compute-1"] = flag.FLAGGED
+    scene.run(5)
+    assert flag.claimant(scene.cluster.values["compute-1"]) == "control-1"
 
 
 # Reserved hosts

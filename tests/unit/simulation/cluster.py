@@ -35,6 +35,7 @@ class SimulatedCluster:
         self.history = []  # (host, new value) of each change by an engine
         self.tripwire = Tripwire()
         self.judge = lambda host, old, flags: None  # told of each claim by an engine, and what flags it had read
+        self.put_off = None  # what an operator has put off
         self.away = False
         self.next_swaps = []  # "ok", "lost", "dropped": what becomes of the next changes of flags by an engine
 
@@ -173,6 +174,9 @@ class _View:
 
     def flag(self, host):
         return self._values().get(host)
+
+    def pauses(self):
+        return self._asked().put_off
 
     def remote_nodes(self):
         return sorted(self._asked().known)

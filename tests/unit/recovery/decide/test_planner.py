@@ -8,6 +8,7 @@ import pytest
 from nova_ha.model.actions import Claim, DisableHost, EnableReservedHost, FinishRecovery, Skip, Wait, is_action
 from nova_ha.model.reasons import Code, Problem
 from nova_ha.model.request import FORBIDDEN
+from nova_ha.policy.holds import by_guard
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.decide.situation import Situation
@@ -77,7 +78,7 @@ def test_what_waits_for_an_operator_says_so(value, code, needs_operator):
 
 def test_a_held_host_is_not_taken_up_and_others_are():
     flags = {"compute-1": "yes", "compute-2": "go", "compute-3": "yes", "compute-4": OURS}
-    found = planner.claims(flags, {"compute-4": OURS}, set(), {"compute-1": "too many"})
+    found = planner.claims(flags, {"compute-4": OURS}, set(), {"compute-1": by_guard("compute-1", "too many")})
     assert [(type(step), step.host) for step in found] == [
         (Wait, "compute-1"),
         (Claim, "compute-2"),

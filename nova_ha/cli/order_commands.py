@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of ``nova-ha`` by which an operator orders what the engine may take up: arguments, and whom they mean.
+
+What they do: ``pause``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from nova_ha.cli import orders
+from nova_ha.cli.deployment import CommandFailed, Deployment, configuration, flagged_host
+from nova_ha.model import flag
+
+
+def pause(given: argparse.Namespace, deployment: Deployment) -> int:
+    """Put new recoveries off: hosts are fenced and flagged, and not taken up."""
+    from nova_ha.cli import pause as order
+
+    if not (given.hosts or given.all or given.aggregate):
+        raise CommandFailed("name hosts, --aggregate or --all; nothing has been changed")
+    hosts = None if given.all else _meant(given, deployment)
+    with _refusals():
+        order.pause(deployment.cluster, hosts, given.reason, given.seconds, given.yes)
+    return 0
+
+
+def resume(given: argparse.Namespace, deployment: Deployment) -> int:
+    """End pauses. Without HOST or --all, show them."""
+    from nova_ha.cli import pause as order
+
+    if not (given.hosts or given.all or given.aggregate):
+        for line in order.listed(deployment.cluster) or ["Nothing is paused."]:
+            print(line)
+        return 0
+    hosts = None if given.all else _meant(given, deployment)
+    with _refusals():
+        order.resume(deployment.cluster, hosts, given.yes)
+    return 0
+
+
+def hold(given: argparse.Namespace, deployment: Deployment) -> int:
+    """Put the recovery of hosts off until that is ended by resume, also of those that were let go."""
+    from nova_ha.cli import pause as order
+
+    with _refusals():
+        order.hold(deployment.cluster, _meant(given, deployment), given.reason, given.yes)
+    return 0
+
+
+def go(given: argparse.Namespace, deployment: Deployment) -> int:
+    """Let held hosts go, once it is certain that they are off. Without HOST or --all, show what is held and why."""
+    from nova_ha.cli import pause as order
+
+    flags = deployment.cluster.flags()
+    if not (given.hosts or given.all):
+        for line in [*order.held(flags, _reasons(deployment)), *order.listed(deployment.cluster)]:
+            print(line)
+        return 0
+    if given.all:
+        hosts = sorted(host for host, value in flags.items() if value == flag.FLAGGED)
+    else:
+        hosts = list(dict.fromkeys(_held(host, flags) for host in given.hosts))
+    if not hosts:
+        print("No host is held: no flag is yes.")
+        return 0
+    with _refusals():
+        order.go(deployment.cluster, hosts, given.reason, given.yes)
+    for line in order.listed(deployment.cluster):
+        _remark(line)
+    if deployment.resource is None or not deployment.cluster.active_on(deployment.resource):
+        _remark("no engine runs; they are taken up as soon as one does (pcs status says why)")
+    return 0
+
+
+ORDERS: tuple[Callable[[argparse.Namespace, Deployment], int], ...] = (go, hold, pause, resume)
+
+
+def add_arguments(parser: argparse.ArgumentParser, order: Callable[..., int]) -> None:
+    """Give a command's parser the arguments of an order."""
+    optional = order is not hold
+    parser.add_argument("hosts", metavar="HOST", nargs="*" if optional else "+", help="the hosts")
+    if optional:
+        parser.add_argument(
+            "--all", action="store_true", help="all hosts that are held" if order is go else "all hosts"
+        )
+    if order in (pause, resume):
+        parser.add_argument("--aggregate", metavar="NAME", help="the hosts that are in this aggregate of Nova's now")
+    if order is pause:
+        parser.add_argument(
+            "--for",
+            dest="seconds",
+            metavar="TIME",
+            type=_seconds,
+            help="such as 30m, 2h or 3d; without it, until resume",
+        )
+    if order is not resume:
+        parser.add_argument(
+            "--reason", metavar="TEXT", required=order is not go, help="why; status and journal tell it"
+        )
+    parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
+
+
+def _seconds(text: str) -> int:
+    try:
+        return orders.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A block in which an order that is not carried out is told as a command that failed."""
+    from nova_ha.cli.pause import Refused
+
+    try:
+        yield
+    except (Refused, orders.NotConfirmed) as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _meant(given: argparse.Namespace, deployment: Deployment) -> list[str]:
+    """The cluster's names of the hosts that are meant."""
+    domain = deployment.parameters.get("domain")
+    names = [*given.hosts, *(_members(given.aggregate, deployment) if getattr(given, "aggregate", None) else ())]
+    return list(dict.fromkeys(deployment.cluster.resolve(name, domain) for name in names))
+
+
+def _members(aggregate: str, deployment: Deployment) -> list[str]:
+    """Nova's names of the hosts of an aggregate."""
+    from nova_ha.cli import plan
+    from nova_ha.cloud.errors import CloudError
+
+    try:
+        found = plan.connect(configuration(deployment)).aggregates()
+    except CloudError as error:
+        raise CommandFailed(f"--aggregate: {error}; nothing has been changed") from error
+    if not found.get(aggregate):
+        raise CommandFailed(f"--aggregate: Nova has no host in an aggregate {aggregate!r}; nothing has been changed")
+    return sorted(found[aggregate])
+
+
+def _reasons(deployment: Deployment) -> dict[str, str | None]:
+    """Why the engine does not take hosts up, as far as it has told."""
+    from nova_ha.cli import status
+
+    found = status.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
+    return {host: about["reason"] for host, about in found["hosts"].items()}
+
+
+def _held(name: str, flags: Mapping[str, str]) -> str:
+    """The flagged host that a name means.
+
+    :raises CommandFailed: its flag is not ``yes``, so that nothing holds it
+    """
+    host = flagged_host(name, flags)
+    if host is None:
+        raise CommandFailed(f"{name}: it is not flagged, so there is nothing to let go; nothing has been changed")
+    if flags[host] != flag.FLAGGED:
+        raise CommandFailed(
+            f"{host}: its flag is {flags[host]}, and only hosts whose flag is yes are held; nothing has been changed"
+        )
+    return host
+
+
+def _remark(text: str) -> None:
+    print(f"nova-ha: {text}", file=sys.stderr)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an operator's order is given: shown with its consequence, confirmed, and left in the journal with who gave it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import sys
+import syslog
+from collections.abc import Iterable
+
+from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.reporting.events import Event
+from nova_ha.reporting.status_report import logfmt
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class NotConfirmed(Exception):
+    """Nobody has said yes; the text says what to do."""
+
+
+def confirm(lines: Iterable[str], yes: bool) -> None:
+    """Show what is to be done, and return if that is wanted.
+
+    :param yes: it is known to be
+    :raises NotConfirmed: it is not, or nobody can be asked
+    """
+    for line in lines:
+        print(line)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NotConfirmed("nobody can be asked without a terminal: add --yes; nothing has been changed")
+    print("Go on? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise NotConfirmed("nothing has been changed")
+
+
+def given_by(cluster: Cluster) -> str:
+    """Who gives an order, and on which control node: ``alice@control-1``. Who has become root by sudo is told.
+
+    :raises ClusterError: Pacemaker does not answer
+    """
+    who = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    return f"{who}@{cluster.local_node()}"
+
+
+def note(order: str, subjects: Iterable[str], who: str, reason: str | None) -> None:
+    """Leave an order in the journal, as the engine leaves its events.
+
+    :param order: the command
+    :param subjects: hosts, or ``all``
+    """
+    syslog.openlog("nova-ha", 0, syslog.LOG_DAEMON)
+    for subject in subjects:
+        pairs = {"host": subject, "order": order, "operator": who, "reason": reason or "none given"}
+        text = " ".join(f"{key}={logfmt(value, key == 'reason')}" for key, value in pairs.items())
+        syslog.syslog(syslog.LOG_NOTICE, f"{Event.OPERATOR_ORDERED.value}: {text}")
+
+
+def seconds(text: str) -> int:
+    """``90s``, ``30m``, ``2h`` or ``3d`` in seconds.
+
+    :raises ValueError: it is none of them
+    """
+    found = re.fullmatch("([1-9][0-9]{0,6})([smhd])", text)
+    if found is None:
+        raise ValueError(f"invalid value '{text}': expected a number and its unit, such as 30m, 2h or 3d")
+    return int(found[1]) * _UNITS[found[2]]
