@@ -65,7 +65,7 @@ def test_reserved_host_takes_a_lost_ones_place(story):
     story.disable(SPARE, "nova-ha: reserved for rack-7")
     story.options(reserve={"destination": True})
     # when that host dies while new recoveries are paused,
-    pause = f"nova-ha pause --aggregate rack-7 --for 1h --reason 'power feed' --yes"
+    pause = "nova-ha pause --aggregate rack-7 --for 1h --reason 'power feed' --yes"
     assert story.on_engine_node(pause).returncode == 0
     faults.kill(HOST)
     # then it is out of service, nothing else is done, also not by another engine, and every control node says why,
@@ -76,7 +76,7 @@ def test_reserved_host_takes_a_lost_ones_place(story):
     assert story.flags() == {HOST: "yes"}
     for node in story.settings.control_nodes:
         assert "power feed" in _status(node)[1]
-    # until that is ended: then the spare one is in service, and the instances are there, and not where there was room before.
+    # until that is ended: then the spare one is in service, and the instances are there and nowhere else.
     assert story.on_engine_node("nova-ha resume --aggregate rack-7 --yes").returncode == 0
     story.recovered(HOST, ids)
     assert story.service(SPARE)["status"] == "enabled"
