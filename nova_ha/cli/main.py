@@ -34,8 +34,6 @@ FAILED = 1
 # Seconds between two looks, where none are given.
 WATCH_INTERVAL = 2.0
 
-STATUS_CODES = {"well": 0, "recovering": 3, "attention": 4}
-
 
 def main(
     arguments: Sequence[str] | None = None,
@@ -70,6 +68,7 @@ def main(
 
 def status(given: argparse.Namespace, deployment: Deployment) -> int:
     """Show hosts in need, and what the engine does about them."""
+    from nova_ha.cli import status as view
     from nova_ha.cli import status_text, watch
 
     if given.nagios:
@@ -88,7 +87,7 @@ def status(given: argparse.Namespace, deployment: Deployment) -> int:
         found = _status(given, deployment)
     if given.watch is None:
         show(found)
-    return STATUS_CODES[found["verdict"]]
+    return view.CODES[found["verdict"]]
 
 
 def _status(given: argparse.Namespace, deployment: Deployment) -> view.Status:

@@ -11,10 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from nova_ha.cli import orders
+from nova_ha.cli import orders, table
 from nova_ha.cli.deployment import CommandFailed, Deployment, configuration, flagged_host
 from nova_ha.model import flag
+
+if TYPE_CHECKING:
+    from nova_ha.cli import recover, status
+
+# Seconds between two looks at a recovery that is followed.
+FOLLOW_INTERVAL = 2.0
 
 
 def pause(given: argparse.Namespace, deployment: Deployment) -> int:
@@ -77,14 +84,53 @@ def go(given: argparse.Namespace, deployment: Deployment) -> int:
     return 0
 
 
-ORDERS: tuple[Callable[[argparse.Namespace, Deployment], int], ...] = (go, hold, pause, resume)
+def evacuate(given: argparse.Namespace, deployment: Deployment) -> int:
+    """Fence a host by its own devices, have its instances evacuated, and follow that to its end."""
+    from nova_ha.cli import recover, status, status_text, watch
+
+    with _refusals():
+        about = _subject(given, deployment)
+        if given.power_is_off_i_am_certain:
+            recover.flag_by_hand(deployment.cluster, about, given.reason, _typed)
+        else:
+            recover.evacuate(deployment.cluster, about, given.reason, given.yes)
+
+    def look() -> status.Status:
+        found = status.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
+        found["hosts"] = {host: known for host, known in found["hosts"].items() if host == about.host}
+        found["verdict"] = status.verdict(found)
+        return found
+
+    _remark(f"follows the recovery of {about.host}; Ctrl-C ends that, and not the recovery")
+    found = watch.watch(look, None, FOLLOW_INTERVAL, until_done=True)
+    for line in status_text.lines(found, table.width(), every=True):
+        print(line)
+    return status.CODES[found["verdict"]]
+
+
+def end(given: argparse.Namespace, deployment: Deployment) -> int:
+    """End the recovery of a host, whatever is left of it; refused while its evacuations are in flight."""
+    from nova_ha.cli import recover
+
+    with _refusals():
+        recover.end(deployment.cluster, _subject(given, deployment), given.reason, given.yes)
+    return 0
+
+
+ORDERS: tuple[Callable[[argparse.Namespace, Deployment], int], ...] = (end, evacuate, go, hold, pause, resume)
 
 
 def add_arguments(parser: argparse.ArgumentParser, order: Callable[..., int]) -> None:
     """Give a command's parser the arguments of an order."""
-    optional = order is not hold
-    parser.add_argument("hosts", metavar="HOST", nargs="*" if optional else "+", help="the hosts")
-    if optional:
+    if order in (end, evacuate):
+        parser.add_argument("host", metavar="HOST", help="the host")
+    else:
+        parser.add_argument("hosts", metavar="HOST", nargs="+" if order is hold else "*", help="the hosts")
+    if order is evacuate:
+        parser.add_argument(
+            "--power-is-off-i-am-certain", action="store_true", help="flag it without fencing; asks for its name"
+        )
+    if order in (go, pause, resume):
         parser.add_argument(
             "--all", action="store_true", help="all hosts that are held" if order is go else "all hosts"
         )
@@ -100,7 +146,7 @@ def add_arguments(parser: argparse.ArgumentParser, order: Callable[..., int]) ->
         )
     if order is not resume:
         parser.add_argument(
-            "--reason", metavar="TEXT", required=order is not go, help="why; status and journal tell it"
+            "--reason", metavar="TEXT", required=order in (hold, pause), help="why: the journal tells it"
         )
     parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
 
@@ -115,11 +161,12 @@ def _seconds(text: str) -> int:
 @contextmanager
 def _refusals() -> Iterator[None]:
     """A block in which an order that is not carried out is told as a command that failed."""
-    from nova_ha.cli.pause import Refused
+    from nova_ha.cli import pause, recover
+    from nova_ha.cloud.errors import CloudError
 
     try:
         yield
-    except (Refused, orders.NotConfirmed) as error:
+    except (pause.Refused, recover.Refused, orders.NotConfirmed, CloudError) as error:
         raise CommandFailed(str(error)) from error
 
 
@@ -128,6 +175,23 @@ def _meant(given: argparse.Namespace, deployment: Deployment) -> list[str]:
     domain = deployment.parameters.get("domain")
     names = [*given.hosts, *(_members(given.aggregate, deployment) if getattr(given, "aggregate", None) else ())]
     return list(dict.fromkeys(deployment.cluster.resolve(name, domain) for name in names))
+
+
+def _subject(given: argparse.Namespace, deployment: Deployment) -> recover.Subject:
+    """The host that an order is about, as cluster and Nova have it."""
+    from nova_ha.cli import plan, recover
+
+    conf = configuration(deployment)
+    host = deployment.cluster.resolve(given.host, conf.recovery.domain)
+    return recover.subject(deployment.cluster, plan.connect(conf), host, conf.recovery.domain)
+
+
+def _typed(question: str) -> str:
+    """What somebody types at a terminal."""
+    if not sys.stdin.isatty():
+        raise orders.NotConfirmed("the host's name can be asked for at a terminal only; nothing has been changed")
+    print(question, end="", flush=True)
+    return sys.stdin.readline()
 
 
 def _members(aggregate: str, deployment: Deployment) -> list[str]:

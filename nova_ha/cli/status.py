@@ -38,6 +38,9 @@ from nova_ha.rundir import engine_state
 
 WELL, RECOVERING, ATTENTION = "well", "recovering", "attention"
 
+# nova-ha's exit codes for them.
+CODES = {WELL: 0, RECOVERING: 3, ATTENTION: 4}
+
 # States of the engine beside those of its own report (see runstate).
 UNCONFIGURED, STOPPED, ELSEWHERE, DEAD, HUNG = "unconfigured", "stopped", "elsewhere", "dead", "hung"
 ENGINE_STATES = (

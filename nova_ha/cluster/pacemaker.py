@@ -23,6 +23,10 @@ CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
 # What XPath has for a host's name with small letters. XPath 1.0 knows no function for that.
 _UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'
 
+# Seconds that all levels of a host's fencing may take together: a BMC that hangs has a minute by default
+# (stonith-timeout), and may be tried twice.
+FENCING_PATIENCE = 300.0
+
 # How Pacemaker's properties say yes, in small letters.
 _TRUE = ("true", "on", "yes", "y", "1")
 
@@ -124,6 +128,17 @@ class Cluster(Tools):
 
     def _pauses_xpath(self) -> str:
         return f"//crm_config//nvpair[@name={cib.literal(self._pauses_name)}]"
+
+    def fence(self, host: str) -> None:
+        """Have the cluster fence a host by its own devices, as it does with one that is lost; returns when it has.
+
+        :raises ClusterError: it could not, or not in time
+        """
+        command = ["stonith_admin", "--reboot", host, "--timeout", f"{FENCING_PATIENCE:.0f}"]
+        code, _out, err = self._run(command, FENCING_PATIENCE + self._timeout)
+        if code != 0:
+            said = " ".join(err.split()) or f"exit code {code}"
+            raise ClusterError(f"{host} is not fenced: {said}. Why: pcs stonith history show {host}")
 
     def remote_nodes(self) -> list[str]:
         """Names of all remote nodes that the configuration knows, running or not.

@@ -12,6 +12,7 @@ import pytest
 from nova_ha.agents.framework import ocf as codes
 from nova_ha.agents.nova_evacuate import DEGRADED
 from nova_ha.cli import main as command
+from nova_ha.cli import status
 from nova_ha.cloud.nova import Nova
 from nova_ha.model import flag
 from tests import pages
@@ -89,7 +90,7 @@ def test_the_command_has_the_synopsis_of_its_page(monkeypatch):
 def test_the_command_has_the_exit_codes_of_its_page():
     source = pathlib.Path(command.__file__).read_text(encoding="utf-8")
     spelled = {int(code) for code in re.findall(r"(?:return |self\.exit\()(\d+)", source)}
-    assert exit_codes("nova-ha.8") == sorted({command.FAILED, *command.STATUS_CODES.values(), *spelled})
+    assert exit_codes("nova-ha.8") == sorted({command.FAILED, *status.CODES.values(), *spelled})
 
 
 @EVERY

@@ -61,7 +61,7 @@ def alarms(
     :param flags: ``{cluster's name: flag}``, read after that; one that is recovered may have died since it was put back
     """
     return [
-        Wait(node, _REASON, Code.NOT_FENCED, needs_operator=True, command=f"stonith_admin --reboot {node}")
+        Wait(node, _REASON, Code.NOT_FENCED, needs_operator=True, command=f"nova-ha evacuate {node}")
         for node, name in sorted(nodes.items())
         if name in silent and node in adrift and not flag.is_dead(flags.get(node))
     ]

@@ -62,5 +62,5 @@ def test_who_is_told_of(silent, nodes, adrift, flags, told):
 
 def test_the_ways_out_are_told():
     (found,) = unfenced.alarms({"c1"}, NODES, {"node-1"}, {})
-    assert (found.code, found.command) == (Code.NOT_FENCED, "stonith_admin --reboot node-1")
+    assert (found.code, found.command) == (Code.NOT_FENCED, "nova-ha evacuate node-1")
     assert "disable its service" in found.reason

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-ha evacuate`` and ``end``: an operator begins a recovery that Pacemaker has not begun, or ends one.
+
+Both can destroy data, so each looks at the cluster and at Nova first, and refuses what is surely wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from nova_ha.cli import orders
+from nova_ha.cloud.reader import NovaReader
+from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.model import flag, hostnames
+from nova_ha.model.snapshot import FINISHED, Instance, Migration, Service, unfinished
+from nova_ha.model.wording import counted
+
+# Seconds within which a host that has been fenced is flagged: its level's second device does so in the same operation.
+FLAG_PATIENCE = 60.0
+_LOOK = 0.5
+
+# Instances that a question names.
+_SHOWN = 10
+
+
+class Refused(Exception):
+    """The order cannot be carried out; the text is one line for an operator."""
+
+
+class Subject(NamedTuple):
+    """A host, as cluster and Nova have it.
+
+    :param service: its nova-compute service
+    :param instances: what Nova says is on it
+    :param evacuations: the records of evacuations away from it
+    """
+
+    host: str
+    flag: str | None
+    online: bool
+    service: Service
+    instances: tuple[Instance, ...]
+    evacuations: tuple[Migration, ...]
+
+
+def subject(cluster: Cluster, cloud: NovaReader, host: str, domain: str | None) -> Subject:
+    """What is known of a host.
+
+    :param host: the cluster's name of it
+    :raises Refused: Nova has no nova-compute service of that name
+    :raises ClusterError: Pacemaker does not answer
+    :raises CloudError: Nova does not answer
+    """
+    services = cloud.services()
+    name = hostnames.resolve(host, services, domain)
+    if name is None:
+        raise Refused(f"{host}: Nova has no nova-compute service of that name; nothing has been changed")
+    # After the records: see snapshot.Host.
+    evacuations = tuple(record for record in cloud.migrations(name) if record.source == name)
+    return Subject(
+        host, cluster.flag(host), host in cluster.online(), services[name], cloud.instances(name), evacuations
+    )
+
+
+def evacuate(cluster: Cluster, about: Subject, reason: str | None, yes: bool) -> None:
+    """Have Pacemaker fence a host by its own devices, and return once it is flagged.
+
+    :raises Refused: it is flagged already, or is not flagged after it was fenced
+    :raises orders.NotConfirmed: nobody has said yes
+    :raises ClusterError: Pacemaker does not answer, or cannot fence it
+    """
+    _refuse_flagged(about)
+    who = orders.given_by(cluster)
+    orders.confirm(
+        [
+            *_described(about),
+            f"Pacemaker cuts the power of {about.host} by its own fencing devices, and its instances are evacuated.",
+        ],
+        yes,
+    )
+    orders.note("evacuate", [about.host], who, reason)
+    cluster.fence(about.host)
+    if not _awaited(lambda: flag.is_dead(cluster.flag(about.host)), FLAG_PATIENCE):
+        raise Refused(
+            f"{about.host}: fenced, and not flagged within {FLAG_PATIENCE:.0f} s: does its fencing level end in"
+            " fence_compute? Nothing is evacuated"
+        )
+
+
+def flag_by_hand(cluster: Cluster, about: Subject, reason: str | None, typed: Callable[[str], str]) -> None:
+    """Flag a host that Pacemaker cannot fence, on an operator's word that its power is off.
+
+    :param typed: asks a question, returns the answer
+    :raises Refused: it is flagged already, or lives
+    :raises orders.NotConfirmed: its name was not typed
+    :raises ClusterError: Pacemaker does not answer
+    """
+    _refuse_flagged(about)
+    if about.online or about.service.up:
+        who = "the cluster reaches it" if about.online else "its nova-compute reports to Nova"
+        raise Refused(f"{about.host}: {who}, so it is not off; nothing has been changed")
+    who = orders.given_by(cluster)
+    for line in _described(about):
+        print(line)
+    print(f"If {about.host} is NOT off, its instances run twice, and their disks are destroyed.")
+    if typed("Type the host's name to go on: ").strip() != about.host:
+        raise orders.NotConfirmed("that is not the host's name; nothing has been changed")
+    orders.note("evacuate --power-is-off-i-am-certain", [about.host], who, reason)
+    if about.flag is None:
+        cluster.set_flag(about.host, flag.FLAGGED)
+    elif not cluster.swap_flag(about.host, about.flag, flag.FLAGGED):
+        raise Refused(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
+    print(f"{about.host}: flag {about.flag or 'absent'} -> yes")
+
+
+def end(cluster: Cluster, about: Subject, reason: str | None, yes: bool) -> None:
+    """End the recovery of a host, whatever is left of it: the host may return.
+
+    :raises Refused: it is not in recovery, or evacuations of it are in flight
+    :raises orders.NotConfirmed: nobody has said yes
+    :raises ClusterError: Pacemaker does not answer
+    """
+    if about.flag is None or not flag.is_dead(about.flag):
+        now = f"its flag is {about.flag}" if about.flag else "it is not flagged"
+        raise Refused(f"{about.host}: {now}, so there is no recovery to end; nothing has been changed")
+    flying = [record.instance for record in unfinished(about.evacuations)]
+    if flying:
+        what = f"{counted(len(flying), 'evacuation')} in flight ({_listed(flying)})"
+        why = "which the returning host would destroy: wait for their end"
+        raise Refused(f"{about.host}: {what}, {why}; nothing has been changed")
+    gone = sorted({record.instance for record in about.evacuations if record.status in FINISHED})
+    who = orders.given_by(cluster)
+    orders.confirm(
+        [
+            *_described(about),
+            f"They are not recovered: {_listed(_named(each) for each in about.instances)}.",
+            f"What was evacuated is deleted from {about.host} when its nova-compute starts: {_listed(gone)}.",
+        ],
+        yes,
+    )
+    if not cluster.swap_flag(about.host, about.flag, flag.RECOVERED):
+        raise Refused(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
+    orders.note("end", [about.host], who, reason)
+    print(f"{about.host}: flag {about.flag} -> no")
+
+
+def _refuse_flagged(about: Subject) -> None:
+    if flag.is_dead(about.flag):
+        raise Refused(f"{about.host}: it is flagged already ({about.flag}); see nova-ha status {about.host}")
+
+
+def _described(about: Subject) -> list[str]:
+    """The host and its instances, in lines."""
+    cluster = "online" if about.online else "offline"
+    nova = "up" if about.service.up else "down"
+    state = f"flag {about.flag or 'absent'}; {cluster} in the cluster; {nova} in Nova"
+    if about.service.last_report:
+        state += f", last report {about.service.last_report}"
+    return [f"{about.host}: {state}.", f"{counted(len(about.instances), 'instance')} on it."]
+
+
+def _named(instance: Instance) -> str:
+    return f"{instance.id} {instance.name} ({instance.vm_state})"
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return (", ".join(every[:_SHOWN]) + more) or "none"
+
+
+def _awaited(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether a condition comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_LOOK)
+    return True
