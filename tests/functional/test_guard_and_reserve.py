@@ -7,7 +7,7 @@ import time
 import pytest
 
 from nova_ha.model.reasons import Code
-from tests.functional.steps import eventually
+from tests.functional.steps import RECOVERY_LIMIT, RETURN_LIMIT, eventually
 from tests.lab import cluster, facts, faults, nodes, workload
 
 pytestmark = pytest.mark.lab_b
@@ -89,11 +89,17 @@ def test_databases_are_up_before_web_servers_start(story):
     databases = story.instances_on(HOST, 3, prefix="db", metadata={"nova-ha:group": "database"})
     webs = story.instances_on(HOST, 3, prefix="web", metadata={"nova-ha:group": "web"})
     story.options(order={"groups": "database, web"})
-    # when it dies,
-    faults.kill(HOST)
-    # then all are recovered, and the web servers only once all databases are up.
+    # when an operator has it evacuated, on a control node that has no engine,
+    node = next(node for node in story.settings.control_nodes if node != story.engine_node())
+    order = ("nova-ha", "evacuate", HOST, "--reason", "smoke in the rack", "--yes")
+    done = nodes.execute(node, *order, timeout=RECOVERY_LIMIT + RETURN_LIMIT, check=False)
+    # then it is fenced, all are recovered and it is in service when the command ends, and who gave the order is known;
+    assert done.returncode == 0, done.stderr
+    assert story.is_back(HOST)
+    journal = nodes.execute(node, "journalctl", "-t", "nova-ha").stdout
+    assert "operator_ordered: host=compute-1 order=evacuate" in journal
     story.recovered(HOST, databases + webs)
-    story.back_in_service(HOST)
+    # the web servers only once all databases are up.
     past = story.recorded.history()
     up = [run.start for run in facts.guest_runs(past) if run.instance in databases and run.host != HOST]
     asked = [request.time for request in facts.evacuate_requests(past) if request.instance in webs]
