@@ -17,7 +17,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nova_ha.cli import order_commands
 from nova_ha.cli.deployment import CommandFailed, Deployment, configuration, find, flagged_host
@@ -34,6 +35,9 @@ FAILED = 1
 # Seconds between two looks, where none are given.
 WATCH_INTERVAL = 2.0
 
+# Where the exporter listens; what is to be scraped from elsewhere names the address of the management network.
+DEFAULT_LISTEN = ("127.0.0.1", 9877)
+
 
 def main(
     arguments: Sequence[str] | None = None,
@@ -47,12 +51,16 @@ def main(
     :param root: where engines keep their state
     """
     given = _parser().parse_args(arguments)
+    looking = functools.partial(find, given.resource, runner, root, config_file)
     try:
+        if given.command in (metrics, exporter):
+            code: int = given.command(given, looking)
+            return code
         if os.geteuid() != 0:
             raise CommandFailed("must be run as root, who alone may read the cluster's flags and the engine's account")
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
-        code: int = given.command(given, find(given.resource, runner, root, config_file))
+        code = given.command(given, looking())
         print(end="", flush=True)  # sys.stdout is None where it was closed
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:
@@ -157,6 +165,30 @@ def history(given: argparse.Namespace, deployment: Deployment) -> int:
     return 0
 
 
+def metrics(given: argparse.Namespace, looking: Callable[[], Deployment]) -> int:
+    """Print what Prometheus is told, for node_exporter's textfile collector."""
+    print(_telling().text(looking), end="", flush=True)
+    return 0
+
+
+def exporter(given: argparse.Namespace, looking: Callable[[], Deployment]) -> int:
+    """Answer Prometheus' scrapes, until it is stopped; needs no root, but the group haclient."""
+    _telling().serve(looking, given.listen or [DEFAULT_LISTEN])
+    return 0
+
+
+def _telling() -> ModuleType:
+    """What tells metrics; prometheus_client is not needed for anything else.
+
+    :raises CommandFailed: it is not installed
+    """
+    try:
+        from nova_ha.cli import metrics as telling
+    except ImportError as error:
+        raise CommandFailed(f"{error}: install python3-prometheus-client") from error
+    return telling
+
+
 def _print(lines: Iterable[str]) -> None:
     print("\n".join(lines))
 
@@ -178,6 +210,14 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _address(text: str) -> tuple[str, int]:
+    """``127.0.0.1:9877`` or ``[::1]:9877``."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"invalid value '{text}': expected ADDRESS:PORT, such as 127.0.0.1:9877")
+    return host.strip("[]"), int(port)
+
+
 class _OneLineParser(argparse.ArgumentParser):
     """A parser that answers a wrong argument with one line."""
 
@@ -191,12 +231,12 @@ def _parser() -> _OneLineParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_OneLineParser)
 
     def command(
-        function: Callable[[argparse.Namespace, Deployment], int], epilog: str | None = None
+        function: Callable[[argparse.Namespace, Any], int], epilog: str | None = None
     ) -> argparse.ArgumentParser:
         short = (function.__doc__ or "").partition("\n")[0]
         added = commands.add_parser(function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False)
         added.set_defaults(command=function)
-        if function not in order_commands.ORDERS:
+        if function in (status, plan, history):
             added.add_argument("--json", action="store_true", help="print JSON, for programs")
         return added
 
@@ -217,6 +257,11 @@ def _parser() -> _OneLineParser:
     command(plan).add_argument("host", metavar="HOST", help="the host that is taken for lost")
     subject = command(history).add_argument("subject", metavar="HOST|INSTANCE", nargs="?")
     subject.help = "a host's name, an instance's id or at least 8 characters of its beginning; without it, everything"
+    command(metrics)
+    where = command(exporter)
+    where.add_argument(
+        *("--listen",), metavar="ADDRESS:PORT", type=_address, action="append", help="where; may be given several times"
+    )
     for order in order_commands.ORDERS:
         order_commands.add_arguments(command(order), order)
     return parser

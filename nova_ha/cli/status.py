@@ -138,7 +138,7 @@ def look(
     """The status as plain data, see above.
 
     :param resource: name of the NovaEvacuate resource, None if there is none
-    :param state: where its engine keeps its state, None if there is none
+    :param state: where its engine keeps its state on this node; None: go by what it publishes, as on any other node
     :param board: where its engine's account is published, None if there is none
     :param now: seconds since the epoch
     :raises cluster.ClusterError: Pacemaker does not answer
@@ -196,12 +196,17 @@ def _engine(
     """What is known of the engine, and its account of the hosts ({} where that is not known)."""
     nodes: list[str] = []
     pid = None
-    if resource is None or state is None or board is None:
+    if resource is None or board is None:
         told = _Told(UNCONFIGURED, _NO_RESOURCE)
     else:
         nodes = sorted(cluster.active_on(resource))
-        pid = state.holder()
-        told = _elsewhere(cluster, nodes, board) if pid is None else _present(state, pid)
+        pid = state.holder() if state is not None else None
+        if state is not None and pid is not None:
+            told = _present(state, pid)
+        elif nodes and state is not None and cluster.local_node() in nodes:
+            told = _Told(DEAD, _NO_PROCESS)
+        else:
+            told = _elsewhere(nodes, board)
     found: EngineStatus = {
         "resource": resource,
         "nodes": nodes,
@@ -213,21 +218,27 @@ def _engine(
     return found, told.hosts
 
 
-def _elsewhere(cluster: Cluster, nodes: Collection[str], board: Board) -> _Told:
-    """What is told of an engine that does not run on this node."""
+def _elsewhere(nodes: Collection[str], board: Board) -> _Told:
+    """What is told of an engine by what it has published.
+
+    :param nodes: those on which the cluster has it
+    """
     if not nodes:
         return _Told(STOPPED, _RUNS_NOWHERE)
-    if cluster.local_node() in nodes:
-        return _Told(DEAD, _NO_PROCESS)
+    report = report_of(nodes, board)
+    if report is None:
+        return _Told(ELSEWHERE, f"it has published nothing yet: run nova-ha on {' or '.join(nodes)}")
+    return _reported(report, report.get("complaint"))
+
+
+def report_of(nodes: Collection[str], board: Board) -> dict[str, Any] | None:
+    """What the engine on one of some nodes has published, None if that is nothing, or attrd does not answer."""
     try:
         words = board.read()
     except ClusterError:
         # attrd alone does not answer: the rest of the status is known all the same.
-        words = {}
-    report = next(filter(None, (published.unpacked(words[node]) for node in nodes if node in words)), None)
-    if report is None:
-        return _Told(ELSEWHERE, f"it has published nothing yet: run nova-ha on {' or '.join(nodes)}")
-    return _reported(report, report.get("complaint"))
+        return None
+    return next(filter(None, (published.unpacked(words[node]) for node in nodes if node in words)), None)
 
 
 def _present(state: engine_state.RunState, pid: int) -> _Told:

@@ -26,7 +26,7 @@ instances      ``{instance id: {name, doing, code, reason, command, needs_operat
 ============== =======================================================================================
 
 Events (see ``events``), oldest first: ``{time, level, event, host, instance, request, code, reason, command}``; what
-does not apply is None.
+does not apply is None. Counters: see ``counters``.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from nova_ha.model import request
 from nova_ha.model.actions import NoAction, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Instance
+from nova_ha.reporting.counters import Counters
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.progress import Progress
 
@@ -118,6 +119,7 @@ class Account:
         self._events: collections.deque[Entry] = collections.deque(maxlen=keep)
         self._hosts: dict[str, HostAccount] = {}
         self._progress = Progress()
+        self._counters = Counters()
 
     @classmethod
     def from_dict(
@@ -136,6 +138,7 @@ class Account:
         events = former.get("events")
         known = [event for event in events if _is_event(event)] if isinstance(events, list) else []
         account._events.extend(known)
+        account._counters = Counters.from_dict(former.get("counters"))
         for entry in known:
             account._progress.see(entry["event"], entry["host"], entry["instance"], entry["time"])
         return account
@@ -170,6 +173,8 @@ class Account:
         }
         word, now = logging.getLevelName(event.level).lower(), self._clock()
         self._events.append({"time": now, "level": word, "event": event.value, **about})
+        begun = self._progress.begun(host)
+        self._counters.see(event, None if begun is None else now - begun)
         self._progress.see(event.value, host, instance, now)
         pairs = [f"{key}={logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
         self._log.log(event.level, "%s: %s", event.value, " ".join(pairs))
@@ -199,8 +204,8 @@ class Account:
         self._progress.keep(self._hosts)
 
     def as_dict(self) -> dict[str, object]:
-        """The account as ``{"hosts": ..., "events": ...}``, described above."""
-        return {"hosts": self._hosts, "events": list(self._events)}
+        """The account as ``{"hosts": ..., "events": ..., "counters": ...}``, described above."""
+        return {"hosts": self._hosts, "events": list(self._events), "counters": self._counters.as_dict()}
 
     def _host(
         self,

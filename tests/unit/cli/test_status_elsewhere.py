@@ -86,7 +86,8 @@ def test_without_attrd_the_flags_are_shown_all_the_same(command):
 
 
 def test_how_far_a_recovery_is(command):
-    _code, out, _err = command(elsewhere(), "status")
+    host = account(CLAIM, [doing(1), STUCK, doing(3, "skip")], begun=time.time() - 80, back=3)
+    _code, out, _err = command(elsewhere({**REPORT, "hosts": {"compute-1": host}}), "status")
     assert re.search(
         r"^    3 of 5 instances arrived elsewhere within 8\d s; about 5\d s to go at this rate$", out, re.M
     )
