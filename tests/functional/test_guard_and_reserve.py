@@ -12,6 +12,8 @@ from tests.lab import cluster, facts, faults, nodes, workload
 
 pytestmark = pytest.mark.lab_b
 
+AS_EXPORTER = ("setpriv", "--reuid=nobody", "--regid=haclient", "--clear-groups", "nova-ha", "metrics")
+
 HOST, ANOTHER, SPARE = "compute-1", "compute-2", "compute-3"
 
 
@@ -76,6 +78,8 @@ def test_reserved_host_takes_a_lost_ones_place(story):
     assert story.flags() == {HOST: "yes"}
     for node in story.settings.control_nodes:
         assert "power feed" in _status(node)[1]
+        # and tells Prometheus, whom somebody serves who may read the cluster, and no more than that,
+        assert 'nova_ha_host_waiting{host="compute-1",code="paused"} 1.0' in nodes.execute(node, *AS_EXPORTER).stdout
     # until that is ended: then the spare one is in service, and the instances are there and nowhere else.
     assert story.on_engine_node("nova-ha resume --aggregate rack-7 --yes").returncode == 0
     story.recovered(HOST, ids)
