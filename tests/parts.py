@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import pathlib
@@ -21,9 +20,6 @@ from tests.lab.settings import SOURCE_TREE
 NOTHING = 5
 # Seconds between two looks at what a part has printed.
 INTERVAL = 0.2
-# What nothing waits for yields to what comes up beside it (nice(1)); a session's own weight, where the kernel groups
-# processes by session, is told apart from theirs (sched(7)).
-PATIENT = 10
 # Seconds in which a part that is interrupted has put back what it changed: a lab has a story to end, and to go down.
 ENDING = 300
 
@@ -78,11 +74,8 @@ class Run:
         :param beside: further ones, that are told of only if they fail. Where one of them fails, or one of the others
             has, the rest of all is interrupted: what is to follow cannot.
         """
-        silent = [self._start(part) for part in beside]
         shown = [self._start(part) for part in parts]
-        if silent:
-            for going in shown:
-                going.yield_to_others()
+        silent = [self._start(part) for part in beside]
         self._going = [*shown, *silent]
         for going in shown:
             while not going.show():
@@ -140,12 +133,6 @@ class _Going:
         self._output = log.open(errors="replace")
         self._titled = False
         self._interrupted = False
-
-    def yield_to_others(self) -> None:
-        """Let it, and what it starts, have the processors that nobody else wants."""
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PGRP, self.process.pid, PATIENT)
-            pathlib.Path(f"/proc/{self.process.pid}/autogroup").write_text(str(PATIENT))
 
     @property
     def is_red(self) -> bool:

@@ -28,9 +28,9 @@ def wait_for(what, condition, limit, interval=0.2, look=None):
             return value
         waited, without = time.monotonic() - begun, min(starved() - starved_before, STARVED_TIMES * limit)
         if waited - without >= limit:
-            said = f"waited {waited:.0f} s for {what}"
+            said = f"waited {limit} s for {what}"
             if without >= 1:
-                said += f", {without:.0f} s of them on a machine without a free processor"
+                said += f", and {without:.0f} s more while no processor was free"
             raise LabError(said + (f"; see {look}" if look else ""))
         time.sleep(interval)
 

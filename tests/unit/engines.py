@@ -17,18 +17,19 @@ from tests.unit.waiting import limit, until
 ENGINE = """
 import sys
 from nova_ha.recovery.memory import requests as attempts
-from nova_ha.cluster import pacemaker as cluster
+from nova_ha.cluster import pacemaker as cluster, tools
 from nova_ha.recovery import cloud_health, daemon, rest
 from nova_ha.recovery import engine
 cloud_health.COMPLAIN_AFTER, engine.AWAY, rest.AWAIT_RETURN, attempts.SETTLE = 0.5, 0.2, 0.5, 0.2
 directory, name = sys.argv[1:]
-cluster._ENVIRONMENT["PATH"] = directory
+tools._ENVIRONMENT["PATH"] = directory
 cluster.CIB_FILE = directory + "/flag"
 sys.argv[1:] = ["--name", name]
 daemon.process()
 """
 
 PROGRAMS = {
+    "attrd_updater": "exit 0",
     "crm_node": "echo control-1",
     "crm_mon": '[ -e status.xml ] && exec /bin/cat status.xml; echo "<x><resources/></x>"',
     "cibadmin": r"""

@@ -166,7 +166,7 @@ def test_what_is_left_to_an_operator_he_does(done, name, deed):
 
 
 DELETED = {"needs_operator": True, "code": unflagged.alarms({"c": service("c")}, {"c": "c"}, {}, "e")[0].code.value}
-UNFENCED = {"needs_operator": True, "code": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, ())[0].code.value}
+UNFENCED = {"needs_operator": True, "code": unfenced.alarms({"c"}, {"c": "c"}, {"c"}, {})[0].code.value}
 
 
 @pytest.mark.parametrize(

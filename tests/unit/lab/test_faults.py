@@ -103,7 +103,8 @@ def test_what_is_starved_is_stopped_again_and_again_until_it_is_fed(hosts, monke
                 for state in ("T", "S", "T"):
                     wait_for(f"state {state}", lambda state=state: _state(victim) == state, 5, 0.01)
                 starver.terminate()
-            assert _state(victim) == "S"
+            # Asleep again, or just about to be.
+            assert _state(victim) in ("S", "R")
         finally:
             victim.kill()
     faults.end_all(None)

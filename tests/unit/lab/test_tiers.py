@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiers of the tests: what a person's words select, in which order parts run, and that red is never lost."""
 
-import os
 import re
 import signal
 import subprocess
@@ -85,18 +84,6 @@ def test_what_comes_up_beside_red_tests_is_interrupted_and_not_counted(part, tmp
         assert not run.side_by_side(part("a", RED), beside=[up])
         assert closed(run, capsys) == (1, {"passed": 1, "failed": 1, "skipped": 0})
     assert (tmp_path / "put-back").exists()
-
-
-def test_tests_yield_to_what_comes_up_beside_them(tmp_path, capsys):
-    until = f"until nice | grep -qx {os.nice(0) + parts.PATIENT}; do sleep 0.05; done"
-    unit = command("unit", "timeout", "30", "sh", "-c", f"{until}; cat /proc/self/autogroup; touch {tmp_path}/done")
-    until = f"until [ -e {tmp_path}/done ]; do sleep 0.05; done"
-    up = command("up", "timeout", "60", "sh", "-c", f"{until}; echo up has $(nice); exit 1")
-    with Run() as run:
-        run.side_by_side(unit, beside=[up])
-    printed = capsys.readouterr().out
-    assert f"up has {os.nice(0)}" in printed
-    assert "autogroup" not in printed or f"nice {parts.PATIENT}\n" in printed
 
 
 def test_a_part_that_does_not_heed_its_interrupt_is_killed(part, monkeypatch):

@@ -78,7 +78,7 @@ def test_a_cloud_of_which_nothing_is_there_does_not_fail_the_resource(engine):
 def test_start_waits_for_the_flags(engine, cloud, query):
     failing = f'case "$*" in *{query}*) echo "Connection failed" >&2; exit 102 ;; *) exit 105 ;; esac'
     engine.script("cibadmin", failing)
-    code, reason = failure(engine.start, given(cloud), 2)
+    code, reason = failure(engine.start, given(cloud), 5)
     assert code == ocf.OCF_ERR_GENERIC
     assert reason.startswith("the recovery engine was not ready before the start timeout: ")
     assert reason.endswith("Connection failed")
