@@ -86,7 +86,7 @@ def resume(cluster: Cluster, hosts: Sequence[str] | None, yes: bool) -> None:
             raise Refused(f"{host}: it is not paused itself{ways}; nothing has been changed")
     left = pauses.standing(kept, now)
     new = [host for host, value in cluster.flags().items() if flag.is_new(value)]
-    free = sorted(host for host in new if holds.by_pause(host, left, now) is None)
+    free = sorted(host for host in new if holds.by_pause(host, left) is None)
     ended = [f"{holds.subject([each])}: no more {holds.described(each)}" for each in before if each not in kept]
     starts = f"Taken up at once, unless the mass failure guard holds them: {', '.join(free)}" if free else None
     orders.confirm(filter(None, [*ended, starts]), yes)

@@ -34,14 +34,11 @@ class Pause:
     who: str
     reason: str
 
-    def holds(self, host: str, now: float) -> bool:
-        """Whether it puts a host's recovery off.
+    def is_about(self, host: str) -> bool:
+        """Whether it puts a host's recovery off, as long as it stands.
 
         :param host: the cluster's name of it
-        :param now: seconds since the epoch
         """
-        if self.until is not None and now >= self.until:
-            return False
         return self.scope == ALL or hostnames.fold(self.name) == hostnames.fold(host)
 
     def is_same(self, other: Pause) -> bool:

@@ -33,13 +33,13 @@ def by_guard(host: str, reason: str) -> Hold:
     return Hold(Code.HELD_BY_GUARD, reason, f"nova-ha go {host}", True)
 
 
-def by_pause(host: str, standing: Iterable[Pause], now: float) -> Hold | None:
+def by_pause(host: str, standing: Iterable[Pause]) -> Hold | None:
     """The hold of a host that an operator has put off, None if none has. The one that lasts longest speaks.
 
     :param host: the cluster's name of it
-    :param now: seconds since the epoch
+    :param standing: the pauses that have not ended
     """
-    of_host = [pause for pause in standing if pause.holds(host, now)]
+    of_host = [pause for pause in standing if pause.is_about(host)]
     if not of_host:
         return None
     pause = max(of_host, key=lambda each: (each.until is None, each.until or 0))

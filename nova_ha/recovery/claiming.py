@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 
 from nova_ha.cloud import nova
@@ -93,10 +92,10 @@ class Claiming:
         if not new:
             return {}
         try:
-            standing, now = self._claims.pauses(), time.time()
+            standing = self._claims.pauses()
         except UnknownPause as error:
             return dict.fromkeys(new, holds.by_what_cannot_be_read(error))
-        held = {host: holds.by_pause(host, standing, now) for host in new}
+        held = {host: holds.by_pause(host, standing) for host in new}
         return {host: hold for host, hold in held.items() if hold is not None}
 
     def _held(

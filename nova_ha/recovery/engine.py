@@ -59,6 +59,7 @@ class Engine:
     :param workers: send the requests about instances
     :param readers: None to read one host after the other
     :param clock: monotonic seconds
+    :param epoch: seconds since the epoch
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Engine:
         workers: Executor,
         readers: Readers | None = None,
         clock: Callable[[], float] = time.monotonic,
+        epoch: Callable[[], float] = time.time,
     ) -> None:
         self._state = state
         self._rules = rules
@@ -87,7 +89,7 @@ class Engine:
         self._attempts = Attempts()
         self._attempts.go_by(rules)
         self._pace = Pace(options.in_flight)
-        self._claims = Claims(cluster)
+        self._claims = Claims(cluster, epoch)
         self._health = CloudHealth(cloud, state, clock)
         self._unmanaged = UnmanagedHosts(self._observer, cluster, self._claims, state, clock)
         self._deeds = host_actions.Deeds(cluster, cloud, self._attempts, account, self._claims, clock)

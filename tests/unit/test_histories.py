@@ -438,6 +438,24 @@ def unfolds(story, events, late=0):
 
 # What chance had found once, in the shortest form: what was wrong, of which cloud, and by what events.
 FOUND = {
+    "what was asked for on one host was still the conductor's when that host began with another: it was asked twice": (
+        {
+            **{"names": ["rescuing", "rescuing"], "hosts": 4, "reserved": 1, "runs_nova_compute": False},
+            **{"spawn_seconds": 20, "workers": SLOW, "request_seconds": 0.3, "first_look": 60, "starting": 2},
+            **{"finishing": 300, "conducting": 600, "scheduling": 600, "lateness": 10, "resumes": True},
+            "rules": Rules(
+                no_room_patience=60, guard=Guard(max_share=100), in_flight_per_destination=0, reserve_destination=True
+            ),
+            "late": LATE_PASSES,
+        },
+        [
+            ("second_engine", (), 8),
+            ("node_renamed", (10, "as before"), 0),
+            ("answers", (["hung"],), 3),
+            ("dies_beside", (0, 5, False), 70),
+            ("dies", (6, 2, True), 3),
+        ],
+    ),
     "a host died just after it was put back, unnoticed, and its flag, which was still there, hid that from all": (
         {"names": ["deleting"], "hosts": 2, "starting": 2, "late": LATE_PASSES},
         [

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.config import loader
@@ -16,10 +16,13 @@ class Claims:
     """Reads the flags once a pass; takes hosts up and closes them.
 
     Every change is made only if the flag is still what it was, so a host that is fenced anew meanwhile stays flagged.
+
+    :param epoch: seconds since the epoch
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, epoch: Callable[[], float] = time.time) -> None:
         self._cluster = cluster
+        self._epoch = epoch
         self._known_node: str | None = None
         self._flags: dict[str, str] = {}
         self._own: dict[str, str] = {}  # host -> the claim that this engine made
@@ -91,12 +94,12 @@ class Claims:
         return self._inherited
 
     def pauses(self) -> list[Pause]:
-        """Which new recoveries an operator has put off.
+        """Which new recoveries an operator puts off now.
 
         :raises pauses.UnknownPause: it cannot be read what stands there
         :raises cluster.ClusterError: the cluster is away
         """
-        return pauses.read(self._cluster.pauses())
+        return pauses.standing(pauses.read(self._cluster.pauses()), self._epoch())
 
     def are_free(self) -> bool:
         """Whether any host is neither recovered nor ours."""
@@ -136,7 +139,7 @@ class Claims:
     def take(self, host: str, old: str) -> bool:
         """Claim a host whose flag was ``old``; returns whether it is ours now."""
         self._inherited |= {host} if self._inherited else set()
-        return self._swap(host, old, flag.claim(self._node(), time.time()))
+        return self._swap(host, old, flag.claim(self._node(), self._epoch()))
 
     def close(self, host: str, value: str = flag.RECOVERED) -> bool:
         """Set the flag of a host of ours to one that says recovered; returns whether that was done."""

@@ -96,9 +96,10 @@ def _was_passed(case: Case, record: Migration) -> bool:
     A record may name a destination from the start, as it was asked for: only the requests tell who has it.
     """
     known = case.host.requests.get(record.instance)
-    stages = {request.stage for request in known.all} if known else {evacuate_request.QUEUED}
-    handed = stages.isdisjoint((evacuate_request.QUEUED, evacuate_request.SCHEDULING))
-    return handed and case.attempts.was_passed(record, case.now)
+    handed_on = [request for request in known.all if request.stage == evacuate_request.SENT] if known else []
+    # One that runs was not passed over, though its record was read too early to say so.
+    others = {request.stage for request in known.all} - {evacuate_request.SENT, evacuate_request.OVER} if known else ()
+    return bool(handed_on) and not others and case.attempts.was_passed(record, handed_on, case.now)
 
 
 def _to_restart(case: Case, instance: Instance, record: Migration) -> Restart | None:

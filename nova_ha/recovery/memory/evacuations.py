@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Optional
 
 from nova_ha.model import instance_states
-from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.evacuate_request import Request, Requests
 from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration
 from nova_ha.recovery.memory.compute_restarts import Restarts
 from nova_ha.recovery.memory.host_failures import HostFailures
@@ -207,12 +207,16 @@ class Sightings(HostFailures):
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
         return _state(record) in self._ended and record.destination not in self._living
 
-    def was_passed(self, record: Migration, now: float) -> bool:
+    def was_passed(self, record: Migration, requests: Iterable[Request], now: float) -> bool:
         """Whether its destination has, for long, worked at one that was asked for after this one was handed to it.
 
         Two that are on their way to it overtake each other by seconds.
+
+        :param requests: those for its instance that were handed on. One that named its destination has that in its
+            record from the start: when it was seen to be handed on, the request tells
         """
         _, handed_at = self._records.get(record.id, (None, float("inf")))
+        handed_at = max([handed_at, *(self.handed_on_at(request) for request in requests)])
         asked_at, begun_at = self._begun.get(record.destination or "", (float("-inf"), now))
         return asked_at > handed_at and now - begun_at >= SETTLE
 

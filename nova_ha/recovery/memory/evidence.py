@@ -140,6 +140,11 @@ class Evidence(ControlPlane):
             self._scheduling[request.id] = now
         return since
 
+    def handed_on_at(self, request: Request) -> float:
+        """When a request was first seen to be handed on to its destination; infinity if that is still to be seen."""
+        stage, since = self._stages.get(request.id, ("", float("inf")))
+        return since if stage == request.stage == SENT else float("inf")
+
     def _fate_of_claimed(self, request: Request, off: frozenset[str], at_work: float, now: float) -> Fate:
         claimed, claimed_at = self._claimed[request.id]
         # Of one that was sent, Nova tells since when; of one at the scheduler, the claim alone shows that it answered.

@@ -25,6 +25,9 @@ from tests.unit.simulation.process import PROMPT, Killed, State, Tripwire, Worke
 # Seconds between two looks of Pacemaker at what should run where, and those that a host takes to boot.
 PACEMAKER, BOOT = 1.0, 5.0
 
+# When a scene begins: seconds since the epoch.
+EPOCH = 1_700_000_000
+
 # A second resource for an engine.
 SECOND = "recovery"
 
@@ -429,4 +432,5 @@ class _Process:
             options,
             self.workers,
             clock=scene.clock,
+            epoch=lambda: EPOCH + scene.clock(),
         )

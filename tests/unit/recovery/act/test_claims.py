@@ -5,20 +5,14 @@ import pytest
 
 from nova_ha.cluster import pacemaker
 from nova_ha.model import flag
-from nova_ha.recovery.act import claims as claims_module
 from nova_ha.recovery.act.claims import Claims
 from tests.unit.doubles import FakeCluster
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    monkeypatch.setattr(claims_module.time, "time", lambda: 100.9)
 
 
 def read(flags, node="control-1", active=("control-1",)):
     fake = FakeCluster(flags, node)
     fake.engines["nova-evacuate"] = set(active)
-    found = Claims(fake)
+    found = Claims(fake, epoch=lambda: 100.9)
     assert found.read() == flags
     return fake, found
 

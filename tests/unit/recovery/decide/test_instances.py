@@ -590,13 +590,15 @@ def test_a_request_that_was_passed_over_is_sent_again_to_the_same_host():
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
     attempts = watched(first)
     evacuations = (record(1, "accepted"), record(2, "pre-migrating", instance="i2"))
-    sent = {"i1": Requests((request(1, SENT),))}
+    sent = {"i1": Requests((request(1, SENT),), read_at=NOW + 5)}
     passed = dataclasses.replace(first, evacuations=evacuations, requests=sent)
+    attempts.observe_requests(world(dataclasses.replace(first, requests=sent)), NOW + 5)
     watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
     (found,) = decided(passed, attempts=attempts, now=NOW + STUCK)
     assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
     # Its record may name the host that it was asked for, while the conductor or the scheduler has it still.
-    for known in ({"i1": Requests((request(1, QUEUED),))}, {"i1": Requests((request(1, SCHEDULING),))}, {}):
+    for stages in ((QUEUED,), (SCHEDULING,), (SENT, RUNNING), (OVER,), None):
+        known = {"i1": Requests(tuple(map(request, range(1, 9), stages)))} if stages else {}
         here = dataclasses.replace(passed, requests=known)
         assert kinds(decided(here, attempts=attempts, now=NOW + STUCK)) == ["Wait"]
 
@@ -794,7 +796,9 @@ def test_what_is_stuck_does_not_count_against_the_window():
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
     attempts = watched(first)
     evacuations = (record(1, "accepted"), record(2, "done", instance="i2"))
-    passed = dataclasses.replace(first, evacuations=evacuations, requests={"i1": Requests((request(1, SENT),))})
+    sent = {"i1": Requests((request(1, SENT),), read_at=NOW + 5)}
+    passed = dataclasses.replace(first, evacuations=evacuations, requests=sent)
+    attempts.observe_requests(world(dataclasses.replace(first, requests=sent)), NOW + 5)
     watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
     assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK)) == ["Evacuate"]
     assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK, window=1)) == ["Evacuate"]

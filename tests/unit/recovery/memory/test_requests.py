@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.model import request as outcomes
-from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, Requests
+from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SENT, Requests
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import ACCEPTED, FAILED, SENDING, UNCLEAR
 from nova_ha.model.snapshot import Services
@@ -521,8 +521,18 @@ def test_which_requests_a_destination_has_passed_over(other, passed):
     attempts, waiting = nothing_asked(), record(7, "accepted")
     attempts.observe(seen(waiting), NOW)
     attempts.observe(seen(waiting, other), NOW + 10)
-    assert not attempts.was_passed(waiting, NOW + 69)  # on their way they overtake each other
-    assert attempts.was_passed(waiting, NOW + 70) is passed
+    assert not attempts.was_passed(waiting, (), NOW + 69)  # on their way they overtake each other
+    assert attempts.was_passed(waiting, (), NOW + 70) is passed
+
+
+@pytest.mark.parametrize(("seen_at", "passed"), [(5, True), (11, False), (None, False)])
+def test_a_request_that_named_its_destination_is_passed_over_only_once_it_was_handed_on(seen_at, passed):
+    attempts, waiting = nothing_asked(), record(7, "accepted")
+    attempts.observe(seen(waiting), NOW)
+    if seen_at is not None:
+        read(attempts, seen(waiting), request(1, SENT), now=NOW + seen_at)
+    attempts.observe(seen(waiting, record(8, "pre-migrating", instance="i2")), NOW + 10)
+    assert attempts.was_passed(waiting, [request(1, SENT)], NOW + 90) is passed
 
 
 def test_what_was_begun_before_has_not_passed_it():
@@ -530,8 +540,8 @@ def test_what_was_begun_before_has_not_passed_it():
     attempts.observe(seen(other), NOW)
     attempts.observe(seen(other, waiting), NOW + 10)
     attempts.observe(seen(dataclasses.replace(other, status="done"), waiting), NOW + 20)
-    assert not attempts.was_passed(waiting, NOW + 90)
-    assert not attempts.was_passed(record(9, "accepted"), NOW + 90)  # which has never been seen
+    assert not attempts.was_passed(waiting, (), NOW + 90)
+    assert not attempts.was_passed(record(9, "accepted"), (), NOW + 90)  # which has never been seen
 
 
 @pytest.mark.parametrize(
