@@ -18,7 +18,7 @@ from nova_ha.model import flag, hostnames
 AGENT = "fence_compute"
 
 # These cut no power: the one flags, the other only has a level fail where the network does.
-_CUTS_NOTHING = {AGENT, "fence_heuristics_ping"}
+CUTS_NOTHING = {AGENT, "fence_heuristics_ping"}
 
 _APART = "give each host a device with an address of its own, or its own plug in pcmk_host_map"
 
@@ -98,7 +98,7 @@ class Recorder:
         Pacemaker may take it alone.
         """
         levels = [level for level in levels if AGENT in level]
-        if not levels or any(set(level[: level.index(AGENT)]) <= _CUTS_NOTHING for level in levels):
+        if not levels or any(set(level[: level.index(AGENT)]) <= CUTS_NOTHING for level in levels):
             raise FenceError(
                 f"{host} is not flagged: record_only proves nothing by itself, it must come after a device that cuts "
                 f"the power, in one fencing level of {host} (and come first in none). See pcs stonith level, or crm "

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from nova_ha.cluster import nvpairs
 from nova_ha.cluster.cib import literal
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.fencing import topology
@@ -23,9 +24,6 @@ ADDRESS = ("ip", "ipport", "target", "systems_uri", "redfish_uri", "switch", "po
 
 # The device by which the fencer waits for a host's watchdog. It is there without being configured.
 _WATCHDOG = {"watchdog": "fence_watchdog"}
-
-# How Pacemaker writes a score that is no number.
-_SCORES = {"INFINITY": 1000000, "+INFINITY": 1000000, "-INFINITY": -1000000}
 
 # Ways to find a device's hosts that leave it open which they are, or take any.
 _ANY_HOST = ("none", "status")
@@ -69,7 +67,7 @@ class Devices(Cluster):
         """
         wanted = " or ".join(f"@id={literal(device)}" for device in devices)
         found = self._query(f'//primitive[{wanted}]|//template[@class="stonith"]')
-        templates = _templates(found)
+        templates = nvpairs.templates(found)
         # A primitive has its agent from its template, if it has one.
         described = {
             each.get("id", ""): templates.get(each.get("template", ""), each)
@@ -85,9 +83,9 @@ class Devices(Cluster):
         :param parameters: of one of those devices, by name; ``ADDRESS`` says which matter
         :raises cluster.ClusterError: Pacemaker does not answer
         """
-        wanted = _address(parameters)
+        wanted = address(parameters)
         given = self._parameters_of_all(agent)
-        return {behind for each in given if _address(each) == wanted for behind in hosts(each)}
+        return {behind for each in given if address(each) == wanted for behind in hosts(each)}
 
     def powers(self, agent: str, host: str) -> set[tuple[str | None, ...]]:
         """The powers of a host that devices of an agent switch, each as a tuple that tells it from any other.
@@ -97,9 +95,9 @@ class Devices(Cluster):
         :raises cluster.ClusterError: Pacemaker does not answer
         """
         return {
-            (*_address(each), behind.plug)
+            (*address(each), behind.plug)
             for each in self._parameters_of_all(agent)
-            if any(_address(each)) or is_by_plug(each)
+            if any(address(each)) or is_by_plug(each)
             for behind in hosts(each)
             if behind.host and hostnames.fold(behind.host) == hostnames.fold(host)
         }
@@ -114,22 +112,24 @@ class Devices(Cluster):
         kind = f'[@class="stonith"][@type={literal(agent)}]'
         by_template = f"//primitive[@template=//template{kind}/@id]"
         found = self._query(f"//primitive{kind}|{by_template}|//template{kind}")
-        templates = _templates(found)
+        templates = nvpairs.templates(found)
         sets = [
-            [*_sets(templates.get(each.get("template", ""))), *_sets(each)] for each in found if each.tag == "primitive"
+            [*nvpairs.sets(templates.get(each.get("template", ""))), *nvpairs.sets(each)]
+            for each in found
+            if each.tag == "primitive"
         ]
         referred = self._referred(each for device in sets for each in device)
-        return [_merged([_meant(each, referred) for each in device], referred) for device in sets]
+        return [_merged([nvpairs.meant(each, referred) for each in device], referred) for device in sets]
 
     def _referred(self, sets: Iterable[Element]) -> dict[str, Element]:
         """What sets of parameters, and parameters in them, stand for that are written elsewhere, by id."""
         known: dict[str, Element] = {}
-        wanted = _references(sets)
+        wanted = nvpairs.references(sets)
         while wanted:
             which = " or ".join(f"@id={literal(each)}" for each in sorted(wanted))
             found = self._query(f"//instance_attributes[{which}]|//nvpair[{which}]")
             known.update({each.get("id", ""): each for each in found})
-            wanted = _references(found) - known.keys()
+            wanted = nvpairs.references(found) - known.keys()
         return known
 
 
@@ -163,51 +163,20 @@ def is_by_plug(parameters: Mapping[str, str | None]) -> bool:
     return (parameters.get("port_as_ip") or "").lower() not in ("0", "no", "off", "false", "")
 
 
-def _address(parameters: Mapping[str, str | None]) -> list[str | None]:
+def address(parameters: Mapping[str, str | None]) -> list[str | None]:
+    """Where a device finds what it powers, as a list that tells it from any other; nothing in it: it only flags."""
     # A parameter that is not set, and one that is set to nothing, are one.
     return [parameters.get(name) or None for name in ADDRESS if name != "ip" or not is_by_plug(parameters)]
 
 
-def _templates(found: Iterable[Element]) -> dict[str, Element]:
-    """The templates among some elements, by id."""
-    return {each.get("id", ""): each for each in found if each.tag == "template"}
-
-
-def _sets(element: Element | None) -> list[Element]:
-    return element.findall("instance_attributes") if element is not None else []
-
-
-def _references(elements: Iterable[Element]) -> set[str]:
-    """The ids to which some elements, and what is in them, refer."""
-    return {id for element in elements for each in element.iter() if (id := each.get("id-ref")) is not None}
-
-
-def _meant(element: Element, referred: Mapping[str, Element]) -> Element:
-    """What an element stands for if it only refers to it, else itself."""
-    return referred.get(element.get("id-ref", ""), element)
-
-
 def _merged(sets: Sequence[Element], referred: Mapping[str, Element]) -> dict[str, str]:
-    """The parameters that some sets of them make, as ``{name: value}``.
+    """The parameters that some sets of them make; a name may be spelled with dashes as well."""
+    return underscored(nvpairs.merged(sets, referred))
 
-    As Pacemaker has it (2.1.5: ``unpack_template``, ``make_pairs``, ``populate_hash`` of lib/pengine): the set of the
-    highest score wins; among equals the last one, so a device's own before its template's; in a set, the first of a
-    name.
 
-    :param referred: what stands for a parameter that only refers to it, by id
-    """
+def underscored(parameters: Mapping[str, str]) -> dict[str, str]:
+    """A device's parameters by their names with underscores: the fencing library takes dashes as well."""
     found: dict[str, str] = {}
-    for each in sorted(reversed(sets), key=_score, reverse=True):
-        for pair in each.findall("nvpair"):
-            meant = _meant(pair, referred)
-            name, value = (pair.get(key, meant.get(key)) for key in ("name", "value"))
-            found.setdefault((name or "").replace("-", "_"), value or "")
+    for name, value in parameters.items():
+        found.setdefault(name.replace("-", "_"), value)
     return found
-
-
-def _score(each: Element) -> int:
-    score = each.get("score", "0")
-    try:
-        return _SCORES.get(score.upper()) or int(score)
-    except ValueError:
-        return 0

@@ -21,6 +21,7 @@ The name is in all of it the one that the fencing was asked for, which need not 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import Callable
 from xml.etree.ElementTree import Element
 
@@ -35,24 +36,43 @@ class Misconfigured(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Level:
+class Level:
+    """A level that Pacemaker heeds.
+
+    :param kind: the attribute of the XML that says which hosts it is for: target, target-pattern, target-attribute
+    :param text: its value; of an attribute NAME=VALUE
+    :param devices: their names, in order
+    """
+
     id: str
-    kind: str  # the attribute of the XML that says so
+    kind: str
     text: str
     index: int
     devices: list[str]
     pair: tuple[str, str]
 
 
-def devices(levels: list[Element], name: str, has_attribute: Callable[[str, str], bool]) -> list[list[str]]:
-    """The names of the devices of each level by which Pacemaker may fence a host; none: it takes any capable device.
+def devices(levels: Iterable[Element], name: str, has_attribute: Callable[[str, str], bool]) -> list[list[str]]:
+    """The names of the devices of each level by which Pacemaker may fence a host; see ``matching``.
 
-    :param levels: all ``fencing-level`` elements, in the order of the configuration
+    :raises Misconfigured: it cannot be told which
+    """
+    return [level.devices for level in matching(parsed(levels), name, has_attribute)]
+
+
+def parsed(levels: Iterable[Element]) -> list[Level]:
+    """Those that Pacemaker heeds of some ``fencing-level`` elements."""
+    return [level for level in map(_level, levels) if level is not None]
+
+
+def matching(known: Sequence[Level], name: str, has_attribute: Callable[[str, str], bool]) -> list[Level]:
+    """The levels by which Pacemaker may fence a host, in their order; none: it takes any capable device.
+
+    :param known: all levels, in the order of the configuration
     :param name: the host's, as the fencing was asked for
     :param has_attribute: whether the node of exactly that name has an attribute of a value
     :raises Misconfigured: it cannot be told which
     """
-    known = [level for level in map(_level, levels) if level is not None]
     ours = [level for level in known if level.text == name]
     if not ours:
         invalid: list[str] = []
@@ -61,10 +81,10 @@ def devices(levels: list[Element], name: str, has_attribute: Callable[[str, str]
         if not ours and invalid:
             raise Misconfigured(invalid[0])
     _demand_distinct(ours)
-    return [level.devices for level in sorted(ours, key=lambda level: level.index)]
+    return sorted(ours, key=lambda level: level.index)
 
 
-def _level(element: Element) -> _Level | None:
+def _level(element: Element) -> Level | None:
     """A level, if Pacemaker heeds it."""
     attribute, value = element.get("target-attribute"), element.get("target-value")
     texts = {
@@ -80,10 +100,10 @@ def _level(element: Element) -> _Level | None:
     if kind is None or text is None or index not in _INDICES:
         return None
     devices = element.get("devices", "").split(",")
-    return _Level(element.get("id", ""), kind, text, index, devices, (attribute or "", value or ""))
+    return Level(element.get("id", ""), kind, text, index, devices, (attribute or "", value or ""))
 
 
-def _is_match(level: _Level, name: str, has_attribute: Callable[[str, str], bool], invalid: list[str]) -> bool:
+def _is_match(level: Level, name: str, has_attribute: Callable[[str, str], bool], invalid: list[str]) -> bool:
     """Whether a level is for a host; notes in ``invalid`` what is wrong with one that can be for none."""
     if level.kind == "target-attribute":
         if "'" in level.text:
@@ -103,13 +123,13 @@ def _is_match(level: _Level, name: str, has_attribute: Callable[[str, str], bool
         return False
 
 
-def _demand_distinct(levels: list[_Level]) -> None:
+def _demand_distinct(levels: list[Level]) -> None:
     """Demand that each entry's levels are of one kind, and have each an index of its own.
 
     :raises Misconfigured: they are not
     """
-    first: dict[tuple[str, int], _Level] = {}
-    kinds: dict[str, _Level] = {}
+    first: dict[tuple[str, int], Level] = {}
+    kinds: dict[str, Level] = {}
     for level in levels:
         other = first.setdefault((level.text, level.index), level)
         of_kind = kinds.setdefault(level.text, level)
