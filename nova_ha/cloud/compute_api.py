@@ -30,7 +30,7 @@ from novaclient.api_versions import APIVersion
 from novaclient.base import Manager
 
 from nova_ha.cloud.decoding import Answer
-from nova_ha.cloud.errors import Misconfigured, Refused, Unreachable
+from nova_ha.cloud.errors import Misconfigured, Refused, TooOld, Unreachable
 from nova_ha.cloud.session import Access
 
 _Version = tuple[int, ...]
@@ -119,7 +119,7 @@ class ComputeApi:
         newest = answer["version"]["version"]
         offered = tuple(int(part) for part in newest.split(".")) if newest else (2, 1)
         if offered < OLDEST_MICROVERSION:
-            raise Misconfigured(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
+            raise TooOld(f"Nova speaks microversions up to {newest or 2.1}; 2.59 is needed")
         self._offered = offered
 
     def of(self, kind: type[_Manager], at_most: _Version = NEWEST_MICROVERSION) -> _Manager:

@@ -74,6 +74,22 @@ class Misconfigured(CloudError):
     """Credentials, address or region are wrong, or the user may not do what is needed."""
 
 
+class CredentialsRefused(Misconfigured):
+    """Keystone, or a service, refuses the credentials."""
+
+
+class NotOffered(Misconfigured):
+    """The catalog does not have a service, in this region and by this interface."""
+
+
+class TooOld(Misconfigured):
+    """Nova speaks no microversion that will do."""
+
+
+class RightMissing(Misconfigured):
+    """The user lacks the role that what was asked for needs."""
+
+
 def failure(error: keystone.ClientException) -> CloudError:
     """The one of our errors that one of keystoneauth's amounts to."""
     if isinstance(error, keystone.DiscoveryFailure):
@@ -99,7 +115,7 @@ def _of_status(error: keystone.HttpError) -> CloudError:
     """What an answer with an HTTP status of 400 and above means."""
     text = f"{_message(error)} (HTTP {error.http_status}, request {error.request_id or 'unknown'})"
     if error.http_status == 401:
-        return Misconfigured(f"the credentials are refused: {text}")
+        return CredentialsRefused(f"the credentials are refused: {text}")
     retry_after = _retry_after(error.response)
     if error.http_status in _BUSY or (error.http_status == 413 and retry_after is not None):
         return Busy(text, retry_after)

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Callable, TypeVar
 
-from nova_ha.cloud.errors import Misconfigured, Unreachable
+from nova_ha.cloud.errors import RightMissing, Unreachable
 from nova_ha.model import instance_states
 from nova_ha.model.evacuate_request import Event, Request
 from nova_ha.model.snapshot import Instance, Migration, Service
@@ -36,7 +36,7 @@ def _view(make: Callable[[Mapping[str, Any]], _Made]) -> Callable[[object], _Mad
         try:
             return make(body)
         except KeyError as error:
-            raise Misconfigured(f"Nova's answers lack {error}: the user needs Nova's admin role") from error
+            raise RightMissing(f"Nova's answers lack {error}: the user needs Nova's admin role") from error
 
     return view
 

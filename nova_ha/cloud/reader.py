@@ -17,7 +17,7 @@ from novaclient.v2.servers import ServerManager
 
 from nova_ha.cloud import images, parsers, services
 from nova_ha.cloud.compute_api import HYPERVISORS_MICROVERSION, INSTANCES_MICROVERSION, ComputeApi
-from nova_ha.cloud.errors import CloudError, Misconfigured, Refused
+from nova_ha.cloud.errors import CloudError, Refused, RightMissing
 from nova_ha.cloud.evacuate_requests import EvacuateRequests
 from nova_ha.cloud.migrations import Migrations
 from nova_ha.cloud.session import Access
@@ -54,7 +54,7 @@ class NovaReader:
         except Refused as error:
             if error.status != 403:
                 raise
-            raise Misconfigured(f"the user must have the role that administers Nova (admin): {error}") from error
+            raise RightMissing(f"the user must have the role that administers Nova (admin): {error}") from error
 
     def services(self) -> Services:
         """All nova-compute services: a cell whose database is away holds up no other.
@@ -74,7 +74,7 @@ class NovaReader:
         """
         found = services.believed(self._api, host, self._instances({"host": host}))
         if others := {instance.host for instance in found} - {host}:
-            raise Misconfigured(
+            raise RightMissing(
                 f"asked for the instances on {host}, Nova answered with some on {min(map(str, others))}: the user must"
                 " have the role that administers Nova (policy os_compute_api:servers:allow_all_filters)"
             )

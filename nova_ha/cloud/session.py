@@ -122,6 +122,16 @@ class Access:
         except keystone.ClientException as error:
             raise self._of_keystone(error) from error
 
+    def regions(self, service: str) -> frozenset[str]:
+        """The regions in which Keystone's catalog has a service.
+
+        :raises answers.CloudError: Keystone does not answer
+        """
+        try:
+            return frozenset(each["region"] for each in self._endpoints(service) if each["region"])
+        except keystone.ClientException as error:
+            raise self._of_keystone(error) from error
+
     def _send(self, url: str, method: str, headers: Mapping[str, str], more: Mapping[str, object]) -> requests.Response:
         done = self._session.request(
             url, method, headers=dict(headers), authenticated=False, connect_retries=0, status_code_retries=0, **more
@@ -146,7 +156,7 @@ class Access:
                 return self._ask_keystone(service)
             except keystone.EndpointNotFound as error:
                 self._lost.add(service)
-                raise errors.Misconfigured(self._not_offered(service)) from error
+                raise errors.NotOffered(self._not_offered(service)) from error
             except keystone.ClientException as error:
                 failure = self._of_keystone(error)
                 self._failure = (self._clock(), failure)
@@ -181,10 +191,13 @@ class Access:
         """In words, that the catalog does not have what was asked for of a service, and what it has."""
         wanted = f"{' or '.join(self._interface)} endpoint of the {service} service"
         where = f" in region {self._region}" if self._region else ""
-        catalog = self._session.auth.get_access(self._session).service_catalog.get_endpoints(service_type=service)
-        found = [endpoint for endpoints in catalog.values() for endpoint in endpoints]
-        known = sorted({f"{endpoint['interface']} in {endpoint['region']}" for endpoint in found})
+        known = sorted({f"{endpoint['interface']} in {endpoint['region']}" for endpoint in self._endpoints(service)})
         return f"Keystone's catalog has no {wanted}{where} for {self._who}, but {', '.join(known) or 'none at all'}"
+
+    def _endpoints(self, service: str) -> list[Mapping[str, str]]:
+        """All that the catalog has of a service."""
+        catalog = self._session.auth.get_access(self._session).service_catalog.get_endpoints(service_type=service)
+        return [endpoint for endpoints in catalog.values() for endpoint in endpoints]
 
     def _of_keystone(self, error: keystone.ClientException) -> errors.CloudError:
         """What a failure to get a token amounts to; what was to be asked with the token was not sent."""
@@ -192,7 +205,7 @@ class Access:
         if isinstance(failure, errors.Unreachable):
             failure.sent = False
         elif isinstance(error, keystone.Unauthorized):
-            return errors.Misconfigured(f"{failure}; they are of {self._who}")
+            return errors.CredentialsRefused(f"{failure}; they are of {self._who}")
         elif isinstance(failure, errors.Refused):
             return errors.Misconfigured(f"{self._address} refuses a token to {self._who}: {failure}")
         elif isinstance(error, keystone.DiscoveryFailure):
