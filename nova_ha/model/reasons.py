@@ -89,6 +89,12 @@ class Code(str, enum.Enum):
     CLOUD_AWAY = "cloud_away", "the cloud does not take requests"
     CLOUD_BUSY = "cloud_busy", "the cloud asks to slow down"
     UNKNOWN_FAILURE = "unknown_failure", "it failed, and the cloud's answer does not tell why"
+    # What the engine itself complains of
+    CLOUD_REFUSES = "cloud_refuses", "the cloud refuses the engine: all recoveries wait"
+    CONFIGURATION_REFUSED = (
+        "configuration_refused",
+        "a changed configuration will not do: the former one stays in force",
+    )
 
 
 class Problem(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Set
 from nova_ha.cluster.pacemaker import Cluster, ClusterError
 from nova_ha.model import flag
 from nova_ha.model.actions import Step, is_action
+from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import FINISHED, Service, World
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.recovery.act.claims import Claims
@@ -135,7 +136,8 @@ class Assessment:
             log.critical("%s is flagged, and goes on reporting to Nova: it lives. No more evacuations", host)
         self._living = living
         names = ", ".join(sorted(living))
-        self._state.complain("living", f"flagged, but not dead: {names}; see nova-ha status" if living else None)
+        why = f"{Code.FLAGGED_HOST_LIVES.value}: flagged, but not dead: {names}; see nova-ha status"
+        self._state.complain("living", why if living else None)
 
     def _tell_arrivals(self, world: World, gone: Set[str]) -> None:
         """Say where the instances are that have left their host since the last look."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from nova_ha.cloud import nova
 from nova_ha.cluster import pacemaker
+from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Service
 from nova_ha.rundir.engine_state import RunState
 
@@ -85,4 +86,4 @@ class CloudHealth:
             return
         self._refused_since = self._refused_since or self._clock()
         if self._clock() - self._refused_since >= COMPLAIN_AFTER:
-            self._state.complain("cloud", f"recoveries wait: {error}")
+            self._state.complain("cloud", f"{Code.CLOUD_REFUSES.value}: recoveries wait: {error}")

@@ -16,6 +16,7 @@ from oslo_config import cfg
 from nova_ha.cloud import errors
 from nova_ha.config import agent_parameters, loader
 from nova_ha.config.options import GROUP
+from nova_ha.model.reasons import Code
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.engine import Engine, log
 from nova_ha.rundir.engine_state import RunState
@@ -55,7 +56,8 @@ class Reload:
             self._take_over(self._changed())
         except errors.Misconfigured as error:
             log.error("the former configuration stays in force: %s", error)
-            self._state.complain("configuration", f"the former configuration stays in force: {error}")
+            why = f"{Code.CONFIGURATION_REFUSED.value}: the former configuration stays in force: {error}"
+            self._state.complain("configuration", why)
         else:
             self._state.complain("configuration", None)
         self._state.taken_over()

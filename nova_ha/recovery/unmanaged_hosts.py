@@ -85,4 +85,5 @@ class UnmanagedHosts:
             return
         first, *others = self._alarms
         more = f"; and {len(others)} more: see nova-ha status" if others else ""
-        self._state.complain("unflagged", f"{first.host}: {first.reason}: {first.command}{more}")
+        why = f"{first.code.value}: {first.host}: {first.reason}: {first.command}{more}"
+        self._state.complain("unflagged", why)

@@ -39,7 +39,7 @@ def test_monitors_tell_of_a_cloud_that_goes_on_refusing_us_until_it_does_not(ref
     watched = Watched()
     assert watched.is_away(refuses) is None
     assert watched.is_away(refuses, COMPLAIN_AFTER - 1) is None
-    assert watched.is_away(refuses, 1) == f"recoveries wait: {refuses}"
+    assert watched.is_away(refuses, 1) == f"cloud_refuses: recoveries wait: {refuses}"
     watched.health.answers()
     assert watched.state.complaints["cloud"] is None
     assert watched.is_away(refuses) is None

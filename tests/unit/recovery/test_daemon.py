@@ -160,7 +160,7 @@ def test_a_cloud_that_refuses_a_running_engine_does_not_end_it_and_is_told(engin
     until(lambda: not engine.state.is_well())
     code, reason = failure(nova_evacuate.monitor, engine.state)
     assert code == nova_evacuate.DEGRADED
-    assert reason.startswith("recoveries wait: the credentials are refused")
+    assert reason.startswith("cloud_refuses: recoveries wait: the credentials are refused")
     cloud.password = "sesame"
     until(engine.state.is_well)
     nova_evacuate.monitor(engine.state)
@@ -356,7 +356,7 @@ def test_what_will_not_do_leaves_the_former_configuration_in_force_and_is_said(
     reload(engine, **changes)
     code, reason = failure(nova_evacuate.monitor, engine.state)
     assert code == nova_evacuate.DEGRADED
-    assert re.search(f"^the former configuration stays in force: .*{said}", reason), reason
+    assert re.search(f"^configuration_refused: the former configuration stays in force: .*{said}", reason), reason
     assert not engine.state.is_well(), "else the monitor would not look"
     # Once it is right, all is well again.
     config.write_text("")
