@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from nova_ha.cluster import pacemaker
@@ -38,6 +38,34 @@ class Deployment(NamedTuple):
     board: PrivateAttributes | None
 
 
+class Surroundings(NamedTuple):
+    """Where the command runs; what its cluster is, is asked only by who needs that.
+
+    :param chosen: the NovaEvacuate resource that the command line names, None for the only one
+    :param runner: runs Pacemaker's programs, see ``pacemaker.run``
+    :param root: where engines keep their state
+    :param config_file: the engine's configuration, unless a parameter names another
+    """
+
+    chosen: str | None
+    runner: pacemaker.Runner
+    root: str
+    config_file: str
+
+    def deployment(self) -> Deployment:
+        """As ``find``."""
+        return find(self.chosen, self.runner, self.root, self.config_file)
+
+
+def demand_root() -> None:
+    """Demand that root asks.
+
+    :raises CommandFailed: somebody else does
+    """
+    if os.geteuid() != 0:
+        raise CommandFailed("must be run as root, who alone may read the cluster's flags and the engine's account")
+
+
 def find(
     chosen: str | None,
     runner: pacemaker.Runner = pacemaker.run,
@@ -53,11 +81,7 @@ def find(
     :raises ClusterError: Pacemaker does not answer
     """
     known = pacemaker.Cluster(runner=runner).resource_parameters("NovaEvacuate")
-    if chosen is None and len(known) > 1:
-        raise CommandFailed(f"--resource is needed, one of {', '.join(sorted(known))}")
-    if chosen is not None and chosen not in known:
-        raise CommandFailed(f"--resource: the cluster has no resource {chosen!r} of the agent NovaEvacuate")
-    name = chosen or next(iter(known), None)
+    name = chosen_engine(chosen, known)
     parameters = known[name] if name is not None else {}
     attribute = parameters.get("attribute") or _configured_attribute(parameters.get("config", config_file))
     cluster = pacemaker.Cluster(attribute or flag.ATTRIBUTE, runner=runner)
@@ -65,6 +89,19 @@ def find(
         return Deployment(cluster, None, parameters, None, None)
     board = PrivateAttributes(published.attribute(name), runner=runner)
     return Deployment(cluster, name, parameters, engine_state.RunState(name, root), board)
+
+
+def chosen_engine(chosen: str | None, known: Collection[str]) -> str | None:
+    """Which of the NovaEvacuate resources is meant, None if there is none.
+
+    :param chosen: its name, None for the only one
+    :raises CommandFailed: there is none of that name, or several to choose from
+    """
+    if chosen is None and len(known) > 1:
+        raise CommandFailed(f"--resource is needed, one of {', '.join(sorted(known))}")
+    if chosen is not None and chosen not in known:
+        raise CommandFailed(f"--resource: the cluster has no resource {chosen!r} of the agent NovaEvacuate")
+    return chosen or next(iter(known), None)
 
 
 def configuration(deployment: Deployment) -> cfg.ConfigOpts:

@@ -12,16 +12,17 @@ from __future__ import annotations
 import argparse
 import functools
 import io
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from nova_ha.cli import order_commands
-from nova_ha.cli.deployment import CommandFailed, Deployment, configuration, find, flagged_host
+from nova_ha.cli import looks, order_commands
+from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings, demand_root, flagged_host
+from nova_ha.cli.looks import check, explain, plan
+from nova_ha.cli.printing import print_json, print_lines
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
@@ -51,16 +52,16 @@ def main(
     :param root: where engines keep their state
     """
     given = _parser().parse_args(arguments)
-    looking = functools.partial(find, given.resource, runner, root, config_file)
+    here = Surroundings(given.resource, runner, root, config_file)
     try:
         if given.command in (metrics, exporter):
-            code: int = given.command(given, looking)
+            code: int = given.command(given, here.deployment)
             return code
-        if os.geteuid() != 0:
-            raise CommandFailed("must be run as root, who alone may read the cluster's flags and the engine's account")
+        if given.command is not explain:  # which asks nothing of the cluster for a code
+            demand_root()
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
-        code = given.command(given, looking())
+        code = given.command(given, here if given.command in (check, explain, plan) else here.deployment())
         print(end="", flush=True)  # sys.stdout is None where it was closed
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:
@@ -117,30 +118,11 @@ def _show_status(given: argparse.Namespace, found: view.Status) -> None:
     from nova_ha.cli import status_text
 
     if given.json:
-        _print_json(found)
+        print_json(found)
     elif given.host is not None and not found["hosts"]:
         print(f"{given.host} is not flagged: it is not in recovery.")
     else:
-        _print(status_text.lines(found, width(), every=given.host is not None))
-
-
-def plan(given: argparse.Namespace, deployment: Deployment) -> int:
-    """Show what would be done if a host were lost, and why; changes nothing."""
-    from nova_ha.cli import plan as view
-    from nova_ha.cloud.errors import CloudError
-
-    conf = configuration(deployment)
-    host = deployment.cluster.resolve(given.host, conf.recovery.domain)
-    flags = deployment.cluster.flags()
-    try:
-        found = view.look(host, flags, view.connect(conf), conf, time.time(), time.monotonic)
-    except CloudError as error:
-        raise CommandFailed(str(error)) from error
-    if given.json:
-        _print_json(found)
-    else:
-        _print(view.lines(found, width()))
-    return 0
+        print_lines(status_text.lines(found, width(), every=given.host is not None))
 
 
 def history(given: argparse.Namespace, deployment: Deployment) -> int:
@@ -155,9 +137,9 @@ def history(given: argparse.Namespace, deployment: Deployment) -> int:
     if elsewhere:
         _remark(f"the engine runs on {' or '.join(sorted(elsewhere))}: ask there for what it does now")
     if given.json:
-        _print_json({"resource": deployment.resource, "events": events})
+        print_json({"resource": deployment.resource, "events": events})
     elif events:
-        _print(view.lines(events, width()))
+        print_lines(view.lines(events, width()))
     else:
         about = f" about {given.subject}" if given.subject else ""
         print(f"No event{about} is kept on this node. The journal may reach further back:")
@@ -187,14 +169,6 @@ def _telling() -> ModuleType:
     except ImportError as error:
         raise CommandFailed(f"{error}: install python3-prometheus-client") from error
     return telling
-
-
-def _print(lines: Iterable[str]) -> None:
-    print("\n".join(lines))
-
-
-def _print_json(found: Mapping[str, object]) -> None:
-    print(json.dumps({"schema": engine_state.SCHEMA, **found}, indent=2))
 
 
 def _remark(text: str) -> None:
@@ -228,6 +202,7 @@ class _OneLineParser(argparse.ArgumentParser):
 def _parser() -> _OneLineParser:
     parser = _OneLineParser(prog="nova-ha", description="High availability of OpenStack instances.", allow_abbrev=False)
     parser.add_argument("--resource", metavar="NAME", help="the NovaEvacuate resource; needed if there are several")
+    parser.add_argument("--no-color", action="store_true", help="no colour, though it is a terminal")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_OneLineParser)
 
     def command(
@@ -236,7 +211,7 @@ def _parser() -> _OneLineParser:
         short = (function.__doc__ or "").partition("\n")[0]
         added = commands.add_parser(function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False)
         added.set_defaults(command=function)
-        if function in (status, plan, history):
+        if function in (status, plan, check, explain, history):
             added.add_argument("--json", action="store_true", help="print JSON, for programs")
         return added
 
@@ -245,16 +220,10 @@ def _parser() -> _OneLineParser:
     about.add_argument("host", metavar="HOST", nargs="?", help="show this host, and all its instances")
     about.add_argument("--until-done", action="store_true", help="wait until no host is in recovery, or one needs you")
     forms = about.add_mutually_exclusive_group()
-    forms.add_argument(
-        "--watch",
-        metavar="SECONDS",
-        nargs="?",
-        type=_seconds,
-        const=WATCH_INTERVAL,
-        help="show it again and again",
-    )
+    watch = forms.add_argument("--watch", metavar="SECONDS", nargs="?", type=_seconds, const=WATCH_INTERVAL)
+    watch.help = "show it again and again"
     forms.add_argument("--nagios", action="store_true", help="one line and an exit code, for monitoring systems")
-    command(plan).add_argument("host", metavar="HOST", help="the host that is taken for lost")
+    looks.add_arguments(command)
     subject = command(history).add_argument("subject", metavar="HOST|INSTANCE", nargs="?")
     subject.help = "a host's name, an instance's id or at least 8 characters of its beginning; without it, everything"
     command(metrics)

@@ -14,6 +14,7 @@ from nova_ha.agents.nova_evacuate import DEGRADED
 from nova_ha.cli import main as command
 from nova_ha.cli import status
 from nova_ha.cloud.nova import Nova
+from nova_ha.cloud.survey import CloudSurvey
 from nova_ha.model import flag
 from tests import pages
 from tests.unit.agent_programs import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, fence, ocf
@@ -141,6 +142,14 @@ def test_every_call_to_the_cloud_is_told_with_the_rights_that_it_needs():
     rows = pages.rows(security.partition("### What the engine asks for")[2].partition("### ")[0])
     told = [name.strip("` ") for row in rows for name in row["call"].split(",")]
     assert sorted(told) == sorted(name for name in dir(Nova) if not name.startswith("_"))
+    assert all(row["policies"] for row in rows)
+
+
+def test_what_an_operator_s_look_asks_for_is_told_with_the_rights_that_it_needs():
+    security = (DOCS / "security.md").read_text(encoding="utf-8")
+    rows = pages.rows(security.partition("### What an operator's look asks for")[2].partition("### ")[0])
+    told = [row["call"] for row in rows]
+    assert sorted(told) == sorted(name for name in vars(CloudSurvey) if not name.startswith("_"))
     assert all(row["policies"] for row in rows)
 
 

@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from nova_ha.checks import gather
+from nova_ha.cli import check, main
 from nova_ha.compute import process
 from tests.unit.agent_programs import TREE, fence
 
@@ -17,6 +19,12 @@ TARGETS = {
     "usr/lib/ocf/resource.d/openstack/nova-compute-wait",
     "usr/sbin/nova-ha",
 }
+PLAIN = {
+    "usr/lib/systemd/system/nova-ha-check.service",
+    "usr/lib/systemd/system/nova-ha-check.timer",
+    "usr/share/bash-completion/completions/nova-ha",
+}
+MANIFEST = "usr/lib/nova-ha/MANIFEST"
 LOGROTATE = "etc/logrotate.d/nova-ha"
 CONFIGURATION = "etc/nova-ha"
 MANUAL = "usr/share/man/man8/fence_compute.8"
@@ -35,7 +43,8 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
     installed = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     (package,) = [path.rpartition("/")[0] for path in installed if path.endswith("/nova_ha/__init__.py")]
-    assert {path for path in installed if not path.startswith(package)} == TARGETS | {MANUAL, LOGROTATE}
+    others = {path for path in installed if not path.startswith(package)}
+    assert others == TARGETS | PLAIN | {MANUAL, LOGROTATE, MANIFEST}
     for target in TARGETS:
         text = (tmp_path / target).read_text()
         assert f'PACKAGES = "/{package.rpartition("/")[0]}"\n' in text
@@ -73,9 +82,32 @@ def test_the_log_of_a_nova_compute_that_is_a_process_of_its_own_is_rotated(tmp_p
     assert (tmp_path / LOGROTATE).read_text() == "# weekly"
 
 
-@pytest.mark.parametrize("target", sorted(TARGETS | {LOGROTATE, CONFIGURATION}))
+@pytest.mark.parametrize("target", sorted(TARGETS | PLAIN | {LOGROTATE, CONFIGURATION, MANIFEST}))
 def test_what_is_installed_is_told(target):
     assert f"| `/{target}`" in (TREE / "docs/install.md").read_text(encoding="utf-8")
+
+
+def test_what_was_replaced_since_is_found(tmp_path):
+    install("--root", tmp_path)
+    assert gather.node_facts(str(tmp_path), "/nonexistent").changed == {}
+    assert len((tmp_path / MANIFEST).read_text().splitlines()) > 100
+    (package,) = tmp_path.rglob("nova_ha")
+    (tmp_path / "usr/sbin/fence_compute").write_text("a package's")
+    (package / "model/flag.py").unlink()
+    changed = gather.node_facts(str(tmp_path), "/nonexistent").changed
+    assert set(changed) == {"/usr/sbin/fence_compute", f"/{(package / 'model/flag.py').relative_to(tmp_path)}"}
+
+
+def test_the_check_once_an_hour_runs_the_command_that_is_installed(tmp_path):
+    install("--root", tmp_path)
+    units = tmp_path / "usr/lib/systemd/system"
+    service = (units / "nova-ha-check.service").read_text()
+    (command,) = [line.partition("=")[2].split() for line in service.splitlines() if line.startswith("ExecStart=")]
+    assert (tmp_path / command[0].lstrip("/")).exists()
+    assert main._parser().parse_args(command[1:]).journal
+    codes = {*map(str, check.CODES.values())} - {"0"}
+    assert f"SuccessExitStatus={' '.join(sorted(codes))}\n" in service
+    assert "OnCalendar=hourly\n" in (units / "nova-ha-check.timer").read_text()
 
 
 def test_nothing_of_a_former_version_is_left(tmp_path):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.benchmarks import decisions, idle, recovery, scale
+from tests.benchmarks import check, decisions, idle, recovery, scale
 from tests.benchmarks.printing import table
 from tests.lab.history import FencingStep, FlagChange, GuestChange, History, PowerChange, Request
 
@@ -124,3 +124,10 @@ def test_reads_of_one_instance_are_told_from_lists_and_changes(kind, expected):
 
 def test_table_sets_numbers_to_the_right():
     assert table(["what", "n"], [("a", 1.5), ("bcdef", 10)]) == ["what      n", "a      1.50", "bcdef    10"]
+
+
+def test_a_check_of_many_hosts_is_timed_on_a_cluster_that_is_checked_indeed():
+    well, text, _seconds = check.measure(30, True)
+    broken, longer, _seconds = check.measure(30, False)
+    assert broken == well + 30
+    assert text < longer < 30

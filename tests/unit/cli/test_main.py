@@ -662,7 +662,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}} & CLIENTS))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="nova-ha is root's")
-@pytest.mark.parametrize("arguments", [["status"], ["history"], ["go"]])
+@pytest.mark.parametrize("arguments", [["status"], ["history"], ["go"], ["explain", "stuck"]])
 def test_what_does_not_ask_the_cloud_does_not_import_its_clients(tmp_path, arguments):
     text = SMALL.format(tree=str(TREE), root=str(tmp_path))
     done = subprocess.run(
@@ -672,12 +672,13 @@ def test_what_does_not_ask_the_cloud_does_not_import_its_clients(tmp_path, argum
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="nova-ha is root's")
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+@pytest.mark.parametrize("arguments", [["status"], ["explain", "stuck"]])
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, arguments):
     text = SMALL.format(tree=str(TREE), root=str(tmp_path)).replace("print(*sorted", "sys.exit(0); print(*sorted")
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-I", "-c", text, "status"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=30
+        [sys.executable, "-I", "-c", text, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=30
     )
     os.close(writer)
     assert done.stderr == ""

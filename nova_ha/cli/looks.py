@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of ``nova-ha`` that look further than status does: plan, check, explain. None changes anything."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nova_ha.cli.deployment import (
+    CommandFailed,
+    Deployment,
+    Surroundings,
+    chosen_engine,
+    configuration,
+    demand_root,
+    flagged_host,
+)
+from nova_ha.cli.printing import print_json, print_lines
+from nova_ha.cli.table import width
+from nova_ha.cluster import pacemaker
+from nova_ha.rundir import engine_state
+
+if TYPE_CHECKING:
+    from nova_ha.cli.explain import Explained
+
+# Hosts lost at once that a plan is made for.
+_MOST_FAILURES = 100
+
+# A command of these, and what adds one to the parser: called with it and the text below its help.
+_Command = Callable[[argparse.Namespace, Surroundings], int]
+_Adder = Callable[[_Command, str], argparse.ArgumentParser]
+
+
+def plan(given: argparse.Namespace, here: Surroundings) -> int:
+    """Show what would be done if a host were lost, and why, or who would find room; changes nothing."""
+    from nova_ha.cloud.errors import CloudError
+
+    if (given.host is None) != given.all or (given.failures != 1 and not given.all):
+        given.wrong("a HOST is needed, or --all, with which --failures may be given")
+    deployment = here.deployment()
+    try:
+        return _plan_all(given, deployment) if given.all else _plan_host(given, deployment)
+    except CloudError as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _plan_host(given: argparse.Namespace, deployment: Deployment) -> int:
+    from nova_ha.cli import plan as view
+
+    conf = configuration(deployment)
+    host = deployment.cluster.resolve(given.host, conf.recovery.domain)
+    flags = deployment.cluster.flags()
+    found = view.look(host, flags, view.connect(conf), conf, time.time(), time.monotonic)
+    if given.json:
+        print_json(found)
+    else:
+        print_lines(view.lines(found, width()))
+    return 0
+
+
+def _plan_all(given: argparse.Namespace, deployment: Deployment) -> int:
+    from nova_ha.cli import losses as view
+
+    report = deployment.state.read_report() if deployment.state is not None else {}
+    events = report.get("events", ()) if engine_state.is_known(report) else ()
+    conf = configuration(deployment)
+    found = view.look(view.connect(conf), conf, given.failures, events, time.time())
+    if given.json:
+        print_json(found)
+    else:
+        print_lines(view.lines(found, width()))
+    return view.exit_code(found)
+
+
+def check(given: argparse.Namespace, here: Surroundings) -> int:
+    """Look whether dead hosts would be recovered, and say what is not as it should be; changes nothing."""
+    from nova_ha.checks import gather, registry
+    from nova_ha.cli import check as view
+    from nova_ha.cli.colour import painter
+    from nova_ha.cluster.survey import Survey
+
+    begun = time.monotonic()
+    cluster = Survey(runner=here.runner)
+    with contextlib.suppress(pacemaker.ClusterError):  # that is a finding
+        chosen_engine(here.chosen, cluster.resource_parameters("NovaEvacuate"))
+    facts = gather.facts(cluster, here.chosen, here.config_file)
+    findings = registry.run(facts)
+    found = view.look(facts, findings, time.monotonic() - begun)
+    if given.nagios:
+        text, code = view.nagios(found, findings)
+        print(text)
+        return code
+    if given.json:
+        print_json(found)
+    elif given.journal:
+        print_lines(view.journal(found, findings))
+    else:
+        print_lines(view.lines(found, findings, width(), painter(given.no_color)))
+    return view.exit_code(findings)
+
+
+def explain(given: argparse.Namespace, here: Surroundings) -> int:
+    """Say what a code means, or what is the matter with a host or an instance; what to do, and what never."""
+    from nova_ha.cli import explain as view
+    from nova_ha.cli.colour import painter
+
+    # A code is explained to whoever asks, though cluster and cloud are away.
+    found = view.of_code(given.subject) or _of_subject(given.subject, here)
+    if given.json:
+        print_json(found)
+    else:
+        print_lines(view.lines(found, time.time(), width(), painter(given.no_color)))
+    return 0
+
+
+def _of_subject(subject: str, here: Surroundings) -> Explained:
+    """What is the matter with a host or an instance.
+
+    :raises CommandFailed: it is neither
+    """
+    from nova_ha.cli import explain as view
+    from nova_ha.cli import status
+
+    demand_root()
+    deployment = here.deployment()
+    found = status.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
+    host = flagged_host(subject, found["hosts"])
+    if host is not None:
+        return view.of_host(host, found)
+    try:
+        instance = view.of_instance(subject, found)
+        if instance is not None:
+            return instance
+        return view.of_unflagged(deployment.cluster.resolve(subject, deployment.parameters.get("domain")), found)
+    except view.AmbiguousInstance as error:
+        raise CommandFailed(str(error)) from error
+    except pacemaker.UnknownNode as error:
+        known = view.alike(subject)
+        hint = f"; codes that are alike: {', '.join(known)}" if known else ""
+        raise CommandFailed(f"{subject!r} is no code, no instance in recovery, and no node{hint}") from error
+
+
+def add_arguments(command: _Adder) -> None:
+    """Add these commands, with what they take.
+
+    :param command: adds one, and returns its parser
+    """
+    codes = "Exit code with --all: 3 if instances would find no room, else 0."
+    about = command(plan, codes)
+    about.add_argument("host", metavar="HOST", nargs="?", help="the host that is taken for lost")
+    about.add_argument("--all", action="store_true", help="whether all would find room, for each host")
+    about.add_argument("--failures", metavar="N", type=_number, default=1, help="for any N hosts lost together")
+    about.set_defaults(wrong=about.error)
+    codes = "Exit code: 0 nothing is found but notes, 3 warnings, 4 errors. With --nagios: 0, 1, 2."
+    forms = command(check, codes).add_mutually_exclusive_group()
+    forms.add_argument("--nagios", action="store_true", help="one line and an exit code, for monitoring systems")
+    forms.add_argument("--journal", action="store_true", help="lines with their priorities, for a service of systemd's")
+    subject = command(explain, "").add_argument("subject", metavar="CODE|INSTANCE|HOST")
+    subject.help = "a code; a host's name; an instance's name, id, or at least 8 characters of its beginning"
+
+
+def _number(text: str) -> int:
+    """A whole number of an argument, 1 or more."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_FAILURES:
+        raise argparse.ArgumentTypeError(f"invalid value '{text}': expected a whole number, 1 to {_MOST_FAILURES}")
+    return int(text)
