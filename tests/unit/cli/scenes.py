@@ -125,3 +125,10 @@ def account(
         **{"flag": flag, "doing": what, **why, "since": time.time() - age},
         **{**progress, "instances": dict(instances), **more},
     }
+
+
+def event(what="evacuation_accepted", host="compute-1", number=1, **more):
+    """An event as the engine keeps it."""
+    known = {"time": 1000.0, "level": "info", "event": what, "host": host}
+    unknown = dict.fromkeys(["instance", "request", "code", "reason", "command"])
+    return {**known, **unknown, "instance": ID.format(number) if number else None, **more}

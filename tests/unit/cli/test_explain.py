@@ -11,7 +11,7 @@ from nova_ha.cli import main
 from nova_ha.rundir import engine_state
 from tests import schemas
 from tests.unit.agent_programs import TREE
-from tests.unit.cli.test_main import ID, Pacemaker, account, doing
+from tests.unit.cli.scenes import ID, Pacemaker, account, doing
 
 CLAIM = "control-1@1000"
 STUCK = {"code": "stuck", "reason": "evacuation 7 stands still", "needs_operator": True}

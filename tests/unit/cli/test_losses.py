@@ -16,7 +16,7 @@ from nova_ha.model.snapshot import Services
 from nova_ha.rundir.engine_state import RunState
 from tests import schemas
 from tests.unit.agent_programs import TREE
-from tests.unit.cli.test_main import RESOURCE, Pacemaker, event
+from tests.unit.cli.scenes import RESOURCE, Pacemaker, event
 from tests.unit.doubles import given
 from tests.unit.worlds import instance, service
 

@@ -28,15 +28,9 @@ from nova_ha.reporting import published
 from nova_ha.rundir import engine_state
 from nova_ha.rundir.engine_state import RunState
 from tests.unit.agent_programs import TREE
-from tests.unit.cli.scenes import ID, RESOURCE, Pacemaker, account, doing
+from tests.unit.cli.scenes import ID, RESOURCE, Pacemaker, account, doing, event
 from tests.unit.doubles import CHANGES, FakeCloud
 from tests.unit.worlds import instance, record, service
-
-
-def event(what="evacuation_accepted", host="compute-1", number=1, **more):
-    known = {"time": 1000.0, "level": "info", "event": what, "host": host}
-    unknown = dict.fromkeys(["instance", "request", "code", "reason", "command"])
-    return {**known, **unknown, "instance": ID.format(number) if number else None, **more}
 
 
 def look(pacemaker, state):
