@@ -18,6 +18,9 @@ _CLOCKS, _CLOCKS_BADLY = 5.0, 120.0
 # Nova's default of service_down_time, and seconds that a report may be old beyond that on its way to us.
 _SERVICE_DOWN_TIME, _ON_ITS_WAY = 60.0, 10.0
 
+# What no recovery can do without.
+_NEEDED = ("cloud", "instances", "migrations")
+
 # Options of Nova's that are options of ours as well.
 _SAME = ("long_rpc_timeout", "rpc_response_timeout")
 
@@ -51,7 +54,7 @@ def _failed(what: str, failure: errors.CloudError) -> Finding:
     if code is None and isinstance(failure, errors.Misconfigured):
         code = Code.CLOUD_REFUSES if what == "cloud" else FindingCode.RIGHT_MISSING
     found = code or (Code.CLOUD_AWAY if what == "cloud" else FindingCode.SERVICE_AWAY)
-    return Finding(found, Severity.ERROR if what in ("cloud", "compute") else Severity.WARNING, what, str(failure))
+    return Finding(found, Severity.ERROR if what in _NEEDED else Severity.WARNING, what, str(failure))
 
 
 def region(facts: Facts, cloud: CloudFacts) -> Iterator[Finding]:

@@ -231,6 +231,7 @@ FAULTS = [
         {("error", code, host) for code in ("flag_disabled", "level_without_flag") for host in ALL},
     ),
     ("alone is fine", standing_alone, set()),
+    ("held back only", lambda c: c.find("nova-compute").set("type", "nova-compute-wait"), set()),
     ("alone and late", alone_and_late, {("warning", "fence_timeout", "ipmi-compute-1")}),
     (
         "one device for two",
@@ -399,7 +400,7 @@ CLOUD_FAULTS = [
     (
         "one right",
         lambda c: answer(c, migrations=errors.Refused("policy", 403)),
-        {("warning", "right_missing", "migrations")},
+        {("error", "right_missing", "migrations")},
     ),
     ("placement", lambda c: answer(c, room=errors.NotOffered("no")), {("warning", "no_endpoint", "placement")}),
     (
