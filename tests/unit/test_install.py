@@ -22,6 +22,7 @@ TARGETS = {
 PLAIN = {
     "usr/lib/systemd/system/nova-ha-check.service",
     "usr/lib/systemd/system/nova-ha-check.timer",
+    "usr/lib/systemd/system/nova-ha-exporter.service",
     "usr/share/bash-completion/completions/nova-ha",
 }
 MANIFEST = "usr/lib/nova-ha/MANIFEST"
