@@ -199,3 +199,39 @@ def test_help():
     done = install("--help")
     assert done.returncode == 0
     assert "--root DIR" in done.stdout
+
+
+@pytest.mark.parametrize("wrong", [["--package", "nova-ha"], ["--python-dir", "lib"]])
+def test_a_packager_s_bad_argument_is_one_clear_line(tmp_path, wrong):
+    done = install("--root", tmp_path, *wrong)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_packages_have_together_what_is_installed_and_nothing_twice(tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    for name in ("nova-ha.8", "nova-ha.conf.5", "ocf_openstack_NovaCompute.7", "ocf_openstack_NovaEvacuate.7"):
+        (made / name).write_text(name)
+    trees = {}
+    for package in ("all", "python3-nova-ha", "nova-ha-control", "nova-ha-compute"):
+        root = tmp_path / package
+        root.mkdir()
+        words = [] if package == "all" else ["--package", package]
+        done = install("--root", root, "--manuals", made, "--python-dir", "/usr/lib/python", *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        found = {path.relative_to(root): path.stat().st_mode for path in root.rglob("*")}
+        trees[package] = {
+            str(path): mode for path, mode in found.items() if (root / path).is_file() or str(path) == CONFIGURATION
+        }
+    whole = trees.pop("all")
+    assert sum(map(len, trees.values())) == len(whole)
+    assert {path: mode for tree in trees.values() for path, mode in tree.items()} == whole
+    assert all(path.startswith("usr/lib/python/nova_ha/") for path in trees["python3-nova-ha"])
+    # No cloud's password is on a compute host, nor a place for it.
+    assert {path for path in trees["nova-ha-compute"]} == {
+        LOGROTATE,
+        "usr/lib/ocf/resource.d/openstack/NovaCompute",
+        "usr/lib/ocf/resource.d/openstack/nova-compute-wait",
+        "usr/share/man/man7/ocf_openstack_NovaCompute.7",
+    }
