@@ -14,6 +14,8 @@ from tests.lab import locks, runtime, settings
 from tests.lab.shell import LabError, run
 
 KINDS = ("control", "compute", "cloud")
+# Where packages are built, for the tests that want some.
+BUILD = "build"
 RECIPES = pathlib.Path(__file__).parent / "recipes"
 REPOSITORY = "localhost/nova-ha-lab"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -27,7 +29,7 @@ MMDEBSTRAP = (
     f"--include={BASE_PACKAGES}",
 )
 # The containers' processes, more than the disk, set the pace: two at a time, the longest first.
-LANES = (("control",), ("compute", "cloud"))
+LANES = (("control",), ("compute", "cloud"), (BUILD,))
 
 
 def name(chosen, kind):
@@ -63,7 +65,8 @@ def build(chosen, progress, kinds=KINDS):
 
     with concurrent.futures.ThreadPoolExecutor(len(LANES)) as lanes:
         list(lanes.map(build_lane, LANES))
-    _remove({image for image in _all() if f":{chosen.release}-" in image} - {name(chosen, k) for k in ("base", *KINDS)})
+    current = {name(chosen, kind) for kind in ("base", *KINDS, BUILD)}
+    _remove({image for image in _all() if f":{chosen.release}-" in image} - current)
 
 
 def remove_all():

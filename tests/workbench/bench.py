@@ -68,18 +68,31 @@ def started(name: str = f"{PREFIX}{os.getpid()}") -> Iterator[Workbench]:
     :raises LabError: it did not start
     """
     # The release of the lab that is up, or the default one.
-    chosen = Settings.load()
-    images.build(chosen, Progress(), ["control"])
+    with container(name, Settings.load(), "control", f"{SOURCE_MOUNT}/tools/install") as bench:
+        yield bench
+
+
+@contextlib.contextmanager
+def container(name: str, chosen: Settings, kind: str, setup: str, *volumes: str) -> Iterator[Workbench]:
+    """A container of one of the lab's images, as ``started``.
+
+    :param kind: of the image
+    :param setup: a shell command that is run in it first
+    :param volumes: to mount beside the tree, as podman takes them
+    :raises LabError: it did not start
+    """
+    images.build(chosen, Progress(), [kind])
     command = ["podman", "run", "--rm", "--replace", "--interactive", "--network=none", "--pull=never"]
-    command += [f"--name={name}", f"--volume={SOURCE_TREE}:{SOURCE_MOUNT}:ro", images.name(chosen, "control")]
+    mounted = [f"{SOURCE_TREE}:{SOURCE_MOUNT}:ro", *volumes]
+    command += [f"--name={name}", *(f"--volume={volume}" for volume in mounted), images.name(chosen, kind)]
     # Its first process reads from this process: when this one is gone, it ends, and podman removes the container.
-    command += ["sh", "-ec", f"{SOURCE_MOUNT}/tools/install; echo {READY.strip()}; exec cat"]
+    command += ["sh", "-ec", f"{setup}; echo {READY.strip()}; exec cat"]
     environment = {**os.environ, **runtime.ENVIRONMENT}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as podman:
         try:
             if not select.select([podman.stdout], [], [], START_LIMIT)[0]:
-                raise LabError(f"{name} has not installed the agents after {START_LIMIT} s")
+                raise LabError(f"{name} is not ready after {START_LIMIT} s")
             if podman.stdout.readline() != READY:
                 raise LabError(f"{name} did not start: the reason is on standard error")
             inspected = runtime.podman("container", "inspect", "--format", "{{.ID}}", name)
