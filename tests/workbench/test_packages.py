@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 import subprocess
 
 import pytest
@@ -13,13 +11,11 @@ from tests.functional.steps import LONG
 from tests.lab import images
 from tests.lab.cluster import SOURCE_MOUNT
 from tests.lab.settings import RELEASES, SOURCE_TREE, Settings
-from tests.workbench import bench as workbench
+from tests.workbench.packages import LIMIT, container, contents, succeed
 
 pytestmark = LONG
 
 PACKAGES = ("python3-nova-ha", "nova-ha-control", "nova-ha-compute")
-# Seconds for both versions and lintian, on two cores that others use.
-BUILD_LIMIT = 400
 DIVERTED = "/usr/lib/nova-ha/fence_compute.fence-agents"
 # What a system has, with kind, mode and size. Python compiles where it likes; dpkg's own records are asked for apart.
 SYSTEM = r"""
@@ -47,9 +43,9 @@ def built(release, tmp_path_factory):
         mkdir /packages/tree
         {SOURCE_MOUNT}/tools/install --root /packages/tree"""
     with container(release, images.BUILD, target) as bench:
-        done = bench.run(script, timeout=BUILD_LIMIT)
+        done = bench.run(script, timeout=LIMIT)
         assert done.returncode == 0, done.stdout + done.stderr
-        linted = bench.run("lintian --allow-root --fail-on error /packages/old/*.changes", timeout=BUILD_LIMIT)
+        linted = bench.run("lintian --allow-root --fail-on error /packages/old/*.changes", timeout=LIMIT)
     (target / "lintian").write_text(f"{linted.returncode}\n{linted.stdout}{linted.stderr}")
     return target
 
@@ -59,18 +55,6 @@ def host(release, built):
     """A control node without nova-ha; its image has all that the packages depend on."""
     with container(release, "control", built, WHOLE) as bench:
         yield bench
-
-
-def container(release, kind, packages, setup="true"):
-    name = f"{workbench.PREFIX}{os.getpid()}-packages-{kind}"
-    return workbench.container(name, release, kind, setup, f"{packages}:/packages")
-
-
-def succeed(host, script):
-    """Run a shell script that is to succeed; returns what it printed."""
-    done = host.run(f"set -e\n{script}", timeout=180)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_lintian_finds_no_error(built):
@@ -89,16 +73,6 @@ def test_the_packages_have_what_tools_install_installs(built, tmp_path):
     assert pages == {path.stem for path in (SOURCE_TREE / "docs/man").iterdir()}
     (sample,) = tmp_path.rglob("nova-ha.conf.sample")
     assert "#max_share" in sample.read_text() and "#auth_url" in sample.read_text()
-
-
-def contents(tree: pathlib.Path) -> dict[str, tuple[int, bytes]]:
-    """Mode and content of each file, and of the directory for passwords; without documentation and bytecode."""
-    found = {}
-    for path in tree.rglob("*"):
-        name = str(path.relative_to(tree))
-        if path.is_file() and not name.startswith("usr/share/") and path.suffix != ".pyc" or name == "etc/nova-ha":
-            found[name] = path.stat().st_mode, b"" if path.is_dir() else path.read_bytes()
-    return found
 
 
 def test_compute_hosts_get_no_client_of_the_cloud(built):
