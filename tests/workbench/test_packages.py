@@ -85,6 +85,8 @@ def test_compute_hosts_get_no_client_of_the_cloud(built):
         needed[package] = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
     assert "python3-novaclient" in needed["nova-ha-control"]
     assert not [word for word in ("client", "keystone", "oslo") if word in needed["nova-ha-compute"]]
+    # Else apt would choose pacemaker, on hosts that are remote nodes.
+    assert needed["nova-ha-compute"].startswith("pacemaker-remote | pacemaker, ")
     assert needed["python3-nova-ha"] in ("python3:any\n", "python3:any (>= 3.9)\n")
 
 
