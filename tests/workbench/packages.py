@@ -30,10 +30,18 @@ def succeed(host: bench.Workbench, script: str) -> str:
 
 
 def contents(tree: pathlib.Path) -> dict[str, tuple[int, bytes]]:
-    """Mode and content of each file, and of the directory for passwords; without documentation and bytecode."""
+    """Mode and content of each file, and of the directory for passwords; without documentation,
+    bytecode, and the record of tools/install."""
     found = {}
     for path in tree.rglob("*"):
         name = str(path.relative_to(tree))
-        if path.is_file() and not name.startswith("usr/share/") and path.suffix != ".pyc" or name == "etc/nova-ha":
+        if name == "usr/lib/nova-ha/MANIFEST":
+            continue
+        if (
+            path.is_file()
+            and not name.startswith(("usr/share/doc/", "usr/share/man/", "usr/share/lic"))
+            and path.suffix != ".pyc"
+            or name == "etc/nova-ha"
+        ):
             found[name] = path.stat().st_mode, b"" if path.is_dir() else path.read_bytes()
     return found
