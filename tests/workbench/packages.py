@@ -39,7 +39,7 @@ def contents(tree: pathlib.Path) -> dict[str, tuple[int, bytes]]:
             continue
         if (
             path.is_file()
-            and not name.startswith(("usr/share/doc/", "usr/share/man/", "usr/share/lic"))
+            and not name.startswith(("usr/share/doc/", "usr/share/man/", "usr/share/licenses/", "usr/share/lintian/"))
             and path.suffix != ".pyc"
             or name == "etc/nova-ha"
         ):
