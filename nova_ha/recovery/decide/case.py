@@ -9,6 +9,7 @@ from nova_ha.model import snapshot
 from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, Instance, Migration, Service
+from nova_ha.recovery.decide.classification import Evacuation
 from nova_ha.recovery.decide.situation import Situation
 
 
@@ -16,6 +17,7 @@ class Case:
     """A host to recover, and all there is to know for it; what every instance asks for is found once.
 
     :param service: the host's
+    :ivar evacuations: those away from the host, oldest first
     """
 
     def __init__(self, host: Host, service: Service, situation: Situation) -> None:
@@ -29,7 +31,10 @@ class Case:
         self.candidates = world.candidates
         self.up = world.up
         self.aggregates = frozenset(name for name, hosts in world.aggregates.items() if service.host in hosts)
-        self._records = snapshot.by_instance(host.evacuations)
+        self.evacuations = situation.evacuations[host.name]
+        self._by_instance: dict[str, list[Evacuation]] = {}
+        for evacuation in self.evacuations:
+            self._by_instance.setdefault(evacuation.record.instance, []).append(evacuation)
         self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
 
     def wait(
@@ -44,9 +49,13 @@ class Case:
         """A Wait step."""
         return Wait(self.host.name, reason, code, instance, needs_operator, command, under_way)
 
+    def evacuations_of(self, instance: Instance) -> list[Evacuation]:
+        """The evacuations of an instance away from the host, oldest first."""
+        return self._by_instance.get(instance.id, [])
+
     def records(self, instance: Instance) -> list[Migration]:
-        """The records of evacuations of an instance away from the host, oldest first."""
-        return self._records.get(instance.id, [])
+        """Nova's records of these."""
+        return [evacuation.record for evacuation in self.evacuations_of(instance)]
 
     def arrivals(self, instance: Instance) -> list[Migration]:
         """The records of evacuations of an instance to any flagged host, from wherever."""

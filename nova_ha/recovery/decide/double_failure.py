@@ -9,14 +9,11 @@ started elsewhere, Nova ends with a guest that it does not know of, or with two 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from nova_ha.model import instance_states
 from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import NO_ROOM
 from nova_ha.model.snapshot import Instance
-from nova_ha.recovery.decide import scheduling
 from nova_ha.recovery.decide.case import Case
 
 
@@ -29,18 +26,11 @@ def not_yet(case: Case) -> list[Wait]:
     sent_here = case.attempts.sent_to(case.service.host)
     # A former engine may have sent it here first: then the repeated evacuation has left a second record.
     suspects = sent_here | case.world.asked_for_twice
-    # Most hosts of a failed rack have none: then it does not cost a look at all that is in flight.
-    flights: Collection[scheduling.Flight] = (
-        scheduling.in_flight(case.situation) if suspects else ()
-    )
-    found = [
-        case.wait(
-            f"instance {instance}, which may have been sent here, is just being evacuated to {destination}",
-            Code.START_INTERLOCK,
-        )
-        for instance, _, destination in sorted(flights, key=str)
-        if instance in suspects
-    ]
+    found = []
+    for flight in sorted((each for each in case.situation.in_flight if each.instance in suspects), key=str):
+        doing = f"is just being evacuated to {flight.destination}"
+        reason = f"instance {flight.instance}, which may have been sent here, {doing}"
+        found.append(case.wait(reason, Code.START_INTERLOCK))
     sent_here = sent_here | {record.instance for record in case.host.arrivals if record.in_flight}
     for host in case.world.hosts if sent_here else ():
         if host is case.host or not host.is_dead:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Set
 
-from nova_ha.model import evacuate_request, instance_states, snapshot
+from nova_ha.model import instance_states
 from nova_ha.model.actions import Evacuate, Restart, Step, Wait
+from nova_ha.model.evacuate_request import QUEUED, SCHEDULING
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, Instance, Migration, World
 from nova_ha.recovery.decide.asked import held, may_show
 from nova_ha.recovery.decide.case import Case, set_state
+from nova_ha.recovery.decide.classification import GOING_ON, Evacuation, State
 from nova_ha.recovery.memory.timing import SETTLE
 
 
@@ -23,24 +25,25 @@ def untracked(case: Case, instance: Instance) -> Wait | None:
     """
     if instance.vm_state != "error":
         return None
-    records = [record for record in case.records(instance) if record.destination not in case.world.dead]
-    done = [record for record in records if record.status == "done"]
+    evacuations = [each for each in case.evacuations_of(instance) if each.record.destination not in case.world.dead]
+    done = [each for each in evacuations if each.state is State.ARRIVED]
     told = instance_states.is_made_there(instance) or instance_states.is_found_there(instance)
     if not done and not told:
         return None
-    tried_on = {record.destination for record in records if record.destination}
+    tried_on = {each.record.destination for each in evacuations if each.record.destination}
     if instance_states.is_found_there(instance) and not done:
         # A host that it was resized from keeps its definition, shut down, until the resize is confirmed.
         tried_on -= {record.source for record in case.host.resizes if record.instance == instance.id}
     if not tried_on:
         return None
-    for record in records if instance_states.is_found_there(instance) else ():
-        young = case.attempts.age(record, case.now) < case.rules.stuck_after
-        if record.in_flight and _is_begun(record) and young and not case.attempts.was_cut_off(record, case.now):
-            reason = f"a second request found the guest that evacuation {record.id} started on {record.destination}"
-            return case.wait(reason, Code.EVACUATING, instance, under_way=True)
+    for each in evacuations if instance_states.is_found_there(instance) else ():
+        if each.is_begun and not each.is_late and not each.is_cut_off:
+            first = f"evacuation {each.record.id} started on {each.record.destination}"
+            return case.wait(
+                f"a second request found the guest that {first}", Code.EVACUATING, instance, under_way=True
+            )
     where = " or ".join(sorted(tried_on))
-    if not told and all(case.attempts.age(record, case.now) < SETTLE for record in done):
+    if not told and all(each.age < SETTLE for each in done):
         # Nova ends the record and moves the instance at the same time; the two are read one after the other.
         return case.wait(f"its evacuation to {where} has just ended", Code.EVACUATING, instance, under_way=True)
     reason = (
@@ -55,32 +58,28 @@ def in_flight(case: Case, instance: Instance, revived: bool) -> Step | None:
 
     :param revived: whether the instance is to be recovered at all, so that a stuck one may be tried again
     """
-    flights = [
-        record
-        for record in case.records(instance)
-        if record.in_flight and not _died_with_its_host(case, record) and not case.attempts.is_stray(record)
-    ]
+    flights = [each for each in case.evacuations_of(instance) if each.state in GOING_ON]
     if not flights:
         return None
     # A retry stands beside the record of what it retries, which may stay for ever.
-    record = min(flights, key=lambda flight: case.attempts.age(flight, case.now))
+    newest = min(flights, key=lambda flight: flight.age)
+    record = newest.record
     where = record.destination or "a host that is still to be chosen"
     reason = f"evacuation {record.id} to {where} is {record.status}"
-    lost_at = case.attempts.lost_at(instance.id, flights, case.now)
-    cut_off = all(case.attempts.was_cut_off(flight, case.now) for flight in flights)
-    late = case.attempts.age(record, case.now) >= case.rules.stuck_after
-    pinned_to = _only_place(case, lost_at or {flight.destination for flight in flights}) if revived else None
-    if not late and not (pinned_to and (lost_at or cut_off)):
+    cut_off = all(flight.state is State.CUT_OFF for flight in flights)
+    lost = cut_off or newest.is_lost
+    hosts = newest.lost_at or {flight.record.destination for flight in flights}
+    pinned_to = _only_place(case, hosts) if revived and lost else None
+    if not newest.is_late and not pinned_to:
         return case.wait(reason, Code.EVACUATING, instance, under_way=True)
     paused = held(case, instance)
     if paused:
         return paused
     if cut_off:
         reason += f", nova-compute on {where} was started anew since"
-    lost = case.attempts.was_down(record) if _is_begun(record) else _was_passed(case, record)
-    if pinned_to and (lost_at or cut_off or lost):
+    if pinned_to:
         return may_show(case, instance) or _pinned(case, instance, pinned_to, reason)
-    restart = None if cut_off else _to_restart(case, instance, record)
+    restart = None if cut_off else _to_restart(case, instance, newest)
     return _stuck(case, instance, reason, "there", restart)
 
 
@@ -90,25 +89,13 @@ def _only_place(case: Case, hosts: Set[str | None]) -> str | None:
     return alone if alone in case.candidates else None
 
 
-def _was_passed(case: Case, record: Migration) -> bool:
-    """Whether it was handed to its destination, which goes on with later ones.
-
-    A record may name a destination from the start, as it was asked for: only the requests tell who has it.
-    """
-    known = case.host.requests.get(record.instance)
-    handed_on = [request for request in known.all if request.stage == evacuate_request.SENT] if known else []
-    # One that runs was not passed over, though its record was read too early to say so.
-    others = {request.stage for request in known.all} - {evacuate_request.SENT, evacuate_request.OVER} if known else ()
-    return bool(handed_on) and not others and case.attempts.was_passed(record, handed_on, case.now)
-
-
-def _to_restart(case: Case, instance: Instance, record: Migration) -> Restart | None:
+def _to_restart(case: Case, instance: Instance, evacuation: Evacuation) -> Restart | None:
     """What may still be at work on an evacuation that does not move, so that it is to be restarted; or None."""
-    if _is_begun(record):
-        return Restart("nova-compute", record.destination)
+    if evacuation.is_begun:
+        return Restart("nova-compute", evacuation.record.destination)
     known = case.host.requests.get(instance.id)
     for request in known.all if known else ():
-        if request.stage in (evacuate_request.QUEUED, evacuate_request.SCHEDULING):
+        if request.stage in (QUEUED, SCHEDULING):
             return Restart("nova-conductor", request.conductor.host if request.conductor else None)
     return None
 
@@ -129,30 +116,20 @@ def _stuck(case: Case, instance: Instance, reason: str, where: str, restart: Res
     return dataclasses.replace(found, restart=restart)
 
 
-def _is_begun(record: Migration) -> bool:
-    return record.status != "accepted"
-
-
 def begun_elsewhere(case: Case, instance: Instance) -> Wait | None:
     """A Wait for an instance that a host has begun to start, as no record of an evacuation away from its host says.
 
     A host that came back has taken up an older request, or the conductor an older record for a new one (both measured).
     """
     seconds = case.attempts.begun_for(instance.id, case.now)
-    begun = [r for r in case.records(instance) if r.in_flight and r.status != "accepted"]
-    begun += [r for r in case.arrivals(instance) if r.in_flight and r.destination in case.world.dead]
-    if seconds is None or begun:
+    if seconds is None or any(each.is_begun for each in case.evacuations_of(instance)):
+        return None
+    if any(record.in_flight and record.destination in case.world.dead for record in case.arrivals(instance)):
         return None
     reason = "some host has begun to start it, for an older evacuation"
     if seconds < case.rules.stuck_after:
         return case.wait(reason, Code.EVACUATING, instance, under_way=True)
     return _stuck(case, instance, reason, "anywhere")
-
-
-def _died_with_its_host(case: Case, record: Migration) -> bool:
-    """Whether its destination died in the middle of it."""
-    dead = record.destination in case.world.dead and record.status != "accepted"
-    return dead or case.attempts.ended_with_its_host(record)
 
 
 def _pinned(case: Case, instance: Instance, destination: str, reason: str) -> Evacuate:
@@ -170,12 +147,15 @@ def _pinned(case: Case, instance: Instance, destination: str, reason: str) -> Ev
 def unsettled(case: Case) -> list[Wait]:
     """Waits for evacuations of instances that are not on the host any more, and are not proved to be over."""
     found = []
-    for record in open_records(case.host, case.world):
+    for each in case.evacuations:
+        record = each.record
+        if not each.is_open or each.is_overtaken or _arrived(record, case.host, case.world):
+            continue
         reason = f"evacuation {record.id} of instance {record.instance} is {record.status}"
-        instance = case.host.whereabouts.get(record.instance)
-        if case.attempts.age(record, case.now) < case.rules.stuck_after:
+        if not each.is_late:
             found.append(case.wait(reason, Code.EVACUATING))
             continue
+        instance = case.host.whereabouts.get(record.instance)
         command = None
         if instance is not None:
             reason += f", and it is {instance.vm_state} on {instance.host}, task {instance.task_state}: see to it there"
@@ -186,17 +166,13 @@ def unsettled(case: Case) -> list[Wait]:
     return found
 
 
-def open_records(host: Host, world: World) -> list[Migration]:
-    """The records, in flight away from a host, of instances that cannot be told to have arrived somewhere.
+def _arrived(record: Migration, host: Host, world: World) -> bool:
+    """Whether the instance of a record in flight away from a host can be told to have arrived somewhere.
 
     A record is no sure sign: a repeated evacuation leaves one that is ``accepted`` for ever, and a late request of a
     host that came back takes one that was ``done``. An instance that is on another host, which lives, with no task, is
     there.
     """
-    return [record for record in snapshot.unfinished(host.evacuations) if not _arrived(record, host, world)]
-
-
-def _arrived(record: Migration, host: Host, world: World) -> bool:
     if record.instance not in host.whereabouts:
         return False
     instance = host.whereabouts[record.instance]

@@ -20,6 +20,7 @@ from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, Service, World
 from nova_ha.model.wording import counted
 from nova_ha.recovery.decide import instance_restore
+from nova_ha.recovery.decide.classification import State
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.timing import CLEANING, MANY, MOST_STARTS, RETURN_PATIENCE, STOPPING, STRAY_TASK_CERTAIN
 
@@ -85,7 +86,7 @@ def _return_to_service(host: Host, service: Service, situation: Situation) -> St
     that instance is by then, and ends one record of each (measured). With one left, a later start would destroy an
     instance that has been moved back meanwhile.
     """
-    left = [record for record in host.evacuations if record.status == "done" or record.in_flight]
+    left = [each.record for each in situation.evacuations[host.name] if each.state is not State.OVER]
     refused = situation.memory.get(service.id)
     if not left and refused is not None and situation.now < refused.until:
         reason = f"it is to be put back; tried again after a pause: {refused.reason}"

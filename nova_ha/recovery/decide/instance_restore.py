@@ -25,10 +25,9 @@ def steps(situation: Situation) -> list[Step]:
     hosts = {host.service.host: host.name for host in world.hosts if host.service}
     sources = {record.instance: host.name for host in world.hosts for record in host.evacuations}
     landing = {
-        (record.instance, record.destination)
-        for host in world.hosts
-        for record in host.evacuations
-        if record.in_flight and attempts.age(record, now) < SETTLE
+        (each.record.instance, each.record.destination)
+        for each in situation.every_evacuation()
+        if each.is_open and each.age < SETTLE
     }
     found: list[Step] = []
     for instance, service in _due(world):

@@ -19,6 +19,7 @@ from nova_ha.model.snapshot import Instance
 from nova_ha.policy.selection import Verdict
 from nova_ha.recovery.decide.asked import held
 from nova_ha.recovery.decide.case import Case, set_state
+from nova_ha.recovery.decide.classification import State
 from nova_ha.recovery.decide.flights import begun_elsewhere, in_flight, untracked
 from nova_ha.recovery.memory.timing import (
     CONFIRMATION_PATIENCE,
@@ -134,11 +135,11 @@ def _left(
     case: Case, instance: Instance, why: str, code: Code, needs_operator: bool = False, command: str | None = None
 ) -> Wait | Skip:
     """An instance that stays: for good, unless the host's return would destroy it."""
-    for record in case.records(instance):
-        if record.in_flight or record.status == "done":
+    for each in case.evacuations_of(instance):
+        if each.state is not State.OVER:
             reason = (
-                f"{why}; but evacuation {record.id} is {record.status}, for which nova-compute would destroy the "
-                f"instance here when it starts: delete it, or have it evacuated"
+                f"{why}; but evacuation {each.record.id} is {each.record.status}, for which nova-compute would destroy"
+                " the instance here when it starts: delete it, or have it evacuated"
             )
             return case.wait(reason, Code.WOULD_BE_DESTROYED, instance, needs_operator=True)
     return Skip(case.host.name, why, code, instance, needs_operator, command)

@@ -11,6 +11,7 @@ from nova_ha.model.snapshot import Instance
 from nova_ha.model.wording import counted
 from nova_ha.policy.rules import RESTART_IN_PLACE
 from nova_ha.recovery.decide.case import Case
+from nova_ha.recovery.decide.classification import State
 from nova_ha.recovery.decide.flights import unsettled, untracked
 
 _STOPPED = (restore_tags.STOPPED, "stopped")
@@ -45,10 +46,10 @@ def steps(case: Case, found: Sequence[Step]) -> list[Step] | None:
 
 def _may_restart(case: Case, instance: Instance) -> bool:
     asked = instance.id in case.attempts.open(case.now)
-    records = [record for record in case.records(instance) if record.in_flight or record.status == "done"]
+    left = any(each.state is not State.OVER for each in case.evacuations_of(instance))
     roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
     known = instance_states.treatment(instance).do in (instance_states.EVACUATE, instance_states.RESET)
-    return known and roomless and not asked and not records and not untracked(case, instance)
+    return known and roomless and not asked and not left and not untracked(case, instance)
 
 
 def _state_in_place(instance: Instance) -> str | None:

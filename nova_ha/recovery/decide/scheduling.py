@@ -7,18 +7,14 @@ import collections
 import dataclasses
 import itertools
 from collections.abc import Iterable
-from typing import Optional
 
 from nova_ha.model.actions import Evacuate, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import FINISHED, Instance, World
+from nova_ha.model.snapshot import Instance, World
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.timing import FAILED_FOR_GOOD, LIVELY, REFILL
-
-# (instance id, source, destination), by Nova's names
-Flight = tuple[str, Optional[str], Optional[str]]
 
 
 def groups(proposal: Proposal) -> Proposal:
@@ -40,8 +36,8 @@ def limits(proposal: Proposal) -> Proposal:
     queues = [[turn for step in own if (turn := _turn(step)) is not None] for own in proposal.recovering]
     waiting = {instance.id for queue in queues for instance in queue}
     # What is asked for once more is over, whatever its records say: it must not stand in its own way.
-    flights = {flight for flight in in_flight(situation) if flight[0] not in waiting}
-    by_source = collections.Counter(source for _, source, _ in flights)
+    flights = {flight for flight in situation.in_flight if flight.instance not in waiting}
+    by_source = collections.Counter(flight.source for flight in flights)
     # Those with the least in flight first, so that none starves.
     queues.sort(key=lambda queue: by_source[queue[0].host] if queue else 0)
     limit = most(situation.world, rules, proposal.window)
@@ -80,33 +76,7 @@ def _hold(step: Evacuate, code: Code, reason: str) -> Wait:
 
 def _is_lively(situation: Situation) -> bool:
     """Whether evacuations come and go, so that it is worth while to wait for more room."""
-    records = (record for host in situation.world.hosts for record in host.evacuations)
-    return any(record.in_flight and situation.memory.age(record, situation.now) < LIVELY for record in records)
-
-
-def in_flight(situation: Situation) -> set[Flight]:
-    """The evacuations that may be in flight to a living host.
-
-    One of each instance. Not counted are those that are over whatever their records say, and those that are stuck: what
-    never ends must not use up the limits.
-    """
-    world, attempts, now = situation.world, situation.memory, situation.now
-    flights: dict[str, Flight] = {}
-    for host in world.hosts:
-        if not host.is_dead:
-            continue
-        done = {record.instance: record.id for record in host.evacuations if record.status in FINISHED}
-        for record in host.evacuations:
-            over = record.id < done.get(record.instance, 0) or attempts.is_stray(record)
-            over = over or attempts.ended_with_its_host(record)
-            gone = record.destination in world.dead or record.instance in host.whereabouts
-            stuck = attempts.age(record, now) >= situation.rules.stuck_after
-            if record.in_flight and not (over or gone or stuck):
-                flights[record.instance] = (record.instance, record.source, record.destination)
-    sources = {instance.id: instance.host for host in world.hosts for instance in host.instances}
-    for instance in attempts.open(now) & set(sources):
-        flights.setdefault(instance, (instance, sources[instance], None))
-    return set(flights.values())
+    return any(each.is_open and each.age < LIVELY for each in situation.every_evacuation())
 
 
 def most(world: World, rules: Rules, window: float) -> float:

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from nova_ha.model import flag
 from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecovery, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import Host, World, unfinished, unread
-from nova_ha.recovery.decide import scheduling
+from nova_ha.model.snapshot import Host, World, unread
+from nova_ha.recovery.decide.classification import GOING_ON
 from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.requests import Attempts
@@ -183,16 +183,15 @@ def _moving(situation: Situation) -> dict[str, str | None]:
     for host in world.hosts:
         here = {instance.id for instance in host.instances}
         found.update(dict.fromkeys(each for each in here if attempts.begun_for(each, now) is not None))
-        for record in unfinished(host.evacuations):
-            begun = record.status != "accepted" and record.destination not in world.dead
-            begun = begun and not attempts.ended_with_its_host(record)
-            if begun and (record.instance in here or attempts.age(record, now) < situation.rules.stuck_after):
-                found[record.instance] = record.destination
+        for each in situation.evacuations[host.name]:
+            begun = each.is_begun and each.state in GOING_ON and not each.is_overtaken
+            if begun and (each.record.instance in here or not each.is_late):
+                found[each.record.instance] = each.record.destination
     nowhere = _are_all_off(world)
-    for instance, _, where in scheduling.in_flight(situation):
+    for flight in situation.in_flight:
         # What no host can have begun is queued at one, and goes on there when that starts.
-        if where is not None or not nowhere:
-            found[instance] = where
+        if flight.destination is not None or not nowhere:
+            found[flight.instance] = flight.destination
     return found
 
 

@@ -11,7 +11,6 @@ from nova_ha.model.evacuate_request import OVER, Requests
 from nova_ha.model.reasons import Code
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import Rules
-from nova_ha.recovery.decide.scheduling import in_flight
 from nova_ha.recovery.decide.situation import Situation
 from nova_ha.recovery.memory.timing import FAILED_FOR_GOOD, LIVELY
 from tests.unit.worlds import (
@@ -177,7 +176,7 @@ def test_the_limit_of_destination_hosts(limit, services, flying, now_sent):
 )
 def test_what_is_in_flight(status, destination, dead, counts):
     seen = host(instances=[instance()], evacuations=[record(7, status, destination=destination)])
-    found = in_flight(Situation(world(seen, dead={"compute-1"} | dead), nothing_asked(), Rules(), NOW))
+    found = Situation(world(seen, dead={"compute-1"} | dead), nothing_asked(), Rules(), NOW).in_flight
     assert found == ({("i1", "compute-1", destination)} if counts else set())
 
 
@@ -191,9 +190,9 @@ def test_a_request_without_a_record_is_in_flight():
     attempts.sending("i4", 0)
     attempts.failed("i4", NOW, "refused")
     seen = host(instances=[instance(n) for n in range(1, 5)])
-    assert {i for i, _, _ in in_flight(Situation(world(seen), attempts, Rules(), NOW))} == {"i1", "i2", "i3"}
+    assert {i for i, _, _ in Situation(world(seen), attempts, Rules(), NOW).in_flight} == {"i1", "i2", "i3"}
     attempts.sending("i9", 0)  # of an instance that is gone
-    assert "i9" not in {i for i, _, _ in in_flight(Situation(world(seen), attempts, Rules(), NOW))}
+    assert "i9" not in {i for i, _, _ in Situation(world(seen), attempts, Rules(), NOW).in_flight}
 
 
 def test_an_evacuation_counts_once_however_it_is_known():
@@ -201,7 +200,7 @@ def test_an_evacuation_counts_once_however_it_is_known():
     attempts.sending("i1", 0)
     attempts.unclear("i1", NOW, "timed out")
     seen = host(instances=[instance()], evacuations=[record(7, "accepted")])
-    assert len(in_flight(Situation(world(seen), attempts, Rules(), NOW))) == 1
+    assert len(Situation(world(seen), attempts, Rules(), NOW).in_flight) == 1
 
 
 @pytest.mark.parametrize(
@@ -214,7 +213,7 @@ def test_an_evacuation_counts_once_however_it_is_known():
     ],
 )
 def test_a_record_that_never_ends_is_not_in_flight(over):
-    assert in_flight(Situation(world(over), nothing_asked(), Rules(), NOW)) == set()
+    assert Situation(world(over), nothing_asked(), Rules(), NOW).in_flight == set()
 
 
 # Order
