@@ -93,7 +93,7 @@ class Assessment:
 
     def _decide(self, world: World, rules: Rules) -> list[Step]:
         now = self._clock()
-        living = self._attempts.living
+        living = self._attempts.hosts.living
         world = dataclasses.replace(world, dead=world.dead - living, living=living)
         self._tell_living(living)
         for host in world.hosts:

@@ -153,7 +153,7 @@ class Claiming:
         if host.name not in self._taken_up:
             return
         self._taken_up.discard(host.name)
-        self._attempts.is_flagged_anew(host.service.host)
+        self._attempts.hosts.is_flagged_anew(host.service.host)
         if host.service.forced_down and host.name in self._claims.inherited:
             newest = {record.instance: record.id for record in host.evacuations}
             for instance in host.instances:

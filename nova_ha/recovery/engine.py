@@ -87,7 +87,7 @@ class Engine:
         each: Each = readers.each if readers else map
         self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates, rules.policy.tag, each)
         self._attempts = Attempts()
-        self._attempts.go_by(rules)
+        self._attempts.control_plane.go_by(rules)
         self._pace = Pace(options.in_flight)
         self._claims = Claims(cluster, epoch)
         self._health = CloudHealth(cloud, state, clock)
@@ -114,7 +114,7 @@ class Engine:
     def reconfigure(self, rules: Rules, options: Options) -> None:
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
         self._rules = rules
-        self._attempts.go_by(rules)
+        self._attempts.control_plane.go_by(rules)
         self._observer.reconfigure(options.domain, rules.use_aggregates, rules.policy.tag)
         self._pace.relimit(options.in_flight)
 

@@ -73,6 +73,7 @@ NAMED = set(re.findall(r"`([a-z_]+)\.(?:_?[A-Z]\w*\.)?(\w+)`", MODEL.partition("
 # The page has constants, too.
 EXACTLY_ONCE = (TREE / "docs/exactly-once.md").read_text(encoding="utf-8")
 NAMED |= set(re.findall(r"`([a-z_]+)\.(_?[A-Z][A-Z_]+)`", EXACTLY_ONCE))
+NAMED |= set(re.findall(r"`([a-z_]+)\.(?:_?[A-Z]\w*\.)?(\w+)`", PAGE["What the engine remembers"]))
 
 
 def defined(path):

@@ -45,7 +45,7 @@ def steps(case: Case, found: Sequence[Step]) -> list[Step] | None:
 
 
 def _may_restart(case: Case, instance: Instance) -> bool:
-    asked = instance.id in case.attempts.open(case.now)
+    asked = case.attempts.is_open(instance.id, case.now)
     left = any(each.state is not State.OVER for each in case.evacuations_of(instance))
     roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
     known = instance_states.treatment(instance).do in (instance_states.EVACUATE, instance_states.RESET)

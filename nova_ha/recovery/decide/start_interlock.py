@@ -94,7 +94,7 @@ class _Turns:
             return step
         instance = step.instance.id
         for name in sorted(self._world.unflagged):
-            if self._hosts[step.host].inherited or self._attempts.may_be_queued(instance, name):
+            if self._hosts[step.host].inherited or self._attempts.hosts.may_be_queued(instance, name):
                 reason = f"it may be queued at {name}, whose flag was deleted"
                 return Wait(step.host, reason, Code.START_INTERLOCK, step.instance)
         ahead = [host for host in self._coming if self._may_be_queued(instance, host) and not _is_kept_off(host)]
@@ -156,7 +156,7 @@ class _Turns:
         """
         for other in self._started:
             known = not (host.inherited and other.inherited) and not self._world.asked_for_twice
-            if not known or self._attempts.may_have_the_same(host.nova_name, other.nova_name):
+            if not known or self._attempts.hosts.may_have_the_same(host.nova_name, other.nova_name):
                 if host.online and other in self._coming:
                     self._block_start(other, f"{host.name}, which may have been asked for the same instance, is back")
                 return f"{other.name}, which may have been asked for the same instance, comes back first"
@@ -202,7 +202,7 @@ def _are_all_off(world: World) -> bool:
 
 
 def _may_be_queued(instance: str, host: Host, attempts: Attempts) -> bool:
-    return host.inherited or attempts.may_be_queued(instance, host.nova_name)
+    return host.inherited or attempts.hosts.may_be_queued(instance, host.nova_name)
 
 
 def _is_kept_off(host: Host) -> bool:

@@ -39,50 +39,50 @@ class Attempts(Sightings):
 
     def __init__(self, jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.25)) -> None:
         super().__init__()
-        self._attempts: dict[str, Attempt] = {}
         self._jitter = jitter
         self._candidates: set[str] | None = None  # the hosts that could take instances, as last seen
         self._without_room: float | None = None  # since when there has been none
-        self._starts: dict[str, int] = {}  # host -> how often its nova-compute was made to start once more
-        self._turns: dict[str, int] = {}  # host -> how often it was held back after it had had its turn to start
-        self._asked_at: dict[str, float] = {}  # instance id -> when it was last asked for
-        self._hanging: set[str] = set()  # ids of instances for which Nova hung with a request of ours
-        self._pending: dict[str, float] = {}  # instance id -> since when it is to be recovered
-        # instance id -> how often something was asked for to bring it into the state it should have
-        self._efforts: dict[str, int] = {}
-        self._not_notable: set[str] = set()  # ids of instances that cannot be tagged
 
     def get(self, instance: str) -> Attempt | None:
         """The attempt for an instance id, or None."""
-        return self._attempts.get(instance)
+        return self._of(instance).attempt
 
     def may_show(self, instance: str, now: float, host: str | None = None) -> bool:
         """Whether Nova may still carry out a request for an instance id, on that host, that it did not answer.
 
         What it has of it while it hangs, it does when it goes on: at the same moment in which it answers us again.
         """
-        attempt = self._attempts.get(instance)
-        return attempt is not None and attempt.outcome == UNCLEAR and self.answering_for(now, host) < attempt.settle
+        return self._may_show(self.get(instance), now, host)
+
+    def _may_show(self, attempt: Attempt | None, now: float, host: str | None = None) -> bool:
+        if attempt is None or attempt.outcome != UNCLEAR:
+            return False
+        return self.control_plane.answering_for(now, host) < attempt.settle
 
     def open(self, now: float) -> set[str]:
         """The ids of the instances whose request is under way, or may still show to have been taken."""
-        return {
-            instance
-            for instance, attempt in self._attempts.items()
-            if attempt.outcome == SENDING
-            or (attempt.outcome in (ACCEPTED, UNCLEAR) and now < attempt.until)
-            or self.may_show(instance, now)
-        }
+        return {instance for instance, known in self._instances.items() if self._is_open(known.attempt, now)}
+
+    def is_open(self, instance: str, now: float) -> bool:
+        """Whether an instance id is one of these."""
+        return self._is_open(self.get(instance), now)
+
+    def _is_open(self, attempt: Attempt | None, now: float) -> bool:
+        if attempt is None or attempt.outcome == FAILED:
+            return False
+        return attempt.outcome == SENDING or now < attempt.until or self._may_show(attempt, now)
 
     def sending(self, instance: str, newest: int) -> None:
         """A request is about to be sent; ``newest`` is the newest evacuation record known before it."""
-        self.asks_anew(instance)
-        before = self._attempts.get(instance) or Attempt(SENDING)
-        self._attempts[instance] = dataclasses.replace(before, outcome=SENDING, newest=newest, until=0.0)
+        known = self._memory_of(instance)
+        # It may take over an old record, so none of them is a stray now.
+        known.lost = known.idle_since = None
+        before = known.attempt or Attempt(SENDING)
+        known.attempt = dataclasses.replace(before, outcome=SENDING, newest=newest, until=0.0)
 
     def accepted(self, instance: str, now: float) -> None:
         """Nova took the request."""
-        self._asked_at[instance] = now
+        self._memory_of(instance).asked_at = now
         self._settle(instance, ACCEPTED, now + SETTLE, "Nova accepted the request")
 
     def unclear(self, instance: str, now: float, reason: str, hung: bool = True) -> None:
@@ -90,9 +90,8 @@ class Attempts(Sightings):
 
         :param hung: Nova may be at it still; else it has let go of it, or died with it
         """
-        self._asked_at[instance] = now
-        if hung:
-            self._hanging.add(instance)
+        known = self._memory_of(instance)
+        known.asked_at, known.hangs = now, known.hangs or hung
         self._settle(instance, UNCLEAR, now + SETTLE, reason, SETTLE)
 
     def inherited(self, instance: str, newest: int, now: float) -> None:
@@ -101,20 +100,22 @@ class Attempts(Sightings):
         A load balancer or a worker of Nova's API carries one out long after its client is gone: it is as one of our own
         that got no answer.
         """
-        reason = "a former engine may have asked"
-        self._attempts.setdefault(instance, Attempt(UNCLEAR, newest, now + SETTLE, reason=reason, settle=SETTLE))
+        known = self._memory_of(instance)
+        if known.attempt is None:
+            reason = "a former engine may have asked"
+            known.attempt = Attempt(UNCLEAR, newest, now + SETTLE, reason=reason, settle=SETTLE)
 
     def failed(self, instance: str, now: float, reason: str, cause: Code = UNKNOWN) -> None:
         """It surely did not happen, or ended badly: wait longer each time.
 
         :param cause: why; how long is waited depends on it
         """
-        before = self._attempts.get(instance) or Attempt(FAILED)
+        before = self.get(instance) or Attempt(FAILED)
         streak = before.streak if before.cause == cause else 0
         backoff = BACKOFFS[cause]
         # The exponent is bounded so that years of retries do not overflow.
         pause = min(backoff.first * 2 ** min(streak, 16), backoff.longest) * self._jitter()
-        self._attempts[instance] = dataclasses.replace(
+        self._memory_of(instance).attempt = dataclasses.replace(
             before,
             outcome=FAILED,
             until=now + pause,
@@ -135,8 +136,8 @@ class Attempts(Sightings):
         :param moving: see ``Attempt``
         :param code: why
         """
-        before = self._attempts.get(instance) or Attempt(FAILED)
-        self._attempts[instance] = dataclasses.replace(
+        before = self.get(instance) or Attempt(FAILED)
+        self._memory_of(instance).attempt = dataclasses.replace(
             before, outcome=FAILED, until=now + pause, reason=reason, moving=moving, pause=code
         )
 
@@ -149,24 +150,24 @@ class Attempts(Sightings):
 
     def count_effort(self, instance: str) -> None:
         """What is to bring an instance into the state that it should have was asked for, or refused."""
-        self._efforts[instance] = self.efforts(instance) + 1
+        self._memory_of(instance).efforts += 1
 
     def efforts(self, instance: str) -> int:
         """How often that was so."""
-        return self._efforts.get(instance, 0)
+        return self._of(instance).efforts
 
     def in_vain(self, instance: str) -> int:
         """How often in a row, at least, what was asked for an instance id came to nothing."""
-        attempt = self._attempts.get(instance)
-        return max(self.efforts(instance), attempt.failures if attempt else 0)
+        known = self._of(instance)
+        return max(known.efforts, known.attempt.failures if known.attempt else 0)
 
     def not_notable(self, instance: str) -> None:
         """Nova does not let an instance id be tagged."""
-        self._not_notable.add(instance)
+        self._memory_of(instance).is_notable = False
 
     def is_notable(self, instance: str) -> bool:
         """Whether, as far as we know, Nova lets an instance id be tagged."""
-        return instance not in self._not_notable
+        return self._of(instance).is_notable
 
     def observe_services(self, services: Mapping[str, Service], now: float) -> None:
         """Learn which hosts could take instances, and which do not report.
@@ -179,11 +180,13 @@ class Attempts(Sightings):
         candidates = {name for name, service in services.items() if service.up and service.enabled}
         expected = {name for name, service in services.items() if service.enabled and not service.forced_down}
         expected |= unread(services)
-        self.sees_services(services, now)
+        self.control_plane.sees_reports(services, now)
+        self.hosts.sees_services(services, now)
         if self._candidates is not None and candidates - self._candidates:
-            for instance, attempt in self._attempts.items():
-                if attempt.outcome == FAILED and attempt.cause == NO_ROOM:
-                    self._attempts[instance] = dataclasses.replace(attempt, until=now, since=now)
+            for known in self._instances.values():
+                attempt = known.attempt
+                if attempt is not None and attempt.outcome == FAILED and attempt.cause == NO_ROOM:
+                    known.attempt = dataclasses.replace(attempt, until=now, since=now)
         self._candidates = candidates
         if expected:
             self._without_room = None
@@ -192,7 +195,7 @@ class Attempts(Sightings):
 
     def roomless(self, instance: str, now: float) -> float:
         """For how many seconds there has been no room for an instance id, as far as we know."""
-        return self._roomless(self._attempts.get(instance), now)
+        return self._roomless(self.get(instance), now)
 
     def _roomless(self, attempt: Attempt | None, now: float) -> float:
         since = [self._without_room]
@@ -202,27 +205,29 @@ class Attempts(Sightings):
 
     def longest_roomless(self, now: float) -> float:
         """The longest that ``roomless`` would say of any instance."""
-        return max(self._roomless(attempt, now) for attempt in (None, *self._attempts.values()))
+        attempts = (None, *(known.attempt for known in self._instances.values()))
+        return max(self._roomless(attempt, now) for attempt in attempts)
 
     def starting_again(self, host: str) -> None:
         """A host's nova-compute is to be stopped, and to start once more."""
-        self._starts[host] = self.starts(host) + 1
+        self._flag_of(host).starts += 1
 
     def starts(self, host: str) -> int:
         """How often a host's nova-compute was made to start once more."""
-        return self._starts.get(host, 0)
+        return self._flags[host].starts if host in self._flags else 0
 
     def turn_is_over(self, host: str) -> None:
         """A recovered host that may have been starting is to stop, for the sake of an instance or of another host."""
-        self._turns[host] = self.turns_of(host) + 1
+        self._flag_of(host).turns += 1
 
     def turns_of(self, host: str) -> int:
         """How often that was so."""
-        return self._turns.get(host, 0)
+        return self._flags[host].turns if host in self._flags else 0
 
     def pending(self, instance: str, now: float) -> float:
         """For how many seconds an instance id has been known to await recovery."""
-        return now - self._pending.get(instance, now)
+        since = self._of(instance).pending_since
+        return 0.0 if since is None else now - since
 
     def observe(
         self, host: Host, now: float, dead: frozenset[str] = frozenset(), living: frozenset[str] = frozenset()
@@ -232,17 +237,15 @@ class Attempts(Sightings):
         :param dead: Nova's names of the hosts that are proved dead
         :param living: of those that are flagged, and live
         """
-        self.sees_dead(dead | living, now)
+        self.hosts.sees_dead(dead | living, now)
         self.sees_records(host, now, dead)
         newest = {record.instance: record for record in host.evacuations}
         records = by_instance(host.evacuations)
-        self.forgets_waiting(records)
+        self.hosts.forgets_destined(records)
         for instance in host.instances:
-            self._pending.setdefault(instance.id, now)
-            self.sees_instance(instance, now)
-            self.sees_end(instance, records.get(instance.id, ()))
-            record = newest.get(instance.id)
-            attempt = self._attempts.get(instance.id)
+            known = self._memory_of(instance.id)
+            known.sees(instance, records.get(instance.id, ()), now)
+            record, attempt = newest.get(instance.id), known.attempt
             if attempt is None:
                 self._observe_stranger(instance, record, now)
             elif record and attempt.outcome in (ACCEPTED, UNCLEAR) and record.id > attempt.newest:
@@ -261,13 +264,11 @@ class Attempts(Sightings):
         for host in world.hosts:
             records = by_instance(host.evacuations) if host.requests else {}
             for instance in host.instances:
-                mine, attempt = records.get(instance.id, ()), self._attempts.get(instance.id)
+                mine, attempt = records.get(instance.id, ()), self.get(instance.id)
                 known = host.requests.get(instance.id)
                 if known is None or not mine:
                     continue
-                since = self._asked_at.get(instance.id, float("-inf"))
-                may_hang = instance.id not in self._asked_at or instance.id in self._hanging
-                self.sees_requests(instance, known, mine, since, may_hang, now)
+                self.sees_requests(instance, known, mine, now)
                 if attempt is None or attempt.outcome not in (ACCEPTED, UNCLEAR):
                     continue
                 if mine[-1].id > attempt.newest and self.is_stray(mine[-1]):
@@ -279,16 +280,16 @@ class Attempts(Sightings):
         instance = record.instance
         if self.is_stray(record):
             # What was asked for has ended, under a record of something that was asked for before.
-            self._attempts[instance] = dataclasses.replace(attempt, newest=record.id)
+            self._memory_of(instance).attempt = dataclasses.replace(attempt, newest=record.id)
             ended = [older for older in records if older.status in ENDED_BADLY]
             given_up = f"evacuation {record.id} was given up", UNKNOWN
             self.failed(instance, now, *(_explained(ended[-1]) if ended else given_up))
             return
         if record.in_flight:
-            self._attempts[instance] = dataclasses.replace(attempt, until=now)
+            self._memory_of(instance).attempt = dataclasses.replace(attempt, until=now)
             return
         # Once counted, the same record must not count again.
-        self._attempts[instance] = dataclasses.replace(attempt, newest=record.id)
+        self._memory_of(instance).attempt = dataclasses.replace(attempt, newest=record.id)
         if record.status in FINISHED:
             self._settle(instance, ACCEPTED, now + SETTLE, f"evacuation {record.id} is {record.status}")
         else:
@@ -299,10 +300,10 @@ class Attempts(Sightings):
         if record is None and instance.task_state in REBUILDING:
             # Nova sets the task state before it writes the record.
             reason = f"it is {instance.task_state}, by whom is not known"
-            self._attempts[instance.id] = Attempt(UNCLEAR, until=now + SETTLE, reason=reason, settle=SETTLE)
+            self._memory_of(instance.id).attempt = Attempt(UNCLEAR, until=now + SETTLE, reason=reason, settle=SETTLE)
         elif record is not None and record.status == "done":
             # Its source has not cleaned up since, so the instance cannot have come back: this view of it is old.
-            self._attempts[instance.id] = Attempt(
+            self._memory_of(instance.id).attempt = Attempt(
                 ACCEPTED, record.id, now + SETTLE, reason=f"evacuation {record.id} is done, yet Nova shows it here"
             )
 
@@ -312,16 +313,12 @@ class Attempts(Sightings):
         :param hosts: what is known of the starts and records of other hosts is dropped, too
         :return: the ids of the instances that are gone after Nova accepted, or may have accepted, to evacuate them
         """
-        asked = {i for i, attempt in self._attempts.items() if attempt.outcome in (ACCEPTED, UNCLEAR)}
-        self._attempts = {i: a for i, a in self._attempts.items() if i in keep or a.outcome == SENDING}
-        self._pending = {i: since for i, since in self._pending.items() if i in keep}
-        self._asked_at = {i: at for i, at in self._asked_at.items() if i in keep}
-        self._hanging &= keep
+        asked = {
+            instance
+            for instance, known in self._instances.items()
+            if known.attempt is not None and known.attempt.outcome in (ACCEPTED, UNCLEAR)
+        }
         self.lose_sight(keep, hosts)
-        self._efforts = {i: efforts for i, efforts in self._efforts.items() if i in keep}
-        self._not_notable &= keep
-        self._starts = {host: starts for host, starts in self._starts.items() if host in hosts}
-        self._turns = {host: turns for host, turns in self._turns.items() if host in hosts}
         return asked - keep
 
     def forget_all(self) -> None:
@@ -330,8 +327,9 @@ class Attempts(Sightings):
         self.forget_records()
 
     def _settle(self, instance: str, outcome: str, until: float, reason: str, settle: float = 0.0) -> None:
-        self._attempts[instance] = dataclasses.replace(
-            self._attempts[instance], outcome=outcome, until=until, reason=reason, settle=settle
+        known = self._memory_of(instance)
+        known.attempt = dataclasses.replace(
+            known.attempt or Attempt(outcome), outcome=outcome, until=until, reason=reason, settle=settle
         )
 
 

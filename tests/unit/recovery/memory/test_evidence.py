@@ -9,6 +9,7 @@ import pytest
 from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SCHEDULING, SENT, Event, Request, Requests
 from nova_ha.model.snapshot import Services
 from nova_ha.policy.rules import Rules
+from nova_ha.recovery.memory.control_plane import ControlPlane
 from nova_ha.recovery.memory.evidence import GONE, OPEN, Evidence, Fate
 from tests.unit.worlds import living, record, request, service, told
 
@@ -19,7 +20,7 @@ BOTH = frozenset({"compute-2", "compute-3"})
 
 def test_nova_s_own_times_may_be_others():
     cloud = Cloud()
-    cloud.evidence.go_by(Rules(long_rpc_timeout=600, rpc_response_timeout=30))
+    cloud.control_plane.go_by(Rules(long_rpc_timeout=600, rpc_response_timeout=30))
     cloud.look(0).seen(request(1, QUEUED))
     cloud.works(10, 779)
     assert cloud.fate(request(1, QUEUED)).open
@@ -31,10 +32,11 @@ class Cloud:
 
     def __init__(self, takes=None):
         """:param takes: seconds in which what is asked for is scheduled; None: that has not been seen"""
-        self.evidence = Evidence()
+        self.control_plane = ControlPlane()
+        self.evidence = Evidence(self.control_plane)
         self.now = self.report = 0
         if takes is not None:
-            self.look(0).evidence.sees_time_to_schedule(told(-takes), was_seen=True)
+            self.look(0).control_plane.sees_time_to_schedule(told(-takes), was_seen=True)
 
     def look(self, at, report=None, away=(), conductors=None, hosts=("compute-2", "compute-3")):
         """A look at the services at that second; the newest report is of then, or of another second.
@@ -44,7 +46,7 @@ class Cloud:
         conductors = {"control-9": told(at)} if conductors is None else conductors
         self.now, self.report = at, at if report is None else report
         known = {host: living(host, report=told(self.report)) for host in hosts}
-        self.evidence.sees_reports(Services(known, frozenset(away), conductors), at)
+        self.control_plane.sees_reports(Services(known, frozenset(away), conductors), at)
         return self
 
     def works(self, since, until, **more):
@@ -67,6 +69,11 @@ class Cloud:
     def fate(self, one, **more):
         return self.fates(one, **more)[0]
 
+    def forgets(self):
+        """Nothing is flagged any more."""
+        self.evidence.forget()
+        self.control_plane.forget()
+
     def seen(self, *requests):
         """They have been read, and no more is made of them now."""
         self.fates(*requests)
@@ -78,38 +85,38 @@ class Cloud:
 
 def test_reports_that_come_all_the_time_show_that_all_is_at_work():
     cloud = Cloud().works(100, 160)
-    assert cloud.evidence.at_work_for(160, "compute-1") == 60
-    assert cloud.evidence.answering_for(160) == 60
+    assert cloud.control_plane.at_work_for(160, "compute-1") == 60
+    assert cloud.control_plane.answering_for(160) == 60
 
 
 def test_before_the_first_look_nothing_is_known_to_be_at_work():
-    assert Evidence().at_work_for(1000, "compute-1") == 0
+    assert ControlPlane().at_work_for(1000, "compute-1") == 0
 
 
 @pytest.mark.parametrize(("gap", "at_work"), [(30, 130), (31, 0)])
 def test_how_long_no_host_may_report(gap, at_work):
     cloud = Cloud().works(0, 100).breaks(100 + gap).look(100 + gap)
-    assert cloud.evidence.at_work_for(cloud.now, "compute-1") == at_work
+    assert cloud.control_plane.at_work_for(cloud.now, "compute-1") == at_work
 
 
 def test_while_no_host_reports_nothing_is_at_work():
     cloud = Cloud().works(0, 100)
     cloud.look(130, report=100)
-    assert cloud.evidence.at_work_for(130, "compute-1") == 130
+    assert cloud.control_plane.at_work_for(130, "compute-1") == 130
     cloud.look(131, report=100)
-    assert cloud.evidence.at_work_for(131, "compute-1") == 0
+    assert cloud.control_plane.at_work_for(131, "compute-1") == 0
 
 
 @pytest.mark.parametrize(("gap", "answering", "at_work"), [(45, 145, 0), (46, 0, 0)])
 def test_how_long_nobody_may_have_looked(gap, answering, at_work):
     cloud = Cloud().works(0, 100).look(100 + gap)
-    assert cloud.evidence.answering_for(cloud.now) == answering
-    assert cloud.evidence.at_work_for(cloud.now, "compute-1") == at_work
+    assert cloud.control_plane.answering_for(cloud.now) == answering
+    assert cloud.control_plane.at_work_for(cloud.now, "compute-1") == at_work
 
 
 def test_what_moves_the_time_of_a_service_that_is_down_is_no_report():
     """Our own change of it does."""
-    known = Evidence()
+    known = ControlPlane()
     for second in range(0, 70, 10):
         moved = service(report=told(20 + second))
         known.sees_reports({"compute-1": moved, "compute-2": living(report=told(10))}, second)
@@ -118,9 +125,9 @@ def test_what_moves_the_time_of_a_service_that_is_down_is_no_report():
 
 def test_of_a_host_in_a_cell_that_is_away_nothing_is_seen_at_work():
     cloud = Cloud().works(0, 100).look(110, away=["compute-1"]).works(120, 160)
-    assert cloud.evidence.at_work_for(160, "compute-1") == 50
-    assert cloud.evidence.answering_for(160, "compute-1") == 50
-    assert cloud.evidence.at_work_for(160, "compute-3") == cloud.evidence.answering_for(160) == 160
+    assert cloud.control_plane.at_work_for(160, "compute-1") == 50
+    assert cloud.control_plane.answering_for(160, "compute-1") == 50
+    assert cloud.control_plane.at_work_for(160, "compute-3") == cloud.control_plane.answering_for(160) == 160
 
 
 # With nobody dead and nothing broken
@@ -343,7 +350,7 @@ def test_nothing_is_claimed_for_what_has_not_come_to_the_conductor():
 def stood_still(since, until, start, at_work=None, conductor="control-1"):
     """The fate of what was with the scheduler, once its conductor had not reported since then until then."""
     cloud = Cloud().works(0 if at_work is None else until - at_work, until)
-    cloud.evidence.sees_conductors({"control-1": told(since), "control-2": told(until)})
+    cloud.control_plane.sees_conductors({"control-1": told(since), "control-2": told(until)})
     return cloud.fate(request(1, SCHEDULING, at=start, conductor=conductor))
 
 
@@ -376,16 +383,16 @@ def test_another_conductor_that_stands_still_proves_nothing(conductor):
 @pytest.mark.parametrize("stage", [QUEUED, SENT])
 def test_of_what_is_not_at_the_scheduler_a_conductor_tells_nothing(stage):
     cloud = Cloud().works(0, 300)
-    cloud.evidence.sees_conductors({"control-1": told(100)})
+    cloud.control_plane.sees_conductors({"control-1": told(100)})
     assert cloud.fate(request(1, stage, at=90)) == UNTOLD
 
 
 def test_that_a_conductor_stood_still_is_known_when_it_is_back():
     cloud = Cloud().works(0, 200)
-    cloud.evidence.sees_conductors({"control-1": told(100)})
+    cloud.control_plane.sees_conductors({"control-1": told(100)})
     for second in range(210, 300, 10):
         cloud.look(second)
-        cloud.evidence.sees_conductors({"control-1": told(second)})
+        cloud.control_plane.sees_conductors({"control-1": told(second)})
     assert cloud.fate(request(1, SCHEDULING, at=90)) == GONE
     assert cloud.fate(request(2, SCHEDULING, at=205)) == UNTOLD
 
@@ -394,7 +401,7 @@ def test_the_last_time_that_a_conductor_stood_still_tells_of_all_before():
     cloud = Cloud().works(0, 90)
     for since, until in ((100, 190), (200, 290)):
         cloud.works(since, until)
-        cloud.evidence.sees_conductors({"control-1": told(since)})
+        cloud.control_plane.sees_conductors({"control-1": told(since)})
     cloud.works(300, 1000)
     assert cloud.fate(request(1, SCHEDULING, at=110)) == GONE
     assert cloud.fate(request(2, SCHEDULING, at=195)) == GONE
@@ -404,7 +411,7 @@ def test_the_last_time_that_a_conductor_stood_still_tells_of_all_before():
 @pytest.mark.parametrize("lag", [40, 70])
 def test_a_shorter_time_without_reports_takes_nothing_from_a_longer_one(lag):
     cloud = Cloud().works(0, 190)
-    cloud.evidence.sees_conductors({"control-1": told(100)})
+    cloud.control_plane.sees_conductors({"control-1": told(100)})
     for second in range(200, 310, 10):
         cloud.look(second, conductors={"control-1": told(second)})
     for second in range(310, 300 + lag + 1, 10):
@@ -416,7 +423,7 @@ def test_a_shorter_time_without_reports_takes_nothing_from_a_longer_one(lag):
 @pytest.mark.parametrize("reports", [{}, {"control-1": ""}])
 def test_a_conductor_of_which_nothing_is_read_is_not_dead(reports):
     cloud = Cloud().works(0, 300)
-    cloud.evidence.sees_conductors(reports)
+    cloud.control_plane.sees_conductors(reports)
     assert cloud.fate(request(1, SCHEDULING)) == UNTOLD
 
 
@@ -452,10 +459,10 @@ def test_what_moves_on_after_it_was_given_up_is_judged_anew(stage, claims, fate)
 )
 def test_what_does_not_move_stays_lost_whatever_breaks_next(lost, claims, fate):
     cloud = Cloud(takes=1).works(0, 100).seen(request(1, lost.stage, at=90)).breaks(160).works(160, 220)
-    cloud.evidence.sees_conductors({"control-1": told(80)})
+    cloud.control_plane.sees_conductors({"control-1": told(80)})
     assert cloud.fate(lost, claims=claims) == fate
     cloud.breaks(400).look(400)
-    assert cloud.evidence.at_work_for(400, "compute-1") == 0
+    assert cloud.control_plane.at_work_for(400, "compute-1") == 0
     assert cloud.fate(lost, claims=claims) == fate
 
 
@@ -471,17 +478,17 @@ def test_the_time_of_a_stage_begins_with_it():
 def test_without_a_flag_the_time_of_a_stage_and_its_claims_are_forgotten():
     cloud = Cloud().look(0)
     cloud.fates(request(1, QUEUED), request(2, SCHEDULING), claims=FROM_2)
-    cloud.evidence.forget_control_plane()
+    cloud.forgets()
     cloud.works(10, 2000)
     assert cloud.fates(request(1, QUEUED), request(2, SCHEDULING)) == [UNTOLD, UNTOLD]
 
 
 def test_without_a_flag_all_that_is_forgotten():
     cloud = lost_with_the_bus()
-    cloud.evidence.sees_conductors({"control-1": told(90)})
+    cloud.control_plane.sees_conductors({"control-1": told(90)})
     cloud.look(230, away=["compute-1"])
-    cloud.evidence.forget_control_plane()
-    assert cloud.evidence.answering_for(230, "compute-1") == 230
+    cloud.forgets()
+    assert cloud.control_plane.answering_for(230, "compute-1") == 230
     assert cloud.fate(request(2, SCHEDULING, at=90)) == UNTOLD
     assert cloud.breaks(300).look(300).fate(request(1, QUEUED, at=90)) == UNTOLD  # which is what is seen now
 
@@ -494,8 +501,8 @@ def test_that_the_only_conductor_stood_still_shows_when_it_is_back(every, back, 
     cloud = Cloud().works(0, 100)
     for second in range(100, 200, every):
         cloud.look(second, report=100)
-        cloud.evidence.sees_conductors({"control-1": told(100 if second < back else back)})
-    cloud.look(200).evidence.sees_conductors({"control-1": told(back)})
+        cloud.control_plane.sees_conductors({"control-1": told(100 if second < back else back)})
+    cloud.look(200).control_plane.sees_conductors({"control-1": told(back)})
     cloud.works(200, 270)
     assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
 
@@ -519,7 +526,7 @@ def test_a_conductor_that_was_killed_for_some_seconds_is_told_by_what_was_schedu
     cloud.works(100 + pause, 210)
     cloud.evidence.sees_scheduled(record(7, "done", created=told(created)), scheduled)
     assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
-    cloud.evidence.forget_control_plane()
+    cloud.forgets()
     assert cloud.fate(request(1, SCHEDULING, at=90)) == UNTOLD
 
 
@@ -660,7 +667,7 @@ def test_what_the_bus_has_lost_is_told_from_what_a_slow_conductor_has_by_how_lon
 )
 def test_which_requests_tell_how_long_they_take(asked_at, was_seen, at_work):
     cloud, waits = Cloud().works(0, 100), request(1, QUEUED, at=90)
-    cloud.evidence.sees_time_to_schedule(told(asked_at), was_seen)
+    cloud.control_plane.sees_time_to_schedule(told(asked_at), was_seen)
     cloud.seen(waits).breaks(160)
     assert cloud.works(160, 160 + at_work - 1).fate(waits) == UNTOLD
     assert cloud.look(160 + at_work).fate(waits) == GONE
