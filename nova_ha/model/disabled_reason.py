@@ -8,6 +8,7 @@ place. Every service that is taken out of service carries it: a host whose flag 
 
 from __future__ import annotations
 
+import functools
 import re
 
 from nova_ha.model.snapshot import Service
@@ -93,7 +94,12 @@ def _part(service: Service, name: str) -> str | None:
 
 
 def _parts(service: Service) -> re.Match[str] | None:
-    return _PATTERN.fullmatch(_reason(service))
+    return _told(_reason(service))
+
+
+@functools.lru_cache(maxsize=1000)  # asked for several times a pass, of every service that is disabled
+def _told(reason: str) -> re.Match[str] | None:
+    return _PATTERN.fullmatch(reason)
 
 
 def _reason(service: Service) -> str:

@@ -41,4 +41,7 @@ def reached(instance: Instance) -> str | None:
 
 def _state(instance: Instance, tags: Mapping[str, str]) -> str | None:
     # With several (an engine died between two changes) the one that keeps the guest quietest counts.
-    return next((state for state in (STOPPED, PAUSED, RUNNING) if tags[state] in instance.tags), None)
+    for state in (STOPPED, PAUSED, RUNNING):
+        if tags[state] in instance.tags:
+            return state
+    return None

@@ -49,6 +49,8 @@ class Order:
 
     def group(self, instance: Instance) -> int:
         """The place of its group in ``groups``: lower goes first; ``len(groups)`` if it is in none of them."""
+        if not self.groups:
+            return 0
         wanted = _written(instance, self.group_key).casefold()
         for place, name in enumerate(self.groups):
             if name.casefold() == wanted:

@@ -94,7 +94,8 @@ class Assessment:
     def _decide(self, world: World, rules: Rules) -> list[Step]:
         now = self._clock()
         living = self._attempts.hosts.living
-        world = dataclasses.replace(world, dead=world.dead - living, living=living)
+        if living:
+            world = dataclasses.replace(world, dead=world.dead - living, living=living)
         self._tell_living(living)
         for host in world.hosts:
             self._attempts.observe(host, now, world.dead, living)

@@ -292,7 +292,7 @@ def _needs_operator(step: Step) -> bool:
 
 
 def _is_same(state: _Doing, before: _Doing | None) -> bool:
-    return before is not None and all(before.get(key) == value for key, value in state.items())
+    return before is not None and state.items() <= before.items()
 
 
 def _is_event(event: object) -> bool:

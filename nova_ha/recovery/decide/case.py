@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
-
-from nova_ha.model import snapshot
 from nova_ha.model.actions import Wait
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Host, Instance, Migration, Service
@@ -35,7 +32,6 @@ class Case:
         self._by_instance: dict[str, list[Evacuation]] = {}
         for evacuation in self.evacuations:
             self._by_instance.setdefault(evacuation.record.instance, []).append(evacuation)
-        self._arrivals = snapshot.by_instance(itertools.chain(*(other.arrivals for other in world.hosts)))
 
     def wait(
         self,
@@ -59,7 +55,7 @@ class Case:
 
     def arrivals(self, instance: Instance) -> list[Migration]:
         """The records of evacuations of an instance to any flagged host, from wherever."""
-        return self._arrivals.get(instance.id, [])
+        return self.situation.arrivals.get(instance.id, [])
 
 
 def set_state(instance: Instance, state: str) -> str:

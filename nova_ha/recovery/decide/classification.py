@@ -111,12 +111,12 @@ def of_host(host: Host, world: World, memory: Attempts, stuck_after: float, now:
     :param stuck_after: seconds
     :param now: monotonic seconds
     """
-    ended_badly = {r.id for r in host.evacuations if r.in_flight and _has_died(r, world, memory)}
-    strays = {r.id for r in host.evacuations if r.in_flight and memory.is_stray(r)}
-    over = ended_badly | strays
-    flights = snapshot.by_instance(r for r in host.evacuations if r.in_flight and r.id not in over)
+    opened = [record for record in host.evacuations if record.in_flight]
+    died = {record.id for record in opened if _has_died(record, world, memory)}
+    strays = {record.id for record in opened if memory.is_stray(record)}
+    flights = snapshot.by_instance(r for r in opened if r.id not in died and r.id not in strays)
     lost_at = {instance: memory.lost_at(instance, mine, now) for instance, mine in flights.items()}
-    arrived = {r.instance: r.id for r in host.evacuations if r.status in FINISHED}
+    arrived = {r.instance: r.id for r in host.evacuations if r.status in FINISHED} if opened else {}
     found = []
     for record in host.evacuations:
         age = memory.age(record, now)
@@ -124,11 +124,11 @@ def of_host(host: Host, world: World, memory: Attempts, stuck_after: float, now:
             found.append(Evacuation(record, state(record), age))
             continue
         where = lost_at.get(record.instance, _NOWHERE)
-        is_late, is_cut_off = age >= stuck_after, memory.was_cut_off(record, now)
+        is_late, is_cut_off = age >= stuck_after, _is_begun(record) and memory.was_cut_off(record, now)
         is_lost = bool(where) or (is_late and _is_given_up(record, host.requests, memory, now))
         how = state(
             record,
-            has_died=record.id in ended_badly,
+            has_died=record.id in died,
             is_stray=record.id in strays,
             is_cut_off=is_cut_off,
             is_lost=is_lost,

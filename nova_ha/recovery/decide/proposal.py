@@ -30,8 +30,15 @@ class Proposal:
     others: Sequence[Step]
     order: Sequence[str] = ()
 
+    @property
+    def evacuates(self) -> bool:
+        """Whether there is an evacuation among the steps: most passes follow what has been sent."""
+        return any(isinstance(step, Evacuate) for own in self.recovering for step in own)
+
     def instead(self, judge: Callable[[Evacuate], Step]) -> Proposal:
         """The same with what ``judge`` says in the place of each evacuation; that may be the evacuation itself."""
+        if not self.evacuates:
+            return self
         recovering = [[judge(step) if isinstance(step, Evacuate) else step for step in own] for own in self.recovering]
         return dataclasses.replace(self, recovering=recovering)
 

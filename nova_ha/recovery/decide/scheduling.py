@@ -20,6 +20,8 @@ from nova_ha.recovery.memory.timing import FAILED_FOR_GOOD, LIVELY, REFILL
 def groups(proposal: Proposal) -> Proposal:
     """The gate of the groups: an instance waits until those of the groups before its own are up."""
     order = proposal.situation.rules.order
+    if not order.groups or not proposal.evacuates:
+        return proposal
     group = _open_group(proposal.recovering, proposal.situation)
 
     def judge(step: Evacuate) -> Step:
@@ -34,6 +36,8 @@ def limits(proposal: Proposal) -> Proposal:
     """The gate of the limits: no more evacuations are in flight than may be, in all and from one host."""
     situation, rules = proposal.situation, proposal.situation.rules
     queues = [[turn for step in own if (turn := _turn(step)) is not None] for own in proposal.recovering]
+    if not any(queues):
+        return proposal
     waiting = {instance.id for queue in queues for instance in queue}
     # What is asked for once more is over, whatever its records say: it must not stand in its own way.
     flights = {flight for flight in situation.in_flight if flight.instance not in waiting}
@@ -92,14 +96,13 @@ def most(world: World, rules: Rules, window: float) -> float:
 def _open_group(recovering: Iterable[Iterable[Step]], situation: Situation) -> int:
     """The group whose turn it is: the first that has an instance to wait for."""
     order = situation.rules.order
-    last = len(order.groups)
     waited_for = [
         order.group(instance)
         for step in itertools.chain(*recovering)
         if (instance := instance_of(step)) is not None and not isinstance(step, Skip)
         if not _is_given_up(step, instance, situation)
     ]
-    return min(waited_for, default=last) if last else last
+    return min(waited_for, default=len(order.groups))
 
 
 def _is_given_up(step: Step, instance: Instance, situation: Situation) -> bool:

@@ -9,7 +9,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from nova_ha.model.snapshot import World
+from nova_ha.model import snapshot
+from nova_ha.model.snapshot import Migration, World
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import classification
 from nova_ha.recovery.decide.classification import GOING_ON, Evacuation
@@ -53,6 +54,11 @@ class Situation:
     def every_evacuation(self) -> Iterator[Evacuation]:
         """Those of all hosts, in the hosts' order."""
         return itertools.chain.from_iterable(self.evacuations.values())
+
+    @functools.cached_property
+    def arrivals(self) -> Mapping[str, list[Migration]]:
+        """The records of evacuations to any flagged host, from wherever, by the instances' ids."""
+        return snapshot.by_instance(itertools.chain(*(host.arrivals for host in self.world.hosts)))
 
     @functools.cached_property
     def in_flight(self) -> frozenset[Flight]:

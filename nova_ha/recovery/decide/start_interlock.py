@@ -12,6 +12,7 @@ such instances take turns, so that neither waits for ever.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 from nova_ha.model import flag
@@ -60,6 +61,9 @@ def taken(
 
 def gate(proposal: Proposal) -> Proposal:
     """The same for all of a pass; evacuations that it holds back wait, and so do starts."""
+    steps = itertools.chain(*proposal.recovering, proposal.others)
+    if not any(isinstance(step, (Evacuate, FinishRecovery, AllowStart)) for step in steps):
+        return proposal
     recovering, others = taken(proposal.recovering, proposal.others, proposal.situation)
     return dataclasses.replace(proposal, recovering=recovering, others=others)
 

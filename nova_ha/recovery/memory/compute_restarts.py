@@ -46,7 +46,7 @@ class Restarts:
         """Learn which evacuations have begun, and forget those that have ended or moved."""
         before, self._begun = self._begun, {}
         for host in world.hosts:
-            present = {instance.id for instance in host.instances}
+            present = {instance.id for instance in host.instances if host.evacuations}
             for record in host.evacuations:
                 destination = record.destination
                 if destination is None or destination in world.dead:

@@ -15,7 +15,7 @@ from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration
 from nova_ha.recovery.memory.compute_hosts import Hosts
 from nova_ha.recovery.memory.compute_restarts import Restarts
 from nova_ha.recovery.memory.control_plane import ControlPlane
-from nova_ha.recovery.memory.evidence import Evidence
+from nova_ha.recovery.memory.evidence import Evidence, Fate
 from nova_ha.recovery.memory.instance_memory import InstanceMemory, Lost, Said, failed_on_host
 from nova_ha.recovery.memory.timing import SETTLE
 
@@ -150,8 +150,20 @@ class Sightings:
         died_since = known is not None and self.hosts.has_died_since(known.seen_at)
         return record.destination in self.hosts.dead or died_since
 
-    def sees_requests(self, instance: Instance, known: Requests, records: Sequence[Migration], now: float) -> None:
-        """Learn from the requests for an instance what its records in flight are worth."""
+    def sees_requests(
+        self,
+        instance: Instance,
+        known: Requests,
+        records: Sequence[Migration],
+        dead: frozenset[str],
+        unheard: frozenset[str],
+        now: float,
+    ) -> None:
+        """Learn from the requests for an instance what its records in flight are worth.
+
+        :param dead: Nova's names of the hosts that are dead
+        :param unheard: of those that were, and have not reported since
+        """
         memory = self._memory_of(instance.id)
         failed = failed_on_host(records)
         if failed and known.read_at >= self._records[failed[-1].id].seen_at:
@@ -162,9 +174,8 @@ class Sightings:
         asked_at = float("-inf") if memory.asked_at is None else memory.asked_at
         if known.read_at <= asked_at or any(known.read_at < self._records[record.id].seen_at for record in flights):
             return  # one has come since that was read
-        dead = self.hosts.dead - self.hosts.living
         may_hang = memory.asked_at is None or memory.hangs
-        fates = self._evidence.fates(known, instance.host, dead, now, may_hang, self.hosts.unheard)
+        fates = self._evidence.fates(known, instance.host, dead, now, may_hang, unheard)
         for fate in fates:
             for host in fate.queued_at:
                 self.hosts.sees_sent(instance.id, host)
@@ -172,19 +183,27 @@ class Sightings:
             self.hosts.forgets_waiting(instance.id)
         # Nobody goes on with what was asked for before that.
         given_up = known.reset if known.reset and memory.idle_for(now) >= SETTLE else ""
-        if any(fate.open and request.at >= given_up for request, fate in zip(known.all, fates)):
-            return
+        if not any(fate.open and request.at >= given_up for request, fate in zip(known.all, fates)):
+            memory.lost = self._lost(known, flights, fates, dead, given_up)
+
+    def _lost(
+        self, known: Requests, flights: Sequence[Migration], fates: Sequence[Fate], dead: Set[str], given_up: str
+    ) -> Lost | None:
+        """What is lost of the requests for an instance, none of which is open; None if that cannot be told.
+
+        :param given_up: see ``_still_lost_at``
+        """
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
-            return  # what was asked for first is not on record any more
+            return None  # what was asked for first is not on record any more
         going_on = (each for each in flights if each.status != "accepted" and not self.ended_with_its_host(each))
         begun = {each.destination or "" for each in going_on} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
-            return  # begun with since that was read
+            return None  # begun with since that was read
         asked = [(request.at, fate.lost_at) for request, fate in zip(known.all, fates) if fate.lost_at is not None]
         hosts = begun | _still_lost_at(asked, given_up, begun)
         # Of those with which surely nobody has begun, the records are strays.
         records_then = flights if hosts else [each for each in flights if each.status == "accepted"]
-        memory.lost = Lost(frozenset(hosts), frozenset(map(_says, records_then)))
+        return Lost(frozenset(hosts), frozenset(map(_says, records_then)))
 
     # What follows
 
@@ -216,8 +235,9 @@ class Sightings:
     def ended_with_its_host(self, record: Migration) -> bool:
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
         known = self._records.get(record.id)
-        died = known is not None and bool(known.died) and _says(record) in known.died
-        return died and not self.hosts.of(record.destination).is_living
+        if known is None or not known.died:
+            return False
+        return _says(record) in known.died and not self.hosts.of(record.destination).is_living
 
     def was_passed(self, record: Migration, requests: Iterable[Request], now: float) -> bool:
         """Whether its destination has, for long, worked at one that was asked for after this one was handed to it.

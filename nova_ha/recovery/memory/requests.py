@@ -256,19 +256,20 @@ class Attempts(Sightings):
         found: set[str] = set()
         for host in world.hosts:
             records = by_instance(host.evacuations) if host.instances else {}
-            found |= {i.id for i in host.instances if self.is_unclear(i, records.get(i.id, ()), now)}
+            found |= {i.id for i in host.instances if i.id in records and self.is_unclear(i, records[i.id], now)}
         return found
 
     def observe_requests(self, world: World, now: float) -> None:
         """Learn from that."""
+        dead, unheard = self.hosts.dead - self.hosts.living, self.hosts.unheard
         for host in world.hosts:
             records = by_instance(host.evacuations) if host.requests else {}
-            for instance in host.instances:
+            for instance in host.instances if records else ():
                 mine, attempt = records.get(instance.id, ()), self.get(instance.id)
                 known = host.requests.get(instance.id)
                 if known is None or not mine:
                     continue
-                self.sees_requests(instance, known, mine, now)
+                self.sees_requests(instance, known, mine, dead, unheard, now)
                 if attempt is None or attempt.outcome not in (ACCEPTED, UNCLEAR):
                     continue
                 if mine[-1].id > attempt.newest and self.is_stray(mine[-1]):

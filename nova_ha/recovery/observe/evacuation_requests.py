@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from nova_ha.cloud.errors import CloudError, Misconfigured
 from nova_ha.model.evacuate_request import Requests
-from nova_ha.model.snapshot import World
+from nova_ha.model.snapshot import Host, World
 from nova_ha.recovery.observe.reading import Cloud, Each
 
 # Seconds for which what was asked for an instance is held to be known.
@@ -40,13 +40,12 @@ class RequestReader:
         old = [i for i in instances if i not in fresh]
         read = zip(old, self._each(self._read_requests, old))
         self._requests = {**fresh, **{i: each for i, each in read if each is not None}}
-        hosts = (
-            dataclasses.replace(
-                host, requests={i.id: self._requests[i.id] for i in host.instances if i.id in self._requests}
-            )
-            for host in world.hosts
-        )
-        return dataclasses.replace(world, hosts=tuple(hosts))
+        return dataclasses.replace(world, hosts=tuple(map(self._with_own, world.hosts)))
+
+    def _with_own(self, host: Host) -> Host:
+        """A host with what is known of its instances."""
+        own = {each.id: self._requests[each.id] for each in host.instances if each.id in self._requests}
+        return dataclasses.replace(host, requests=own) if own else host
 
     def _read_requests(self, instance: str) -> Requests | None:
         read_at = self._clock()

@@ -42,6 +42,8 @@ class HostNames:
 
     def resolve(self, host: str, services: Mapping[str, Service]) -> str | None:
         """Nova's name of a host, whether Nova can read its service or not, or None."""
+        if host in services:
+            return host
         return hostnames.resolve(host, [*services, *snapshot.unread(services)], self.domain)
 
     def others(self, world: World, online: Collection[str]) -> dict[str, str]:

@@ -135,18 +135,21 @@ class HostReader:
         resized = any(
             instance.vm_state == "resized" or instance_states.is_found_there(instance) for instance in instances
         )
-        found = dataclasses.replace(
+        live_migrations = self._live_migrations(found, service.host, moving)
+        resizes = self._cloud.resizes(service.host) if resized else ()
+        present = {instance.id for instance in instances}
+        broken = self._evacuees.broken(_asked_for_twice(evacuations, present))
+        away = [record for record in unfinished(evacuations) if record.instance not in present]
+        return dataclasses.replace(
             found,
             evacuations=evacuations,
             arrivals=arrivals,
             instances=instances,
-            live_migrations=self._live_migrations(found, service.host, moving),
-            resizes=self._cloud.resizes(service.host) if resized else (),
+            live_migrations=live_migrations,
+            resizes=resizes,
+            broken=broken,
+            whereabouts=self._evacuees.whereabouts(away),
         )
-        present = {instance.id for instance in instances}
-        found = dataclasses.replace(found, broken=self._evacuees.broken(_asked_for_twice(evacuations, present)))
-        away = [record for record in unfinished(evacuations) if record.instance not in present]
-        return dataclasses.replace(found, whereabouts=self._evacuees.whereabouts(away))
 
     def _hypervisor_type(self, host: str, instances: Iterable[Instance]) -> str | None:
         """What a host's nova-compute drives, asked for once a host; None where Nova does not say, for any reason."""
