@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an evacuation stands, by Nova's record of it and by what has been seen: the table of docs/architecture.md."""
 
+import ast
 import dataclasses
 import pathlib
 
@@ -8,6 +9,7 @@ import pytest
 
 from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SENT, Requests
 from nova_ha.policy.rules import Rules
+from nova_ha.recovery import decide
 from nova_ha.recovery.decide import classification
 from nova_ha.recovery.decide.classification import State
 from nova_ha.recovery.decide.situation import Situation
@@ -191,3 +193,14 @@ def test_the_page_has_each_state():
     page = (pathlib.Path(__file__).resolve().parents[4] / "docs/architecture.md").read_text(encoding="utf-8")
     (section,) = [each for each in page.split("\n## ") if each.startswith("How an evacuation stands")]
     assert [each["state"] for each in pages.rows(section)] == [state.name for state in State]
+
+
+DECISIONS = pathlib.Path(decide.__file__).parent
+ASKED_ONCE = {"is_stray", "lost_at", "ended_with_its_host", "was_passed", "was_down", "was_cut_off"}
+
+
+@pytest.mark.parametrize("module", sorted(path.name for path in DECISIONS.glob("*.py")))
+def test_no_decision_asks_the_memory_again(module):
+    tree = ast.parse((DECISIONS / module).read_text(encoding="utf-8"))
+    calls = {node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "attr")}
+    assert calls & ASKED_ONCE == (ASKED_ONCE if module == "classification.py" else set())
