@@ -88,7 +88,9 @@ def attribute(parameters: Mapping[str, str]) -> str | None:
     """
     if parameters.get("attribute"):
         return parameters["attribute"]
-    conf = _registered()
+    # Of another engine this is asked for again and again: keystoneauth's options would take half the time.
+    conf = cfg.ConfigOpts()
+    conf.register_opts(OPTIONS["recovery"], group="recovery")
     try:
         _read(conf, parameters, parameters.get("config", DEFAULT_CONFIG))
         name: str = conf.recovery.attribute
