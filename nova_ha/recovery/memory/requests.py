@@ -32,7 +32,7 @@ from nova_ha.recovery.memory.timing import BACKOFFS, SETTLE
 
 
 class Attempts(Sightings):
-    """The attempts of all instances, as ``{instance id: Attempt}`` with what may happen to them.
+    """All that the engine remembers: what it has seen (``Sightings``), and what it has asked for, by the instance.
 
     :param jitter: returns a factor that spreads the retries of many instances
     """
