@@ -2,6 +2,7 @@
 """tools/install below another root."""
 
 import os
+import pathlib
 import subprocess
 from xml.etree import ElementTree
 
@@ -174,9 +175,58 @@ def test_the_agent_of_debian_s_package_is_diverted(tmp_path):
     assert not (tmp_path / f"{MANUAL}.gz").exists()
 
 
+def files(root):
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_what_is_uninstalled_leaves_the_system_as_it_was(tmp_path):
+    root, made = tmp_path / "root", tmp_path / "made"
+    for directory in ("var/lib/dpkg/updates", "var/lib/dpkg/info", "usr/sbin"):
+        (root / directory).mkdir(parents=True)
+    for file in ("status", "diversions"):
+        (root / "var/lib/dpkg" / file).touch()
+    (root / "usr/sbin/fence_compute").write_text("the package's")
+    before = files(root)
+    made.mkdir()
+    for page in (TREE / "docs/man").iterdir():
+        (made / page.stem).write_text("")
+    install("--root", root, "--manuals", made)
+    installed = files(root)
+    assert {pathlib.PurePath(file).name for file in installed} >= {page.name for page in made.iterdir()}
+    # The second time there is nothing to take away.
+    for _again in range(2):
+        done = install("--root", root, "--uninstall")
+        assert (done.returncode, done.stderr) == (0, "")
+        after = files(root)
+        # dpkg keeps the one before.
+        after.pop("var/lib/dpkg/diversions-old", None)
+        assert after == before
+        assert not (root / "usr/lib/ocf/resource.d/openstack").exists() and not (root / CONFIGURATION).exists()
+
+
+def test_what_is_the_operator_s_stays_when_the_rest_is_uninstalled(tmp_path):
+    install("--root", tmp_path)
+    (tmp_path / CONFIGURATION / "nova-ha.conf").write_text("[nova]\n")
+    (tmp_path / LOGROTATE).write_text("# weekly")
+    (tmp_path / "usr/lib/ocf/resource.d/openstack/NovaOther").write_text("")
+    install("--root", tmp_path, "--uninstall")
+    assert files(tmp_path) == {
+        f"{CONFIGURATION}/nova-ha.conf": b"[nova]\n",
+        LOGROTATE: b"# weekly",
+        "usr/lib/ocf/resource.d/openstack/NovaOther": b"",
+    }
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--root", "/nonexistent"], ["--root"], ["--prefix", "/usr"], ["--manuals", "/nonexistent"], ["here"]],
+    [
+        ["--root", "/nonexistent"],
+        ["--root"],
+        ["--prefix", "/usr"],
+        ["--manuals", "/nonexistent"],
+        ["--manuals", "/tmp", "--uninstall"],
+        ["here"],
+    ],
 )
 def test_a_bad_argument_is_one_clear_line(arguments):
     done = install(*arguments)
