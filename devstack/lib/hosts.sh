@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Compute hosts: how they become remote nodes of the control node's cluster, are fenced, and leave it.
+
+# nova_ha_answers HOST - whether a host has stacked: its pcsd listens
+function nova_ha_answers {
+    timeout 5 bash -c "exec 3<>/dev/tcp/$1/2224" 2>/dev/null
+}
+
+# nova_ha_add_hosts [ENTRY...] - make remote nodes of hosts; without any, of those of NOVA_HA_HOSTS. Those that do not
+# answer yet are left out.
+function nova_ha_add_hosts {
+    local entry host
+    # shellcheck disable=SC2086 # a list of words
+    [[ $# -gt 0 ]] || set -- $NOVA_HA_HOSTS
+    for entry in "$@"; do
+        host=$(nova_ha_name "$entry")
+        if nova_ha_answers "$host"; then
+            nova_ha_add_host "$entry"
+        else
+            nova_ha_say "$host does not answer yet. Once it has stacked, on this node, in DevStack's directory:" \
+                "$NOVA_HA_DIR/devstack/add-hosts"
+        fi
+    done
+}
+
+# nova_ha_add_host ENTRY - make a host a remote node that is fenced, and have its nova-compute started
+function nova_ha_add_host {
+    local host
+    host=$(nova_ha_name "$1")
+    if ! nova_ha_is_configured "$host"; then
+        nova_ha_authenticate "$host"
+        # nova-compute does not start there before its fencing is configured: it needs the host's role.
+        sudo pcs cluster node add-remote "$host" reconnect_interval=60s op start timeout=15s \
+            monitor interval=5s timeout=15s --wait="$NOVA_HA_TIMEOUT"
+    fi
+    nova_ha_change nova_ha_edit_host "$1"
+    nova_ha_await "sudo crm_resource --resource nova-compute --locate 2>/dev/null | grep -qw -- $host" ||
+        die $LINENO "nova-ha: nova-compute did not start on $host within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
+            "see pcs status above"
+}
+
+# nova_ha_edit_host ENTRY - a host's fencing, and last its role, with which nova-compute may start there
+function nova_ha_edit_host {
+    local host device parameters
+    host=$(nova_ha_name "$1")
+    device=power-$host
+    if [[ $NOVA_HA_FENCING != none ]]; then
+        mapfile -t parameters < <(nova_ha_fence_parameters "$1")
+        if nova_ha_has "$device"; then
+            nova_ha_pcs stonith update "$device" "${parameters[@]}"
+        else
+            nova_ha_pcs stonith create "$device" "$(nova_ha_fence_agent)" "${parameters[@]}" \
+                op monitor interval=60s meta failure-timeout=120s
+            nova_ha_pcs stonith level add 1 "$host" "$device" fence-nova
+        fi
+    fi
+    nova_ha_pcs node attribute "$host" osprole=compute
+}
+
+function nova_ha_fence_agent {
+    case "$NOVA_HA_FENCING" in
+        virsh) echo fence_virsh ;;
+        ipmi) echo fence_ipmilan ;;
+        redfish) echo fence_redfish ;;
+    esac
+}
+
+# nova_ha_fence_parameters ENTRY - the parameters of a host's fence agent, a line each
+function nova_ha_fence_parameters {
+    local host target address path=
+    host=$(nova_ha_name "$1")
+    target=$(nova_ha_target "$1")
+    address=${target%%/*}
+    echo "username=$NOVA_HA_FENCING_USER"
+    if [[ $NOVA_HA_FENCING == virsh ]]; then
+        printf '%s\n' "ip=$NOVA_HA_FENCING_ADDRESS" ssh=1 "pcmk_host_map=$host:${target:-$host}"
+    else
+        [[ $target != */* ]] || path=/${target#*/}
+        printf '%s\n' "ip=${address%:*}" "pcmk_host_list=$host"
+        [[ $address != *:* ]] || echo "ipport=${address##*:}"
+        [[ -z $path ]] || echo "systems_uri=$path"
+        # Without the cipher each call waits 10 s.
+        [[ $NOVA_HA_FENCING != ipmi ]] || printf '%s\n' lanplus=1 cipher=3
+    fi
+    if [[ $NOVA_HA_FENCING == virsh && -n $NOVA_HA_FENCING_KEY ]]; then
+        echo "identity_file=$NOVA_HA_FENCING_KEY"
+    else
+        echo "password=@NOVA_HA_FENCING_PASSWORD@"
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    [[ -z $NOVA_HA_FENCING_OPTIONS ]] || printf '%s\n' $NOVA_HA_FENCING_OPTIONS
+}
+
+# Take all hosts out of the cluster, and their fencing with them.
+function nova_ha_remove_hosts {
+    local host
+    for host in $(nova_ha_members); do
+        # Or the way to it would be tried again while it is removed.
+        sudo pcs resource disable "$host" --wait="$NOVA_HA_TIMEOUT" || true
+        sudo pcs cluster node remove-remote "$host" --skip-offline
+        nova_ha_change nova_ha_edit_host_away "$host"
+    done
+}
+
+# The names of the cluster's remote nodes.
+function nova_ha_members {
+    sudo cibadmin --query --xpath "//primitive[@type='remote']" 2>/dev/null |
+        sed -n 's/.*<primitive [^>]*\bid="\([^"]*\)".*/\1/p'
+}
+
+# nova_ha_edit_host_away HOST - remove a host's fencing
+function nova_ha_edit_host_away {
+    if grep -q "<fencing-level[^>]* target=\"$1\"" "$NOVA_HA_DRAFT"; then
+        nova_ha_pcs stonith level clear "$1"
+    fi
+    if nova_ha_has "power-$1"; then
+        nova_ha_pcs stonith delete "power-$1"
+    fi
+}
+
+# On a compute host: leave the cluster in good order, so that it is not fenced; what the cluster runs here is stopped.
+function nova_ha_leave_cluster {
+    if sudo systemctl is-active --quiet pacemaker_remote &&
+        ! sudo timeout "$NOVA_HA_TIMEOUT" systemctl stop pacemaker_remote; then
+        die $LINENO "nova-ha: the cluster did not let go of this host within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
+            "unstack the control node first"
+    fi
+    sudo systemctl disable pacemaker_remote
+    # DevStack stops only what is enabled.
+    sudo systemctl stop "$NOVA_HA_UNIT"
+}
+
+# On a compute host: forget the key of the cluster.
+function nova_ha_forget_cluster {
+    sudo rm -f /etc/pacemaker/authkey
+}
