@@ -40,6 +40,9 @@ function nova_ha_control {
             nova_ha_configure_cluster
             nova_ha_add_hosts
             nova_ha_await_engine
+            if is_service_enabled n-cpu; then
+                nova_ha_await_compute "$(nova_ha_this_node)"
+            fi
             ;;
         "stack test-config")
             nova_ha_plan

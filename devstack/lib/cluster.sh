@@ -48,11 +48,12 @@ function nova_ha_form_cluster {
 
 # nova_ha_authenticate HOST [addr=ADDRESS] - let this node's pcs into another's
 function nova_ha_authenticate {
-    local xtrace
+    local xtrace code=0
     xtrace=$(set +o | grep xtrace)
     set +o xtrace
-    sudo pcs host auth "$@" -u hacluster <<<"$(nova_ha_cluster_password)"
+    sudo pcs host auth "$@" -u hacluster <<<"$(nova_ha_cluster_password)" || code=$?
     $xtrace
+    return $code
 }
 
 # nova_ha_change FUNCTION ARGUMENT... - change the cluster's configuration as a whole: the function edits a copy by
@@ -145,12 +146,20 @@ function nova_ha_await {
     fi
 }
 
+# nova_ha_await_compute HOST - wait until the cluster runs nova-compute on a host
+function nova_ha_await_compute {
+    nova_ha_await "sudo crm_resource --resource nova-compute --locate 2>/dev/null | grep -qw -- $1" ||
+        die $LINENO "nova-ha: nova-compute did not start on $1 within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
+            "see pcs status above"
+}
+
 # Wait until the engine runs, and reaches Nova.
 function nova_ha_await_engine {
-    if ! nova_ha_await 'sudo nova-ha status >/dev/null 2>&1 || [ $? -gt 2 ]'; then
+    # All is well (0), or hosts are being recovered (3).
+    if ! nova_ha_await 'sudo nova-ha status >/dev/null 2>&1; case $? in 0 | 3) true ;; *) false ;; esac'; then
         sudo nova-ha status || true
-        die $LINENO "nova-ha: the recovery engine did not run within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
-            "see pcs status above, and journalctl -t nova-ha"
+        die $LINENO "nova-ha: the recovery engine was not ready within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
+            "see what nova-ha status says above"
     fi
 }
 
@@ -217,6 +226,10 @@ function nova_ha_destroy_cluster {
         sudo pcs cluster destroy
     fi
     # What pcs remembers of the hosts, with its right to come in.
-    # shellcheck disable=SC2046 # a list of words
-    sudo pcs host deauth "$(nova_ha_this_node)" $(nova_ha_names) || true
+    local host
+    for host in "$(nova_ha_this_node)" $(nova_ha_names); do
+        if sudo grep -qs "\"$host\"" /var/lib/pcsd/known-hosts; then
+            sudo pcs host deauth "$host"
+        fi
+    done
 }

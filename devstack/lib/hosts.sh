@@ -2,42 +2,42 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compute hosts: how they become remote nodes of the control node's cluster, are fenced, and leave it.
 
-# nova_ha_answers HOST - whether a host has stacked: its pcsd listens
-function nova_ha_answers {
-    timeout 5 bash -c "exec 3<>/dev/tcp/$1/2224" 2>/dev/null
+# nova_ha_lets_in HOST - whether a host has stacked: its pcsd listens, and hacluster has its password
+function nova_ha_lets_in {
+    timeout 5 bash -c "exec 3<>/dev/tcp/$1/2224" 2>/dev/null && nova_ha_authenticate "$1"
 }
 
-# nova_ha_add_hosts [ENTRY...] - make remote nodes of hosts; without any, of those of NOVA_HA_HOSTS. Those that do not
-# answer yet are left out.
+# Make remote nodes of the hosts of NOVA_HA_HOSTS. Those that have not stacked yet are left out, and their names put
+# into NOVA_HA_LEFT_OUT.
 function nova_ha_add_hosts {
     local entry host
-    # shellcheck disable=SC2086 # a list of words
-    [[ $# -gt 0 ]] || set -- $NOVA_HA_HOSTS
-    for entry in "$@"; do
+    NOVA_HA_LEFT_OUT=
+    for entry in $NOVA_HA_HOSTS; do
         host=$(nova_ha_name "$entry")
-        if nova_ha_answers "$host"; then
+        if nova_ha_is_configured "$host" || nova_ha_lets_in "$host"; then
             nova_ha_add_host "$entry"
         else
-            nova_ha_say "$host does not answer yet. Once it has stacked, on this node, in DevStack's directory:" \
-                "$NOVA_HA_DIR/devstack/add-hosts"
+            NOVA_HA_LEFT_OUT+=" $host"
         fi
     done
+    [[ -z $NOVA_HA_LEFT_OUT ]] ||
+        nova_ha_say "not added yet, since this node's pcs does not get in:$NOVA_HA_LEFT_OUT. Once they have stacked," \
+            "with the same password of hacluster, on this node, in DevStack's directory: $NOVA_HA_DIR/devstack/add-hosts"
 }
 
 # nova_ha_add_host ENTRY - make a host a remote node that is fenced, and have its nova-compute started
 function nova_ha_add_host {
-    local host
+    local host is_new=
     host=$(nova_ha_name "$1")
     if ! nova_ha_is_configured "$host"; then
-        nova_ha_authenticate "$host"
+        is_new=1
         # nova-compute does not start there before its fencing is configured: it needs the host's role.
         sudo pcs cluster node add-remote "$host" reconnect_interval=60s op start timeout=15s \
             monitor interval=5s timeout=15s --wait="$NOVA_HA_TIMEOUT"
     fi
     nova_ha_change nova_ha_edit_host "$1"
-    nova_ha_await "sudo crm_resource --resource nova-compute --locate 2>/dev/null | grep -qw -- $host" ||
-        die $LINENO "nova-ha: nova-compute did not start on $host within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
-            "see pcs status above"
+    # One that was there may be being recovered.
+    [[ -z $is_new ]] || nova_ha_await_compute "$host"
 }
 
 # nova_ha_edit_host ENTRY - a host's fencing, and last its role, with which nova-compute may start there

@@ -23,7 +23,7 @@ FAILED_HEALS = 2
 MOST_PACKS = 20
 HERE = SOURCE_TREE / "tests/functional"
 # What changes the whole cluster comes last.
-LAST = ("test_existing_deployments.py",)
+LAST = ("test_existing_deployments.py", "test_devstack.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -55,16 +55,7 @@ def up(chosen, progress):
 
     :raises LabError: a part did not come up, another lab is up, or another process uses it
     """
-    clear_lost(chosen, progress)
-    _refuse_another(chosen)
-    runtime.prepare()
-    chosen.save()
-    # Both labs' images are the same: the one builds, the other waits and has them.
-    with locks.held("cache"):
-        images.build(chosen, progress)
-        cloud.prepare(chosen, progress)
-    with progress.step("hosts: containers and BMCs"):
-        _create_nodes(chosen)
+    _make_hosts(chosen, progress)
     with concurrent.futures.ThreadPoolExecutor(2) as side_by_side:
         parts = [side_by_side.submit(part, chosen, progress) for part in (cloud.up, cluster.up)]
         for part in parts:
@@ -82,6 +73,34 @@ def up(chosen, progress):
         )
         cloud.discover_hosts(chosen)
     progress.say("the lab is up")
+
+
+@_alone
+def up_without_cluster(chosen, progress):
+    """Bring up hosts and a cloud: whoever makes a cluster of them is what is tried. The lab must be down.
+
+    Control nodes have what nova-compute needs as well, and no nova-compute runs anywhere.
+
+    :raises LabError: a part did not come up, a lab is up, or another process uses it
+    """
+    if existing := nodes.existing():
+        raise LabError(f"{', '.join(existing)} are there: {settings.COMMAND} down first")
+    _make_hosts(chosen, progress, on_control=cloud.mounts(chosen, "compute"))
+    cloud.up(chosen, progress)
+    cluster.on_each(chosen.powered, lambda host: cloud.install_compute(chosen, host))
+
+
+def _make_hosts(chosen, progress, on_control=()):
+    clear_lost(chosen, progress)
+    _refuse_another(chosen)
+    runtime.prepare()
+    chosen.save()
+    # Both labs' images are the same: the one builds, the other waits and has them.
+    with locks.held("cache"):
+        images.build(chosen, progress)
+        cloud.prepare(chosen, progress)
+    with progress.step("hosts: containers and BMCs"):
+        _create_nodes(chosen, on_control)
 
 
 def clear_lost(chosen, progress):
@@ -204,11 +223,11 @@ def _refuse_another(chosen):
         raise LabError(f"the lab that is up runs what is in {', '.join(others)}: {settings.COMMAND} down first")
 
 
-def _create_nodes(chosen):
+def _create_nodes(chosen, on_control):
     source = [f"{settings.SOURCE_TREE}:{cluster.SOURCE_MOUNT}:ro"]
     kinds = {
         settings.CLOUD: ("cloud", cloud.mounts(chosen, "cloud")),
-        **dict.fromkeys(chosen.control_nodes, ("control", source)),
+        **dict.fromkeys(chosen.control_nodes, ("control", [*source, *on_control])),
         **dict.fromkeys(chosen.compute_hosts, ("compute", source + cloud.mounts(chosen, "compute"))),
     }
 

@@ -13,7 +13,7 @@ ROOT = os.environ["FAKE_ROOT"]
 CIB = f"{ROOT}/cib"
 COROSYNC = f"{ROOT}/etc/corosync/corosync.conf"
 # What sudo runs of the real system; all else that it is given is in this file, or only written down.
-REAL = ("cat", "rm", "sed", "sh", "test", "timeout", "/usr/bin/python3")
+REAL = ("cat", "grep", "rm", "sed", "sh", "test", "timeout", "/usr/bin/python3")
 
 
 def main():
@@ -68,9 +68,9 @@ def cibadmin(words):
 
 def crm_resource(words):
     if os.path.exists(COROSYNC) and any(' id="nova-compute"' in line for line in read(CIB)):
-        for line in read(CIB):
-            if 'type="remote"' in line:
-                print(f"resource nova-compute is running on: {line.split(chr(34))[1]}")
+        hosts = [line.split('"')[1] for line in read(CIB) if 'type="remote"' in line]
+        for host in (*hosts, "controller"):
+            print(f"resource nova-compute is running on: {host}")
     return 0
 
 

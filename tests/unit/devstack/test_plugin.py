@@ -88,7 +88,7 @@ def test_the_phases_of_a_compute_host_do_their_part_in_order(tmp_path):
 def test_the_control_node_s_nova_compute_is_run_by_the_cluster_only_where_it_has_one(tmp_path):
     nodes = {services: Node(tmp_path / services, services) for services in (CONTROL, ALL_IN_ONE)}
     for services, node in nodes.items():
-        node.stack()
+        node.run("stack", "extra")
         (rule,) = [line for line in node.cib if ' id="nova-compute-on-hosts"' in line]
         assert ("osprole eq controller" in rule) == (services == ALL_IN_ONE)
         (resource,) = [line for line in node.cib if ' id="nova-compute" ' in line]
@@ -96,7 +96,7 @@ def test_the_control_node_s_nova_compute_is_run_by_the_cluster_only_where_it_has
 
 
 def test_a_host_is_fenced_before_anything_runs_on_it(answering):
-    done = answering.stack()[3]
+    done = answering.run("stack", "extra")
     device, level = [line for line in answering.cib if "power-localhost" in line]
     assert device.startswith('<primitive id="power-localhost" fence_ipmilan')
     for words in ("ip=192.0.2.121", "username=admin", "lanplus=1", "pcmk_host_list=localhost"):
@@ -126,7 +126,7 @@ REDFISH = {"NOVA_HA_FENCING": "redfish", "NOVA_HA_FENCING_USER": "admin"}
 )  # fmt: skip
 def test_a_host_s_fence_agent_has_its_parameters(answering, variables, entry, agent, expected):
     answering.variables.update(variables, NOVA_HA_HOSTS=entry)
-    answering.stack()
+    answering.run("stack", "extra")
     (device,) = [line for line in answering.cib if ' id="power-c1"' in line]
     assert f" {agent} " in device
     assert set(expected.split()) <= set(device.strip("<>").split())
@@ -138,7 +138,7 @@ def test_a_private_key_takes_the_place_of_the_password(answering, tmp_path):
     (tmp_path / "key").touch()
     answering.variables.update(VIRSH, NOVA_HA_FENCING_KEY=str(tmp_path / "key"), NOVA_HA_HOSTS="c1")
     del answering.variables["NOVA_HA_FENCING_PASSWORD"]
-    answering.stack()
+    answering.run("stack", "extra")
     (device,) = [line for line in answering.cib if ' id="power-c1"' in line]
     assert f"identity_file={tmp_path}/key" in device
     assert "password" not in device
@@ -186,12 +186,10 @@ def test_the_file_of_the_engine_has_what_keystone_needs(tmp_path):
 
 
 def test_to_stack_twice_changes_nothing_the_second_time(answering):
-    answering.stack()
+    answering.run("stack", "extra")
     before = sorted(answering.cib)
-    for done in answering.stack():
-        assert not any(call.startswith(("pcs cluster setup", "pcs cluster node add-remote")) for call in done.calls)
-        # It is the cluster that runs it.
-        assert not any(call.startswith("systemctl stop") for call in done.calls)
+    done = answering.run("stack", "extra")
+    assert not any(call.startswith(("pcs cluster setup", "pcs cluster node add-remote")) for call in done.calls)
     # The device's parameters are set anew, since the variables may have changed.
     assert [line.partition(" username=")[0] for line in sorted(answering.cib)] == [
         line.partition(" username=")[0] for line in before
@@ -223,10 +221,18 @@ def test_a_host_that_does_not_answer_yet_is_left_for_later(tmp_path):
     node = Node(tmp_path, CONTROL, **{**IPMI, "NOVA_HA_HOSTS": "nowhere.invalid=192.0.2.121"})
     done = node.run("stack", "extra")
     assert done.returncode == 0
-    assert "nowhere.invalid does not answer yet" in done.output
+    assert "does not get in: nowhere.invalid. Once they have stacked" in done.output
     assert not any("add-remote" in call for call in done.calls)
     # The cluster starts the engine only where there is a device.
     assert any(' id="fence-nova"' in line for line in node.cib)
+
+
+def test_a_host_that_refuses_the_password_has_not_stacked_yet(answering):
+    answering.told["pcs host auth localhost"] = (1, "Username and/or password is incorrect")
+    done = answering.run("stack", "extra")
+    assert done.returncode == 0
+    assert "does not get in: localhost. Once they have stacked, with the same password of hacluster" in done.output
+    assert not any("add-remote" in call for call in done.calls)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +252,8 @@ def test_one_line_says_what_is_not_protected(tmp_path, services, variables, said
 
 
 def test_nobody_is_fenced_by_unstack_and_clean_takes_the_rest(answering, tmp_path):
-    answering.stack()
+    answering.run("stack", "post-config")
+    answering.run("stack", "extra")
     unstack = answering.run("unstack")
     first = [call for call in unstack.calls if call.startswith("pcs")][0]
     assert first == "pcs property set stonith-enabled=false"
@@ -335,7 +342,7 @@ def test_a_password_among_the_options_is_refused_and_not_repeated(tmp_path):
 
 
 def test_bad_values_do_not_keep_devstack_from_being_taken_down(answering):
-    answering.stack()
+    answering.run("stack", "extra")
     answering.variables.update(NOVA_HA_FENCING="ilo", NOVA_HA_HOSTS="a=b=c localhost")
     for mode in ("unstack", "clean"):
         done = answering.run(mode)
@@ -355,7 +362,9 @@ def test_modules_that_the_system_s_python_lacks_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("told", "phase", "said"),
     [
-        ({"nova-ha status": (1, "")}, "extra", "the recovery engine did not run within 1 s"),
+        ({"nova-ha status": (1, "")}, "extra", "the recovery engine was not ready within 1 s"),
+        # It runs, and does not reach Keystone.
+        ({"nova-ha status": (4, "")}, "extra", "the recovery engine was not ready within 1 s"),
         ({"nova-ha plan": (1, "")}, "test-config", "nova-ha plan controller failed"),
     ],
 )
