@@ -41,7 +41,7 @@ function nova_ha_control {
             nova_ha_add_hosts
             nova_ha_await_engine
             if is_service_enabled n-cpu; then
-                nova_ha_await_compute "$(nova_ha_this_node)"
+                nova_ha_await_on nova-compute "$(nova_ha_this_node)"
             fi
             ;;
         "stack test-config")

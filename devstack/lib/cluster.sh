@@ -146,11 +146,11 @@ function nova_ha_await {
     fi
 }
 
-# nova_ha_await_compute HOST - wait until the cluster runs nova-compute on a host
-function nova_ha_await_compute {
-    nova_ha_await "sudo crm_resource --resource nova-compute --locate 2>/dev/null | grep -qw -- $1" ||
-        die $LINENO "nova-ha: nova-compute did not start on $1 within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
-            "see pcs status above"
+# nova_ha_await_on RESOURCE NODE - wait until a resource runs on a node
+function nova_ha_await_on {
+    nova_ha_await "sudo crm_resource --resource $1 --locate 2>/dev/null | grep -qw -- $2" ||
+        die $LINENO "nova-ha: $1 did not start on $2 within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
+            "see the reason in pcs status above"
 }
 
 # Wait until the engine runs, and reaches Nova.

@@ -36,8 +36,12 @@ function nova_ha_add_host {
             monitor interval=5s timeout=15s --wait="$NOVA_HA_TIMEOUT"
     fi
     nova_ha_change nova_ha_edit_host "$1"
+    if [[ $NOVA_HA_FENCING != none ]]; then
+        # It starts where the fence agent gets an answer about the host's power.
+        nova_ha_await_on "power-$host" "$(nova_ha_this_node)"
+    fi
     # One that was there may be being recovered.
-    [[ -z $is_new ]] || nova_ha_await_compute "$host"
+    [[ -z $is_new ]] || nova_ha_await_on nova-compute "$host"
 }
 
 # nova_ha_edit_host ENTRY - a host's fencing, and last its role, with which nova-compute may start there

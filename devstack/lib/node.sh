@@ -6,10 +6,10 @@
 NOVA_HA_UNIT=devstack@n-cpu.service
 
 # The control node's packages beyond those of files/, which control nodes and compute hosts share: on Debian, pacemaker
-# and pacemaker-remote conflict.
+# and pacemaker-remote conflict. xsltproc makes the manual page of fence_compute.
 function nova_ha_control_packages {
     if is_ubuntu; then
-        echo "corosync pacemaker pacemaker-cli-utils pcs fence-agents" \
+        echo "corosync pacemaker pacemaker-cli-utils pcs fence-agents xsltproc" \
             "python3-keystoneauth1 python3-novaclient python3-oslo.config"
     else
         echo "corosync pacemaker pcs resource-agents fence-agents-virsh fence-agents-ipmilan fence-agents-redfish" \

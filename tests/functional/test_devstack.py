@@ -7,6 +7,7 @@ a control node and two compute hosts stack, lose a host, stack again, and are ta
 
 import json
 import os
+import re
 
 import pytest
 
@@ -109,6 +110,10 @@ def test_a_control_node_and_compute_hosts_become_a_cluster(settings, fresh, befo
         assert f"does not get in: {' '.join(HOSTS)}. " in " ".join(summary(output[CONTROL]))
         output["add-hosts"] = fresh[CONTROL].add_hosts()
     assert not [seen for seen in shown if seen.place == "cmdline" and not seen.program.startswith("ipmitool")]
+    for name in (CONTROL, *HOSTS):
+        # The packages have the names that Debian has, for these hosts have them.
+        (packages,) = {line for line in re.findall(r" apt_get install (.+)", output[name])}
+        assert fresh[name].run("dpkg", "--status", *packages.split(), check=False).returncode == 0, packages
     for text in output.values():
         assert not [name for name, secret in secrets.items() if secret in text]
     assert set(HOSTS) <= set(cluster.online_nodes(settings))

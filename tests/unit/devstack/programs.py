@@ -67,10 +67,11 @@ def cibadmin(words):
 
 
 def crm_resource(words):
-    if os.path.exists(COROSYNC) and any(' id="nova-compute"' in line for line in read(CIB)):
+    """All that is configured runs on all nodes that may run it."""
+    if os.path.exists(COROSYNC) and any(f' id="{words[1]}"' in line for line in read(CIB)):
         hosts = [line.split('"')[1] for line in read(CIB) if 'type="remote"' in line]
-        for host in (*hosts, "controller"):
-            print(f"resource nova-compute is running on: {host}")
+        for host in (*(hosts if words[1] == "nova-compute" else ()), "controller"):
+            print(f"resource {words[1]} is running on: {host}")
     return 0
 
 

@@ -376,6 +376,17 @@ def test_what_does_not_come_up_ends_stack_sh(tmp_path, told, phase, said):
     assert said in errors(done)[0]
 
 
+@pytest.mark.parametrize("resource", ["power-localhost", "nova-compute"])
+def test_a_host_whose_fencing_or_nova_compute_does_not_start_ends_stack_sh(answering, resource):
+    waiting = f"timeout 5 sh -c until sudo crm_resource --resource {resource} "
+    answering.told = {waiting: (124, ""), **answering.told}
+    done = answering.run("stack", "extra")
+    assert done.returncode == 1
+    (error,) = errors(done)
+    assert error.startswith(f"nova-ha: {resource} did not start on ")
+    assert "pcs status --full" in done.calls
+
+
 def test_packages_of_red_hat_s_family_come_from_the_repository_of_pacemaker(tmp_path):
     done = Node(tmp_path, CONTROL, DISTRO="rhel9").run("stack", "pre-install")
     enabled = position(done.calls, "dnf config-manager --set-enabled highavailability")
