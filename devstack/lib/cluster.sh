@@ -16,9 +16,12 @@ function nova_ha_is_configured {
     sudo cibadmin --query --xpath "//primitive[@id='$1']" >/dev/null 2>&1
 }
 
-# Whether this node's cluster answers.
+# What succeeds while this node is in a cluster that answers.
+NOVA_HA_ASK_CLUSTER="cibadmin --query --scope crm_config"
+
 function nova_ha_cluster_runs {
-    sudo cibadmin --query --scope crm_config >/dev/null 2>&1
+    # shellcheck disable=SC2086 # a list of words
+    sudo $NOVA_HA_ASK_CLUSTER >/dev/null 2>&1
 }
 
 # Make the cluster, unless it is there, and start it.

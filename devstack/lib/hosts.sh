@@ -29,6 +29,9 @@ function nova_ha_add_hosts {
 function nova_ha_add_host {
     local host is_new=
     host=$(nova_ha_name "$1")
+    if nova_ha_has_left "$host"; then
+        nova_ha_remove_host "$host"
+    fi
     if ! nova_ha_is_configured "$host"; then
         is_new=1
         # nova-compute does not start there before its fencing is configured: it needs the host's role.
@@ -96,15 +99,26 @@ function nova_ha_fence_parameters {
     [[ -z $NOVA_HA_FENCING_OPTIONS ]] || printf '%s\n' $NOVA_HA_FENCING_OPTIONS
 }
 
-# Take all hosts out of the cluster, and their fencing with them.
+# nova_ha_has_left HOST - whether a host has left the cluster that still has it in its configuration
+function nova_ha_has_left {
+    sudo cibadmin --query --xpath "//primitive[@id='$1']//nvpair[@name='target-role' and @value='Stopped']" \
+        >/dev/null 2>&1
+}
+
+# Take all hosts out of the cluster.
 function nova_ha_remove_hosts {
     local host
     for host in $(nova_ha_members); do
-        # Or the way to it would be tried again while it is removed.
-        sudo pcs resource disable "$host" --wait="$NOVA_HA_TIMEOUT" || true
-        sudo pcs cluster node remove-remote "$host" --skip-offline
-        nova_ha_change nova_ha_edit_host_away "$host"
+        nova_ha_remove_host "$host"
     done
+}
+
+# nova_ha_remove_host HOST - take a host out of the cluster, and its fencing with it
+function nova_ha_remove_host {
+    # Or the way to it would be tried again while it is removed.
+    sudo pcs resource disable "$1" --wait="$NOVA_HA_TIMEOUT" || true
+    sudo pcs cluster node remove-remote "$1" --skip-offline
+    nova_ha_change nova_ha_edit_host_away "$1"
 }
 
 # The names of the cluster's remote nodes.
@@ -125,12 +139,14 @@ function nova_ha_edit_host_away {
 
 # On a compute host: leave the cluster in good order, so that it is not fenced; what the cluster runs here is stopped.
 function nova_ha_leave_cluster {
-    if sudo systemctl is-active --quiet pacemaker_remote &&
-        ! sudo timeout "$NOVA_HA_TIMEOUT" systemctl stop pacemaker_remote; then
-        die $LINENO "nova-ha: the cluster did not let go of this host within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
-            "unstack the control node first"
+    if nova_ha_cluster_runs; then
+        # Merely to stop pacemaker_remote has the host fenced (seen with Pacemaker 2.1.5).
+        sudo crm_resource --resource "$(nova_ha_this_node)" --meta --set-parameter target-role --parameter-value Stopped
+        timeout "$NOVA_HA_TIMEOUT" sh -c "while sudo $NOVA_HA_ASK_CLUSTER >/dev/null 2>&1; do sleep 1; done" ||
+            die $LINENO "nova-ha: the cluster did not let go of this host within $NOVA_HA_TIMEOUT s (NOVA_HA_TIMEOUT):" \
+                "unstack the control node first"
     fi
-    sudo systemctl disable pacemaker_remote
+    sudo systemctl disable --now pacemaker_remote
     # DevStack stops only what is enabled.
     sudo systemctl stop "$NOVA_HA_UNIT"
 }

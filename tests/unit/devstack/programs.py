@@ -59,7 +59,7 @@ def cibadmin(words):
         return 102
     if words[-1] == "crm_config":
         return 0
-    wanted = {"[@type='remote']": 'type="remote"', "nvpair": 'name="evacuate"'}
+    wanted = {"[@type='remote']": 'type="remote"', "target-role": 'name="target-role"', "'evacuate'": 'name="evacuate"'}
     (part,) = [part for key, part in wanted.items() if key in words[-1]] or [f' id="{words[-1].split(chr(39))[1]}" ']
     lines = [line for line in read(CIB) if part in line]
     print("\n".join(lines))
@@ -67,7 +67,10 @@ def cibadmin(words):
 
 
 def crm_resource(words):
-    """All that is configured runs on all nodes that may run it."""
+    """All that is configured runs on all nodes that may run it; a host whose connection is stopped is in no cluster."""
+    if "target-role" in words:
+        os.unlink(COROSYNC)
+        return 0
     if os.path.exists(COROSYNC) and any(f' id="{words[1]}"' in line for line in read(CIB)):
         hosts = [line.split('"')[1] for line in read(CIB) if 'type="remote"' in line]
         for host in (*(hosts if words[1] == "nova-compute" else ()), "controller"):

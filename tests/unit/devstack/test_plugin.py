@@ -275,15 +275,36 @@ def test_nobody_is_fenced_by_unstack_and_clean_takes_the_rest(answering, tmp_pat
 
 def test_a_compute_host_leaves_in_good_order(tmp_path):
     node = Node(tmp_path, COMPUTE)
-    node.told["systemctl is-active --quiet pacemaker_remote"] = (0, "")
-    unstack = node.run("unstack")
-    stopped = position(unstack.calls, "systemctl stop pacemaker_remote")
-    assert stopped < position(unstack.calls, "systemctl disable pacemaker_remote")
-    assert stopped < position(unstack.calls, "systemctl stop devstack@n-cpu")
-    node.told["systemctl stop pacemaker_remote"] = (1, "")
+    conf = tmp_path / "etc/corosync/corosync.conf"
+    conf.parent.mkdir(parents=True)
+    (tmp_path / "cib").write_text("")
+    for is_member in (True, False):
+        if is_member:
+            conf.write_text("")
+        unstack = node.run("unstack")
+        stopped = position(unstack.calls, "systemctl disable --now pacemaker_remote")
+        assert stopped < position(unstack.calls, "systemctl stop devstack@n-cpu")
+        stop = f"crm_resource --resource {NAME} --meta --set-parameter target-role"
+        asked = [i for i, call in enumerate(unstack.calls) if call.startswith(stop)]
+        assert bool(asked) == is_member
+        assert all(at < stopped for at in asked)
+    # The cluster stays, whatever it is asked.
+    conf.write_text("")
+    node.variables["NOVA_HA_TIMEOUT"] = "1"
+    node.told["crm_resource"] = (0, "")
     done = node.run("unstack")
     assert done.returncode == 1
     assert "unstack the control node first" in errors(done)[0]
+    assert not any("pacemaker_remote" in call for call in done.calls)
+
+
+def test_a_host_that_has_left_is_added_anew(answering):
+    answering.run("stack", "extra")
+    answering.told["cibadmin --query --xpath //primitive[@id='localhost']//nvpair[@name='target-role'"] = (0, "")
+    done = answering.run("stack", "extra")
+    removed = position(done.calls, "pcs cluster node remove-remote localhost")
+    assert removed < position(done.calls, "pcs cluster node add-remote localhost")
+    assert len([line for line in answering.cib if "power-localhost" in line]) == 2
 
 
 def test_what_another_cluster_has_is_left_alone(tmp_path):
