@@ -130,7 +130,7 @@ function nova_ha_members {
 # nova_ha_edit_host_away HOST - remove a host's fencing
 function nova_ha_edit_host_away {
     if grep -q "<fencing-level[^>]* target=\"$1\"" "$NOVA_HA_DRAFT"; then
-        nova_ha_pcs stonith level clear "$1"
+        nova_ha_pcs stonith level clear target "$1"
     fi
     if nova_ha_has "power-$1"; then
         nova_ha_pcs stonith delete "power-$1"

@@ -112,8 +112,8 @@ def edited(lines, words):
         return [*lines, f'<rsc_location id="{ident}" rsc="{words[2]}" {" ".join(words[3:])}/>']
     if words[:3] == ["stonith", "level", "add"]:
         return [*lines, f'<fencing-level target="{words[4]}" devices="{",".join(words[5:])}"/>']
-    if words[:3] == ["stonith", "level", "clear"]:
-        return [line for line in lines if f'target="{words[3]}"' not in line]
+    if words[:4] == ["stonith", "level", "clear", "target"]:
+        return [line for line in lines if f'target="{words[4]}"' not in line]
     return lines
 
 
