@@ -30,6 +30,14 @@ DEFAULTS = {
     "DISTRO": "bookworm",
     "NOVA_HA_TIMEOUT": "5",
 }
+# Ways of fencing, as local.conf would have them.
+IPMI = {
+    "NOVA_HA_FENCING": "ipmi",
+    "NOVA_HA_FENCING_USER": "admin",
+    "NOVA_HA_HOSTS": "localhost=192.0.2.121",
+}
+VIRSH = {"NOVA_HA_FENCING": "virsh", "NOVA_HA_FENCING_ADDRESS": "192.0.2.1", "NOVA_HA_FENCING_USER": "root"}
+REDFISH = {"NOVA_HA_FENCING": "redfish", "NOVA_HA_FENCING_USER": "admin"}
 
 
 @dataclasses.dataclass
@@ -40,6 +48,11 @@ class Done:
     output: str
     trace: str
     calls: list[str]
+
+    @property
+    def errors(self) -> list[str]:
+        """Its error lines, without bash's own trace."""
+        return [line.partition("[ERROR] ")[2] for line in self.trace.splitlines() if line.startswith("[ERROR] ")]
 
 
 class Node:
