@@ -204,6 +204,14 @@ def test_what_is_uninstalled_leaves_the_system_as_it_was(tmp_path):
         assert not (root / "usr/lib/ocf/resource.d/openstack").exists() and not (root / CONFIGURATION).exists()
 
 
+def test_what_a_package_installed_is_left_to_that(tmp_path):
+    install("--root", tmp_path)
+    (tmp_path / MANIFEST).unlink()
+    before = sorted(tmp_path.rglob("*"))
+    assert install("--root", tmp_path, "--uninstall").returncode == 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_what_is_the_operator_s_stays_when_the_rest_is_uninstalled(tmp_path):
     install("--root", tmp_path)
     (tmp_path / CONFIGURATION / "nova-ha.conf").write_text("[nova]\n")
