@@ -56,8 +56,8 @@ class Reload:
             self._take_over(self._changed())
         except errors.Misconfigured as error:
             log.error("the former configuration stays in force: %s", error)
-            why = f"{Code.CONFIGURATION_REFUSED.value}: the former configuration stays in force: {error}"
-            self._state.complain("configuration", why)
+            # Pacemaker keeps 128 characters of an exit reason: what is wrong comes first.
+            self._state.complain("configuration", f"{Code.CONFIGURATION_REFUSED.value}: {error}")
         else:
             self._state.complain("configuration", None)
         self._state.taken_over()

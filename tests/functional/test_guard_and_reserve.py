@@ -79,7 +79,7 @@ def test_reserved_host_takes_a_lost_ones_place(story):
     for node in story.settings.control_nodes:
         assert "power feed" in _status(node)[1]
         # and tells Prometheus, whom somebody serves who may read the cluster, and no more than that,
-        assert 'nova_ha_host_waiting{host="compute-1",code="paused"} 1.0' in nodes.execute(node, *AS_EXPORTER).stdout
+        assert 'nova_ha_host_waiting{code="paused",host="compute-1"} 1.0' in nodes.execute(node, *AS_EXPORTER).stdout
     # until that is ended: then the spare one is in service, and the instances are there and nowhere else.
     assert story.on_engine_node("nova-ha resume --aggregate rack-7 --yes").returncode == 0
     story.recovered(HOST, ids)

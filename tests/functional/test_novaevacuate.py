@@ -95,7 +95,7 @@ def test_what_will_not_do_is_said_in_the_status_and_the_engine_goes_on(settings)
         cluster.pcs(settings, "resource", "update", cluster.ENGINE, "evacuate_delay=soon")
         # then the cluster's status says so,
         why = eventually("the reason in the status", lambda: cluster.failures(settings, cluster.ENGINE), 60)
-        assert "the former configuration stays in force: evacuate_delay: invalid value 'soon'" in "\n".join(why)
+        assert "configuration_refused: evacuate_delay: invalid value 'soon'" in "\n".join(why)
         # and nothing else comes of it, as it does not count as a failure.
         assert _engine(settings) == (node, pid)
         assert not _fail_count(settings)
