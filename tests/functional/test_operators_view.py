@@ -46,11 +46,13 @@ def test_recovery_as_it_is_told(story):
         assert (instances[left]["doing"], set(instances)) == ("skip", {*to_recover, left})
         assert status["hosts"][HOST]["claimed_by"] == engine
         assert all(ident in _said(engine, "status", HOST, code=RECOVERING) for ident in instances)
-        # and the others tell where to ask.
-        status = _told(another, "status", code=RECOVERING)
-        assert (status["engine"]["state"], status["engine"]["nodes"]) == ("elsewhere", [engine])
-        assert status["hosts"][HOST]["claimed_by"] == engine
-        assert f"run nova-ha on {engine}" in _said(another, "status", code=RECOVERING)
+        # and the others tell the same a moment later.
+        eventually(f"{another} to tell of all evacuations", lambda: _all_in_flight(another, to_recover), 15)
+        elsewhere = _told(another, "status", code=RECOVERING)
+        assert (elsewhere["engine"]["state"], elsewhere["engine"]["nodes"]) == ("working", [engine])
+        assert not elsewhere["engine"]["here"]
+        eventually("both to tell the same", lambda: _instances(another) == _instances(engine), 15)
+        assert all(ident in _said(another, "status", HOST, code=RECOVERING) for ident in instances)
     # When all is over, and what was left on the host runs there again,
     story.recovered(HOST, sorted(to_recover))
     story.back_in_service(HOST)
@@ -90,9 +92,14 @@ def _told(node, *words, code=0):
 
 def _all_in_flight(node, ids):
     """Whether the engine waits for the evacuations of all these instances."""
-    hosts = json.loads(_run(node, "status", "--json").stdout or "{}").get("hosts", {})
-    instances = hosts.get(HOST, {}).get("instances") or {}
+    instances = _instances(node)
     return all(instances.get(ident, {}).get("code") == Code.EVACUATING for ident in ids)
+
+
+def _instances(node):
+    """What a node tells of each instance of the host."""
+    hosts = json.loads(_run(node, "status", "--json").stdout or "{}").get("hosts", {})
+    return hosts.get(HOST, {}).get("instances") or {}
 
 
 def _journal(node, since):
