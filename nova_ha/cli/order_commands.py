@@ -89,15 +89,16 @@ def evacuate(given: argparse.Namespace, deployment: Deployment) -> int:
     from nova_ha.cli import recover, status, status_text, watch
 
     with _refusals():
-        about = _subject(given, deployment)
+        look_at = _subject(given, deployment)
+        about = look_at()
         if given.power_is_off_i_am_certain:
-            recover.flag_by_hand(deployment.cluster, about, given.reason, _typed)
+            recover.flag_by_hand(deployment.cluster, look_at, given.reason, _typed)
         else:
             recover.evacuate(deployment.cluster, about, given.reason, given.yes)
 
     def look() -> status.Status:
         found = status.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
-        found["hosts"] = {host: known for host, known in found["hosts"].items() if host == about.host}
+        found["hosts"] = {name: known for name, known in found["hosts"].items() if name == about.host}
         found["verdict"] = status.verdict(found)
         return found
 
@@ -177,13 +178,14 @@ def _meant(given: argparse.Namespace, deployment: Deployment) -> list[str]:
     return list(dict.fromkeys(deployment.cluster.resolve(name, domain) for name in names))
 
 
-def _subject(given: argparse.Namespace, deployment: Deployment) -> recover.Subject:
-    """The host that an order is about, as cluster and Nova have it."""
+def _subject(given: argparse.Namespace, deployment: Deployment) -> Callable[[], recover.Subject]:
+    """What tells how cluster and Nova have the host that an order is about."""
     from nova_ha.cli import plan, recover
 
     conf = configuration(deployment)
     host = deployment.cluster.resolve(given.host, conf.recovery.domain)
-    return recover.subject(deployment.cluster, plan.connect(conf), host, conf.recovery.domain)
+    cloud = plan.connect(conf)
+    return lambda: recover.subject(deployment.cluster, cloud, host, conf.recovery.domain)
 
 
 def _typed(question: str) -> str:

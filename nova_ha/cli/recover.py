@@ -89,24 +89,25 @@ def evacuate(cluster: Cluster, about: Subject, reason: str | None, yes: bool) ->
         )
 
 
-def flag_by_hand(cluster: Cluster, about: Subject, reason: str | None, typed: Callable[[str], str]) -> None:
+def flag_by_hand(
+    cluster: Cluster, look: Callable[[], Subject], reason: str | None, typed: Callable[[str], str]
+) -> None:
     """Flag a host that Pacemaker cannot fence, on an operator's word that its power is off.
 
+    :param look: tells what is known of the host; asked once more when the operator has typed: that may take minutes
     :param typed: asks a question, returns the answer
     :raises Refused: it is flagged already, or lives
     :raises orders.NotConfirmed: its name was not typed
     :raises ClusterError: Pacemaker does not answer
     """
-    _refuse_flagged(about)
-    if about.online or about.service.up:
-        who = "the cluster reaches it" if about.online else "its nova-compute reports to Nova"
-        raise Refused(f"{about.host}: {who}, so it is not off; nothing has been changed")
+    about = _surely_off(look())
     who = orders.given_by(cluster)
     for line in _described(about):
         print(line)
     print(f"If {about.host} is NOT off, its instances run twice, and their disks are destroyed.")
     if typed("Type the host's name to go on: ").strip() != about.host:
         raise orders.NotConfirmed("that is not the host's name; nothing has been changed")
+    about = _surely_off(look())
     orders.note("evacuate --power-is-off-i-am-certain", [about.host], who, reason)
     if about.flag is None:
         cluster.set_flag(about.host, flag.FLAGGED)
@@ -115,21 +116,15 @@ def flag_by_hand(cluster: Cluster, about: Subject, reason: str | None, typed: Ca
     print(f"{about.host}: flag {about.flag or 'absent'} -> yes")
 
 
-def end(cluster: Cluster, about: Subject, reason: str | None, yes: bool) -> None:
+def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: bool) -> None:
     """End the recovery of a host, whatever is left of it: the host may return.
 
+    :param look: tells what is known of the host; asked once more when the operator has said yes
     :raises Refused: it is not in recovery, or evacuations of it are in flight
     :raises orders.NotConfirmed: nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
-    if about.flag is None or not flag.is_dead(about.flag):
-        now = f"its flag is {about.flag}" if about.flag else "it is not flagged"
-        raise Refused(f"{about.host}: {now}, so there is no recovery to end; nothing has been changed")
-    flying = [record.instance for record in unfinished(about.evacuations)]
-    if flying:
-        what = f"{counted(len(flying), 'evacuation')} in flight ({_listed(flying)})"
-        why = "which the returning host would destroy: wait for their end"
-        raise Refused(f"{about.host}: {what}, {why}; nothing has been changed")
+    about, value = _may_end(look())
     gone = sorted({record.instance for record in about.evacuations if record.status in FINISHED})
     who = orders.given_by(cluster)
     orders.confirm(
@@ -140,10 +135,33 @@ def end(cluster: Cluster, about: Subject, reason: str | None, yes: bool) -> None
         ],
         yes,
     )
-    if not cluster.swap_flag(about.host, about.flag, flag.RECOVERED):
+    _may_end(look())
+    if not cluster.swap_flag(about.host, value, flag.RECOVERED):
         raise Refused(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
     orders.note("end", [about.host], who, reason)
-    print(f"{about.host}: flag {about.flag} -> no")
+    print(f"{about.host}: flag {value} -> no")
+
+
+def _surely_off(about: Subject) -> Subject:
+    """The host, if it may be flagged on an operator's word."""
+    _refuse_flagged(about)
+    if about.online or about.service.up:
+        who = "the cluster reaches it" if about.online else "its nova-compute reports to Nova"
+        raise Refused(f"{about.host}: {who}, so it is not off; nothing has been changed")
+    return about
+
+
+def _may_end(about: Subject) -> tuple[Subject, str]:
+    """The host, and its flag, if its recovery may be ended."""
+    if about.flag is None or not flag.is_dead(about.flag):
+        now = f"its flag is {about.flag}" if about.flag else "it is not flagged"
+        raise Refused(f"{about.host}: {now}, so there is no recovery to end; nothing has been changed")
+    flying = [record.instance for record in unfinished(about.evacuations)]
+    if flying:
+        what = f"{counted(len(flying), 'evacuation')} in flight ({_listed(flying)})"
+        why = "which the returning host would destroy: wait for their end"
+        raise Refused(f"{about.host}: {what}, {why}; nothing has been changed")
+    return about, about.flag
 
 
 def _refuse_flagged(about: Subject) -> None:

@@ -220,6 +220,27 @@ def test_there_is_no_recovery_to_end(command, cloud, flags):
     assert "no recovery to end" in err
 
 
+@pytest.mark.parametrize("flag", [None, "control-2@7"])
+def test_what_changes_while_an_operator_thinks_is_seen(command, cloud, monkeypatch, noted, flag):
+    pacemaker = Fencing({HOST: flag} if flag else {})
+    before = dict(pacemaker.flags)
+
+    class Slow(io.StringIO):
+        def isatty(self):
+            return True
+
+        def readline(self):
+            up(cloud)
+            cloud.records = records("pre-migrating")
+            return "y\n" if flag else f"{HOST}\n"
+
+    monkeypatch.setattr(sys, "stdin", Slow())
+    order = ("end", HOST) if flag else ("evacuate", HOST, CERTAIN)
+    code, _out, err = command(pacemaker, *order, *WHY)
+    assert (code, pacemaker.flags, noted) == (1, before, [])
+    assert ("in flight" if flag else "not off") in err
+
+
 @pytest.mark.parametrize("order", [["evacuate", HOST, "--yes"], ["end", HOST, "--yes"]])
 def test_a_cloud_that_is_away_and_a_host_that_it_does_not_know_are_told(command, cloud, monkeypatch, order):
     pacemaker = Fencing()
