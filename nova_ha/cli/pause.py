@@ -49,7 +49,7 @@ def pause(cluster: Cluster, hosts: Sequence[str] | None, reason: str, seconds: i
 def hold(cluster: Cluster, hosts: Sequence[str], reason: str, yes: bool) -> None:
     """Put the recovery of hosts off until an operator ends that, also of one that had been let go.
 
-    :raises Refused: the engine has taken one up already, or somebody changes it just now
+    :raises Refused: the engine has taken one up already, or does so just now; or somebody changes the pauses
     :raises orders.NotConfirmed: nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
@@ -62,6 +62,10 @@ def hold(cluster: Cluster, hosts: Sequence[str], reason: str, yes: bool) -> None
     for host in hosts:
         if flags.get(host) == flag.GO and cluster.swap_flag(host, flag.GO, flag.FLAGGED):
             print(f"{host}: flag go -> yes")
+    flags = cluster.flags()
+    taken = [host for host in hosts if host in flags and not flag.is_new(flags[host])]
+    if taken:
+        raise Refused(f"{', '.join(taken)}: taken up by the engine before the pause stood; that recovery goes on")
 
 
 def resume(cluster: Cluster, hosts: Sequence[str] | None, yes: bool) -> None:

@@ -250,6 +250,17 @@ def test_a_host_that_is_taken_up_is_not_held(command, host):
     assert err.startswith(f"nova-ha: {host}: its flag is")
 
 
+def test_a_host_that_is_taken_up_before_the_pause_stands_is_told(command):
+    class Quick(Pacemaker):
+        def _crm_attribute(self, *options):
+            self.flags["compute-5"] = "control-2@7"
+            return super()._crm_attribute(*options)
+
+    code, _out, err = command(Quick(FLAGS), "hold", "compute-5", *WHY, "--yes")
+    assert code == 1
+    assert err.startswith("nova-ha: compute-5: taken up")
+
+
 # resume
 
 
