@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,7 +48,6 @@ class Publisher:
 
     def _go_on(self) -> None:
         known = None
-        pause = threading.Event()
         while True:
             self._changed.wait()
             self._changed.clear()
@@ -56,12 +56,13 @@ class Publisher:
                 known = word if self._publish(word) else None
                 if known is None:
                     self._changed.set()
-            pause.wait(self._interval)
+            time.sleep(self._interval)
 
     def _publish(self, word: str) -> bool:
         try:
             self._board.set(word)
-        except ClusterError as error:
+        # A program that cannot be started, for want of memory say, must not end the thread.
+        except (ClusterError, OSError) as error:
             if not self._failed:
                 log.warning("nova-ha status on other nodes shows what was published last: %s", error)
             self._failed = True

@@ -17,6 +17,7 @@ class Board:
     def __init__(self):
         self.reasons = []
         self.refuses = 0
+        self.error = None
         self.open = threading.Event()
         self.open.set()
 
@@ -24,7 +25,7 @@ class Board:
         self.open.wait(30)
         if self.refuses:
             self.refuses -= 1
-            raise ClusterError("attrd_updater: Connection to cluster failed")
+            raise self.error
         self.reasons.append(unpacked(word)["reason"])
 
 
@@ -58,8 +59,9 @@ def test_the_engine_does_not_wait_and_the_newest_is_published(board, tell):
     assert len(board.reasons) <= 2
 
 
-def test_what_could_not_be_published_is_tried_again_and_told_once(board, tell, caplog):
-    board.refuses = 3
+@pytest.mark.parametrize("error", [ClusterError("Connection to cluster failed"), OSError(12, "Cannot allocate memory")])
+def test_what_could_not_be_published_is_tried_again_and_told_once(board, tell, caplog, error):
+    board.refuses, board.error = 3, error
     tell("a")
     until(lambda: board.reasons == ["a"])
-    assert len([record for record in caplog.records if "Connection to cluster failed" in record.message]) == 1
+    assert len([record for record in caplog.records if str(error) in record.message]) == 1
