@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from nova_ha.cluster import pacemaker
@@ -120,6 +121,20 @@ def configuration(deployment: Deployment) -> cfg.ConfigOpts:
             parameters = cib_secrets.resolved(deployment.resource, parameters)
         return loader.load(parameters)
     except (cib_secrets.NoSecret, Misconfigured) as error:
+        raise CommandFailed(str(error)) from error
+
+
+@contextlib.contextmanager
+def asking_the_cloud() -> Iterator[None]:
+    """A block in which a cloud that does not answer, or refuses, makes the command fail.
+
+    :raises CommandFailed: it does so
+    """
+    from nova_ha.cloud.errors import CloudError
+
+    try:
+        yield
+    except CloudError as error:
         raise CommandFailed(str(error)) from error
 
 

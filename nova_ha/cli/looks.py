@@ -13,6 +13,7 @@ from nova_ha.cli.deployment import (
     CommandFailed,
     Deployment,
     Surroundings,
+    asking_the_cloud,
     chosen_engine,
     configuration,
     demand_root,
@@ -36,15 +37,11 @@ _Adder = Callable[[_Command, str], argparse.ArgumentParser]
 
 def plan(given: argparse.Namespace, here: Surroundings) -> int:
     """Show what would be done if a host were lost, and why, or who would find room; changes nothing."""
-    from nova_ha.cloud.errors import CloudError
-
     if (given.host is None) != given.all or (given.failures != 1 and not given.all):
         given.wrong("a HOST is needed, or --all, with which --failures may be given")
     deployment = here.deployment()
-    try:
+    with asking_the_cloud():
         return _plan_all(given, deployment) if given.all else _plan_host(given, deployment)
-    except CloudError as error:
-        raise CommandFailed(str(error)) from error
 
 
 def _plan_host(given: argparse.Namespace, deployment: Deployment) -> int:

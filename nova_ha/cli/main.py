@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from nova_ha.cli import looks, order_commands
 from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings, demand_root, flagged_host
 from nova_ha.cli.looks import check, explain, plan
-from nova_ha.cli.printing import print_json, print_lines
+from nova_ha.cli.printing import print_json, print_lines, remark
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
@@ -65,7 +65,7 @@ def main(
         print(end="", flush=True)  # sys.stdout is None where it was closed
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:
-        _remark(" ".join(str(error).split()))
+        remark(" ".join(str(error).split()))
         return FAILED
     except BrokenPipeError:
         # Who reads us (head, less) has seen enough; without this Python would complain when it ends.
@@ -109,8 +109,7 @@ def _status(given: argparse.Namespace, deployment: Deployment) -> view.Status:
         if host is None:
             # A name that was mistyped must not read as a host that is well.
             given.host = deployment.cluster.resolve(given.host, deployment.parameters.get("domain"))
-        found["hosts"] = {host: found["hosts"][host]} if host else {}
-        found["verdict"] = view.verdict(found)
+        found = view.of_host(found, host)
     return found
 
 
@@ -135,7 +134,7 @@ def history(given: argparse.Namespace, deployment: Deployment) -> int:
     events = view.about(report.get("events", ()) if engine_state.is_known(report) else (), given.subject)
     elsewhere = deployment.cluster.active_on(deployment.resource) if deployment.state.holder() is None else ()
     if elsewhere:
-        _remark(f"the engine runs on {' or '.join(sorted(elsewhere))}: ask there for what it does now")
+        remark(f"the engine runs on {' or '.join(sorted(elsewhere))}: ask there for what it does now")
     if given.json:
         print_json({"resource": deployment.resource, "events": events})
     elif events:
@@ -169,11 +168,6 @@ def _telling() -> ModuleType:
     except ImportError as error:
         raise CommandFailed(f"{error}: install python3-prometheus-client") from error
     return telling
-
-
-def _remark(text: str) -> None:
-    if sys.stderr is not None:  # where it was closed it is
-        sys.stderr.write(f"nova-ha: {text}\n")
 
 
 def _seconds(text: str) -> float:

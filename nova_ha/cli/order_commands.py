@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from nova_ha.cli import orders, table
-from nova_ha.cli.deployment import CommandFailed, Deployment, configuration, flagged_host
+from nova_ha.cli.deployment import CommandFailed, Deployment, asking_the_cloud, configuration, flagged_host
+from nova_ha.cli.printing import print_lines, remark
 from nova_ha.model import flag
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def pause(given: argparse.Namespace, deployment: Deployment) -> int:
     if not (given.hosts or given.all or given.aggregate):
         raise CommandFailed("name hosts, --aggregate or --all; nothing has been changed")
     hosts = None if given.all else _meant(given, deployment)
-    with _refusals():
-        order.pause(deployment.cluster, hosts, given.reason, given.seconds, given.yes)
+    order.pause(deployment.cluster, hosts, given.reason, given.seconds, given.yes)
     return 0
 
 
@@ -45,8 +44,7 @@ def resume(given: argparse.Namespace, deployment: Deployment) -> int:
             print(line)
         return 0
     hosts = None if given.all else _meant(given, deployment)
-    with _refusals():
-        order.resume(deployment.cluster, hosts, given.yes)
+    order.resume(deployment.cluster, hosts, given.yes)
     return 0
 
 
@@ -54,8 +52,7 @@ def hold(given: argparse.Namespace, deployment: Deployment) -> int:
     """Put the recovery of hosts off until that is ended by resume, also of those that were let go."""
     from nova_ha.cli import pause as order
 
-    with _refusals():
-        order.hold(deployment.cluster, _meant(given, deployment), given.reason, given.yes)
+    order.hold(deployment.cluster, _meant(given, deployment), given.reason, given.yes)
     return 0
 
 
@@ -75,12 +72,11 @@ def go(given: argparse.Namespace, deployment: Deployment) -> int:
     if not hosts:
         print("No host is held: no flag is yes.")
         return 0
-    with _refusals():
-        order.go(deployment.cluster, hosts, given.reason, given.yes)
+    order.go(deployment.cluster, hosts, given.reason, given.yes)
     for line in order.listed(deployment.cluster):
-        _remark(line)
+        remark(line)
     if deployment.resource is None or not deployment.cluster.active_on(deployment.resource):
-        _remark("no engine runs; they are taken up as soon as one does (pcs status says why)")
+        remark("no engine runs; they are taken up as soon as one does (pcs status says why)")
     return 0
 
 
@@ -88,24 +84,20 @@ def evacuate(given: argparse.Namespace, deployment: Deployment) -> int:
     """Fence a host by its own devices, have its instances evacuated, and follow that to its end."""
     from nova_ha.cli import recover, status, status_text, watch
 
-    with _refusals():
-        look_at = _subject(given, deployment)
-        about = look_at()
-        if given.power_is_off_i_am_certain:
-            recover.flag_by_hand(deployment.cluster, look_at, given.reason, _typed)
-        else:
-            recover.evacuate(deployment.cluster, about, given.reason, given.yes)
+    look_at = _subject(given, deployment)
+    about = look_at()
+    if given.power_is_off_i_am_certain:
+        recover.flag_by_hand(deployment.cluster, look_at, given.reason, _typed)
+    else:
+        recover.evacuate(deployment.cluster, about, given.reason, given.yes)
 
     def look() -> status.Status:
         found = status.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
-        found["hosts"] = {name: known for name, known in found["hosts"].items() if name == about.host}
-        found["verdict"] = status.verdict(found)
-        return found
+        return status.of_host(found, about.host)
 
-    _remark(f"follows the recovery of {about.host}; Ctrl-C ends that, and not the recovery")
+    remark(f"follows the recovery of {about.host}; Ctrl-C ends that, and not the recovery")
     found = watch.watch(look, None, FOLLOW_INTERVAL, until_done=True)
-    for line in status_text.lines(found, table.width(), every=True):
-        print(line)
+    print_lines(status_text.lines(found, table.width(), every=True))
     return status.CODES[found["verdict"]]
 
 
@@ -113,8 +105,7 @@ def end(given: argparse.Namespace, deployment: Deployment) -> int:
     """End the recovery of a host, whatever is left of it; refused while its evacuations are in flight."""
     from nova_ha.cli import recover
 
-    with _refusals():
-        recover.end(deployment.cluster, _subject(given, deployment), given.reason, given.yes)
+    recover.end(deployment.cluster, _subject(given, deployment), given.reason, given.yes)
     return 0
 
 
@@ -159,18 +150,6 @@ def _seconds(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """A block in which an order that is not carried out is told as a command that failed."""
-    from nova_ha.cli import pause, recover
-    from nova_ha.cloud.errors import CloudError
-
-    try:
-        yield
-    except (pause.Refused, recover.Refused, orders.NotConfirmed, CloudError) as error:
-        raise CommandFailed(str(error)) from error
-
-
 def _meant(given: argparse.Namespace, deployment: Deployment) -> list[str]:
     """The cluster's names of the hosts that are meant."""
     domain = deployment.parameters.get("domain")
@@ -184,14 +163,18 @@ def _subject(given: argparse.Namespace, deployment: Deployment) -> Callable[[], 
 
     conf = configuration(deployment)
     host = deployment.cluster.resolve(given.host, conf.recovery.domain)
-    cloud = plan.connect(conf)
-    return lambda: recover.subject(deployment.cluster, cloud, host, conf.recovery.domain)
+
+    def look() -> recover.Subject:
+        with asking_the_cloud():
+            return recover.subject(deployment.cluster, plan.connect(conf), host, conf.recovery.domain)
+
+    return look
 
 
 def _typed(question: str) -> str:
     """What somebody types at a terminal."""
     if not sys.stdin.isatty():
-        raise orders.NotConfirmed("the host's name can be asked for at a terminal only; nothing has been changed")
+        raise CommandFailed("the host's name can be asked for at a terminal only; nothing has been changed")
     print(question, end="", flush=True)
     return sys.stdin.readline()
 
@@ -199,12 +182,9 @@ def _typed(question: str) -> str:
 def _members(aggregate: str, deployment: Deployment) -> list[str]:
     """Nova's names of the hosts of an aggregate."""
     from nova_ha.cli import plan
-    from nova_ha.cloud.errors import CloudError
 
-    try:
+    with asking_the_cloud():
         found = plan.connect(configuration(deployment)).aggregates()
-    except CloudError as error:
-        raise CommandFailed(f"--aggregate: {error}; nothing has been changed") from error
     if not found.get(aggregate):
         raise CommandFailed(f"--aggregate: Nova has no host in an aggregate {aggregate!r}; nothing has been changed")
     return sorted(found[aggregate])
@@ -231,7 +211,3 @@ def _held(name: str, flags: Mapping[str, str]) -> str:
             f"{host}: its flag is {flags[host]}, and only hosts whose flag is yes are held; nothing has been changed"
         )
     return host
-
-
-def _remark(text: str) -> None:
-    print(f"nova-ha: {text}", file=sys.stderr)

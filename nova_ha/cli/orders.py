@@ -10,6 +10,7 @@ import sys
 import syslog
 from collections.abc import Iterable
 
+from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.status_report import logfmt
@@ -17,25 +18,21 @@ from nova_ha.reporting.status_report import logfmt
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class NotConfirmed(Exception):
-    """Nobody has said yes; the text says what to do."""
-
-
 def confirm(lines: Iterable[str], yes: bool) -> None:
     """Show what is to be done, and return if that is wanted.
 
     :param yes: it is known to be
-    :raises NotConfirmed: it is not, or nobody can be asked
+    :raises CommandFailed: it is not, or nobody can be asked
     """
     for line in lines:
         print(line)
     if yes:
         return
     if not sys.stdin.isatty():
-        raise NotConfirmed("nobody can be asked without a terminal: add --yes; nothing has been changed")
+        raise CommandFailed("nobody can be asked without a terminal: add --yes; nothing has been changed")
     print("Go on? [y/N] ", end="", flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise NotConfirmed("nothing has been changed")
+        raise CommandFailed("nothing has been changed")
 
 
 def given_by(cluster: Cluster) -> str:

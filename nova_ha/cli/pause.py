@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nova_ha.cli import orders
+from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.model import flag, hostnames, pauses
 from nova_ha.model.pauses import Pause, UnknownPause
@@ -17,17 +18,12 @@ from nova_ha.model.wording import counted
 from nova_ha.policy import holds
 
 
-class Refused(Exception):
-    """The order cannot be carried out; nothing has been changed. The text is one line for an operator."""
-
-
 def pause(cluster: Cluster, hosts: Sequence[str] | None, reason: str, seconds: int | None, yes: bool) -> None:
     """Put new recoveries off.
 
     :param hosts: the cluster's names; None: all
     :param seconds: after which that ends by itself, None: never
-    :raises Refused: somebody changes it just now
-    :raises orders.NotConfirmed: nobody has said yes
+    :raises CommandFailed: somebody changes it just now; or nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
     now, who = int(time.time()), orders.given_by(cluster)
@@ -49,15 +45,15 @@ def pause(cluster: Cluster, hosts: Sequence[str] | None, reason: str, seconds: i
 def hold(cluster: Cluster, hosts: Sequence[str], reason: str, yes: bool) -> None:
     """Put the recovery of hosts off until an operator ends that, also of one that had been let go.
 
-    :raises Refused: the engine has taken one up already, or does so just now; or somebody changes the pauses
-    :raises orders.NotConfirmed: nobody has said yes
+    :raises CommandFailed: the engine has taken one up already, or does so just now; or somebody changes the pauses; or
+        nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
     flags = cluster.flags()
     for host in hosts:
         value = flags.get(host)
         if value is not None and not flag.is_new(value):
-            raise Refused(f"{host}: its flag is {value}, so it is taken up already; nothing has been changed")
+            raise CommandFailed(f"{host}: its flag is {value}, so it is taken up already; nothing has been changed")
     pause(cluster, hosts, reason, None, yes)
     for host in hosts:
         if flags.get(host) == flag.GO and cluster.swap_flag(host, flag.GO, flag.FLAGGED):
@@ -65,15 +61,14 @@ def hold(cluster: Cluster, hosts: Sequence[str], reason: str, yes: bool) -> None
     flags = cluster.flags()
     taken = [host for host in hosts if host in flags and not flag.is_new(flags[host])]
     if taken:
-        raise Refused(f"{', '.join(taken)}: taken up by the engine before the pause stood; that recovery goes on")
+        raise CommandFailed(f"{', '.join(taken)}: taken up by the engine before the pause stood; that recovery goes on")
 
 
 def resume(cluster: Cluster, hosts: Sequence[str] | None, yes: bool) -> None:
     """End pauses.
 
     :param hosts: the cluster's names; None: every pause
-    :raises Refused: a host is not paused by itself, or somebody changes it just now
-    :raises orders.NotConfirmed: nobody has said yes
+    :raises CommandFailed: a host is not paused by itself, or somebody changes it just now; or nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
     now, who = time.time(), orders.given_by(cluster)
@@ -87,7 +82,7 @@ def resume(cluster: Cluster, hosts: Sequence[str] | None, yes: bool) -> None:
     for host in hosts or ():
         if hostnames.fold(host) not in known:
             ways = "; all hosts are: nova-ha resume --all" if any(each.scope == pauses.ALL for each in before) else ""
-            raise Refused(f"{host}: it is not paused itself{ways}; nothing has been changed")
+            raise CommandFailed(f"{host}: it is not paused itself{ways}; nothing has been changed")
     left = pauses.standing(kept, now)
     new = [host for host, value in cluster.flags().items() if flag.is_new(value)]
     free = sorted(host for host in new if holds.by_pause(host, left) is None)
@@ -130,8 +125,7 @@ def go(cluster: Cluster, hosts: Collection[str], reason: str | None, yes: bool) 
     """Let held hosts go: an operator's word that so many hosts are dead indeed.
 
     :param hosts: those whose flag is ``yes``
-    :raises Refused: one's flag is another meanwhile
-    :raises orders.NotConfirmed: nobody has said yes
+    :raises CommandFailed: one's flag is another meanwhile; or nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
     who = orders.given_by(cluster)
@@ -144,7 +138,7 @@ def go(cluster: Cluster, hosts: Collection[str], reason: str | None, yes: bool) 
     )
     for host in hosts:
         if not cluster.swap_flag(host, flag.FLAGGED, flag.GO):
-            raise Refused(f"{host}: not changed, its flag is {cluster.flag(host) or 'absent'} meanwhile")
+            raise CommandFailed(f"{host}: not changed, its flag is {cluster.flag(host) or 'absent'} meanwhile")
         orders.note("go", [host], who, reason)
 
 
@@ -152,7 +146,7 @@ def _standing(cluster: Cluster, forgiving: bool = False) -> tuple[str | None, li
     """What is written, and the pauses that it says stand.
 
     :param forgiving: what cannot be read is to be replaced
-    :raises Refused: it cannot be read
+    :raises CommandFailed: it cannot be read
     """
     text = cluster.pauses()
     try:
@@ -160,9 +154,9 @@ def _standing(cluster: Cluster, forgiving: bool = False) -> tuple[str | None, li
     except UnknownPause as error:
         if forgiving:
             return text, []
-        raise Refused(f"{error}: nova-ha resume --all ends every pause; nothing has been changed") from error
+        raise CommandFailed(f"{error}: nova-ha resume --all ends every pause; nothing has been changed") from error
 
 
 def _change(cluster: Cluster, text: str | None, after: Iterable[Pause]) -> None:
     if not cluster.swap_pauses(text, pauses.written(after)):
-        raise Refused("somebody else changes the pauses just now; nothing has been changed: try again")
+        raise CommandFailed("somebody else changes the pauses just now; nothing has been changed: try again")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from nova_ha.cli import orders
+from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cloud.reader import NovaReader
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.model import flag, hostnames
@@ -23,10 +24,6 @@ _LOOK = 0.5
 
 # Instances that a question names.
 _SHOWN = 10
-
-
-class Refused(Exception):
-    """The order cannot be carried out; the text is one line for an operator."""
 
 
 class Subject(NamedTuple):
@@ -49,14 +46,14 @@ def subject(cluster: Cluster, cloud: NovaReader, host: str, domain: str | None) 
     """What is known of a host.
 
     :param host: the cluster's name of it
-    :raises Refused: Nova has no nova-compute service of that name
+    :raises CommandFailed: Nova has no nova-compute service of that name
     :raises ClusterError: Pacemaker does not answer
     :raises CloudError: Nova does not answer
     """
     services = cloud.services()
     name = hostnames.resolve(host, services, domain)
     if name is None:
-        raise Refused(f"{host}: Nova has no nova-compute service of that name; nothing has been changed")
+        raise CommandFailed(f"{host}: Nova has no nova-compute service of that name; nothing has been changed")
     # After the records: see snapshot.Host.
     evacuations = tuple(record for record in cloud.migrations(name) if record.source == name)
     return Subject(
@@ -67,8 +64,7 @@ def subject(cluster: Cluster, cloud: NovaReader, host: str, domain: str | None) 
 def evacuate(cluster: Cluster, about: Subject, reason: str | None, yes: bool) -> None:
     """Have Pacemaker fence a host by its own devices, and return once it is flagged.
 
-    :raises Refused: it is flagged already, or is not flagged after it was fenced
-    :raises orders.NotConfirmed: nobody has said yes
+    :raises CommandFailed: it is flagged already, or is not flagged after it was fenced; or nobody has said yes
     :raises ClusterError: Pacemaker does not answer, or cannot fence it
     """
     _refuse_flagged(about)
@@ -83,7 +79,7 @@ def evacuate(cluster: Cluster, about: Subject, reason: str | None, yes: bool) ->
     orders.note("evacuate", [about.host], who, reason)
     cluster.fence(about.host)
     if not _awaited(lambda: flag.is_dead(cluster.flag(about.host)), FLAG_PATIENCE):
-        raise Refused(
+        raise CommandFailed(
             f"{about.host}: fenced, and not flagged within {FLAG_PATIENCE:.0f} s: does its fencing level end in"
             " fence_compute? Nothing is evacuated"
         )
@@ -96,8 +92,7 @@ def flag_by_hand(
 
     :param look: tells what is known of the host; asked once more when the operator has typed: that may take minutes
     :param typed: asks a question, returns the answer
-    :raises Refused: it is flagged already, or lives
-    :raises orders.NotConfirmed: its name was not typed
+    :raises CommandFailed: it is flagged already, or lives; or its name was not typed
     :raises ClusterError: Pacemaker does not answer
     """
     about = _surely_off(look())
@@ -106,13 +101,13 @@ def flag_by_hand(
         print(line)
     print(f"If {about.host} is NOT off, its instances run twice, and their disks are destroyed.")
     if typed("Type the host's name to go on: ").strip() != about.host:
-        raise orders.NotConfirmed("that is not the host's name; nothing has been changed")
+        raise CommandFailed("that is not the host's name; nothing has been changed")
     about = _surely_off(look())
     orders.note("evacuate --power-is-off-i-am-certain", [about.host], who, reason)
     if about.flag is None:
         cluster.set_flag(about.host, flag.FLAGGED)
     elif not cluster.swap_flag(about.host, about.flag, flag.FLAGGED):
-        raise Refused(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
+        raise CommandFailed(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
     print(f"{about.host}: flag {about.flag or 'absent'} -> yes")
 
 
@@ -120,8 +115,7 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
     """End the recovery of a host, whatever is left of it: the host may return.
 
     :param look: tells what is known of the host; asked once more when the operator has said yes
-    :raises Refused: it is not in recovery, or evacuations of it are in flight
-    :raises orders.NotConfirmed: nobody has said yes
+    :raises CommandFailed: it is not in recovery, or evacuations of it are in flight; or nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
     about, value = _may_end(look())
@@ -137,7 +131,7 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
     )
     _may_end(look())
     if not cluster.swap_flag(about.host, value, flag.RECOVERED):
-        raise Refused(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
+        raise CommandFailed(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
     orders.note("end", [about.host], who, reason)
     print(f"{about.host}: flag {value} -> no")
 
@@ -147,7 +141,7 @@ def _surely_off(about: Subject) -> Subject:
     _refuse_flagged(about)
     if about.online or about.service.up:
         who = "the cluster reaches it" if about.online else "its nova-compute reports to Nova"
-        raise Refused(f"{about.host}: {who}, so it is not off; nothing has been changed")
+        raise CommandFailed(f"{about.host}: {who}, so it is not off; nothing has been changed")
     return about
 
 
@@ -155,18 +149,18 @@ def _may_end(about: Subject) -> tuple[Subject, str]:
     """The host, and its flag, if its recovery may be ended."""
     if about.flag is None or not flag.is_dead(about.flag):
         now = f"its flag is {about.flag}" if about.flag else "it is not flagged"
-        raise Refused(f"{about.host}: {now}, so there is no recovery to end; nothing has been changed")
+        raise CommandFailed(f"{about.host}: {now}, so there is no recovery to end; nothing has been changed")
     flying = [record.instance for record in unfinished(about.evacuations)]
     if flying:
         what = f"{counted(len(flying), 'evacuation')} in flight ({_listed(flying)})"
         why = "which the returning host would destroy: wait for their end"
-        raise Refused(f"{about.host}: {what}, {why}; nothing has been changed")
+        raise CommandFailed(f"{about.host}: {what}, {why}; nothing has been changed")
     return about, about.flag
 
 
 def _refuse_flagged(about: Subject) -> None:
     if flag.is_dead(about.flag):
-        raise Refused(f"{about.host}: it is flagged already ({about.flag}); see nova-ha status {about.host}")
+        raise CommandFailed(f"{about.host}: it is flagged already ({about.flag}); see nova-ha status {about.host}")
 
 
 def _described(about: Subject) -> list[str]:

@@ -151,6 +151,13 @@ def look(
     return {"time": now, "verdict": verdict(found), **found}
 
 
+def of_host(found: Status, host: str | None) -> Status:
+    """The same of one host alone, None for none, with the verdict on that."""
+    hosts = {host: found["hosts"][host]} if host in found["hosts"] else {}
+    kept: _Found = {"engine": found["engine"], "pauses": found["pauses"], "hosts": hosts}
+    return {"time": found["time"], "verdict": verdict(kept), **kept}
+
+
 def verdict(found: _Found) -> str:
     """WELL, RECOVERING or ATTENTION, from what ``look`` found."""
     hosts = found["hosts"].values()
