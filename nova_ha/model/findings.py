@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple, Union
 
+from nova_ha.model.coded import Coded
 from nova_ha.model.reasons import Code
 
 
@@ -25,19 +26,8 @@ class Severity(str, enum.Enum):
     NOTE = "note"
 
 
-class FindingCode(str, enum.Enum):
-    """One thing that can be found.
-
-    :ivar meaning: what it says, in one line
-    """
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> FindingCode:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
+class FindingCode(Coded):
+    """One thing that can be found."""
 
     # The cluster
     CLUSTER_AWAY = "cluster_away", "Pacemaker does not answer on this node"

@@ -7,23 +7,13 @@ docs/troubleshooting.md has them for operators, and is checked against them.
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
+from nova_ha.model.coded import Coded
 
-class Code(str, enum.Enum):
-    """One reason.
 
-    :ivar meaning: what it says, in one line
-    """
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Code:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
+class Code(Coded):
+    """One reason."""
 
     # A flagged host that is not taken up
     HELD_BY_GUARD = "held_by_guard", "too many hosts are flagged at once: the mass failure guard waits for an operator"
