@@ -28,6 +28,7 @@ def pause(given: argparse.Namespace, deployment: Deployment) -> int:
     """Put new recoveries off: hosts are fenced and flagged, and not taken up."""
     from nova_ha.cli import pause as order
 
+    _refuse_all_and_some(given)
     if not (given.hosts or given.all or given.aggregate):
         raise CommandFailed("name hosts, --aggregate or --all; nothing has been changed")
     hosts = None if given.all else _meant(given, deployment)
@@ -39,6 +40,7 @@ def resume(given: argparse.Namespace, deployment: Deployment) -> int:
     """End pauses. Without HOST or --all, show them."""
     from nova_ha.cli import pause as order
 
+    _refuse_all_and_some(given)
     if not (given.hosts or given.all or given.aggregate):
         for line in order.listed(deployment.cluster) or ["Nothing is paused."]:
             print(line)
@@ -60,6 +62,7 @@ def go(given: argparse.Namespace, deployment: Deployment) -> int:
     """Let held hosts go, once it is certain that they are off. Without HOST or --all, show what is held and why."""
     from nova_ha.cli import pause as order
 
+    _refuse_all_and_some(given)
     flags = deployment.cluster.flags()
     if not (given.hosts or given.all):
         for line in [*order.held(flags, _reasons(deployment)), *order.listed(deployment.cluster)]:
@@ -148,6 +151,12 @@ def _seconds(text: str) -> int:
         return orders.seconds(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _refuse_all_and_some(given: argparse.Namespace) -> None:
+    """Demand that it is clear whether all hosts are meant."""
+    if given.all and (given.hosts or getattr(given, "aggregate", None)):
+        raise CommandFailed("--all: not with hosts or --aggregate: give one or the other; nothing has been changed")
 
 
 def _meant(given: argparse.Namespace, deployment: Deployment) -> list[str]:
