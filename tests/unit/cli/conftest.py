@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's command, and an engine that is a real process."""
 
+import io
 import json
 import subprocess
 import sys
 
 import pytest
 
-from nova_ha.cli import main
+from nova_ha.cli import main, orders
 from tests import schemas
 from tests.unit.agent_programs import TREE
 from tests.unit.cli.scenes import RESOURCE
@@ -59,3 +60,23 @@ def engine(tmp_path):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture
+def noted(monkeypatch):
+    """What is left in the journal of an operator's orders."""
+    lines = []
+    monkeypatch.setattr(orders.syslog, "syslog", lambda _level, line: lines.append(line))
+    return lines
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Gives a terminal, on which somebody answers so."""
+
+    def give(text):
+        terminal = io.StringIO(text)
+        terminal.isatty = lambda: True
+        monkeypatch.setattr(sys, "stdin", terminal)
+
+    return give

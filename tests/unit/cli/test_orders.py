@@ -2,14 +2,12 @@
 """What an operator orders: go, hold, pause, resume. Shown, confirmed, changed only if nobody else has, and noted."""
 
 import dataclasses
-import io
 import json
-import sys
 import time
 
 import pytest
 
-from nova_ha.cli import main, orders
+from nova_ha.cli import main
 from nova_ha.model import pauses
 from nova_ha.model.pauses import ALL, HOST, Pause
 from tests.unit.cli.scenes import Pacemaker
@@ -21,24 +19,8 @@ WHY = ("--reason", "CHG 4711: new switch")
 
 
 @pytest.fixture(autouse=True)
-def noted(monkeypatch):
-    """What is left in the journal."""
-    lines = []
-    monkeypatch.setattr(orders.syslog, "syslog", lambda _level, line: lines.append(line))
+def by_alice(noted, monkeypatch):
     monkeypatch.setenv("SUDO_USER", "alice")
-    return lines
-
-
-@pytest.fixture
-def answers(monkeypatch):
-    """Gives a terminal, on which somebody answers so."""
-
-    def give(text):
-        terminal = io.StringIO(text)
-        terminal.isatty = lambda: True
-        monkeypatch.setattr(sys, "stdin", terminal)
-
-    return give
 
 
 def put_off(pacemaker):
@@ -89,6 +71,15 @@ def test_without_a_terminal_nobody_is_asked(command):
     code, _out, err = command(pacemaker, "go", "--all")
     assert (code, pacemaker.flags) == (1, FLAGS)
     assert "--yes" in err
+
+
+@pytest.mark.parametrize("order", [["go"], ["pause", *WHY], ["resume"]], ids=lambda order: order[0])
+def test_whether_all_or_some_are_meant_is_not_guessed(command, order):
+    pacemaker = paused(OF_ONE)
+    before = pacemaker.put_off
+    code, _out, err = command(pacemaker, *order, "compute-1", "--all", "--yes")
+    assert (code, pacemaker.flags, pacemaker.put_off) == (1, FLAGS, before)
+    assert err.startswith("nova-ha: --all: ")
 
 
 # go

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nova_ha.cli import orders, plan, recover
+from nova_ha.cli import plan, recover
 from nova_ha.cloud import nova
 from tests.unit.cli.scenes import Pacemaker
 from tests.unit.doubles import FakeCloud
@@ -52,11 +52,8 @@ class Fencing(Pacemaker):
 
 
 @pytest.fixture(autouse=True)
-def noted(monkeypatch):
-    lines = []
-    monkeypatch.setattr(orders.syslog, "syslog", lambda _level, line: lines.append(line))
+def impatient(noted, monkeypatch):
     monkeypatch.setattr(recover, "FLAG_PATIENCE", 0)
-    return lines
 
 
 @pytest.fixture
@@ -66,18 +63,6 @@ def cloud(monkeypatch):
     found.on = {HOST: [instance(1, host=HOST), instance(2, host=HOST)]}
     monkeypatch.setattr(plan, "connect", lambda _conf: found)
     return found
-
-
-@pytest.fixture
-def types(monkeypatch):
-    """Gives a terminal, on which somebody types this."""
-
-    def give(text):
-        terminal = io.StringIO(text)
-        terminal.isatty = lambda: True
-        monkeypatch.setattr(sys, "stdin", terminal)
-
-    return give
 
 
 def up(cloud):
@@ -129,11 +114,11 @@ def test_what_is_flagged_already_is_left(command, cloud, flag, form):
 
 
 @pytest.mark.parametrize("flag", ["no", "restart"])
-def test_a_recovered_host_that_has_died_since_is_fenced_again(command, cloud, types, flag):
+def test_a_recovered_host_that_has_died_since_is_fenced_again(command, cloud, answers, flag):
     pacemaker = Fencing({HOST: flag}, active=[])
     command(pacemaker, "evacuate", HOST, *WHY, "--yes")
     assert (pacemaker.fenced, pacemaker.flags) == ([HOST], {HOST: "yes"})
-    types(f"{HOST}\n")
+    answers(f"{HOST}\n")
     pacemaker = Fencing({HOST: flag}, active=[])
     command(pacemaker, "evacuate", HOST, *WHY, CERTAIN)
     assert pacemaker.flags == {HOST: "yes"}
@@ -143,8 +128,8 @@ def test_a_recovered_host_that_has_died_since_is_fenced_again(command, cloud, ty
 
 
 @pytest.mark.parametrize(("online", "is_up"), [(True, False), (False, True), (True, True)])
-def test_a_host_that_lives_is_not_flagged_whatever_an_operator_is_certain_of(command, cloud, types, online, is_up):
-    types(f"{HOST}\n")
+def test_a_host_that_lives_is_not_flagged_whatever_an_operator_is_certain_of(command, cloud, answers, online, is_up):
+    answers(f"{HOST}\n")
     if is_up:
         up(cloud)
     pacemaker = Fencing(online=online)
@@ -154,8 +139,8 @@ def test_a_host_that_lives_is_not_flagged_whatever_an_operator_is_certain_of(com
 
 
 @pytest.mark.parametrize("text", ["y\n", "compute-8\n", ""])
-def test_it_is_not_flagged_unless_its_name_is_typed(command, cloud, types, noted, text):
-    types(text)
+def test_it_is_not_flagged_unless_its_name_is_typed(command, cloud, answers, noted, text):
+    answers(text)
     pacemaker = Fencing()
     assert command(pacemaker, "evacuate", HOST, *WHY, CERTAIN)[0] == 1
     assert (pacemaker.flags, noted) == ({}, [])
@@ -168,8 +153,8 @@ def test_without_a_terminal_no_name_can_be_typed(command, cloud):
     assert "terminal" in err
 
 
-def test_it_is_flagged_once_its_name_is_typed(command, cloud, types, noted):
-    types(f"{HOST}\n")
+def test_it_is_flagged_once_its_name_is_typed(command, cloud, answers, noted):
+    answers(f"{HOST}\n")
     pacemaker = Fencing(active=[])
     _code, out, _err = command(pacemaker, "evacuate", HOST, *WHY, CERTAIN)
     assert (pacemaker.flags, pacemaker.fenced) == ({HOST: "yes"}, [])
