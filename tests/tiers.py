@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``./lab test`` and ``./lab story`` run: lint, unit tests, the workbench, and the stories on two labs at once.
+"""What ``./lab test`` and ``./lab story`` run: lint, unit tests, the workbench, and the stories on three labs at once.
 
     python3 -m tests.tiers test [quick | long | pytest's options and paths]
     python3 -m tests.tiers stories [pytest's options and paths]
     python3 -m tests.tiers story NAME [pytest's options]
 
-A story's marker says which lab it is told on: ``lab_a`` is lab 0, with eight compute hosts; ``lab_b`` is lab 1, with
-three.
+A story's marker says which lab it is told on: ``lab_a`` is lab 0, with eight compute hosts; ``lab_b`` and ``lab_c`` are
+labs 1 and 2, with three each.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names, addresses and directories of the lab: plain data, derived from a handful of choices.
 
-A machine can hold two labs side by side. ``NOVA_HA_LAB_NUMBER`` (0 or 1) says which of them a program means; whatever
+A machine can hold three labs side by side. ``NOVA_HA_LAB_NUMBER`` (0 to 2) says which of them a program means; whatever
 belongs to one lab alone is named for its number. Images and the cloud's virtual environment are shared.
 """
 
@@ -10,7 +10,7 @@ import json
 import os
 import pathlib
 
-LABS = 2
+LABS = 3
 
 
 def _number(text: str) -> int:
@@ -40,7 +40,7 @@ BRIDGE = BRIDGES[NUMBER]
 PREFIXES = tuple(f"172.30.{77 + number}" for number in range(LABS))
 PREFIX = PREFIXES[NUMBER]
 # A port that never leaves the bridge: the bridge goes with its last one. Names of links have 15 letters at most.
-ANCHOR = ("nova-ha-anchor", "nova-h1-anchor")[NUMBER]
+ANCHOR = f"nova-ha-port{NUMBER}"
 CLOUD = "cloud"
 
 

@@ -53,7 +53,7 @@ def test_debian_gets_what_it_lacks(front_door, tmp_path, text):
 
 
 def test_a_number_of_no_lab_is_refused_before_anything_is_installed(front_door, tmp_path):
-    done = front_door("ID=debian\n", "status", NOVA_HA_LAB_NUMBER="2")
+    done = front_door("ID=debian\n", "status", NOVA_HA_LAB_NUMBER="3")
     assert done.returncode == 1
     assert "NOVA_HA_LAB_NUMBER" in done.stderr
     assert not (tmp_path / "changes").exists()

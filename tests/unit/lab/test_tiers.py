@@ -206,8 +206,8 @@ def order(monkeypatch, told):
     return of
 
 
-FIRST = ["lint", "unit", "workbench", "lab 0: up", "lab 1: up"]
-STORIES = ["stories of lab 0", "stories of lab 1"]
+FIRST = ["lint", "unit", "workbench", "lab 0: up", "lab 1: up", "lab 2: up"]
+STORIES = ["stories of lab 0", "stories of lab 1", "stories of lab 2"]
 
 
 def test_stories_come_after_what_needs_no_lab(order):
@@ -216,18 +216,18 @@ def test_stories_come_after_what_needs_no_lab(order):
 
 def test_only_labs_that_the_run_has_brought_up_are_not_brought_up_again(order, told):
     order(tiers.everything)
-    assert [told[name].get(IS_UP) for name in STORIES] == ["1", "1"]
+    assert [told[name].get(IS_UP) for name in STORIES] == ["1"] * 3
     order(tiers.stories, [])
-    assert [told[name].get(IS_UP) for name in STORIES] == [None, None]
+    assert [told[name].get(IS_UP) for name in STORIES] == [None] * 3
 
 
 @pytest.mark.parametrize("red", ["lint", "unit", "workbench"])
 def test_red_in_what_needs_no_lab_means_that_no_story_is_begun(order, red):
-    assert order(tiers.everything, red=[red]) == [FIRST, ["lab 0: down", "lab 1: down"]]
+    assert order(tiers.everything, red=[red]) == [FIRST, ["lab 0: down", "lab 1: down", "lab 2: down"]]
 
 
 def test_a_lab_that_was_up_before_is_not_taken_down_for_that(order):
-    assert order(tiers.everything, red=["unit"], up_before=[0])[1:] == [["lab 1: down"]]
+    assert order(tiers.everything, red=["unit"], up_before=[0])[1:] == [["lab 1: down", "lab 2: down"]]
 
 
 def test_the_quick_tier_needs_no_lab(order):
