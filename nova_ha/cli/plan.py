@@ -43,7 +43,7 @@ from nova_ha.policy.holds import by_guard
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner, scheduling
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.observe.observer import Observer
 from nova_ha.recovery.observe.reading import Cloud
 
@@ -233,7 +233,7 @@ def _steps(
     while True:
         observer = Observer(Imagined(cloud, done), conf.recovery.domain, clock, tag=rules.policy.tag)
         world = observer.look(flags)
-        found = planner.steps(Situation(world, Attempts(), rules, clock()), math.inf)
+        found = planner.steps(Situation(world, Memory(), rules, clock()), math.inf)
         known = {(step.host, type(step)) for step in done}
         first = [step for step in found if isinstance(step, _PREPARATIONS) and (step.host, type(step)) not in known]
         if not first:

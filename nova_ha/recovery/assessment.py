@@ -19,7 +19,7 @@ from nova_ha.recovery.act.congestion import Pace
 from nova_ha.recovery.claiming import Claiming
 from nova_ha.recovery.decide import planner, scheduling, start_interlock
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.observe.observer import Observer
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.status_report import Account
@@ -31,7 +31,7 @@ log = logging.getLogger("nova-ha")
 class Assessment:
     """Of one pass after the other.
 
-    :param attempts: learns from what is seen
+    :param memory: learns from what is seen
     :param pace: how many evacuations may be in flight
     :param account: told of instances that have arrived elsewhere
     :param state: has monitors tell of hosts that are flagged, and live
@@ -44,7 +44,7 @@ class Assessment:
         observer: Observer,
         cluster: Cluster,
         claims: Claims,
-        attempts: Attempts,
+        memory: Memory,
         pace: Pace,
         account: Account,
         state: RunState,
@@ -54,7 +54,7 @@ class Assessment:
         self._observer = observer
         self._cluster = cluster
         self._claims = claims
-        self._attempts = attempts
+        self._memory = memory
         self._pace = pace
         self._account = account
         self._state = state
@@ -81,30 +81,30 @@ class Assessment:
         flags = self._claims.flags.items()
         others = {host: value for host, value in flags if flag.is_dead(value) and host not in ours}
         world = self._observer.look(ours, services, others, self._claims.inherited)
-        self._attempts.observe_services(world.services, self._clock())
+        self._memory.observe_services(world.services, self._clock())
         for host in world.hosts:
             self._claiming.looked_at(host)
         touched = {instance.id for host in world.hosts for instance in host.instances}
         touched |= {instance.id for instance in world.restoring}
         touched |= {instance.id for host in world.hosts for instance, _ in host.broken}
         touched |= {service.id for service in world.services.values()}
-        self._tell_arrivals(world, self._attempts.forget(touched, ours))
+        self._tell_arrivals(world, self._memory.forget(touched, ours))
         return world
 
     def _decide(self, world: World, rules: Rules) -> list[Step]:
         now = self._clock()
-        living = self._attempts.hosts.living
+        living = self._memory.hosts.living
         if living:
             world = dataclasses.replace(world, dead=world.dead - living, living=living)
         self._tell_living(living)
         for host in world.hosts:
-            self._attempts.observe(host, now, world.dead, living)
+            self._memory.observe(host, now, world.dead, living)
         self._see_restarts(world, now)
-        unclear = self._attempts.to_be_read(world, now)
+        unclear = self._memory.to_be_read(world, now)
         if unclear:
             world = self._observer.with_requests(world, unclear)
-            self._attempts.observe_requests(world, now)
-        situation = Situation(world, self._attempts, rules, now)
+            self._memory.observe_requests(world, now)
+        situation = Situation(world, self._memory, rules, now)
         if start_interlock.matter(situation) or self._may_restart_in_place(rules, now):
             situation = dataclasses.replace(situation, world=self._observer.with_cluster(world, self._cluster))
         self._pace.forget(now)
@@ -114,7 +114,7 @@ class Assessment:
 
     def _see_restarts(self, world: World, now: float) -> None:
         """Learn where nova-compute was started anew in the middle of an evacuation, as often as that may matter."""
-        restarts = self._attempts.restarts
+        restarts = self._memory.restarts
         restarts.observe(world, now)
         hosts = restarts.asks_for(now)
         if not hosts:
@@ -128,7 +128,7 @@ class Assessment:
         restarts.learn({name: found[host] for host, name in names.items()}, self._clock())
 
     def _may_restart_in_place(self, rules: Rules, now: float) -> bool:
-        roomless = self._attempts.longest_roomless(now)
+        roomless = self._memory.longest_roomless(now)
         return rules.no_room == RESTART_IN_PLACE and roomless >= rules.no_room_patience
 
     def _tell_living(self, living: Set[str]) -> None:

@@ -18,7 +18,7 @@ from nova_ha.recovery.act.actions.disable_host import disabled_before
 from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.host_actions import Deeds
 from nova_ha.recovery.decide import planner
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.observe.observer import Observer
 from nova_ha.recovery.unmanaged_hosts import UnmanagedHosts
 from nova_ha.reporting.events import Event
@@ -33,7 +33,7 @@ class Claiming:
     """How hosts become this engine's.
 
     :param resource: name of the resource that supervises engines, to tell on which nodes others run
-    :param attempts: told of hosts that are this engine's now, and of what a former one may have asked for
+    :param memory: told of hosts that are this engine's now, and of what a former one may have asked for
     :param unmanaged: told of the services of the hosts that are, or are held
     :param clock: monotonic seconds
     """
@@ -44,7 +44,7 @@ class Claiming:
         cloud: nova.Nova,
         observer: Observer,
         claims: Claims,
-        attempts: Attempts,
+        memory: Memory,
         account: Account,
         deeds: Deeds,
         unmanaged: UnmanagedHosts,
@@ -54,7 +54,7 @@ class Claiming:
         self._cloud = cloud
         self._observer = observer
         self._claims = claims
-        self._attempts = attempts
+        self._memory = memory
         self._account = account
         self._deeds = deeds
         self._unmanaged = unmanaged
@@ -153,11 +153,11 @@ class Claiming:
         if host.name not in self._taken_up:
             return
         self._taken_up.discard(host.name)
-        self._attempts.hosts.is_flagged_anew(host.service.host)
+        self._memory.hosts.is_flagged_anew(host.service.host)
         if host.service.forced_down and host.name in self._claims.inherited:
             newest = {record.instance: record.id for record in host.evacuations}
             for instance in host.instances:
-                self._attempts.inherited(instance.id, newest.get(instance.id, 0), self._clock())
+                self._memory.inherited(instance.id, newest.get(instance.id, 0), self._clock())
 
 
 def _is_under_way(service: Service) -> bool:

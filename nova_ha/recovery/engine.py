@@ -31,7 +31,7 @@ from nova_ha.recovery.act.workers import FRESH, Errands
 from nova_ha.recovery.assessment import Assessment
 from nova_ha.recovery.claiming import Claiming, Moved
 from nova_ha.recovery.cloud_health import CloudHealth
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.observe.observer import Observer
 from nova_ha.recovery.observe.parallel import Readers
 from nova_ha.recovery.observe.reading import Each
@@ -86,21 +86,21 @@ class Engine:
         self._steps: list[Step] = []  # of the last pass
         each: Each = readers.each if readers else map
         self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates, rules.policy.tag, each)
-        self._attempts = Attempts()
-        self._attempts.control_plane.go_by(rules)
+        self._memory = Memory()
+        self._memory.control_plane.go_by(rules)
         self._pace = Pace(options.in_flight)
         self._claims = Claims(cluster, epoch)
         self._health = CloudHealth(cloud, state, clock)
         self._unmanaged = UnmanagedHosts(self._observer, cluster, self._claims, state, clock)
-        self._deeds = host_actions.Deeds(cluster, cloud, self._attempts, account, self._claims, clock)
+        self._deeds = host_actions.Deeds(cluster, cloud, self._memory, account, self._claims, clock)
         self._claiming = Claiming(
-            resource, cloud, self._observer, self._claims, self._attempts, account, self._deeds, self._unmanaged, clock
+            resource, cloud, self._observer, self._claims, self._memory, account, self._deeds, self._unmanaged, clock
         )
         self._assessment = Assessment(
-            self._observer, cluster, self._claims, self._attempts, self._pace, account, state, self._claiming, clock
+            self._observer, cluster, self._claims, self._memory, self._pace, account, state, self._claiming, clock
         )
         self._errands = Errands(cloud, self._claims, workers, self._stop, clock)
-        self._outcomes = Outcomes(self._attempts, self._pace, account, clock)
+        self._outcomes = Outcomes(self._memory, self._pace, account, clock)
         self._rest = Rest(self._claims, self._errands, self._pace, state, self._stop)
 
     def stop(self) -> None:
@@ -114,7 +114,7 @@ class Engine:
     def reconfigure(self, rules: Rules, options: Options) -> None:
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
         self._rules = rules
-        self._attempts.control_plane.go_by(rules)
+        self._memory.control_plane.go_by(rules)
         self._observer.reconfigure(options.domain, rules.use_aggregates, rules.policy.tag)
         self._pace.relimit(options.in_flight)
 
@@ -167,7 +167,7 @@ class Engine:
         self._report()
         if not self._claims.flags:
             self._observer.forget()
-            self._attempts.forget_all()
+            self._memory.forget_all()
         return self._rest.seconds(self._steps, acted)
 
     def _look_around(self) -> None:
@@ -224,14 +224,14 @@ class Engine:
         """Have a step about an instance carried out, unless one is being so, or Nova wants to be left alone."""
         if self._errands.busy(step.instance.id) or self._pace.paused(self._clock()):
             return
-        registry.of_instance_action(step).begins(step, self._attempts)
+        registry.of_instance_action(step).begins(step, self._memory)
         self._errands.give(step)
 
     # Telling
 
     def _report(self) -> None:
         flags = self._claims.flags
-        self._account.hosts(flags, self._steps, self._attempts.get)
+        self._account.hosts(flags, self._steps, self._memory.get)
         summary = f"{counted(len(flags), 'host')} flagged" if flags else "no host is flagged"
         self._state.report("working", summary, **self._account.as_dict())
 
@@ -239,7 +239,7 @@ class Engine:
         """Report that the cloud or the cluster is away."""
         flags = self._claims.flags
         steps = [step for step in self._steps if step.host in flags]
-        self._account.hosts(flags, steps, self._attempts.get)
+        self._account.hosts(flags, steps, self._memory.get)
         # Who starts us waits until the flags have been read once.
         unread = isinstance(error, pacemaker.ClusterError) and not self._health.is_connected
         self._state.report("starting" if unread else "waiting", str(error), **self._account.as_dict())

@@ -25,7 +25,7 @@ from nova_ha.policy.priorities import GROUP_KEY, PRIORITY_KEY, Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.reporting.status_report import Account
 from tests.benchmarks.printing import heading, table
 
@@ -98,23 +98,23 @@ def timed(one_pass):
 def prepared(moment, count):
     """One pass that is ready to be called: all that comes before it has happened."""
     world = moment.world(count)
-    attempts = Attempts(jitter=lambda: 1.0)
-    attempts.observe_services(world.services, BEFORE)
+    memory = Memory(jitter=lambda: 1.0)
+    memory.observe_services(world.services, BEFORE)
     for host in (moment.before or moment.world)(count).hosts:
-        attempts.observe(host, BEFORE)
+        memory.observe(host, BEFORE)
     for host in world.hosts:
         for instance in host.instances if moment.failed else ():
-            attempts.sending(instance.id, 0)
-            attempts.failed(instance.id, BEFORE, "no valid host", NO_ROOM)
+            memory.sending(instance.id, 0)
+            memory.failed(instance.id, BEFORE, "no valid host", NO_ROOM)
     account = Account(_log)
     flags = {host.name: host.flag for host in world.hosts}
-    account.hosts(flags, planner.steps(Situation(world, attempts, moment.rules, BEFORE), WINDOW), attempts.get)
+    account.hosts(flags, planner.steps(Situation(world, memory, moment.rules, BEFORE), WINDOW), memory.get)
 
     def one_pass():
         for host in world.hosts:
-            attempts.observe(host, NOW)
-        steps = planner.steps(Situation(world, attempts, moment.rules, NOW), WINDOW)
-        account.hosts(flags, steps, attempts.get)
+            memory.observe(host, NOW)
+        steps = planner.steps(Situation(world, memory, moment.rules, NOW), WINDOW)
+        account.hosts(flags, steps, memory.get)
         json.dumps(account.as_dict())
 
     return one_pass

@@ -13,7 +13,7 @@ from nova_ha.model.snapshot import Host, Instance, Migration, Service, World
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import planner
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 
 OURS = "control-1@100"
 NOW = 10000.0
@@ -97,13 +97,13 @@ def world(*hosts, services=None, dead=None, **more):
 
 def nothing_asked():
     """Attempts of an engine that has asked for nothing yet, whose back-off is exact."""
-    return Attempts(jitter=lambda: 1.0)
+    return Memory(jitter=lambda: 1.0)
 
 
-def decided(*hosts, attempts=None, rules=None, window=40, now=NOW, **more):
+def decided(*hosts, memory=None, rules=None, window=40, now=NOW, **more):
     """The steps that are decided for those hosts; ``more`` is for ``world``."""
     seen = world(*hosts, **{"selection": Selection(), **more})
-    return planner.steps(Situation(seen, attempts or nothing_asked(), rules or Rules(), now), window)
+    return planner.steps(Situation(seen, memory or nothing_asked(), rules or Rules(), now), window)
 
 
 def kinds(steps):

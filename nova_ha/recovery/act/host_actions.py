@@ -11,7 +11,7 @@ from nova_ha.model.actions import HostAction
 from nova_ha.recovery.act.actions import registry
 from nova_ha.recovery.act.actions.base import HostTools, cause
 from nova_ha.recovery.act.claims import Claims
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.status_report import Account
 
@@ -19,7 +19,7 @@ from nova_ha.reporting.status_report import Account
 class Deeds:
     """The actions' deeds.
 
-    :param attempts: told when a service is to be left alone for a while
+    :param memory: told when a service is to be left alone for a while
     :param account: told what was done
     :param clock: monotonic seconds
     """
@@ -28,12 +28,12 @@ class Deeds:
         self,
         cluster: Cluster,
         cloud: nova.Nova,
-        attempts: Attempts,
+        memory: Memory,
         account: Account,
         claims: Claims,
         clock: Callable[[], float],
     ) -> None:
-        self._tools = HostTools(cluster, cloud, attempts, account, claims, clock)
+        self._tools = HostTools(cluster, cloud, memory, account, claims, clock)
         self._account = account
 
     def do(self, action: HostAction) -> bool:

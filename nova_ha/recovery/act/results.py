@@ -12,7 +12,7 @@ from nova_ha.recovery.act.actions import registry
 from nova_ha.recovery.act.actions.base import Answer, InstanceTools
 from nova_ha.recovery.act.congestion import Pace
 from nova_ha.recovery.act.workers import NotSent
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.reporting.status_report import Account
 
 
@@ -22,8 +22,8 @@ class Outcomes:
     :param clock: monotonic seconds
     """
 
-    def __init__(self, attempts: Attempts, pace: Pace, account: Account, clock: Callable[[], float]) -> None:
-        self._attempts = attempts
+    def __init__(self, memory: Memory, pace: Pace, account: Account, clock: Callable[[], float]) -> None:
+        self._memory = memory
         self._pace = pace
         self._account = account
         self._clock = clock
@@ -31,14 +31,14 @@ class Outcomes:
     def learn(self, action: InstanceAction, outcome: Future[Answer]) -> None:
         """Learn what became of an action."""
         executor, instance = registry.of_instance_action(action), action.instance.id
-        tools = InstanceTools(self._attempts, self._pace, self._account, self._clock())
+        tools = InstanceTools(self._memory, self._pace, self._account, self._clock())
         try:
             answer = outcome.result()
         except NotSent as error:
             executor.not_sent(action, str(error), tools)
         except nova.CloudError as error:
             executor.failed(action, error, tools)
-            attempt = self._attempts.get(instance)
+            attempt = self._memory.get(instance)
             why, code = executor.told_of_failure(action, error), attempt.code if attempt else None
             self._account.event(executor.not_done, action.host, instance, None, why, code)
         else:

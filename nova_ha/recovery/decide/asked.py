@@ -14,8 +14,8 @@ from nova_ha.recovery.memory.timing import MANY
 
 def may_show(case: Case, instance: Instance) -> Wait | None:
     """A Wait for a request for the instance that Nova did not answer, and may still carry out; or None."""
-    attempt = case.attempts.get(instance.id)
-    if attempt is None or not case.attempts.may_show(instance.id, case.now, instance.host):
+    attempt = case.memory.get(instance.id)
+    if attempt is None or not case.memory.may_show(instance.id, case.now, instance.host):
         return None
     reason = f"{attempt.reason}; Nova may still do it, until it has answered for a minute without a break"
     late = case.now - attempt.until >= case.rules.stuck_after
@@ -24,7 +24,7 @@ def may_show(case: Case, instance: Instance) -> Wait | None:
 
 def held(case: Case, instance: Instance) -> Wait | None:
     """A Wait for what was asked for the instance, or None if something may be asked now."""
-    attempt = case.attempts.get(instance.id)
+    attempt = case.memory.get(instance.id)
     if attempt is None:
         return None
     if attempt.outcome == SENDING:
@@ -33,7 +33,7 @@ def held(case: Case, instance: Instance) -> Wait | None:
         return None
     again = "tried" if attempt.outcome == FAILED else "looked at"
     reason = f"{attempt.reason}; {again} again after a pause"
-    if case.attempts.in_vain(instance.id) < MANY:
+    if case.memory.in_vain(instance.id) < MANY:
         return case.wait(reason, attempt.code, instance)
     command = _way_out(case, instance, attempt)
     reason += ". Or have it left as it is" if command else ""

@@ -22,7 +22,7 @@ class Case:
         self.service = service
         self.situation = situation
         self.world = world = situation.world
-        self.attempts = situation.memory
+        self.memory = situation.memory
         self.rules = situation.rules
         self.now = situation.now
         self.candidates = world.candidates

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from nova_ha.model import snapshot
 from nova_ha.model.evacuate_request import OVER, SENT, Requests
 from nova_ha.model.snapshot import FINISHED, Host, Migration, World
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 
 
 class State(enum.Enum):
@@ -105,7 +105,7 @@ def state(
     return State.RUNNING if _is_begun(record) else State.QUEUED
 
 
-def of_host(host: Host, world: World, memory: Attempts, stuck_after: float, now: float) -> tuple[Evacuation, ...]:
+def of_host(host: Host, world: World, memory: Memory, stuck_after: float, now: float) -> tuple[Evacuation, ...]:
     """The evacuations away from a host, oldest first.
 
     :param stuck_after: seconds
@@ -143,12 +143,12 @@ def _is_begun(record: Migration) -> bool:
     return record.status != "accepted"
 
 
-def _has_died(record: Migration, world: World, memory: Attempts) -> bool:
+def _has_died(record: Migration, world: World, memory: Memory) -> bool:
     is_dead = record.destination in world.dead and _is_begun(record)
     return is_dead or memory.ended_with_its_host(record)
 
 
-def _is_given_up(record: Migration, requests: Mapping[str, Requests], memory: Attempts, now: float) -> bool:
+def _is_given_up(record: Migration, requests: Mapping[str, Requests], memory: Memory, now: float) -> bool:
     """Whether nobody is at work on one that is late: its destination was silent, or has long gone on with later ones.
 
     A record may name a destination from the start, as it was asked for: only the requests tell who has it.

@@ -23,7 +23,7 @@ def not_yet(case: Case) -> list[Wait]:
     This host's nova-compute, when it starts, takes up what is still queued for it. While the instance is just being
     started elsewhere, that would leave it with a guest that Nova does not know of (measured). The instances come first.
     """
-    sent_here = case.attempts.hosts.of(case.service.host).sent
+    sent_here = case.memory.hosts.of(case.service.host).sent
     # A former engine may have sent it here first: then the repeated evacuation has left a second record.
     suspects = sent_here | case.world.asked_for_twice
     found = []
@@ -47,7 +47,7 @@ def _may_wait_for_host(case: Case, instance: Instance) -> bool:
 
     What is queued there ends before it starts a guest, as long as nobody asks for the instance anew.
     """
-    attempt = case.attempts.get(instance.id)
-    asked = case.attempts.is_open(instance.id, case.now)
+    attempt = case.memory.get(instance.id)
+    asked = case.memory.is_open(instance.id, case.now)
     roomless = not case.candidates or (attempt is not None and attempt.cause == NO_ROOM and attempt.streak > 0)
     return roomless and not asked and instance.task_state not in instance_states.REBUILDING

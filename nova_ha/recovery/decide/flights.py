@@ -121,7 +121,7 @@ def begun_elsewhere(case: Case, instance: Instance) -> Wait | None:
 
     A host that came back has taken up an older request, or the conductor an older record for a new one (both measured).
     """
-    seconds = case.attempts.begun_for(instance.id, case.now)
+    seconds = case.memory.begun_for(instance.id, case.now)
     if seconds is None or any(each.is_begun for each in case.evacuations_of(instance)):
         return None
     if any(record.in_flight and record.destination in case.world.dead for record in case.arrivals(instance)):

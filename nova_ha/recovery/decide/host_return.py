@@ -124,7 +124,7 @@ def heal(host: Host, situation: Situation) -> list[Healing]:
     that the first has just started elsewhere.
     """
     found: list[Healing] = []
-    world, attempts, now = situation.world, situation.memory, situation.now
+    world, memory, now = situation.world, situation.memory, situation.now
     # Those have a return of their own, which may wait for this one.
     flagged = {other.service.host for other in world.hosts if other.service}
     for instance, seconds in host.broken:
@@ -133,14 +133,14 @@ def heal(host: Host, situation: Situation) -> list[Healing]:
             continue
         left = instance.task_state or instance.fault
         doing = f"a late or second request of {host.name} left it in error ({left}) while its guest runs"
-        attempt = attempts.get(instance.id)
+        attempt = memory.get(instance.id)
         if not service.up:
             # It may be starting anew: who forgot the instance now would leave it so.
             reason, late = f"it seems that {doing}; {instance.host} does not report", seconds >= RETURN_PATIENCE
             found.append(Wait(host.name, reason, Code.REPAIR_AWAITS_HOST, instance, needs_operator=late))
         elif seconds < STRAY_TASK_CERTAIN or (attempt is not None and now < attempt.until):
             reason, command = f"it seems that {doing}", None
-            if attempts.in_vain(instance.id) >= MANY:
+            if memory.in_vain(instance.id) >= MANY:
                 reason += ", and healing it did not help. If so, set it to active"
                 command = f"openstack server set --state active {instance.id}"
             found.append(

@@ -15,13 +15,13 @@ from nova_ha.model.reasons import Code
 from nova_ha.model.request import FAILED
 from nova_ha.model.snapshot import Host, Instance, Service, World
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.memory.timing import MANY, SETTLE
 
 
 def steps(situation: Situation) -> list[Step]:
     """The next move for every tagged instance that is on a living host."""
-    world, attempts, now = situation.world, situation.memory, situation.now
+    world, memory, now = situation.world, situation.memory, situation.now
     hosts = {host.service.host: host.name for host in world.hosts if host.service}
     sources = {record.instance: host.name for host in world.hosts for record in host.evacuations}
     landing = {
@@ -37,15 +37,15 @@ def steps(situation: Situation) -> list[Step]:
         host = sources.get(instance.id) or hosts.get(service.host, service.host)
         # Nova shows no task any more a moment before its record says that the evacuation is over; some never say so.
         busy = instance.task_state is not None and move != "clear" or (instance.id, instance.host) in landing
-        if busy or _tried(attempts, instance, move, now):
-            found.append(_wait(host, reason, instance, attempts, busy))
+        if busy or _tried(memory, instance, move, now):
+            found.append(_wait(host, reason, instance, memory, busy))
         else:
             found.append(RestoreState(host, reason, instance, move))
     return found
 
 
-def _wait(host: str, reason: str, instance: Instance, attempts: Attempts, busy: bool) -> Wait:
-    efforts = attempts.efforts(instance.id)
+def _wait(host: str, reason: str, instance: Instance, memory: Memory, busy: bool) -> Wait:
+    efforts = memory.efforts(instance.id)
     if efforts < MANY:
         return Wait(host, f"{reason}, once nothing else is done with it", Code.RESTORING, instance, under_way=busy)
     tags = " ".join(f"--tag {tag}" for tag in sorted(instance.tags & restore_tags.OUR_TAGS))
@@ -73,12 +73,12 @@ def _due(world: World) -> Iterator[tuple[Instance, Service]]:
             yield instance, service
 
 
-def _tried(attempts: Attempts, instance: Instance, move: str, now: float) -> bool:
+def _tried(memory: Memory, instance: Instance, move: str, now: float) -> bool:
     """Whether something was asked for it just now. What was asked while its host was dead is over.
 
     A move that has led where it was to is noted at once: until then, what its owner does looks like one that failed.
     """
-    attempt = attempts.get(instance.id)
+    attempt = memory.get(instance.id)
     if attempt is None or attempt.outcome != FAILED or now >= attempt.until:
         return False
     return not (attempt.moving and move in ("settle", "untag"))

@@ -46,7 +46,7 @@ def instance_step(case: Case, instance: Instance) -> Step:
     if treatment.do == instance_states.HOLD:
         return case.wait(treatment.why, Code.UNKNOWN_STATE, instance, needs_operator=True)
     if not verdict.known:
-        late = case.attempts.pending(instance.id, case.now) >= SELECTION_PATIENCE
+        late = case.memory.pending(instance.id, case.now) >= SELECTION_PATIENCE
         return case.wait(verdict.reason, Code.SELECTION_UNKNOWN, instance, needs_operator=late)
     if not verdict.recover:
         return _left(case, instance, verdict.reason, Code.NOT_SELECTED)
@@ -60,7 +60,7 @@ def instance_step(case: Case, instance: Instance) -> Step:
     if resized:
         reason = f"its resize is confirmed: {resized} would else keep a copy that is in the way"
         return ConfirmResize(case.host.name, reason, instance)
-    note = treatment.then if case.attempts.is_notable(instance.id) and not restore_tags.wanted(instance) else None
+    note = treatment.then if case.memory.is_notable(instance.id) and not restore_tags.wanted(instance) else None
     if instance.vm_state not in instance_states.EVACUABLE or note:
         return PrepareInstance(case.host.name, treatment.why, instance, note)
     return _untold(case, instance) or _evacuate(case, instance)
@@ -72,10 +72,10 @@ def _untold(case: Case, instance: Instance) -> Step | None:
     Measured: bus or conductor away for more than a minute while it was made; two requests that met. On the same host
     another request cannot start a second one: it finds the first.
     """
-    unexplained = case.attempts.unexplained(instance, case.records(instance))
+    unexplained = case.memory.unexplained(instance, case.records(instance))
     if unexplained not in (None, *case.world.dead):
         return case.wait("why a host failed to start it has not been read", Code.CLOUD_AWAY, instance)
-    host = case.attempts.untold_by(instance.id)
+    host = case.memory.untold_by(instance.id)
     if host is None or host in case.world.dead:
         return None
     reason = f"an evacuation to {host} failed, and its guest may run there all the same"
@@ -93,7 +93,7 @@ def _resized_from(case: Case, instance: Instance) -> str | None:
     Without that, the instance could never be evacuated there: its definition is there still (measured). Where disks are
     not shared, the copy is all that is left of the instance's data, and is kept.
     """
-    given_up = case.attempts.pending(instance.id, case.now) >= CONFIRMATION_PATIENCE
+    given_up = case.memory.pending(instance.id, case.now) >= CONFIRMATION_PATIENCE
     if instance.vm_state != "resized" or given_up or not case.rules.shared_storage:
         return None
     sources = (record.source for record in case.host.resizes if record.instance == instance.id)
@@ -101,7 +101,7 @@ def _resized_from(case: Case, instance: Instance) -> str | None:
 
 
 def _evacuate(case: Case, instance: Instance) -> Evacuate:
-    attempt = case.attempts.get(instance.id)
+    attempt = case.memory.get(instance.id)
     records = case.records(instance)
     destination = None
     if case.rules.reserve_destination and not (attempt and attempt.failures):
@@ -114,7 +114,7 @@ def _evacuate(case: Case, instance: Instance) -> Evacuate:
 
 def _refused(case: Case, instance: Instance) -> Problem | None:
     """Why Nova will not evacuate an instance, however often it is asked; or None."""
-    attempt = case.attempts.get(instance.id)
+    attempt = case.memory.get(instance.id)
     what = instance_states.refused_beforehand(instance)
     if what is None and attempt is not None and attempt.cause == REFUSED:
         what = instance_states.refusal(attempt.reason)
@@ -146,7 +146,7 @@ def _left(
 
 
 def _verdict(case: Case, instance: Instance) -> Verdict:
-    attempt = case.attempts.get(instance.id)
+    attempt = case.memory.get(instance.id)
     attempted = bool(attempt and attempt.failures) or any(r.status in snapshot.FAILED for r in case.records(instance))
     if case.world.selection is None:
         return Verdict(False, "which flavors and images select instances has not been read", known=False)
@@ -166,7 +166,7 @@ def _being_migrated(case: Case, instance: Instance) -> Wait | None:
             continue
         where = record.destination or "a host that is still to be chosen"
         reason = f"live migration {record.id} to {where} is {record.status}: its guest may run there"
-        if case.attempts.pending(instance.id, case.now) < MIGRATION_PATIENCE:
+        if case.memory.pending(instance.id, case.now) < MIGRATION_PATIENCE:
             return case.wait(reason, Code.LIVE_MIGRATION, instance)
         reason += ". Look there; if it does not run, set the instance to error"
         command = set_state(instance, "error")

@@ -42,7 +42,7 @@ from nova_ha.recovery.decide.flights import unsettled
 from nova_ha.recovery.decide.instances import instance_step
 from nova_ha.recovery.decide.proposal import Gate, Proposal
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.memory.timing import MANY, MIGRATION_PATIENCE, UNREAD_PATIENCE
 
 # What each evacuation passes, in this order, before it is sent. What one of them holds back is a Wait, which
@@ -141,9 +141,9 @@ def _is_new(step: Step, others: Iterable[Step]) -> bool:
     )
 
 
-def _forces_down(step: Step, attempts: Attempts) -> bool:
+def _forces_down(step: Step, memory: Memory) -> bool:
     """Whether a step is to force a host down, and has not failed at that: one such host must not hold up all others."""
-    return isinstance(step, DisableHost) and not step.service.forced_down and attempts.get(step.service.id) is None
+    return isinstance(step, DisableHost) and not step.service.forced_down and memory.get(step.service.id) is None
 
 
 def _recover(case: Case, taken: set[str]) -> list[Step]:
@@ -157,7 +157,7 @@ def _recover(case: Case, taken: set[str]) -> list[Step]:
         if spare is not None:
             taken.add(spare)
         to_mark = disabled_reason.mark(service, spare)
-        refused = case.attempts.get(service.id)
+        refused = case.memory.get(service.id)
         if refused is not None and case.now < refused.until:
             reason = f"it is to be forced down and disabled in Nova; tried again after a pause: {refused.reason}"
             return [case.wait(reason, Code.SERVICE_CHANGE_REFUSED, needs_operator=refused.failures >= MANY)]
@@ -167,7 +167,7 @@ def _recover(case: Case, taken: set[str]) -> list[Step]:
             case.wait(_LIVES, Code.FLAGGED_HOST_LIVES, needs_operator=True, command=f"pcs stonith fence {host.name}")
         ]
     enlist = _enable_reserved_host(case)
-    asked = case.attempts.get(enlist.service.id) if enlist else None
+    asked = case.memory.get(enlist.service.id) if enlist else None
     if enlist and asked is None:
         return [enlist]
     found = [instance_step(case, instance) for instance in host.instances]
@@ -203,6 +203,6 @@ def _arriving(case: Case) -> list[Wait]:
     for record in case.host.live_migrations:
         if record.destination == case.service.host and record.source not in case.world.dead:
             reason = f"live migration {record.id} of instance {record.instance} to this host is {record.status}"
-            late = case.attempts.age(record, case.now) >= MIGRATION_PATIENCE
+            late = case.memory.age(record, case.now) >= MIGRATION_PATIENCE
             found.append(case.wait(reason, Code.LIVE_MIGRATION, needs_operator=late))
     return found

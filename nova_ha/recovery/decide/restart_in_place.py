@@ -45,9 +45,9 @@ def steps(case: Case, found: Sequence[Step]) -> list[Step] | None:
 
 
 def _may_restart(case: Case, instance: Instance) -> bool:
-    asked = case.attempts.is_open(instance.id, case.now)
+    asked = case.memory.is_open(instance.id, case.now)
     left = any(each.state is not State.OVER for each in case.evacuations_of(instance))
-    roomless = case.attempts.roomless(instance.id, case.now) >= case.rules.no_room_patience
+    roomless = case.memory.roomless(instance.id, case.now) >= case.rules.no_room_patience
     known = instance_states.treatment(instance).do in (instance_states.EVACUATE, instance_states.RESET)
     return known and roomless and not asked and not left and not untracked(case, instance)
 

@@ -14,7 +14,7 @@ from nova_ha.model.snapshot import Migration, World
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery.decide import classification
 from nova_ha.recovery.decide.classification import GOING_ON, Evacuation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 
 
 class Flight(NamedTuple):
@@ -41,7 +41,7 @@ class Situation:
     """
 
     world: World
-    memory: Attempts
+    memory: Memory
     rules: Rules
     now: float
 

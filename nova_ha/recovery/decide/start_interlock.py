@@ -22,7 +22,7 @@ from nova_ha.model.snapshot import Host, World, unread
 from nova_ha.recovery.decide.classification import GOING_ON
 from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.memory.timing import RETURN_PATIENCE, STOPPING, TURN, TURN_DOUBLINGS
 
 _LATE = (
@@ -77,7 +77,7 @@ class _Turns:
         about = [(step, instance) for step in steps if (instance := instance_of(step)) is not None]
         asked = {step.instance.id for step in steps if isinstance(step, Evacuate)}
         self.held_back: dict[str, BlockStart] = {}  # by the host's name
-        self._attempts = situation.memory
+        self._memory = situation.memory
         self._hosts = {host.name: host for host in world.hosts}
         self._coming = [host for host in world.hosts if host.may_have_queued_requests]
         self._world = world
@@ -98,7 +98,7 @@ class _Turns:
             return step
         instance = step.instance.id
         for name in sorted(self._world.unflagged):
-            if self._hosts[step.host].inherited or self._attempts.hosts.may_be_queued(instance, name):
+            if self._hosts[step.host].inherited or self._memory.hosts.may_be_queued(instance, name):
                 reason = f"it may be queued at {name}, whose flag was deleted"
                 return Wait(step.host, reason, Code.START_INTERLOCK, step.instance)
         ahead = [host for host in self._coming if self._may_be_queued(instance, host) and not _is_kept_off(host)]
@@ -160,7 +160,7 @@ class _Turns:
         """
         for other in self._started:
             known = not (host.inherited and other.inherited) and not self._world.asked_for_twice
-            if not known or self._attempts.hosts.may_have_the_same(host.nova_name, other.nova_name):
+            if not known or self._memory.hosts.may_have_the_same(host.nova_name, other.nova_name):
                 if host.online and other in self._coming:
                     self._block_start(other, f"{host.name}, which may have been asked for the same instance, is back")
                 return f"{other.name}, which may have been asked for the same instance, comes back first"
@@ -168,12 +168,12 @@ class _Turns:
 
     def _block_start(self, host: Host, reason: str) -> None:
         """Hold a host back that may start, unless it is just about to: it is off, or has had its turn."""
-        turn = TURN * 2 ** min(self._attempts.turns_of(host.name), TURN_DOUBLINGS)
+        turn = TURN * 2 ** min(self._memory.turns_of(host.name), TURN_DOUBLINGS)
         if host.flag == flag.RECOVERED and (not host.online or host.flagged_for >= turn):
             self.held_back.setdefault(host.name, BlockStart(host.name, reason, had_its_turn=host.online))
 
     def _may_be_queued(self, instance: str, host: Host) -> bool:
-        return _may_be_queued(instance, host, self._attempts)
+        return _may_be_queued(instance, host, self._memory)
 
 
 def _moving(situation: Situation) -> dict[str, str | None]:
@@ -182,11 +182,11 @@ def _moving(situation: Situation) -> dict[str, str | None]:
     Also what is begun under a record of a host that the instance has left since: a later request may have taken it. And
     what is stuck after it was begun: a late request would do away with what tells where its guest may be.
     """
-    world, attempts, now = situation.world, situation.memory, situation.now
+    world, memory, now = situation.world, situation.memory, situation.now
     found: dict[str, str | None] = {}
     for host in world.hosts:
         here = {instance.id for instance in host.instances}
-        found.update(dict.fromkeys(each for each in here if attempts.begun_for(each, now) is not None))
+        found.update(dict.fromkeys(each for each in here if memory.begun_for(each, now) is not None))
         for each in situation.evacuations[host.name]:
             begun = each.is_begun and each.state in GOING_ON and not each.is_overtaken
             if begun and (each.record.instance in here or not each.is_late):
@@ -205,8 +205,8 @@ def _are_all_off(world: World) -> bool:
     return {*world.services, *unread(world.services)} <= world.dead | coming
 
 
-def _may_be_queued(instance: str, host: Host, attempts: Attempts) -> bool:
-    return host.inherited or attempts.hosts.may_be_queued(instance, host.nova_name)
+def _may_be_queued(instance: str, host: Host, memory: Memory) -> bool:
+    return host.inherited or memory.hosts.may_be_queued(instance, host.nova_name)
 
 
 def _is_kept_off(host: Host) -> bool:

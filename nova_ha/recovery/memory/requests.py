@@ -31,7 +31,7 @@ from nova_ha.recovery.memory.evacuations import Sightings
 from nova_ha.recovery.memory.timing import BACKOFFS, SETTLE
 
 
-class Attempts(Sightings):
+class Memory(Sightings):
     """All that the engine remembers: what it has seen (``Sightings``), and what it has asked for, by the instance.
 
     :param jitter: returns a factor that spreads the retries of many instances
@@ -205,8 +205,8 @@ class Attempts(Sightings):
 
     def longest_roomless(self, now: float) -> float:
         """The longest that ``roomless`` would say of any instance."""
-        attempts = (None, *(known.attempt for known in self._instances.values()))
-        return max(self._roomless(attempt, now) for attempt in attempts)
+        memory = (None, *(known.attempt for known in self._instances.values()))
+        return max(self._roomless(attempt, now) for attempt in memory)
 
     def starting_again(self, host: str) -> None:
         """A host's nova-compute is to be stopped, and to start once more."""

@@ -26,7 +26,7 @@ class Scene:
         log = logging.Logger("test")
         log.addHandler(self)
         self.account = Account(log, lambda: self.now, keep)
-        self.attempts = {}
+        self.memory = {}
 
     level = logging.NOTSET
 
@@ -36,7 +36,7 @@ class Scene:
     def after_pass(self, *steps, seconds=0, flags=FLAGS):
         """The hosts' account after a pass that ends so many seconds after the last."""
         self.now += seconds
-        self.account.hosts(flags, steps, self.attempts.get)
+        self.account.hosts(flags, steps, self.memory.get)
         return self.account.as_dict()["hosts"]
 
     @property
@@ -197,7 +197,7 @@ def test_failures_are_counted_and_the_last_is_remembered():
     wait = Wait("compute-1", "later", Code.NO_HOST, instance())
 
     def tried(attempt):
-        scene.attempts["i1"] = attempt
+        scene.memory["i1"] = attempt
         state = scene.after_pass(wait)["compute-1"]["instances"]["i1"]
         return state["name"], state["failures"], state["last_failure"]
 

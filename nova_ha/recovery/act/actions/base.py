@@ -16,7 +16,7 @@ from nova_ha.model.request import AWAY, CONFLICT, FORBIDDEN, UNKNOWN
 from nova_ha.model.snapshot import Instance, Service
 from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.congestion import Pace
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.status_report import Account
 
@@ -42,14 +42,14 @@ def cause(error: nova.CloudError) -> Code:
 class HostTools:
     """What an action about a host is carried out with.
 
-    :param attempts: told when a service is to be left alone for a while
+    :param memory: told when a service is to be left alone for a while
     :param account: told what was done
     :param clock: monotonic seconds
     """
 
     cluster: Cluster
     cloud: nova.Nova
-    attempts: Attempts
+    memory: Memory
     account: Account
     claims: Claims
     clock: Callable[[], float]
@@ -64,7 +64,7 @@ class HostTools:
         try:
             yield
         except nova.CloudError as error:
-            self.attempts.failed(service.id, self.clock(), str(error), cause(error))
+            self.memory.failed(service.id, self.clock(), str(error), cause(error))
             raise
 
 
@@ -122,7 +122,7 @@ class InstanceTools:
     :param now: monotonic seconds
     """
 
-    attempts: Attempts
+    memory: Memory
     pace: Pace
     account: Account
     now: float
@@ -146,7 +146,7 @@ class InstanceExecutor(Generic[AboutInstance]):
     starts_guest: ClassVar[bool] = False
     is_of_dead_host: ClassVar[bool] = True
 
-    def begins(self, action: AboutInstance, attempts: Attempts) -> None:
+    def begins(self, action: AboutInstance, memory: Memory) -> None:
         """It is about to be asked for."""
 
     def calls(self, action: AboutInstance) -> list[Call]:
@@ -161,13 +161,13 @@ class InstanceExecutor(Generic[AboutInstance]):
 
     def failed(self, action: AboutInstance, error: nova.CloudError, tools: InstanceTools) -> None:
         """Nova did not take one of them. It may simply be asked for once more, after a pause."""
-        attempts, instance = tools.attempts, action.instance.id
+        memory, instance = tools.memory, action.instance.id
         if isinstance(error, nova.Busy):
             tools.pace.busy(tools.now, error.retry_after)
             reason = f"Nova asks to slow down: {error}"
-            attempts.later(instance, tools.now, tools.pace.paused(tools.now), reason, code=Code.CLOUD_BUSY)
+            memory.later(instance, tools.now, tools.pace.paused(tools.now), reason, code=Code.CLOUD_BUSY)
         else:
-            attempts.failed(instance, tools.now, str(error), cause(error))
+            memory.failed(instance, tools.now, str(error), cause(error))
 
     def told(self, action: AboutInstance) -> str:
         """What to tell of it when Nova has taken it."""

@@ -19,4 +19,4 @@ class ConfirmResizeExecutor(InstanceExecutor[ConfirmResize]):
         return [Call(lambda cloud, instance: cloud.confirm_resize(instance))]
 
     def taken(self, action: ConfirmResize, answer: Answer, tools: InstanceTools) -> None:
-        tools.attempts.failed(action.instance.id, tools.now, "its resize was to be confirmed", CONFLICT)
+        tools.memory.failed(action.instance.id, tools.now, "its resize was to be confirmed", CONFLICT)

@@ -19,7 +19,7 @@ class EnableReservedHostExecutor(HostExecutor[EnableReservedHost]):
         label = hostnames.label(action.service.host)
         if any(hostnames.label(flagged) == label for flagged in tools.cluster.flags()):
             reason = f"{action.service.host} is flagged itself"
-            tools.attempts.failed(action.service.id, tools.clock(), reason, CONFLICT)
+            tools.memory.failed(action.service.id, tools.clock(), reason, CONFLICT)
             tools.tell(Event.RESERVED_HOST_NOT_ENABLED, action, reason=reason)
             return True
         with tools.counted(action.service):

@@ -8,7 +8,7 @@ from nova_ha.model import instance_states
 from nova_ha.model.actions import Evacuate
 from nova_ha.model.request import REFUSED
 from nova_ha.recovery.act.actions.base import Answer, Call, InstanceExecutor, InstanceTools
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.reporting.events import Event
 
 
@@ -20,26 +20,26 @@ class EvacuateExecutor(InstanceExecutor[Evacuate]):
     not_done = Event.EVACUATION_NOT_ACCEPTED
     starts_guest = True
 
-    def begins(self, action: Evacuate, attempts: Attempts) -> None:
-        attempts.sending(action.instance.id, action.newest)
+    def begins(self, action: Evacuate, memory: Memory) -> None:
+        memory.sending(action.instance.id, action.newest)
 
     def calls(self, action: Evacuate) -> list[Call]:
         return [Call(lambda cloud, instance: cloud.evacuate(instance, action.destination))]
 
     def taken(self, action: Evacuate, answer: Answer, tools: InstanceTools) -> None:
         tools.pace.accepted(tools.now, answer.took)
-        tools.attempts.accepted(action.instance.id, tools.now)
+        tools.memory.accepted(action.instance.id, tools.now)
 
     def not_sent(self, action: Evacuate, why: str, tools: InstanceTools) -> None:
-        tools.attempts.later(action.instance.id, tools.now, 0.0, why)
+        tools.memory.later(action.instance.id, tools.now, 0.0, why)
 
     def failed(self, action: Evacuate, error: nova.CloudError, tools: InstanceTools) -> None:
-        attempts, instance = tools.attempts, action.instance.id
+        memory, instance = tools.memory, action.instance.id
         if isinstance(error, nova.Unreachable) and error.sent and not isinstance(error, nova.Busy):
-            attempts.unclear(instance, tools.now, f"no clear answer: {error}", error.hung)
+            memory.unclear(instance, tools.now, f"no clear answer: {error}", error.hung)
             tools.pace.unanswered(tools.now)
         elif isinstance(error, nova.Refused) and instance_states.refusal(str(error)):
-            attempts.failed(instance, tools.now, str(error), REFUSED)
+            memory.failed(instance, tools.now, str(error), REFUSED)
         else:
             super().failed(action, error, tools)
 

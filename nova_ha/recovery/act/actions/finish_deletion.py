@@ -19,5 +19,5 @@ class FinishDeletionExecutor(InstanceExecutor[FinishDeletion]):
         return [Call(lambda cloud, instance: cloud.delete(instance))]
 
     def taken(self, action: FinishDeletion, answer: Answer, tools: InstanceTools) -> None:
-        tools.attempts.count_effort(action.instance.id)
-        tools.attempts.later(action.instance.id, tools.now, LOOK_AGAIN, "its deletion was asked for")
+        tools.memory.count_effort(action.instance.id)
+        tools.memory.later(action.instance.id, tools.now, LOOK_AGAIN, "its deletion was asked for")

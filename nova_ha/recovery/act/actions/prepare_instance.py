@@ -34,6 +34,6 @@ class PrepareInstanceExecutor(InstanceExecutor[PrepareInstance]):
         if answer.refused is None:
             return
         instance = action.instance.id
-        tools.attempts.not_notable(instance)
+        tools.memory.not_notable(instance)
         reason = f"that it is to be {action.restore} again cannot be noted on it: {answer.refused}"
         tools.account.event(Event.STATE_NOT_NOTED, action.host, instance, None, reason)

@@ -22,5 +22,5 @@ class RepairInstanceStateExecutor(InstanceExecutor[RepairInstanceState]):
         return [ACTIVATE] + (retag(action.instance, restore_tags.TAGS[before]) if before else [])
 
     def taken(self, action: RepairInstanceState, answer: Answer, tools: InstanceTools) -> None:
-        tools.attempts.count_effort(action.instance.id)
-        tools.attempts.later(action.instance.id, tools.now, LOOK_AGAIN, action.reason)
+        tools.memory.count_effort(action.instance.id)
+        tools.memory.later(action.instance.id, tools.now, LOOK_AGAIN, action.reason)

@@ -17,6 +17,6 @@ class RestartComputeExecutor(HostExecutor[RestartCompute]):
     def carry_out(self, action: RestartCompute, tools: HostTools) -> bool:
         held = tools.claims.change(action.host, flag.RECOVERED, flag.RESTART)
         if held:
-            tools.attempts.starting_again(action.host)
+            tools.memory.starting_again(action.host)
             tools.tell(Event.COMPUTE_TO_RESTART, action)
         return held

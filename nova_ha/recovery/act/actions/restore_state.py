@@ -37,12 +37,12 @@ class RestoreStateExecutor(InstanceExecutor[RestoreState]):
 
     def taken(self, action: RestoreState, answer: Answer, tools: InstanceTools) -> None:
         if action.move in _MOVES:
-            tools.attempts.moved(action.instance.id, tools.now, action.reason)
+            tools.memory.moved(action.instance.id, tools.now, action.reason)
 
     def failed(self, action: RestoreState, error: nova.CloudError, tools: InstanceTools) -> None:
         super().failed(action, error, tools)
         if isinstance(error, nova.Refused):
-            tools.attempts.count_effort(action.instance.id)
+            tools.memory.count_effort(action.instance.id)
 
     def told(self, action: RestoreState) -> str:
         return f"{action.move}: {action.reason}"

@@ -43,8 +43,8 @@ class Stage:
         self.cluster = FakeCluster({"compute-1": flag})
         self.claims = FakeClaims(claims)
         self.account = FakeAccount()
-        self.attempts = nothing_asked()
-        self.deeds = host_actions.Deeds(self.cluster, self.cloud, self.attempts, self.account, self.claims, lambda: NOW)
+        self.memory = nothing_asked()
+        self.deeds = host_actions.Deeds(self.cluster, self.cloud, self.memory, self.account, self.claims, lambda: NOW)
 
     def do(self, kind, **details):
         return self.deeds.do(kind("compute-1", "because", **details))
@@ -92,7 +92,7 @@ def test_a_service_that_nova_does_not_change_is_remembered(kind, details):
     """So that nothing else waits for it."""
     stage = Stage(dict.fromkeys(SERVICE_CHANGES, nova.Refused("no", 403)))
     assert not stage.do(kind, **details)
-    assert stage.attempts.get("id-c1").until > NOW
+    assert stage.memory.get("id-c1").until > NOW
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_flags_are_changed_only_from_what_they_were(kind, details, calls, told, 
     assert stage.do(kind, **details) is works
     assert stage.claims.calls == calls and stage.cloud.changes == []
     assert [event[0] for event in stage.account.events] == (told if works else [])
-    assert stage.attempts.starts("compute-1") == (works and kind is step_types.RestartCompute)
+    assert stage.memory.starts("compute-1") == (works and kind is step_types.RestartCompute)
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -240,4 +240,4 @@ def test_what_fails_is_told(kind, details, error):
     assert (event, host, about, code) == (Event.HOST_STEP_FAILED, "compute-1", None, cause(error))
     assert str(error) in reason and "because" in reason
     # Nothing is repeated at once.
-    assert stage.attempts.get(details["service"].id).until > NOW
+    assert stage.memory.get(details["service"].id).until > NOW

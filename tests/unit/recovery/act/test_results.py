@@ -41,14 +41,14 @@ class Learned:
     """
 
     def __init__(self, kind, outcome, **details):
-        self.attempts, self.pace, self.account = nothing_asked(), Pace(40), FakeAccount()
+        self.memory, self.pace, self.account = nothing_asked(), Pace(40), FakeAccount()
         if kind is step_types.Evacuate:
-            self.attempts.sending("i1", 0)
+            self.memory.sending("i1", 0)
         future = concurrent.futures.Future()
         (future.set_exception if isinstance(outcome, Exception) else future.set_result)(outcome)
         step = kind("compute-1", "because", instance(), **details)
-        results.Outcomes(self.attempts, self.pace, self.account, lambda: NOW).learn(step, future)
-        self.attempt = self.attempts.get("i1")
+        results.Outcomes(self.memory, self.pace, self.account, lambda: NOW).learn(step, future)
+        self.attempt = self.memory.get("i1")
 
 
 @pytest.mark.parametrize(("kind", "details"), STEPS)
@@ -111,7 +111,7 @@ def test_what_nova_refuses_for_ever_is_told_from_the_rest(kind, details, error, 
 @pytest.mark.parametrize(("refused", "notable"), [(None, True), (nova.Refused("too many tags", 400), False)])
 def test_an_instance_that_cannot_be_tagged_is_remembered(refused, notable):
     learned = Learned(step_types.PrepareInstance, Answer("req-1", 0.2, refused), restore="paused")
-    assert learned.attempts.is_notable("i1") is notable
+    assert learned.memory.is_notable("i1") is notable
     told = [event[0] for event in learned.account.events]
     assert told == [Event.STATE_NOT_NOTED] * (not notable) + [Event.INSTANCE_PREPARED]
 
@@ -177,14 +177,14 @@ def test_a_nova_that_does_not_answer_an_evacuation_that_it_has_is_asked_for_fewe
     ("outcome", "moves"), [(TOOK, 1), (nova.Refused("no", 409), 1), (nova.Unreachable("gone", sent=False), 0)]
 )
 def test_how_often_a_former_state_was_asked_for_is_counted(outcome, moves):
-    assert Learned(step_types.RestoreState, outcome, move="pause").attempts.efforts("i1") == moves
-    assert Learned(step_types.Evacuate, outcome).attempts.efforts("i1") == 0
+    assert Learned(step_types.RestoreState, outcome, move="pause").memory.efforts("i1") == moves
+    assert Learned(step_types.Evacuate, outcome).memory.efforts("i1") == 0
 
 
 @pytest.mark.parametrize("kind", [step_types.FinishDeletion, step_types.RepairInstanceState])
 @pytest.mark.parametrize("outcome", [TOOK, nova.Refused("no", 409)])
 def test_how_often_a_deletion_or_a_healing_was_asked_for_is_counted(kind, outcome):
-    assert Learned(kind, outcome).attempts.in_vain("i1") == 1
+    assert Learned(kind, outcome).memory.in_vain("i1") == 1
 
 
 def test_what_is_nobodys_fault_outside_is_not_swallowed():

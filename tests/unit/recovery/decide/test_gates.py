@@ -26,11 +26,11 @@ OBSTACLES = [
 
 def with_obstacles(codes):
     """The steps about i1, of group "second", when these stand in the way of its evacuation."""
-    attempts = nothing_asked()
+    memory = nothing_asked()
     if Code.REQUEST_UNANSWERED in codes:
-        attempts.sending("i1", 0)
-        attempts.unclear("i1", NOW - 1000, "no answer")
-        attempts.observe_services({}, NOW)  # Nova answers again just now
+        memory.sending("i1", 0)
+        memory.unclear("i1", NOW - 1000, "no answer")
+        memory.observe_services({}, NOW)  # Nova answers again just now
     groups = {"metadata": {"nova-ha:group": "second"}}
     on_host = [instance(1, **groups)]
     if Code.GROUP_ORDER in codes:
@@ -40,7 +40,7 @@ def with_obstacles(codes):
     return decided(
         host(instances=on_host),
         *others,
-        attempts=attempts,
+        memory=memory,
         rules=Rules(order=Order(groups=("first", "second")), evacuate_delay=delay),
         services=[] if Code.NO_HOST in codes else [living("compute-2")],
         window=0 if Code.IN_FLIGHT_LIMIT in codes else 40,

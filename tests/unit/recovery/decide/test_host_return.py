@@ -68,10 +68,10 @@ def test_what_is_put_back_is_the_service_as_it_was_read():
 
 @pytest.mark.parametrize(("starts", "kind"), [(0, RestartCompute), (4, RestartCompute), (5, Wait)])
 def test_a_record_that_no_start_ends_is_an_operators_to_look_at(starts, kind):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(starts):
-        attempts.starting_again("compute-1")
-    (found,) = decided(back(evacuations=[record(7, "accepted")]), attempts=attempts)
+        memory.starting_again("compute-1")
+    (found,) = decided(back(evacuations=[record(7, "accepted")]), memory=memory)
     assert isinstance(found, kind) and "7 is accepted" in found.reason
     assert kind is RestartCompute or (found.needs_operator and found.code == Code.RECORDS_LEFT)
 
@@ -219,20 +219,20 @@ def test_what_a_host_on_its_way_back_waits_for(seen, more, code):
 
 
 def test_a_healing_is_given_time():
-    attempts = nothing_asked()
-    attempts.later("i1", NOW, 30.0, "healed")
+    memory = nothing_asked()
+    memory.later("i1", NOW, 30.0, "healed")
     seen = back(broken=((BROKEN, 999.0),))
-    assert kinds(decided(seen, attempts=attempts, now=NOW + 29)) == ["Wait"]
-    assert kinds(decided(seen, attempts=attempts, now=NOW + 30)) == ["RepairInstanceState"]
+    assert kinds(decided(seen, memory=memory, now=NOW + 29)) == ["Wait"]
+    assert kinds(decided(seen, memory=memory, now=NOW + 30)) == ["RepairInstanceState"]
 
 
 @pytest.mark.parametrize(("times", "needs_operator"), [(4, False), (5, True)])
 def test_a_healing_that_does_not_help_is_an_operators_matter_and_keeps_the_host_out_no_longer(times, needs_operator):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(times):
-        attempts.count_effort("i1")
-    attempts.later("i1", NOW, 30.0, "healed")
-    waits, *more = decided(back(broken=((BROKEN, 999.0),)), attempts=attempts, now=NOW + 1)
+        memory.count_effort("i1")
+    memory.later("i1", NOW, 30.0, "healed")
+    waits, *more = decided(back(broken=((BROKEN, 999.0),)), memory=memory, now=NOW + 1)
     assert (waits.needs_operator, kinds(more)) == (needs_operator, ["ReturnToService"] if needs_operator else [])
     command = "openstack server set --state active i1" if needs_operator else None
     assert (waits.code, waits.command) == (Code.LATE_REQUEST, command)
@@ -240,14 +240,14 @@ def test_a_healing_that_does_not_help_is_an_operators_matter_and_keeps_the_host_
 
 @pytest.mark.parametrize(("failures", "needs_operator"), [(4, False), (5, True)])
 def test_a_host_that_nova_refuses_to_put_back_is_tried_again_after_pauses_and_told_of(failures, needs_operator):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(failures):
-        attempts.failed("id-compute-1", NOW, "policy (HTTP 403)", FORBIDDEN)
-    until = attempts.get("id-compute-1").until
-    (found,) = decided(back(), attempts=attempts, now=until - 0.1)
+        memory.failed("id-compute-1", NOW, "policy (HTTP 403)", FORBIDDEN)
+    until = memory.get("id-compute-1").until
+    (found,) = decided(back(), memory=memory, now=until - 0.1)
     assert (type(found), found.needs_operator) == (Wait, needs_operator)
     assert found.code == Code.SERVICE_CHANGE_REFUSED and "HTTP 403" in found.reason
-    assert kinds(decided(back(), attempts=attempts, now=until)) == ["ReturnToService"]
+    assert kinds(decided(back(), memory=memory, now=until)) == ["ReturnToService"]
 
 
 @pytest.mark.parametrize("seconds", [0.0, STRAY_TASK_CERTAIN])

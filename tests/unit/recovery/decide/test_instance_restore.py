@@ -144,63 +144,63 @@ def test_what_somebody_works_on_is_let_be(task_state, noted):
     ],
 )
 def test_an_evacuation_is_over_before_its_instance_is_restored(records, seconds, kind):
-    source, attempts = host(evacuations=records), nothing_asked()
-    attempts.observe(source, NOW)
-    attempts.observe(source, NOW + seconds)
-    found = restoring(elsewhere(), source, attempts=attempts, now=NOW + seconds)
+    source, memory = host(evacuations=records), nothing_asked()
+    memory.observe(source, NOW)
+    memory.observe(source, NOW + seconds)
+    found = restoring(elsewhere(), source, memory=memory, now=NOW + seconds)
     assert kinds(step for step in found if getattr(step, "instance", None)) == [kind]
 
 
 def test_a_move_is_given_time():
-    attempts = nothing_asked()
-    attempts.moved("i1", NOW, "asked to stop")
-    until = attempts.get("i1").until
+    memory = nothing_asked()
+    memory.moved("i1", NOW, "asked to stop")
+    until = memory.get("i1").until
     assert NOW + 2 <= until <= NOW + 10
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=until - 0.1)) == ["Wait"]
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["RestoreState"]
+    assert kinds(restoring(elsewhere(), memory=memory, now=until - 0.1)) == ["Wait"]
+    assert kinds(restoring(elsewhere(), memory=memory, now=until)) == ["RestoreState"]
 
 
 @pytest.mark.parametrize(("task_state", "under_way"), [("reboot_started_hard", True), (None, False)])
 def test_what_nova_is_at_work_on_is_looked_at_soon(task_state, under_way):
-    attempts = nothing_asked()
-    attempts.moved("i1", NOW, "to be rebooted")
+    memory = nothing_asked()
+    memory.moved("i1", NOW, "to be rebooted")
     one = elsewhere(noted="running", vm_state="stopped", task_state=task_state)
-    (found,) = restoring(one, attempts=attempts, now=NOW + 0.1)
+    (found,) = restoring(one, memory=memory, now=NOW + 0.1)
     assert found.under_way is under_way
 
 
 @pytest.mark.parametrize(("moves", "needs_operator"), [(MANY - 1, False), (MANY, True)])
 def test_a_state_that_is_not_reached_is_an_operators_to_look_at_in_the_end(moves, needs_operator):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(moves):
-        attempts.moved("i1", NOW, "asked to pause")
+        memory.moved("i1", NOW, "asked to pause")
     one = elsewhere(noted=None, tags=frozenset({TAGS["paused"], "mine"}))
-    (found,) = restoring(one, attempts=attempts, now=NOW + 1)
+    (found,) = restoring(one, memory=memory, now=NOW + 1)
     assert (type(found), found.needs_operator) == (Wait, needs_operator)
     way_out = "openstack server unset --tag nova-ha:restore=paused i1"
     expected = (Code.RESTORE_FAILED, way_out) if needs_operator else (Code.RESTORING, None)
     assert (found.code, found.command) == expected
     # It goes on all the same.
-    assert kinds(restoring(one, attempts=attempts, now=NOW + 1e6)) == ["RestoreState"]
+    assert kinds(restoring(one, memory=memory, now=NOW + 1e6)) == ["RestoreState"]
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "unclear"])
 def test_the_request_that_brought_it_here_is_over(outcome):
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
+    memory = nothing_asked()
+    memory.sending("i1", 0)
     if outcome == "accepted":
-        attempts.accepted("i1", NOW)
+        memory.accepted("i1", NOW)
     else:
-        attempts.unclear("i1", NOW, "timed out")
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=NOW + 1)) == ["RestoreState"]
+        memory.unclear("i1", NOW, "timed out")
+    assert kinds(restoring(elsewhere(), memory=memory, now=NOW + 1)) == ["RestoreState"]
 
 
 def test_a_move_that_was_refused_is_tried_again_later():
-    attempts = nothing_asked()
-    attempts.failed("i1", NOW, "409")
-    until = attempts.get("i1").until
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=until - 0.1)) == ["Wait"]
-    assert kinds(restoring(elsewhere(), attempts=attempts, now=until)) == ["RestoreState"]
+    memory = nothing_asked()
+    memory.failed("i1", NOW, "409")
+    until = memory.get("i1").until
+    assert kinds(restoring(elsewhere(), memory=memory, now=until - 0.1)) == ["Wait"]
+    assert kinds(restoring(elsewhere(), memory=memory, now=until)) == ["RestoreState"]
 
 
 @pytest.mark.parametrize(
@@ -263,13 +263,13 @@ def test_a_note_stays_until_no_host_can_break_the_instance_any_more(other, move,
 @pytest.mark.parametrize(("other", "move"), [(AWAY, "settle"), (BACK, "untag")])
 def test_what_a_move_has_led_to_is_noted_at_once(other, move):
     """Its owner may stop it the moment after: that must not look like a move that failed."""
-    attempts = nothing_asked()
-    attempts.moved("i1", NOW, "to be rebooted")
+    memory = nothing_asked()
+    memory.moved("i1", NOW, "to be rebooted")
     one = elsewhere(noted="running")
-    assert [step.move for step in restoring(one, other, attempts=attempts, now=NOW + 0.1)] == [move]
+    assert [step.move for step in restoring(one, other, memory=memory, now=NOW + 0.1)] == [move]
     # What Nova refused is not asked for all the time.
-    attempts.failed("i1", NOW, "HTTP 409")
-    assert kinds(restoring(one, other, attempts=attempts, now=NOW + 0.1)) == ["Wait"]
+    memory.failed("i1", NOW, "HTTP 409")
+    assert kinds(restoring(one, other, memory=memory, now=NOW + 0.1)) == ["Wait"]
 
 
 @pytest.mark.parametrize(

@@ -51,35 +51,35 @@ def steps_for(instances, evacuations=(), **more):
     return decided(host(instances=instances, evacuations=evacuations, **about_host), **more)
 
 
-def watched(seen, attempts=None, since=NOW, until=NOW, every=10):
+def watched(seen, memory=None, since=NOW, until=NOW, every=10):
     """Attempts that have seen a host for a while."""
-    attempts = attempts or nothing_asked()
+    memory = memory or nothing_asked()
     moment = since
     while moment < until:
-        attempts.observe(seen, moment)
+        memory.observe(seen, moment)
         moment += every
-    attempts.observe(seen, until)
-    return attempts
+    memory.observe(seen, until)
+    return memory
 
 
-def reporting(attempts, since, until, every=10):
+def reporting(memory, since, until, every=10):
     """Attempts see, for a while, that a living host reports."""
     for moment in [*range(int(since), int(until), every), until]:
-        attempts.observe_services({"compute-2": living(report=f"t{moment}")}, moment)
+        memory.observe_services({"compute-2": living(report=f"t{moment}")}, moment)
 
 
-def read(attempts, seen, *requests, now=NOW, **more):
+def read(memory, seen, *requests, now=NOW, **more):
     """It has been read what was asked for ``i1``."""
     known = Requests(requests, read_at=now, **more)
-    attempts.observe_requests(world(dataclasses.replace(seen, requests={"i1": known})), now)
+    memory.observe_requests(world(dataclasses.replace(seen, requests={"i1": known})), now)
 
 
 def at_work():
     """Attempts that have seen the control plane at work for long."""
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for after in range(0, 301, 10):
-        attempts.observe_services({"compute-3": living("compute-3", report=told(after))}, NOW - 300 + after)
-    return attempts
+        memory.observe_services({"compute-3": living("compute-3", report=told(after))}, NOW - 300 + after)
+    return memory
 
 
 # By state
@@ -199,9 +199,9 @@ def test_operators_and_owners_choose(policy, selection, more, kind):
 )
 def test_what_only_glance_could_tell_waits_and_holds_the_flag(seconds, needs_operator):
     selection = Selection(False, None, "Glance is away")
-    attempts = nothing_asked()
-    attempts.observe(host(instances=[instance(image="img")]), NOW - seconds)
-    found = steps_for([instance(image="img"), instance(2)], attempts=attempts, selection=selection)
+    memory = nothing_asked()
+    memory.observe(host(instances=[instance(image="img")]), NOW - seconds)
+    found = steps_for([instance(image="img"), instance(2)], memory=memory, selection=selection)
     assert kinds(found) == ["Evacuate", "Wait"]
     assert (found[1].instance.id, found[1].code, found[1].needs_operator) == (
         "i1",
@@ -220,10 +220,10 @@ def test_what_our_attempt_put_into_error_is_tried_again_whatever_the_policy_says
     rules = Rules(Policy(error_instances=False))
     left = instance(vm_state="error", fault="boom")
     assert kinds(steps_for(left, [record(7, status)], rules=rules)) == ["Evacuate"]
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.failed("i1", NOW - 999, "refused")
-    assert kinds(steps_for(instance(vm_state="error"), rules=rules, attempts=attempts)) == ["Evacuate"]
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.failed("i1", NOW - 999, "refused")
+    assert kinds(steps_for(instance(vm_state="error"), rules=rules, memory=memory)) == ["Evacuate"]
 
 
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
@@ -290,23 +290,23 @@ def test_an_evacuation_to_a_host_that_died_is_given_up_only_once_that_is_proved(
 )
 def test_a_request_that_names_a_host_that_died_may_be_with_the_conductor_still(stage, kind):
     dead = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted")])
-    attempts = at_work()
-    attempts.observe(dead, NOW, DEAD_TOO)
-    read(attempts, dead, request(1, stage), claims=frozenset({"compute-1", "compute-2"}) if stage == SENT else None)
-    assert kinds(decided(dead, attempts=attempts, dead=DEAD_TOO)) == [kind]
+    memory = at_work()
+    memory.observe(dead, NOW, DEAD_TOO)
+    read(memory, dead, request(1, stage), claims=frozenset({"compute-1", "compute-2"}) if stage == SENT else None)
+    assert kinds(decided(dead, memory=memory, dead=DEAD_TOO)) == [kind]
 
 
 @pytest.mark.parametrize(("after", "kind"), [(59, "Wait"), (60, "Evacuate")])
 def test_what_is_lost_on_its_way_to_a_host_is_not_sent_again_before_that_has_reported_for_a_minute(after, kind):
     """It was silent, and takes up what waits for it when it is back."""
     seen = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted")])
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for second in range(0, 210, 10):
         others = {"compute-3": living("compute-3", report=told(second))}
-        attempts.observe_services({"compute-2": living(up=second > 190, report=told(0)), **others}, NOW + second)
-        attempts.observe(seen, NOW + second)
-        read(attempts, seen, request(1, SENT), now=NOW + second, claims=frozenset({"compute-1", "compute-2"}))
-    (found,) = decided(seen, attempts=attempts, now=NOW + 190 + after)
+        memory.observe_services({"compute-2": living(up=second > 190, report=told(0)), **others}, NOW + second)
+        memory.observe(seen, NOW + second)
+        read(memory, seen, request(1, SENT), now=NOW + second, claims=frozenset({"compute-1", "compute-2"}))
+    (found,) = decided(seen, memory=memory, now=NOW + 190 + after)
     assert kinds([found]) == [kind] and getattr(found, "destination", "compute-2") == "compute-2"
 
 
@@ -326,117 +326,117 @@ def test_every_record_of_an_instance_is_looked_at(records, kind):
 @pytest.mark.parametrize("outcome", ["sending", "accepted", "unclear", "inherited"])
 @pytest.mark.parametrize("vm_state", ["active", "error", "paused", "stopped"])
 def test_what_was_just_asked_for_is_not_asked_for_again(outcome, vm_state):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     if outcome == "inherited":
-        attempts.inherited("i1", 0, NOW)
+        memory.inherited("i1", 0, NOW)
     else:
-        attempts.sending("i1", 0)
+        memory.sending("i1", 0)
     if outcome == "accepted":
-        attempts.accepted("i1", NOW)
+        memory.accepted("i1", NOW)
     if outcome == "unclear":
-        attempts.unclear("i1", NOW, "timed out")
-    found = steps_for(instance(vm_state=vm_state, noted="stopped"), attempts=attempts, now=NOW + 1)
+        memory.unclear("i1", NOW, "timed out")
+    found = steps_for(instance(vm_state=vm_state, noted="stopped"), memory=memory, now=NOW + 1)
     codes = {"accepted": Code.EVACUATING, "sending": Code.SENDING}
     assert [step.code for step in found] == [codes.get(outcome, Code.REQUEST_UNANSWERED)]
-    reporting(attempts, NOW + 1000, NOW + 2000)
-    later = steps_for(instance(), attempts=attempts, now=NOW + 2000)
+    reporting(memory, NOW + 1000, NOW + 2000)
+    later = steps_for(instance(), memory=memory, now=NOW + 2000)
     assert kinds(later) == (["Wait"] if outcome == "sending" else ["Evacuate"])
 
 
 @pytest.mark.parametrize(("after", "kind"), [(SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
 @pytest.mark.parametrize("outcome", ["accepted", "unclear"])
 def test_a_request_without_a_record_is_given_time_to_show(outcome, after, kind):
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
+    memory = nothing_asked()
+    memory.sending("i1", 0)
     if outcome == "accepted":
-        attempts.accepted("i1", NOW)
+        memory.accepted("i1", NOW)
     else:
-        attempts.unclear("i1", NOW, "timed out")
-    reporting(attempts, NOW, NOW + after)
-    assert kinds(steps_for(instance(), attempts=attempts, now=NOW + after)) == [kind]
+        memory.unclear("i1", NOW, "timed out")
+    reporting(memory, NOW, NOW + after)
+    assert kinds(steps_for(instance(), memory=memory, now=NOW + after)) == [kind]
 
 
 @pytest.mark.parametrize(("after", "kind"), [(0, "Wait"), (SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
 def test_what_a_hung_nova_may_still_have_is_given_time_to_show_once_it_goes_on(after, kind):
-    attempts = nothing_asked()
-    reporting(attempts, NOW - 100, NOW)
-    attempts.sending("i1", 0)
-    attempts.unclear("i1", NOW, "timed out")
+    memory = nothing_asked()
+    reporting(memory, NOW - 100, NOW)
+    memory.sending("i1", 0)
+    memory.unclear("i1", NOW, "timed out")
     goes_on = NOW + 10 * SETTLE
-    reporting(attempts, goes_on, goes_on + after)
-    assert kinds(steps_for(instance(), attempts=attempts, now=goes_on + after)) == [kind]
+    reporting(memory, goes_on, goes_on + after)
+    assert kinds(steps_for(instance(), memory=memory, now=goes_on + after)) == [kind]
 
 
 @pytest.mark.parametrize(("late", "needs_operator"), [(-1, False), (0, True)])
 def test_a_nova_whose_answers_are_too_far_apart_to_go_on_is_told_of(late, needs_operator):
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.unclear("i1", NOW, "timed out")
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.unclear("i1", NOW, "timed out")
     now = NOW + SETTLE + STUCK + late
-    reporting(attempts, NOW, now, every=SETTLE)
-    (found,) = steps_for(instance(), attempts=attempts, now=now)
+    reporting(memory, NOW, now, every=SETTLE)
+    (found,) = steps_for(instance(), memory=memory, now=now)
     assert (found.code, found.needs_operator) == (Code.REQUEST_UNANSWERED, needs_operator)
 
 
 @pytest.mark.parametrize(("after", "kind"), [(SETTLE - 1, "Wait"), (SETTLE, "Evacuate")])
 def test_what_a_former_engine_may_have_sent_is_given_time_to_show(after, kind):
-    attempts = nothing_asked()
-    attempts.inherited("i1", 0, NOW)
-    assert kinds(steps_for(instance(), attempts=attempts, now=NOW + after)) == [kind]
+    memory = nothing_asked()
+    memory.inherited("i1", 0, NOW)
+    assert kinds(steps_for(instance(), memory=memory, now=NOW + after)) == [kind]
 
 
 def test_what_was_begun_and_failed_is_only_tried_where_its_guest_may_be():
     left = a_stray(status="pre-migrating", destination="compute-2")
     for seconds in (0, SETTLE - 1, SETTLE, 300, 10 * STUCK):
-        attempts = watched(left, until=NOW + seconds)
+        memory = watched(left, until=NOW + seconds)
         for services in ([living("compute-2"), living("compute-3")], [living("compute-3")]):
-            (found,) = decided(left, attempts=attempts, now=NOW + seconds, services=services)
+            (found,) = decided(left, memory=memory, now=NOW + seconds, services=services)
             assert isinstance(found, Wait) or found.destination == "compute-2"
 
 
 @pytest.mark.parametrize("many", [40, 45, 400])
 def test_an_engine_that_takes_over_many_instances_sends_after_that_time(many):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     crowd = [instance(number) for number in range(many)]
     for one in crowd:
-        attempts.inherited(one.id, 0, NOW)
-    assert kinds(steps_for(crowd, attempts=attempts, now=NOW + SETTLE)).count("Evacuate") == 40
+        memory.inherited(one.id, 0, NOW)
+    assert kinds(steps_for(crowd, memory=memory, now=NOW + SETTLE)).count("Evacuate") == 40
 
 
 def test_a_lost_request_does_not_count_against_the_window_for_ever():
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.unclear("i1", NOW, "timed out")
-    reporting(attempts, NOW, NOW + SETTLE)
-    assert kinds(steps_for(instance(), attempts=attempts, window=1, now=NOW + SETTLE)) == ["Evacuate"]
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.unclear("i1", NOW, "timed out")
+    reporting(memory, NOW, NOW + SETTLE)
+    assert kinds(steps_for(instance(), memory=memory, window=1, now=NOW + SETTLE)) == ["Evacuate"]
 
 
 def test_failures_are_retried_ever_more_slowly_but_always():
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(9):
-        attempts.sending("i1", 0)
-        attempts.failed("i1", NOW, "no valid host")
-        until = attempts.get("i1").until
-        assert kinds(steps_for(instance(), attempts=attempts, now=until - 1)) == ["Wait"]
-        assert kinds(steps_for(instance(), attempts=attempts, now=until)) == ["Evacuate"]
+        memory.sending("i1", 0)
+        memory.failed("i1", NOW, "no valid host")
+        until = memory.get("i1").until
+        assert kinds(steps_for(instance(), memory=memory, now=until - 1)) == ["Wait"]
+        assert kinds(steps_for(instance(), memory=memory, now=until)) == ["Evacuate"]
 
 
 def test_a_view_older_than_the_evacuation_does_not_lead_to_a_second_one():
     flagged = host(instances=[instance()], evacuations=[record(7, "done")])
     for ours in (True, False):
-        attempts = nothing_asked()
+        memory = nothing_asked()
         if ours:
-            attempts.sending("i1", 0)
-            attempts.accepted("i1", NOW)
-        attempts.observe(flagged, NOW)
-        assert kinds(decided(flagged, attempts=attempts)) == ["Wait"]
+            memory.sending("i1", 0)
+            memory.accepted("i1", NOW)
+        memory.observe(flagged, NOW)
+        assert kinds(decided(flagged, memory=memory)) == ["Wait"]
 
 
 def test_an_instance_that_somebody_else_began_to_rebuild_is_looked_at_twice():
     flagged = host(instances=[instance(task_state="rebuilding")])
-    attempts = watched(flagged)
-    assert kinds(decided(flagged, attempts=attempts)) == ["Wait"]
-    assert kinds(decided(flagged, attempts=attempts, now=NOW + SETTLE)) == ["Evacuate"]
+    memory = watched(flagged)
+    assert kinds(decided(flagged, memory=memory)) == ["Wait"]
+    assert kinds(decided(flagged, memory=memory, now=NOW + SETTLE)) == ["Evacuate"]
 
 
 def test_without_a_host_to_take_it_nothing_is_sent():
@@ -462,9 +462,9 @@ def a_stray(status="accepted", destination=None, vm_state="error", task_state=No
 @pytest.mark.parametrize("destination", [None, "compute-2"])
 def test_a_record_that_an_evacuation_that_failed_has_left_is_not_waited_for(requests, kind, destination):
     left = a_stray(destination=destination)
-    attempts = watched(left)
-    read(attempts, left, *requests)
-    assert kinds(decided(left, attempts=attempts)) == [kind]
+    memory = watched(left)
+    read(memory, left, *requests)
+    assert kinds(decided(left, memory=memory)) == [kind]
 
 
 @pytest.mark.parametrize(
@@ -476,15 +476,15 @@ def test_a_record_that_an_evacuation_that_failed_has_left_is_not_waited_for(requ
     ],
 )
 def test_a_record_is_no_stray_while_its_evacuation_may_go_on(left):
-    found = decided(left, attempts=watched(left, until=NOW + 300), now=NOW + 300)
+    found = decided(left, memory=watched(left, until=NOW + 300), now=NOW + 300)
     assert kinds(found) == ["Wait"]
 
 
 def test_a_stray_does_not_count_against_the_window():
     left = a_stray()
-    attempts = watched(left)
-    read(attempts, left, request(1, OVER))
-    assert kinds(decided(left, attempts=attempts, window=1)) == ["Evacuate"]
+    memory = watched(left)
+    read(memory, left, request(1, OVER))
+    assert kinds(decided(left, memory=memory, window=1)) == ["Evacuate"]
 
 
 # Begun under a record of another host
@@ -506,12 +506,12 @@ def test_a_stray_does_not_count_against_the_window():
 def test_what_some_host_has_begun_to_start_is_not_asked_for_elsewhere(task_state, records, arrivals, kind):
     """The request that came first, or took another's record over, may have been one of a host that is no more."""
     before = host(instances=[instance(task_state="rebuilding")], evacuations=records)
-    attempts = watched(before, until=NOW + 500)
+    memory = watched(before, until=NOW + 500)
     seen = dataclasses.replace(before, instances=(instance(task_state=task_state),))
     others = [host(name="compute-7", arrivals=tuple(arrivals))]
-    attempts.observe(seen, NOW + 510)
+    memory.observe(seen, NOW + 510)
     for later, needs_operator in ((510, False), (510 + STUCK, True)):
-        found = decided(seen, *others, attempts=attempts, now=NOW + later)
+        found = decided(seen, *others, memory=memory, now=NOW + later)
         (step,) = [step for step in found if getattr(step, "instance", None)]
         assert kinds([step]) == [kind]
         assert kind != "Wait" or step.needs_operator is needs_operator
@@ -520,17 +520,17 @@ def test_what_some_host_has_begun_to_start_is_not_asked_for_elsewhere(task_state
 @pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebuild_block_device_mapping"])
 def test_a_rebuild_that_the_host_died_in_is_evacuated(task_state):
     seen = host(instances=[instance(task_state=task_state)])
-    attempts = watched(seen, until=NOW + 60)
-    assert kinds(decided(seen, attempts=attempts, now=NOW + 60)) == ["Evacuate"]
+    memory = watched(seen, until=NOW + 60)
+    assert kinds(decided(seen, memory=memory, now=NOW + 60)) == ["Evacuate"]
 
 
 @pytest.mark.parametrize("task_state", [None, "rebuilding"])
 def test_what_has_been_begun_and_has_ended_is_tried_again(task_state):
-    attempts = watched(host(instances=[instance()]))
-    attempts = watched(host(instances=[instance(task_state="rebuild_spawning")]), attempts, until=NOW + 60)
+    memory = watched(host(instances=[instance()]))
+    memory = watched(host(instances=[instance(task_state="rebuild_spawning")]), memory, until=NOW + 60)
     seen = host(instances=[instance(vm_state="error", task_state=task_state)])
-    attempts.observe(seen, NOW + 70)
-    assert kinds(decided(seen, attempts=attempts, now=NOW + 70)) == ["Evacuate"]
+    memory.observe(seen, NOW + 70)
+    assert kinds(decided(seen, memory=memory, now=NOW + 70)) == ["Evacuate"]
 
 
 # Stuck
@@ -547,14 +547,14 @@ def stuck(status, task_state="rebuild_spawning", more=(), seconds=STUCK, **insta
 
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
 def test_what_is_stuck_is_not_called_so_too_early(status):
-    seen, attempts, now = stuck(status, seconds=STUCK - 10)
-    (found,) = decided(seen, attempts=attempts, now=now)
+    seen, memory, now = stuck(status, seconds=STUCK - 10)
+    (found,) = decided(seen, memory=memory, now=now)
     assert isinstance(found, Wait) and not found.needs_operator
 
 
 def test_a_request_that_its_destination_never_took_up_waits_for_an_operator():
-    seen, attempts, now = stuck("accepted")
-    (found,) = decided(seen, attempts=attempts, now=now)
+    seen, memory, now = stuck("accepted")
+    (found,) = decided(seen, memory=memory, now=now)
     assert (found.code, found.needs_operator, found.command) == (
         Code.STUCK,
         True,
@@ -564,9 +564,9 @@ def test_a_request_that_its_destination_never_took_up_waits_for_an_operator():
 
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
 def test_what_is_stuck_is_never_sent_to_another_host(status):
-    seen, attempts, now = stuck(status)
+    seen, memory, now = stuck(status)
     for services in ([living("compute-2"), living("compute-3")], [living("compute-2", up=False), living("compute-3")]):
-        for found in decided(seen, attempts=attempts, now=now, services=services):
+        for found in decided(seen, memory=memory, now=now, services=services):
             assert isinstance(found, Wait) or found.destination == "compute-2"
 
 
@@ -574,93 +574,93 @@ def test_what_is_stuck_is_never_sent_to_another_host(status):
     ("status", "restart"), [("accepted", None), ("pre-migrating", Restart("nova-compute", "compute-2"))]
 )
 def test_what_is_stuck_on_a_host_that_is_down_waits_for_an_operator(status, restart):
-    seen, attempts, now = stuck(status)
+    seen, memory, now = stuck(status)
     down = [living("compute-2", up=False), living("compute-3")]
-    (found,) = decided(seen, attempts=attempts, now=now, services=down)
+    (found,) = decided(seen, memory=memory, now=now, services=down)
     assert isinstance(found, Wait) and found.needs_operator and found.restart == restart
 
 
 def test_what_is_stuck_on_a_host_that_is_proved_dead_is_evacuated_elsewhere():
-    seen, attempts, now = stuck("pre-migrating")
-    (found,) = decided(seen, attempts=attempts, now=now, dead=DEAD_TOO, services=[living("compute-3")])
+    seen, memory, now = stuck("pre-migrating")
+    (found,) = decided(seen, memory=memory, now=now, dead=DEAD_TOO, services=[living("compute-3")])
     assert isinstance(found, Evacuate) and found.destination is None
 
 
 def test_a_request_that_was_passed_over_is_sent_again_to_the_same_host():
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
-    attempts = watched(first)
+    memory = watched(first)
     evacuations = (record(1, "accepted"), record(2, "pre-migrating", instance="i2"))
     sent = {"i1": Requests((request(1, SENT),), read_at=NOW + 5)}
     passed = dataclasses.replace(first, evacuations=evacuations, requests=sent)
-    attempts.observe_requests(world(dataclasses.replace(first, requests=sent)), NOW + 5)
-    watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
-    (found,) = decided(passed, attempts=attempts, now=NOW + STUCK)
+    memory.observe_requests(world(dataclasses.replace(first, requests=sent)), NOW + 5)
+    watched(passed, memory, since=NOW + 10, until=NOW + STUCK)
+    (found,) = decided(passed, memory=memory, now=NOW + STUCK)
     assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
     # Its record may name the host that it was asked for, while the conductor or the scheduler has it still.
     for stages in ((QUEUED,), (SCHEDULING,), (SENT, RUNNING), (OVER,), None):
         known = {"i1": Requests(tuple(map(request, range(1, 9), stages)))} if stages else {}
         here = dataclasses.replace(passed, requests=known)
-        assert kinds(decided(here, attempts=attempts, now=NOW + STUCK)) == ["Wait"]
+        assert kinds(decided(here, memory=memory, now=NOW + STUCK)) == ["Wait"]
 
 
 @pytest.mark.parametrize("destination", ["compute-2"])
 def test_a_request_that_found_no_room_there_has_passed_nobody(destination):
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
-    attempts = watched(first)
+    memory = watched(first)
     other = record(2, "error", instance="i2", destination=destination)
     passed = dataclasses.replace(first, evacuations=(record(1, "accepted"), other))
-    watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
-    assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK)) == ["Wait"]
+    watched(passed, memory, since=NOW + 10, until=NOW + STUCK)
+    assert kinds(decided(passed, memory=memory, now=NOW + STUCK)) == ["Wait"]
 
 
 @pytest.mark.parametrize("task_state", ["rebuild_spawning", "rebuild_block_device_mapping"])
 def test_a_host_that_did_not_report_for_a_while_may_still_be_at_work(task_state):
     """The message bus was away, or its network: nova-compute lives, and goes on with what it has begun."""
     seen = host(instances=[instance(task_state=task_state)], evacuations=[record(1, "pre-migrating")])
-    attempts = watched(seen)
+    memory = watched(seen)
     for seconds, up in ((10, False), (20, False), (70, True), (80, True)):
-        attempts.observe_services({"compute-2": living("compute-2", up=up)}, NOW + seconds)
-        attempts.observe(seen, NOW + seconds)
+        memory.observe_services({"compute-2": living("compute-2", up=up)}, NOW + seconds)
+        memory.observe(seen, NOW + seconds)
         services = [living("compute-2", up=up), living("compute-3")]
-        (found,) = decided(seen, attempts=attempts, now=NOW + seconds, services=services)
+        (found,) = decided(seen, memory=memory, now=NOW + seconds, services=services)
         assert isinstance(found, Wait) and not found.needs_operator
 
 
 def lost(task_state="rebuild_spawning", more=()):
     """An evacuation that has not moved for long, and whose destination did not report for a while meanwhile."""
     seen = host(instances=[instance(task_state=task_state)], evacuations=[record(1, "pre-migrating"), *more])
-    attempts = watched(seen)
-    attempts.observe_services({each: living(each, up=False) for each in ("compute-2", "compute-3")}, NOW + 10)
-    return seen, watched(seen, attempts, since=NOW + 20, until=NOW + STUCK), NOW + STUCK
+    memory = watched(seen)
+    memory.observe_services({each: living(each, up=False) for each in ("compute-2", "compute-3")}, NOW + 10)
+    return seen, watched(seen, memory, since=NOW + 20, until=NOW + STUCK), NOW + STUCK
 
 
 def test_what_was_lost_is_tried_again_on_the_same_host():
-    seen, attempts, now = lost()
-    (found,) = decided(seen, attempts=attempts, now=now)
+    seen, memory, now = lost()
+    (found,) = decided(seen, memory=memory, now=now)
     assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
 
 
 @pytest.mark.parametrize("status", ["accepted", "pre-migrating"])
 @pytest.mark.parametrize("seconds", [SETTLE, SETTLE + 60, 300])
 def test_the_retry_of_what_was_lost_is_itself_waited_for(status, seconds):
-    seen, attempts, now = lost()
-    attempts.sending("i1", 1)
-    attempts.accepted("i1", now)
+    seen, memory, now = lost()
+    memory.sending("i1", 1)
+    memory.accepted("i1", now)
     retried = dataclasses.replace(seen, evacuations=(*seen.evacuations, record(2, status)))
-    watched(retried, attempts, since=now + 1, until=now + seconds)
-    (found,) = decided(retried, attempts=attempts, now=now + seconds)
+    watched(retried, memory, since=now + 1, until=now + seconds)
+    (found,) = decided(retried, memory=memory, now=now + seconds)
     assert isinstance(found, Wait) and not found.needs_operator
 
 
 @pytest.mark.parametrize(("times", "needs_operator"), [(MANY - 1, False), (MANY, True)])
 def test_a_deletion_that_takes_nothing_away_is_an_operators_matter(times, needs_operator):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(times):
-        attempts.count_effort("i1")
-    attempts.later("i1", NOW, 30.0, "its deletion was asked for")
-    (found,) = steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 1)
+        memory.count_effort("i1")
+    memory.later("i1", NOW, 30.0, "its deletion was asked for")
+    (found,) = steps_for(instance(task_state="deleting"), memory=memory, now=NOW + 1)
     assert isinstance(found, Wait) and found.needs_operator is needs_operator
-    assert kinds(steps_for(instance(task_state="deleting"), attempts=attempts, now=NOW + 30)) == ["FinishDeletion"]
+    assert kinds(steps_for(instance(task_state="deleting"), memory=memory, now=NOW + 30)) == ["FinishDeletion"]
 
 
 @pytest.mark.parametrize(
@@ -669,19 +669,19 @@ def test_a_deletion_that_takes_nothing_away_is_an_operators_matter(times, needs_
 )
 def test_what_an_operator_set_to_error_is_tried_again_on_the_same_host(vm_state, seconds, found):
     seen = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[record(1, "pre-migrating")])
-    attempts = watched(seen, until=NOW + STUCK)
+    memory = watched(seen, until=NOW + STUCK)
     since = NOW + STUCK + 10
     reset = dataclasses.replace(seen, instances=(instance(vm_state=vm_state),))
-    watched(reset, attempts, since=since, until=since + seconds)
-    read(attempts, reset, request(1, RUNNING), now=since + seconds, reset=told(1))
-    (step,) = decided(reset, attempts=attempts, now=since + seconds)
+    watched(reset, memory, since=since, until=since + seconds)
+    read(memory, reset, request(1, RUNNING), now=since + seconds, reset=told(1))
+    (step,) = decided(reset, memory=memory, now=since + seconds)
     assert isinstance(step, found)
     assert found is Wait or step.destination == "compute-2"
 
 
 def test_what_may_be_on_two_hosts_is_tried_again_on_neither():
-    seen, attempts, now = lost(more=[record(2, "pre-migrating", destination="compute-3")])
-    (found,) = decided(seen, attempts=attempts, now=now)
+    seen, memory, now = lost(more=[record(2, "pre-migrating", destination="compute-3")])
+    (found,) = decided(seen, memory=memory, now=now)
     assert isinstance(found, Wait) and found.needs_operator
 
 
@@ -690,8 +690,8 @@ def test_what_may_be_on_two_hosts_is_tried_again_on_neither():
     [("deleting", Rules()), ("soft-deleting", Rules()), ("rebuild_spawning", Rules(Policy(skip_names=("web-*",))))],
 )
 def test_what_was_lost_is_not_revived_if_it_is_not_to_be_recovered(task_state, rules):
-    seen, attempts, now = lost(task_state)
-    (found,) = decided(seen, attempts=attempts, now=now, rules=rules)
+    seen, memory, now = lost(task_state)
+    (found,) = decided(seen, memory=memory, now=now, rules=rules)
     assert isinstance(found, Wait) and found.needs_operator
 
 
@@ -702,20 +702,20 @@ def cut_off(task_state="rebuild_spawning", more=(), seconds=SETTLE, starts=({"co
     :param seconds: how long that has been known
     """
     seen = host(instances=[instance(task_state=task_state)], evacuations=[record(1, "pre-migrating"), *more])
-    attempts = nothing_asked()
+    memory = nothing_asked()
     now = NOW + 30 + seconds
     for moment in range(int(NOW), int(now) + 1, 10):
-        attempts.observe_services({"compute-2": living("compute-2", report=f"t{moment}")}, moment)
-        attempts.observe(seen, moment)
+        memory.observe_services({"compute-2": living("compute-2", report=f"t{moment}")}, moment)
+        memory.observe(seen, moment)
     for moment, start in zip((NOW, NOW + 30), starts):
-        attempts.restarts.observe(world(seen), moment)
-        attempts.restarts.learn(start, moment)
-    return seen, attempts, now
+        memory.restarts.observe(world(seen), moment)
+        memory.restarts.learn(start, moment)
+    return seen, memory, now
 
 
 def test_what_was_cut_off_is_tried_again_on_the_same_host():
-    seen, attempts, now = cut_off()
-    (found,) = decided(seen, attempts=attempts, now=now)
+    seen, memory, now = cut_off()
+    (found,) = decided(seen, memory=memory, now=now)
     assert isinstance(found, Evacuate) and (found.destination, found.newest) == ("compute-2", 1)
     assert "nova-compute on compute-2 was started anew since" in found.reason
 
@@ -725,11 +725,11 @@ def quiet_and_then_an_alarm(**more):
     services = more.pop("services", None)
     rules = more.pop("rules", Rules())
     for seconds in (SETTLE, STUCK - 31):
-        seen, attempts, now = cut_off(seconds=seconds, **more)
-        (found,) = decided(seen, attempts=attempts, now=now, services=services, rules=rules)
+        seen, memory, now = cut_off(seconds=seconds, **more)
+        (found,) = decided(seen, memory=memory, now=now, services=services, rules=rules)
         assert isinstance(found, Wait) and not found.needs_operator
-    seen, attempts, now = cut_off(seconds=STUCK, **more)
-    (found,) = decided(seen, attempts=attempts, now=now, services=services, rules=rules)
+    seen, memory, now = cut_off(seconds=STUCK, **more)
+    (found,) = decided(seen, memory=memory, now=now, services=services, rules=rules)
     assert (found.code, found.needs_operator, found.command) == (
         Code.STUCK,
         True,
@@ -755,11 +755,11 @@ def test_what_was_cut_off_on_a_host_that_takes_nothing_any_more_goes_nowhere_els
 )
 def test_what_may_still_go_on_under_another_record_was_not_cut_off(more):
     unknown = ({"compute-2": "a"}, {"compute-2": "b", "compute-3": "z"})
-    seen, attempts, now = cut_off(starts=unknown)
+    seen, memory, now = cut_off(starts=unknown)
     both = dataclasses.replace(seen, evacuations=(*seen.evacuations, more))
-    attempts.restarts.observe(world(both), now)
-    attempts.observe(both, now)
-    (found,) = decided(both, attempts=attempts, now=now)
+    memory.restarts.observe(world(both), now)
+    memory.observe(both, now)
+    (found,) = decided(both, memory=memory, now=now)
     assert isinstance(found, Wait) and not found.needs_operator
 
 
@@ -787,21 +787,21 @@ def test_what_was_cut_off_is_not_revived_if_it_is_not_to_be_recovered(task_state
     ],
 )
 def test_what_was_not_cut_off_for_certain_is_waited_for(seconds, starts):
-    seen, attempts, now = cut_off(seconds=seconds, starts=starts)
-    (found,) = decided(seen, attempts=attempts, now=now)
+    seen, memory, now = cut_off(seconds=seconds, starts=starts)
+    (found,) = decided(seen, memory=memory, now=now)
     assert isinstance(found, Wait) and not found.needs_operator
 
 
 def test_what_is_stuck_does_not_count_against_the_window():
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
-    attempts = watched(first)
+    memory = watched(first)
     evacuations = (record(1, "accepted"), record(2, "done", instance="i2"))
     sent = {"i1": Requests((request(1, SENT),), read_at=NOW + 5)}
     passed = dataclasses.replace(first, evacuations=evacuations, requests=sent)
-    attempts.observe_requests(world(dataclasses.replace(first, requests=sent)), NOW + 5)
-    watched(passed, attempts, since=NOW + 10, until=NOW + STUCK)
-    assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK)) == ["Evacuate"]
-    assert kinds(decided(passed, attempts=attempts, now=NOW + STUCK, window=1)) == ["Evacuate"]
+    memory.observe_requests(world(dataclasses.replace(first, requests=sent)), NOW + 5)
+    watched(passed, memory, since=NOW + 10, until=NOW + STUCK)
+    assert kinds(decided(passed, memory=memory, now=NOW + STUCK)) == ["Evacuate"]
+    assert kinds(decided(passed, memory=memory, now=NOW + STUCK, window=1)) == ["Evacuate"]
 
 
 # A guest that Nova does not know of
@@ -816,8 +816,8 @@ def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
         instances=[instance(vm_state="error", fault=EXISTS)],
         evacuations=[record(1, "pre-migrating"), record(2, "failed")],
     )
-    attempts = watched(seen, until=NOW + seconds)
-    (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
+    memory = watched(seen, until=NOW + seconds)
+    (found,) = decided(seen, memory=memory, now=NOW + seconds)
     assert isinstance(found, Wait) and "compute-2" in found.reason
     # The first may just not have come to its end.
     assert found.needs_operator is (seconds >= STUCK)
@@ -825,9 +825,9 @@ def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
 
 
 def test_a_guest_that_is_there_and_whose_evacuation_was_cut_off_is_an_operators_matter():
-    seen, attempts, now = cut_off(more=[record(2, "failed")])
+    seen, memory, now = cut_off(more=[record(2, "failed")])
     broken = dataclasses.replace(seen, instances=(instance(vm_state="error", fault=EXISTS),))
-    (found,) = decided(broken, attempts=attempts, now=now)
+    (found,) = decided(broken, memory=memory, now=now)
     assert (found.code, found.needs_operator) == (Code.UNKNOWN_GUEST, True)
 
 
@@ -842,9 +842,9 @@ def test_a_guest_that_is_there_and_whose_evacuation_was_cut_off_is_an_operators_
 )
 def test_what_does_not_move_is_given_up_only_when_nobody_can_have_it_any_more(stage, restart):
     stuck = host(instances=[instance(task_state="rebuilding")], evacuations=[record(7, "accepted", destination=None)])
-    attempts = watched(stuck, until=NOW + STUCK)
+    memory = watched(stuck, until=NOW + STUCK)
     known = {"i1": Requests((request(1, stage),))} if stage else {}
-    (found,) = decided(dataclasses.replace(stuck, requests=known), attempts=attempts, now=NOW + STUCK)
+    (found,) = decided(dataclasses.replace(stuck, requests=known), memory=memory, now=NOW + STUCK)
     assert (found.code, found.needs_operator, found.command) == (
         Code.STUCK,
         True,
@@ -876,8 +876,8 @@ CONFLICT = "Conflict updating instance 1f. Expected: {'task_state': ['rebuild_sp
 )
 def test_a_guest_that_may_run_unknown_to_nova_is_not_started_a_second_time(fault, records, kind):
     seen = host(instances=[instance(vm_state="error", fault=fault)], evacuations=records)
-    attempts = watched(seen, since=NOW - SETTLE)
-    (found,) = decided(seen, attempts=attempts, dead={"compute-1", "compute-9"})
+    memory = watched(seen, since=NOW - SETTLE)
+    (found,) = decided(seen, memory=memory, dead={"compute-1", "compute-9"})
     assert type(found).__name__ == kind and getattr(found, "needs_operator", True)
 
 
@@ -885,7 +885,7 @@ def test_an_evacuation_that_has_just_ended_is_no_alarm_while_nova_is_seen_to_hav
     # The records are read after the instances: seen on the lab, of instances that were in error when they were sent.
     seen = host(instances=[instance(vm_state="error")], evacuations=[record(2, "done")])
     for age, needs_operator in ((0, False), (SETTLE - 1, False), (SETTLE, True)):
-        (found,) = decided(seen, attempts=watched(seen, since=NOW - age))
+        (found,) = decided(seen, memory=watched(seen, since=NOW - age))
         assert (type(found), found.needs_operator, found.under_way) == (Wait, needs_operator, not needs_operator)
 
 
@@ -916,28 +916,28 @@ def test_other_faults_are_tried_again():
 @pytest.mark.parametrize(("may_run", "destination"), [(False, None), (True, "compute-2")])
 def test_why_a_host_failed_is_read_before_another_is_asked_for(fault, may_run, destination):
     """Where later requests came to no host, Nova tells only that of the instance (measured)."""
-    attempts = nothing_asked()
+    memory = nothing_asked()
     records = [record(2, "failed"), record(3, "error")]
     seen = host(instances=[instance(vm_state="error", fault=fault)], evacuations=records)
-    attempts.observe(seen, NOW - 10)
-    assert attempts.to_be_read(world(seen), NOW - 10) == {"i1"}
-    (waits,) = decided(seen, attempts=attempts)
+    memory.observe(seen, NOW - 10)
+    assert memory.to_be_read(world(seen), NOW - 10) == {"i1"}
+    (waits,) = decided(seen, memory=memory)
     assert waits.code is Code.CLOUD_AWAY
     ended = Event(told(0), told(1), failed=True, host="compute-2", may_run=may_run)
-    read(attempts, seen, dataclasses.replace(request(2, OVER), compute=ended))
-    assert attempts.to_be_read(world(seen), NOW) == set(), "once"
-    assert [step.destination for step in decided(seen, attempts=attempts)] == [destination]
+    read(memory, seen, dataclasses.replace(request(2, OVER), compute=ended))
+    assert memory.to_be_read(world(seen), NOW) == set(), "once"
+    assert [step.destination for step in decided(seen, memory=memory)] == [destination]
 
 
 @pytest.mark.parametrize("fault", ["MessagingTimeout", CONFLICT, EXISTS])
 def test_a_guest_that_may_run_is_not_forgotten_when_somebody_s_later_request_comes_to_no_host(fault):
     """That becomes all that Nova tells of the instance (measured)."""
-    attempts, failed = nothing_asked(), record(2, "failed")
-    attempts.observe(host(instances=[instance(vm_state="error", fault=fault)], evacuations=[failed]), NOW - 10)
+    memory, failed = nothing_asked(), record(2, "failed")
+    memory.observe(host(instances=[instance(vm_state="error", fault=fault)], evacuations=[failed]), NOW - 10)
     hidden = instance(vm_state="error", fault="No valid host was found. There are not enough hosts available.")
     seen = host(instances=[hidden], evacuations=[failed, record(3, "error")])
-    attempts.observe(seen, NOW)
-    assert [step.destination for step in decided(seen, attempts=attempts)] == ["compute-2"]
+    memory.observe(seen, NOW)
+    assert [step.destination for step in decided(seen, memory=memory)] == ["compute-2"]
 
 
 # Live migrations
@@ -971,8 +971,8 @@ def test_an_instance_that_was_being_migrated_away_may_run_there(records, dead, k
 )
 def test_a_live_migration_that_does_not_end_is_an_operators_to_look_at(seconds, needs_operator):
     seen = host(instances=[instance(task_state="migrating")], live_migrations=(live(),))
-    attempts = watched(seen)
-    (found,) = decided(seen, attempts=attempts, now=NOW + seconds)
+    memory = watched(seen)
+    (found,) = decided(seen, memory=memory, now=NOW + seconds)
     assert (found.code, found.needs_operator) == (Code.LIVE_MIGRATION, needs_operator)
     assert found.command == ("openstack server set --state error i1" if needs_operator else None)
 
@@ -1006,10 +1006,10 @@ def test_a_resize_is_confirmed_where_its_former_host_lives(records, more, kind):
 
 
 def test_a_resize_that_cannot_be_confirmed_is_given_up():
-    resized, attempts = instance(vm_state="resized"), nothing_asked()
-    attempts.observe(host(instances=[resized]), NOW)
+    resized, memory = instance(vm_state="resized"), nothing_asked()
+    memory.observe(host(instances=[resized]), NOW)
     for after, kind in ((CONFIRMATION_PATIENCE - 1, "ConfirmResize"), (CONFIRMATION_PATIENCE, "PrepareInstance")):
-        found = steps_for(resized, resizes=(resize(),), attempts=attempts, now=NOW + after)
+        found = steps_for(resized, resizes=(resize(),), memory=memory, now=NOW + after)
         assert kinds(found) == [kind]
 
 
@@ -1044,12 +1044,12 @@ def test_the_reserved_host_may_be_the_destination(wanted, services, destination)
     ],
 )
 def test_what_failed_on_the_reserved_host_is_tried_elsewhere(cause):
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.failed("i1", NOW - 999, "it failed", cause)
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.failed("i1", NOW - 999, "it failed", cause)
     services = [living("spare-1"), living("compute-2")]
     rules = Rules(reserve_destination=True)
-    (found,) = steps_for(instance(), service_=MARKED, services=services, rules=rules, attempts=attempts)
+    (found,) = steps_for(instance(), service_=MARKED, services=services, rules=rules, memory=memory)
     assert isinstance(found, Evacuate) and found.destination is None
 
 
@@ -1061,13 +1061,13 @@ def test_a_full_reserved_host_is_not_asked_for_ever(destination):
         evacuations=[record(1, "error", destination=destination)],
         service_=MARKED,
     )
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.accepted("i1", NOW)
-    attempts.observe(seen, NOW + 1)
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.accepted("i1", NOW)
+    memory.observe(seen, NOW + 1)
     services = [living("spare-1"), living("compute-2")]
     found = decided(
-        seen, services=services, rules=Rules(reserve_destination=True), attempts=attempts, now=NOW + SETTLE + 60
+        seen, services=services, rules=Rules(reserve_destination=True), memory=memory, now=NOW + SETTLE + 60
     )
     assert [step.destination for step in found] == [None]
 
@@ -1138,11 +1138,11 @@ def test_the_policys_word_goes_first():
 
 
 def test_what_nova_has_refused_for_what_the_instance_is_is_not_asked_for_again():
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.failed("i1", NOW, "Feature not supported with instances that have shares. (HTTP 409)", outcomes.REFUSED)
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.failed("i1", NOW, "Feature not supported with instances that have shares. (HTTP 409)", outcomes.REFUSED)
     for later in (0, 10**6):
-        found = steps_for(instance(), attempts=attempts, now=NOW + later)
+        found = steps_for(instance(), memory=memory, now=NOW + later)
         assert (
             kinds(found) == ["Skip", "FinishRecovery"]
             and "Manila shares" in found[0].reason
@@ -1193,10 +1193,10 @@ def test_an_evacuation_of_it_that_is_in_flight_is_waited_for():
     ],
 )
 def test_what_is_refused_again_and_again_can_be_left(key, cause, more, told):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(MANY):
-        attempts.failed("i1", NOW, "no", cause)
-    (found,) = steps_for(instance(**more), attempts=attempts, rules=Rules(Policy(metadata_key=key)))
+        memory.failed("i1", NOW, "no", cause)
+    (found,) = steps_for(instance(**more), memory=memory, rules=Rules(Policy(metadata_key=key)))
     assert (found.code, found.needs_operator) == (cause, True)
     assert found.command == (f"openstack server set --property {key}=false i1" if told else None)
 
@@ -1207,17 +1207,17 @@ IN_PLACE = Rules(no_room=RESTART_IN_PLACE, no_room_patience=300.0)
 
 
 def roomless(*ids, seconds=300.0, cause=outcomes.NO_ROOM):
-    """An engine whose attempts have found no room for so long."""
-    attempts = nothing_asked()
+    """An engine whose requests have found no room for so long."""
+    memory = nothing_asked()
     for id in ids:
-        attempts.sending(id, 0)
-        attempts.failed(id, NOW - seconds, "no valid host", cause)
-    return attempts
+        memory.sending(id, 0)
+        memory.failed(id, NOW - seconds, "no valid host", cause)
+    return memory
 
 
-def in_place(instances, evacuations=(), rules=IN_PLACE, attempts=None, online=True, **more):
-    attempts = attempts or roomless(*(one.id for one in instances))
-    return steps_for(list(instances), evacuations, rules=rules, attempts=attempts, online=online, **more)
+def in_place(instances, evacuations=(), rules=IN_PLACE, memory=None, online=True, **more):
+    memory = memory or roomless(*(one.id for one in instances))
+    return steps_for(list(instances), evacuations, rules=rules, memory=memory, online=online, **more)
 
 
 # Noted, and as nova-compute will find it when it starts: in error, which it does not touch, or stopped.
@@ -1268,9 +1268,9 @@ def test_none_is_closed_before_the_last_is_ready():
     [
         {"rules": dataclasses.replace(IN_PLACE, no_room="wait")},
         {"online": False},
-        {"attempts": roomless("i1", seconds=299.0)},
-        {"attempts": roomless("i1", cause=outcomes.SPAWN)},
-        {"attempts": nothing_asked()},
+        {"memory": roomless("i1", seconds=299.0)},
+        {"memory": roomless("i1", cause=outcomes.SPAWN)},
+        {"memory": nothing_asked()},
         {"evacuations": [record(7, "accepted")]},
         {"evacuations": [record(7, "pre-migrating", destination="compute-9")], "dead": {"compute-1", "compute-9"}},
         {"evacuations": [record(7, "done")]},
@@ -1294,7 +1294,7 @@ def test_one_that_must_not_be_started_keeps_the_others_back(other):
 
 
 def test_one_whose_room_is_not_looked_for_long_enough_keeps_the_others_back():
-    found = in_place([READY, instance(2, "error", noted="running")], attempts=roomless("i1"))
+    found = in_place([READY, instance(2, "error", noted="running")], memory=roomless("i1"))
     assert not [step for step in found if isinstance(step, FinishRecovery)]
 
 
@@ -1304,13 +1304,13 @@ def test_one_whose_room_is_not_looked_for_long_enough_keeps_the_others_back():
     ["sending", "accepted", "unclear"],
 )
 def test_a_request_under_way_keeps_from_restarting_in_place(one, outcome):
-    attempts = roomless("i1")
-    attempts.sending("i1", 0)
+    memory = roomless("i1")
+    memory.sending("i1", 0)
     if outcome == "accepted":
-        attempts.accepted("i1", NOW)
+        memory.accepted("i1", NOW)
     if outcome == "unclear":
-        attempts.unclear("i1", NOW, "timed out")
-    assert kinds(in_place([one], attempts=attempts)) == ["Wait"]
+        memory.unclear("i1", NOW, "timed out")
+    assert kinds(in_place([one], memory=memory)) == ["Wait"]
 
 
 def test_what_left_the_host_is_settled_before_the_rest_is_restarted_in_place():
@@ -1319,10 +1319,10 @@ def test_what_left_the_host_is_settled_before_the_rest_is_restarted_in_place():
 
 
 def test_a_request_that_a_former_engine_may_have_sent_does_not_keep_from_restarting_in_place_for_ever():
-    attempts = nothing_asked()
-    attempts.inherited("i1", 0, NOW - 1000)
-    attempts.observe_services({}, NOW - 900)
-    assert kinds(in_place([READY], attempts=attempts, services=[])) == ["FinishRecovery"]
+    memory = nothing_asked()
+    memory.inherited("i1", 0, NOW - 1000)
+    memory.observe_services({}, NOW - 900)
+    assert kinds(in_place([READY], memory=memory, services=[])) == ["FinishRecovery"]
 
 
 def test_left_ones_are_told_and_counted_out():

@@ -174,23 +174,23 @@ def test_nothing_is_sent_before_nova_knows_of_every_dead_host(other, kind):
 
 
 def test_a_host_that_nova_refuses_to_force_down_does_not_hold_up_all_others():
-    attempts = nothing_asked()
-    attempts.failed("id-compute-2", NOW, "refused")
+    memory = nothing_asked()
+    memory.failed("id-compute-2", NOW, "refused")
     odd = host(name="compute-2", service_=service("compute-2", forced_down=False))
     hosts, services = (host(instances=[instance()]), odd), [living("compute-3")]
-    until = attempts.get("id-compute-2").until
-    found = decided(*hosts, attempts=attempts, services=services, now=until - 0.1)
+    until = memory.get("id-compute-2").until
+    found = decided(*hosts, memory=memory, services=services, now=until - 0.1)
     assert sorted(kinds(found)) == ["Evacuate", "Wait"]
-    found = decided(*hosts, attempts=attempts, services=services, now=until)
+    found = decided(*hosts, memory=memory, services=services, now=until)
     assert sorted(kinds(found)) == ["DisableHost", "Evacuate"]
 
 
 @pytest.mark.parametrize(("failures", "needs_operator"), [(MANY - 1, False), (MANY, True)])
 def test_a_host_that_nova_goes_on_to_refuse_to_force_down_is_an_operators_matter(failures, needs_operator):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(failures):
-        attempts.failed("id-compute-1", NOW, "policy (HTTP 403)", FORBIDDEN)
-    (found,) = decided(host(service_=service(forced_down=False)), attempts=attempts)
+        memory.failed("id-compute-1", NOW, "policy (HTTP 403)", FORBIDDEN)
+    (found,) = decided(host(service_=service(forced_down=False)), memory=memory)
     assert (type(found), found.needs_operator) == (Wait, needs_operator)
     assert found.code == Code.SERVICE_CHANGE_REFUSED and "HTTP 403" in found.reason
 
@@ -257,18 +257,18 @@ def test_a_lost_reserved_host_takes_nobodys_place():
 
 def test_a_reserved_host_that_cannot_be_enabled_does_not_stop_the_recovery():
     dead = host(service_=service(reason=f"{MARK}; reserve: spare-1"), instances=[instance()])
-    attempts = nothing_asked()
-    attempts.failed("id-spare-1", NOW, "refused")
-    until = attempts.get("id-spare-1").until
+    memory = nothing_asked()
+    memory.failed("id-spare-1", NOW, "refused")
+    until = memory.get("id-spare-1").until
     services = [spare(), living("compute-3")]
-    assert kinds(decided(dead, services=services, attempts=attempts, now=until - 0.1)) == ["Evacuate"]
-    assert sorted(kinds(decided(dead, services=services, attempts=attempts, now=until))) == [
+    assert kinds(decided(dead, services=services, memory=memory, now=until - 0.1)) == ["Evacuate"]
+    assert sorted(kinds(decided(dead, services=services, memory=memory, now=until))) == [
         "EnableReservedHost",
         "Evacuate",
     ]
     # Nor does it keep the host from being closed.
     empty = dataclasses.replace(dead, instances=())
-    assert kinds(decided(empty, services=services, attempts=attempts, now=until - 0.1)) == ["FinishRecovery"]
+    assert kinds(decided(empty, services=services, memory=memory, now=until - 0.1)) == ["FinishRecovery"]
 
 
 # Closing
@@ -326,10 +326,10 @@ def test_a_record_that_never_ends_does_not_keep_a_host_whose_instance_is_elsewhe
 )
 def test_a_host_that_cannot_be_closed_is_reported_with_the_way_out(state, is_healed_by_hand):
     left = host(evacuations=[record(7, "accepted")], whereabouts={"i1": dataclasses.replace(ARRIVED, **state)})
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for second in range(0, 2000, 10):
-        attempts.observe(left, NOW + second)
-    (found,) = decided(left, attempts=attempts, now=NOW + 2000)
+        memory.observe(left, NOW + second)
+    (found,) = decided(left, memory=memory, now=NOW + 2000)
     assert found.needs_operator and found.code == Code.STUCK and "see to it there" in found.reason
     assert found.command == ("openstack server set --state active i1" if is_healed_by_hand else None)
 
@@ -377,28 +377,28 @@ def test_a_destination_that_died_is_out_before_its_evacuations_are_repeated():
 
 def in_flight_to_the_second():
     """An evacuation to compute-2, of which compute-2 died 10 s after it was asked for."""
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.accepted("i1", NOW - 10)
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.accepted("i1", NOW - 10)
     first = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[record(1, "pre-migrating")])
     second = host(name="compute-2", arrivals=(record(1, "pre-migrating"),))
-    attempts.observe(first, NOW)
-    attempts.observe(second, NOW)
-    return attempts, first, second
+    memory.observe(first, NOW)
+    memory.observe(second, NOW)
+    return memory, first, second
 
 
 def test_a_dead_destination_is_not_closed_while_an_evacuation_to_it_is_not_repeated_elsewhere():
-    attempts, first, second = in_flight_to_the_second()
-    found = decided(first, second, attempts=attempts, services=[living("compute-3")])
+    memory, first, second = in_flight_to_the_second()
+    found = decided(first, second, memory=memory, services=[living("compute-3")])
     assert not [step for step in found if isinstance(step, FinishRecovery)]
 
 
 def test_a_dead_destination_is_not_closed_while_the_repeated_evacuation_is_in_flight():
-    attempts, first, second = in_flight_to_the_second()
+    memory, first, second = in_flight_to_the_second()
     again = record(2, "pre-migrating", destination="compute-3")
     first = dataclasses.replace(first, evacuations=(*first.evacuations, again))
-    attempts.observe(first, NOW + 60)
-    found = decided(first, second, attempts=attempts, services=[living("compute-3")], now=NOW + 60)
+    memory.observe(first, NOW + 60)
+    found = decided(first, second, memory=memory, services=[living("compute-3")], now=NOW + 60)
     codes = {"compute-1": Code.EVACUATING, "compute-2": Code.START_INTERLOCK}
     assert {step.host: step.code for step in found} == codes
 
@@ -413,19 +413,19 @@ def test_a_dead_destination_is_not_closed_while_the_repeated_evacuation_is_in_fl
     ],
 )
 def test_a_dead_destination_comes_back_only_where_it_is_needed(task_state, services, kind, closed):
-    attempts, first, second = in_flight_to_the_second()
+    memory, first, second = in_flight_to_the_second()
     first = dataclasses.replace(first, instances=(instance(vm_state="error", task_state=task_state),))
-    found = decided(first, second, attempts=attempts, services=services, now=NOW + 70)
+    found = decided(first, second, memory=memory, services=services, now=NOW + 70)
     assert [type(step).__name__ for step in found if getattr(step, "instance", None)] == [kind]
     assert bool([step for step in found if isinstance(step, FinishRecovery)]) is closed
 
 
 def test_a_dead_destination_is_closed_once_the_instance_runs_elsewhere():
-    attempts, first, second = in_flight_to_the_second()
+    memory, first, second = in_flight_to_the_second()
     done = record(2, "done", destination="compute-3")
     first = dataclasses.replace(first, instances=(), evacuations=(*first.evacuations, done))
-    attempts.observe(first, NOW + 90)
-    found = decided(first, second, attempts=attempts, services=[living("compute-3")], now=NOW + 90)
+    memory.observe(first, NOW + 90)
+    found = decided(first, second, memory=memory, services=[living("compute-3")], now=NOW + 90)
     assert kinds(found) == ["FinishRecovery", "FinishRecovery"]
 
 
@@ -457,9 +457,9 @@ def test_the_rules_have_defaults_that_decide():
 def test_a_live_migration_to_the_host_may_bring_an_instance_yet(destination, source, age, kind):
     coming = record(5, "running", destination=destination, source=source)
     dead = host(live_migrations=(coming,))
-    attempts = nothing_asked()
-    attempts.observe(dead, NOW - age)
-    (step,) = decided(dead, attempts=attempts, dead=("compute-1", "compute-8"))
+    memory = nothing_asked()
+    memory.observe(dead, NOW - age)
+    (step,) = decided(dead, memory=memory, dead=("compute-1", "compute-8"))
     assert type(step).__name__ == kind or (kind == "needs_operator" and step.needs_operator)
     assert kind == "FinishRecovery" or step.code == Code.LIVE_MIGRATION
 
@@ -488,10 +488,10 @@ def test_a_dead_host_is_not_closed_before_what_had_been_sent_there(status, desti
     """Nothing is left on compute-2; the instance of compute-1 had been sent there before it died, or not."""
     sent = record(7, "accepted", destination="compute-2")
     now = dataclasses.replace(sent, status=status, destination=destination)
-    attempts = nothing_asked()
+    memory = nothing_asked()
     if status and not arrivals:
-        attempts.observe(host(instances=[instance()], evacuations=[sent]), NOW - 200)
+        memory.observe(host(instances=[instance()], evacuations=[sent]), NOW - 200)
     source = host(instances=[] if status == "pre-migrating" else [instance()], evacuations=[now] if status else [])
     other = host(name="compute-2", arrivals=(sent,) * arrivals)
-    found = decided(source, other, attempts=attempts, services=[living("compute-3")], dead=("compute-1", "compute-2"))
+    found = decided(source, other, memory=memory, services=[living("compute-3")], dead=("compute-1", "compute-2"))
     assert kinds([step for step in found if step.host == "compute-2"]) == [kind]

@@ -87,15 +87,15 @@ def test_no_more_are_in_flight_than_may_be(many, flying, window, now_sent):
     ],
 )
 def test_places_are_filled_up_many_at_a_time_while_evacuations_come_and_go(flying, seconds, now_sent):
-    seen, attempts = crowd(many=60, flying=flying), nothing_asked()
-    attempts.observe(seen, NOW)
-    assert len(sent(sending(seen, attempts=attempts, window=40, now=NOW + seconds))) == now_sent
+    seen, memory = crowd(many=60, flying=flying), nothing_asked()
+    memory.observe(seen, NOW)
+    assert len(sent(sending(seen, memory=memory, window=40, now=NOW + seconds))) == now_sent
 
 
 def test_the_last_ones_are_sent_at_once():
-    seen, attempts = crowd(many=5, flying=35), nothing_asked()
-    attempts.observe(seen, NOW)
-    assert len(sent(sending(seen, attempts=attempts, window=40))) == 5
+    seen, memory = crowd(many=5, flying=35), nothing_asked()
+    memory.observe(seen, NOW)
+    assert len(sent(sending(seen, memory=memory, window=40))) == 5
 
 
 def test_the_limit_holds_over_all_hosts_and_is_shared_fairly():
@@ -111,10 +111,10 @@ def test_the_limit_holds_over_all_hosts_and_is_shared_fairly():
 )
 def test_the_host_with_the_least_in_flight_comes_first(window, now_sent):
     hosts = [crowd("compute-1", 5, 3), crowd("compute-2", 5, 0), crowd("compute-3", 5, 1)]
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for each in hosts:
-        attempts.observe(each, NOW)
-    found = sending(*hosts, attempts=attempts, window=window, now=NOW + LIVELY)
+        memory.observe(each, NOW)
+    found = sending(*hosts, memory=memory, window=window, now=NOW + LIVELY)
     assert [step.host for step in sent(found)] == now_sent
 
 
@@ -181,26 +181,26 @@ def test_what_is_in_flight(status, destination, dead, counts):
 
 
 def test_a_request_without_a_record_is_in_flight():
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.sending("i2", 0)
-    attempts.unclear("i2", NOW, "timed out")
-    attempts.sending("i3", 0)
-    attempts.accepted("i3", NOW)
-    attempts.sending("i4", 0)
-    attempts.failed("i4", NOW, "refused")
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.sending("i2", 0)
+    memory.unclear("i2", NOW, "timed out")
+    memory.sending("i3", 0)
+    memory.accepted("i3", NOW)
+    memory.sending("i4", 0)
+    memory.failed("i4", NOW, "refused")
     seen = host(instances=[instance(n) for n in range(1, 5)])
-    assert {i for i, _, _ in Situation(world(seen), attempts, Rules(), NOW).in_flight} == {"i1", "i2", "i3"}
-    attempts.sending("i9", 0)  # of an instance that is gone
-    assert "i9" not in {i for i, _, _ in Situation(world(seen), attempts, Rules(), NOW).in_flight}
+    assert {i for i, _, _ in Situation(world(seen), memory, Rules(), NOW).in_flight} == {"i1", "i2", "i3"}
+    memory.sending("i9", 0)  # of an instance that is gone
+    assert "i9" not in {i for i, _, _ in Situation(world(seen), memory, Rules(), NOW).in_flight}
 
 
 def test_an_evacuation_counts_once_however_it_is_known():
-    attempts = nothing_asked()
-    attempts.sending("i1", 0)
-    attempts.unclear("i1", NOW, "timed out")
+    memory = nothing_asked()
+    memory.sending("i1", 0)
+    memory.unclear("i1", NOW, "timed out")
     seen = host(instances=[instance()], evacuations=[record(7, "accepted")])
-    assert len(Situation(world(seen), attempts, Rules(), NOW).in_flight) == 1
+    assert len(Situation(world(seen), memory, Rules(), NOW).in_flight) == 1
 
 
 @pytest.mark.parametrize(
@@ -287,38 +287,38 @@ def test_a_group_waits_for_one_on_another_host():
     "cause", [outcomes.NO_ROOM, outcomes.SPAWN, outcomes.CONFLICT, outcomes.FORBIDDEN, outcomes.UNKNOWN]
 )
 def test_what_has_failed_for_good_keeps_nobody_back(failures, goes, cause):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(failures):
-        attempts.sending("i1", 0)
-        attempts.failed("i1", NOW, "it failed", cause)
-    found = grouped(member(1, "db"), member(2, "web"), attempts=attempts)
+        memory.sending("i1", 0)
+        memory.failed("i1", NOW, "it failed", cause)
+    found = grouped(member(1, "db"), member(2, "web"), memory=memory)
     assert ("i2" in [step.instance.id for step in sent(found)]) is goes
 
 
 def test_a_cloud_that_was_away_does_not_mix_the_groups():
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(10):
-        attempts.failed("i1", NOW - 999, "connection refused", outcomes.AWAY)
-        attempts.failed("i2", NOW - 999, "connection refused", outcomes.AWAY)
-    assert [step.instance.id for step in sent(grouped(member(1, "db"), member(2, "web"), attempts=attempts))] == ["i1"]
+        memory.failed("i1", NOW - 999, "connection refused", outcomes.AWAY)
+        memory.failed("i2", NOW - 999, "connection refused", outcomes.AWAY)
+    assert [step.instance.id for step in sent(grouped(member(1, "db"), member(2, "web"), memory=memory))] == ["i1"]
 
 
 @pytest.mark.parametrize(("seconds", "goes"), [(0, False), (300, False), (301, True)])
 def test_a_group_does_not_wait_for_ever(seconds, goes):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     seen = host(instances=[member(1, "db"), member(2, "web")], evacuations=[record(7, "accepted")])
-    attempts.observe(seen, NOW)
-    found = decided(seen, attempts=attempts, rules=GROUPS, services=OTHERS, now=NOW + seconds)
+    memory.observe(seen, NOW)
+    found = decided(seen, memory=memory, rules=GROUPS, services=OTHERS, now=NOW + seconds)
     assert ("i2" in [step.instance.id for step in sent(found)]) is goes
 
 
 def test_a_group_does_not_wait_for_ever_for_a_former_state():
     """An engine that took over has never seen the instance on a dead host."""
     unrestored = member(1, "db", host="compute-9", noted="paused", task_state="rebooting_hard")
-    seen, attempts = host(instances=[member(2, "web")]), nothing_asked()
+    seen, memory = host(instances=[member(2, "web")]), nothing_asked()
     for seconds in range(0, 1000, 10):
-        attempts.observe(seen, NOW + seconds)
-    found = decided(seen, attempts=attempts, rules=GROUPS, services=OTHERS, restoring=(unrestored,), now=NOW + 1000)
+        memory.observe(seen, NOW + seconds)
+    found = decided(seen, memory=memory, rules=GROUPS, services=OTHERS, restoring=(unrestored,), now=NOW + 1000)
     assert [step.instance.id for step in sent(found)] == ["i2"]
 
 
@@ -346,10 +346,10 @@ def test_no_step_is_lost_and_none_is_made():
 def test_what_is_asked_for_once_more_does_not_stand_in_its_own_way():
     lost = record(7, "accepted", "i1", None)
     sitting = host(instances=[instance(1, vm_state="error")], evacuations=[lost])
-    attempts = nothing_asked()
-    attempts.observe(sitting, NOW)
+    memory = nothing_asked()
+    memory.observe(sitting, NOW)
     known = Requests((request(1, OVER),), read_at=NOW)  # which has failed: the record is a leftover
-    attempts.observe_requests(world(dataclasses.replace(sitting, requests={"i1": known})), NOW)
+    memory.observe_requests(world(dataclasses.replace(sitting, requests={"i1": known})), NOW)
     rules = Rules(in_flight_per_destination=1)
-    (step,) = decided(sitting, attempts=attempts, rules=rules, services=[living("compute-9")], now=NOW + 71)
+    (step,) = decided(sitting, memory=memory, rules=rules, services=[living("compute-9")], now=NOW + 71)
     assert isinstance(step, Evacuate)

@@ -31,14 +31,14 @@ OTHERS = [living("compute-3")]
 BROKEN = instance(vm_state="error", task_state="rebuilding", host="compute-3")
 
 
-def sent(*destinations, attempts=None, of="i1"):
+def sent(*destinations, memory=None, of="i1"):
     """Attempts that have seen an instance to be sent to these hosts long ago; None: to one that never showed."""
-    attempts = attempts or nothing_asked()
+    memory = memory or nothing_asked()
     for number, destination in enumerate(destinations, 1):
         seen = record(number, "accepted", instance=of, destination=destination, source="compute-9")
         for moment in (NOW - 900, NOW - 900 + SETTLE):
-            attempts.sees_record(seen, moment)
-    return attempts
+            memory.sees_record(seen, moment)
+    return memory
 
 
 def other(value="no", online=False, flagged_for=0.0, name="compute-2", **more):
@@ -80,9 +80,9 @@ def evacuations(found):
 def test_a_host_and_an_instance_that_may_be_queued_there_take_turns(
     doubt, value, online, flagged_for, evacuated, about_it
 ):
-    attempts = {"sent there": sent("compute-2"), "sent nobody knows where": sent(None)}.get(doubt, nothing_asked())
+    memory = {"sent there": sent("compute-2"), "sent nobody knows where": sent(None)}.get(doubt, nothing_asked())
     one = other(value, online, flagged_for, inherited=doubt == "by another engine")
-    found = decided(source(), one, attempts=attempts, services=OTHERS)
+    found = decided(source(), one, memory=memory, services=OTHERS)
     assert evacuations(found) == [evacuated]
     assert [type(step) for step in about(found, "compute-2")] == about_it
 
@@ -91,38 +91,38 @@ def test_a_host_and_an_instance_that_may_be_queued_there_take_turns(
 def test_a_host_that_is_not_known_to_be_stopped_may_take_up_what_is_queued_there(online):
     """A start that is under way is not interrupted; and one whose connection is lost is not off before it is fenced."""
     one = other("restart", online, 9999.0, stopped_for=None)
-    found = decided(source(), one, attempts=sent("compute-2"), services=OTHERS)
+    found = decided(source(), one, memory=sent("compute-2"), services=OTHERS)
     assert evacuations(found) == ["Wait"] and kinds(about(found, "compute-2")) == ["Wait"]
 
 
 @pytest.mark.parametrize(("times", "turn"), [(0, 120), (1, 240), (3, 960), (4, 1920), (9, 1920)])
 def test_a_hosts_turn_is_longer_each_time(times, turn):
     for flagged_for, steps in ((turn - 1, [Wait]), (turn, [Wait, BlockStart])):
-        attempts = sent("compute-2")
+        memory = sent("compute-2")
         for _ in range(times):
-            attempts.turn_is_over("compute-2")
-        found = decided(source(), other("no", True, flagged_for), attempts=attempts, services=OTHERS)
+            memory.turn_is_over("compute-2")
+        found = decided(source(), other("no", True, flagged_for), memory=memory, services=OTHERS)
         assert [type(step) for step in about(found, "compute-2")] == steps
 
 
 @pytest.mark.parametrize("online", [True, False])
 @pytest.mark.parametrize("value", ["no", "restart"])
-@pytest.mark.parametrize("attempts", [nothing_asked(), sent("compute-3"), sent("compute-2", of="i2")])
-def test_what_cannot_be_queued_there_waits_for_no_host(attempts, value, online):
-    found = decided(source(), other(value, online, 20.0), attempts=attempts, services=OTHERS)
+@pytest.mark.parametrize("memory", [nothing_asked(), sent("compute-3"), sent("compute-2", of="i2")])
+def test_what_cannot_be_queued_there_waits_for_no_host(memory, value, online):
+    found = decided(source(), other(value, online, 20.0), memory=memory, services=OTHERS)
     assert evacuations(found) == ["Evacuate"]
     assert kinds(about(found, "compute-2")) == ["Wait" if value == "no" else "AllowStart"]
 
 
 @pytest.mark.parametrize("more", [{"reported_for": 0.0}, {"service_": living("compute-2")}])
 def test_a_host_that_is_back_has_taken_up_what_was_queued(more):
-    found = decided(source(), other(inherited=True, **more), attempts=sent("compute-2"), services=OTHERS)
+    found = decided(source(), other(inherited=True, **more), memory=sent("compute-2"), services=OTHERS)
     assert evacuations(found) == ["Evacuate"]
 
 
 def test_all_hosts_where_an_instance_may_be_queued_are_held_back_at_once():
     hosts = [other(), other(name="compute-4"), other(name="compute-5")]
-    found = decided(source(), *hosts, attempts=sent("compute-2", "compute-4"), services=OTHERS)
+    found = decided(source(), *hosts, memory=sent("compute-2", "compute-4"), services=OTHERS)
     assert sorted(step.host for step in found if isinstance(step, BlockStart)) == ["compute-2", "compute-4"]
 
 
@@ -145,14 +145,14 @@ def test_all_hosts_where_an_instance_may_be_queued_are_held_back_at_once():
 def test_a_host_starts_once_the_instance_is_not_in_flight_any_more(here, status, destination, age, starts):
     """Be it under a record of the host that it is on, or of one that it was on before."""
     flight = record(7, status, destination=destination)
-    attempts = sent("compute-2")
+    memory = sent("compute-2")
     dead = host(instances=[instance(vm_state="building")], evacuations=[flight], live_migrations=())
     if not here:
         gone = {"i1": instance(host="compute-3")}
         dead = dataclasses.replace(dead, instances=(), whereabouts=gone)
-    attempts.observe(dead, NOW - age)
+    memory.observe(dead, NOW - age)
     dead_ones = {"compute-1", "compute-7"}
-    found = decided(dead, other("restart", True, 20.0), attempts=attempts, services=OTHERS, dead=dead_ones)
+    found = decided(dead, other("restart", True, 20.0), memory=memory, services=OTHERS, dead=dead_ones)
     starts = not here if starts == "not here" else starts
     waits = [step for step in about(found, "compute-2") if "is just being evacuated" in step.reason]
     assert not waits if starts else waits
@@ -173,17 +173,17 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
     """All hosts have died: it is queued at one of them, and goes on when that starts."""
     flight = record(7, "accepted", destination=None)
     lost = host(instances=[instance()], evacuations=[flight], live_migrations=())
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for moment in (NOW - 100, NOW - 100 + SETTLE):
-        attempts.observe(lost, moment)
+        memory.observe(lost, moment)
     seen = world(lost, other("restart", True, 20.0), services=others, dead=dead, selection=Selection())
     seen = dataclasses.replace(seen, services=Services(seen.services, unread))
-    found = planner.steps(Situation(seen, attempts, Rules(), NOW), 40)
+    found = planner.steps(Situation(seen, memory, Rules(), NOW), 40)
     assert kinds(about(found, "compute-2")) == ["AllowStart" if starts else "Wait"]
 
 
 @pytest.mark.parametrize(
-    ("late", "attempts", "waits"),
+    ("late", "memory", "waits"),
     [
         ({"i1"}, sent("compute-2"), True),
         ({"i1"}, sent(None), True),
@@ -194,10 +194,10 @@ def test_an_evacuation_that_no_host_can_have_begun_does_not_keep_one_from_starti
 )
 @pytest.mark.parametrize(("flagged_for", "needs_operator"), [(20.0, False), (899.0, False), (900.0, True)])
 def test_a_host_does_not_start_before_what_may_be_queued_there_is_healed(
-    late, attempts, waits, flagged_for, needs_operator
+    late, memory, waits, flagged_for, needs_operator
 ):
     one = other("restart", True, flagged_for)
-    (step,) = about(decided(one, attempts=attempts, services=OTHERS, late=frozenset(late)), "compute-2")
+    (step,) = about(decided(one, memory=memory, services=OTHERS, late=frozenset(late)), "compute-2")
     assert isinstance(step, Wait if waits else AllowStart)
     if waits:
         command = "openstack server set --state active i1" if needs_operator else None
@@ -205,7 +205,7 @@ def test_a_host_does_not_start_before_what_may_be_queued_there_is_healed(
 
 
 @pytest.mark.parametrize(
-    ("attempts", "inherited", "step"),
+    ("memory", "inherited", "step"),
     [
         (sent("compute-2"), False, "Wait"),
         (sent(None), False, "Wait"),
@@ -214,10 +214,10 @@ def test_a_host_does_not_start_before_what_may_be_queued_there_is_healed(
         (nothing_asked(), True, "Wait"),  # the engine before this one may have sent it there
     ],
 )
-def test_an_instance_waits_for_a_host_where_it_may_be_queued_and_whose_flag_was_deleted(attempts, inherited, step):
+def test_an_instance_waits_for_a_host_where_it_may_be_queued_and_whose_flag_was_deleted(memory, inherited, step):
     found = decided(
         source(inherited=inherited),
-        attempts=attempts,
+        memory=memory,
         services=[*OTHERS, service("compute-2")],
         unflagged=frozenset({"compute-2"}),
     )
@@ -232,19 +232,19 @@ def test_no_host_starts_while_another_engine_has_claims(value):
 
 
 def test_a_host_does_not_start_while_some_host_is_at_work_with_the_instance():
-    attempts = sent("compute-2")
+    memory = sent("compute-2")
     for moment, task_state in ((NOW - 700, "rebuilding"), (NOW - 690, "rebuild_spawning")):
         dead = source(instance(task_state=task_state))
-        attempts.observe(dead, moment)
-    found = decided(dead, other("restart", True, 20.0), attempts=attempts, services=OTHERS)
+        memory.observe(dead, moment)
+    found = decided(dead, other("restart", True, 20.0), memory=memory, services=OTHERS)
     assert kinds(about(found, "compute-2")) == ["Wait"]
 
 
 @pytest.mark.parametrize(("online", "value", "kind"), [(False, "restart", "Wait"), (True, "restart", "AllowStart")])
 def test_a_host_that_is_off_is_held_back_as_long_as_an_instance_is_to_be_evacuated(online, value, kind):
-    attempts = sent("compute-2")
-    attempts.later("i1", NOW, 60.0, "no room")
-    found = decided(source(), other(value, online, 20.0), attempts=attempts, services=OTHERS)
+    memory = sent("compute-2")
+    memory.later("i1", NOW, 60.0, "no room")
+    found = decided(source(), other(value, online, 20.0), memory=memory, services=OTHERS)
     assert evacuations(found) == ["Wait"]
     assert kinds(about(found, "compute-2")) == [kind]
 
@@ -255,7 +255,7 @@ def closing(**more):
 
 
 @pytest.mark.parametrize(
-    ("attempts", "more", "held"),
+    ("memory", "more", "held"),
     [
         (nothing_asked(), {}, False),
         (sent(None), {}, True),
@@ -263,9 +263,9 @@ def closing(**more):
     ],
 )
 def test_a_host_is_closed_without_being_let_start_if_an_instance_that_may_be_queued_there_is_evacuated(
-    attempts, more, held
+    memory, more, held
 ):
-    found = decided(source(), closing(**more), attempts=attempts, services=OTHERS)
+    found = decided(source(), closing(**more), memory=memory, services=OTHERS)
     (close,) = about(found, "compute-2")
     assert isinstance(close, FinishRecovery) and close.held is held
     assert evacuations(found) == ["Evacuate"]
@@ -289,7 +289,7 @@ def test_a_host_is_closed_without_being_let_start_if_an_instance_that_may_be_que
 )
 def test_of_two_hosts_with_the_same_instance_one_starts_after_the_other(destinations, inherited, same):
     pair = [host(name=name, inherited=inherited) for name in ("compute-1", "compute-2")]
-    found = decided(*pair, attempts=sent(*destinations), services=OTHERS)
+    found = decided(*pair, memory=sent(*destinations), services=OTHERS)
     assert [(step.host, step.held) for step in found] == [("compute-1", False), ("compute-2", same)]
 
 
@@ -318,7 +318,7 @@ def test_the_one_that_is_there_comes_back_first(first, second, steps_of_first, s
     first = dataclasses.replace(first, evacuations=(record(9, "done", instance="i9", source="compute-2"),))
     second = dataclasses.replace(second, name="compute-4", service=host(name="compute-4").service)
     second = dataclasses.replace(second, flagged_for=20.0)
-    found = decided(first, second, attempts=sent("compute-2", "compute-4"), services=OTHERS)
+    found = decided(first, second, memory=sent("compute-2", "compute-4"), services=OTHERS)
     assert kinds(about(found, "compute-2")) == steps_of_first
     assert kinds(about(found, "compute-4")) == [step_of_second]
 
@@ -337,7 +337,7 @@ def test_what_waits_for_a_host_does_not_keep_it_from_starting():
 
 
 @pytest.mark.parametrize(
-    ("hosts", "attempts", "matters"),
+    ("hosts", "memory", "matters"),
     [
         ([source()], sent("compute-2"), False),
         ([source(), other()], nothing_asked(), False),
@@ -353,8 +353,8 @@ def test_what_waits_for_a_host_does_not_keep_it_from_starting():
         ([source(), dataclasses.replace(other(inherited=True), service=None)], nothing_asked(), False),
     ],
 )
-def test_when_it_matters_which_hosts_the_cluster_reaches(hosts, attempts, matters):
-    assert start_interlock.matter(Situation(world(*hosts), attempts, Rules(), NOW)) is matters
+def test_when_it_matters_which_hosts_the_cluster_reaches(hosts, memory, matters):
+    assert start_interlock.matter(Situation(world(*hosts), memory, Rules(), NOW)) is matters
 
 
 def test_the_steps_are_the_same_where_nothing_matters():

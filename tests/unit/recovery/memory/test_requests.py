@@ -11,22 +11,22 @@ from nova_ha.model.evacuate_request import OVER, QUEUED, RUNNING, SENT, Requests
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import ACCEPTED, FAILED, SENDING, UNCLEAR
 from nova_ha.model.snapshot import Services
-from nova_ha.recovery.memory.requests import Attempts
+from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.memory.timing import BACKOFFS, SETTLE
 from tests.unit.worlds import NOW, host, instance, living, nothing_asked, record, request, service, told, world
 
 
 def asked(outcome=ACCEPTED, newest=0, at=NOW):
     """An engine that has asked for ``i1``."""
-    attempts = nothing_asked()
-    attempts.sending("i1", newest)
+    memory = nothing_asked()
+    memory.sending("i1", newest)
     if outcome == ACCEPTED:
-        attempts.accepted("i1", at)
+        memory.accepted("i1", at)
     elif outcome == UNCLEAR:
-        attempts.unclear("i1", at, "timed out")
+        memory.unclear("i1", at, "timed out")
     elif outcome == FAILED:
-        attempts.failed("i1", at, "refused")
-    return attempts
+        memory.failed("i1", at, "refused")
+    return memory
 
 
 def seen(*records, **more):
@@ -39,9 +39,9 @@ def seen(*records, **more):
 
 @pytest.mark.parametrize("outcome", [SENDING, ACCEPTED, UNCLEAR, FAILED])
 def test_what_was_asked_is_known(outcome):
-    attempts = asked(outcome, newest=7)
-    assert (attempts.get("i1").outcome, attempts.get("i1").newest) == (outcome, 7)
-    assert attempts.get("i2") is None
+    memory = asked(outcome, newest=7)
+    assert (memory.get("i1").outcome, memory.get("i1").newest) == (outcome, 7)
+    assert memory.get("i2") is None
 
 
 @pytest.mark.parametrize(
@@ -67,26 +67,26 @@ def test_what_is_under_way(outcome, after, is_open):
 
 
 def test_a_former_engines_requests_are_under_way_for_a_moment():
-    attempts = nothing_asked()
-    attempts.inherited("i1", 7, NOW)
-    assert attempts.open(NOW + SETTLE - 1) == {"i1"}
-    assert attempts.open(NOW + SETTLE) == set()
+    memory = nothing_asked()
+    memory.inherited("i1", 7, NOW)
+    assert memory.open(NOW + SETTLE - 1) == {"i1"}
+    assert memory.open(NOW + SETTLE) == set()
 
 
 @pytest.mark.parametrize("outcome", [SENDING, ACCEPTED, UNCLEAR, FAILED])
 def test_what_was_asked_in_this_life_is_not_overruled_by_a_former_one(outcome):
-    attempts = asked(outcome, newest=7)
-    before = attempts.get("i1")
-    attempts.inherited("i1", 9, NOW)
-    assert attempts.get("i1") == before
+    memory = asked(outcome, newest=7)
+    before = memory.get("i1")
+    memory.inherited("i1", 9, NOW)
+    assert memory.get("i1") == before
 
 
 def test_failures_stay_known_when_it_is_asked_again():
-    attempts = asked(FAILED)
-    attempts.sending("i1", 9)
-    assert (attempts.get("i1").failures, attempts.get("i1").newest, attempts.get("i1").until) == (1, 9, 0.0)
-    attempts.accepted("i1", NOW)
-    assert attempts.get("i1").failures == 1
+    memory = asked(FAILED)
+    memory.sending("i1", 9)
+    assert (memory.get("i1").failures, memory.get("i1").newest, memory.get("i1").until) == (1, 9, 0.0)
+    memory.accepted("i1", NOW)
+    assert memory.get("i1").failures == 1
 
 
 # Failing
@@ -105,69 +105,69 @@ def test_failures_stay_known_when_it_is_asked_again():
     ],
 )
 def test_each_cause_has_its_own_pauses(cause, pauses):
-    attempts, found = nothing_asked(), []
+    memory, found = nothing_asked(), []
     for _ in pauses:
-        attempts.failed("i1", NOW, "it failed", cause)
-        found.append(attempts.get("i1").until - NOW)
+        memory.failed("i1", NOW, "it failed", cause)
+        found.append(memory.get("i1").until - NOW)
     assert found == pauses
-    assert (attempts.get("i1").cause, attempts.get("i1").reason) == (cause, "it failed")
+    assert (memory.get("i1").cause, memory.get("i1").reason) == (cause, "it failed")
 
 
 @pytest.mark.parametrize("cause", BACKOFFS)
 def test_years_of_failures_do_not_overflow(cause):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(5000):
-        attempts.failed("i1", NOW, "it failed", cause)
-    assert attempts.get("i1").until - NOW == BACKOFFS[cause].longest
+        memory.failed("i1", NOW, "it failed", cause)
+    assert memory.get("i1").until - NOW == BACKOFFS[cause].longest
 
 
 def test_another_cause_begins_with_its_shortest_pause():
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(6):
-        attempts.failed("i1", NOW, "spawn", outcomes.SPAWN)
-    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
-    assert attempts.get("i1").until == NOW + 10
-    assert attempts.get("i1").failures == 7
+        memory.failed("i1", NOW, "spawn", outcomes.SPAWN)
+    memory.failed("i1", NOW, "no room", outcomes.NO_ROOM)
+    assert memory.get("i1").until == NOW + 10
+    assert memory.get("i1").failures == 7
 
 
 def test_that_the_cloud_was_away_is_no_failure_of_the_instance():
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for _ in range(9):
-        attempts.failed("i1", NOW, "connection refused", outcomes.AWAY)
-    assert attempts.get("i1").failures == 0
-    assert attempts.get("i1").until == NOW + 30
+        memory.failed("i1", NOW, "connection refused", outcomes.AWAY)
+    assert memory.get("i1").failures == 0
+    assert memory.get("i1").until == NOW + 30
 
 
 def test_the_pauses_of_many_are_spread():
-    attempts = Attempts()
+    memory = Memory()
     for number in range(200):
-        attempts.failed(f"i{number}", NOW, "it failed")
-    pauses = [attempts.get(f"i{number}").until - NOW for number in range(200)]
+        memory.failed(f"i{number}", NOW, "it failed")
+    pauses = [memory.get(f"i{number}").until - NOW for number in range(200)]
     assert 3 < min(pauses) < 4.5 and 5.5 < max(pauses) < 7
 
 
 def test_to_be_let_alone_is_no_failure():
-    attempts = asked(SENDING)
-    attempts.later("i1", NOW, 7.0, "Nova asks to slow down")
-    found = attempts.get("i1")
+    memory = asked(SENDING)
+    memory.later("i1", NOW, 7.0, "Nova asks to slow down")
+    found = memory.get("i1")
     assert (found.outcome, found.failures, found.until, found.reason) == (FAILED, 0, NOW + 7, "Nova asks to slow down")
-    attempts.later("i9", NOW, 1.0, "healed")
-    assert attempts.get("i9").until == NOW + 1
+    memory.later("i9", NOW, 1.0, "healed")
+    assert memory.get("i9").until == NOW + 1
 
 
 def test_the_code_of_a_pause_is_what_it_follows():
-    attempts = asked(SENDING)
-    codes = [attempts.get("i1").code]
-    attempts.accepted("i1", NOW)
-    codes.append(attempts.get("i1").code)
-    attempts.unclear("i1", NOW, "no answer")
-    codes.append(attempts.get("i1").code)
-    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
-    codes.append(attempts.get("i1").code)
-    attempts.later("i1", NOW, 7.0, "its deletion was asked for")
-    codes.append(attempts.get("i1").code)
-    attempts.failed("i1", NOW, "it failed")
-    codes.append(attempts.get("i1").code)
+    memory = asked(SENDING)
+    codes = [memory.get("i1").code]
+    memory.accepted("i1", NOW)
+    codes.append(memory.get("i1").code)
+    memory.unclear("i1", NOW, "no answer")
+    codes.append(memory.get("i1").code)
+    memory.failed("i1", NOW, "no room", outcomes.NO_ROOM)
+    codes.append(memory.get("i1").code)
+    memory.later("i1", NOW, 7.0, "its deletion was asked for")
+    codes.append(memory.get("i1").code)
+    memory.failed("i1", NOW, "it failed")
+    codes.append(memory.get("i1").code)
     assert codes == [
         Code.SENDING,
         Code.EVACUATING,
@@ -179,12 +179,12 @@ def test_the_code_of_a_pause_is_what_it_follows():
 
 
 def test_moves_towards_a_former_state_come_ever_more_slowly():
-    attempts, pauses = nothing_asked(), []
+    memory, pauses = nothing_asked(), []
     for _ in range(6):
-        attempts.moved("i1", NOW, "asked to stop")
-        pauses.append(attempts.get("i1").until - NOW)
+        memory.moved("i1", NOW, "asked to stop")
+        pauses.append(memory.get("i1").until - NOW)
     assert pauses[0] <= 5 and pauses == sorted(pauses) and pauses[-1] >= 30
-    assert attempts.get("i1").failures == 0
+    assert memory.get("i1").failures == 0
 
 
 # Room
@@ -199,11 +199,11 @@ def services(*up, down=(), disabled=(), dead=()):
 
 
 def without_room(cause=outcomes.NO_ROOM, times=3):
-    attempts = nothing_asked()
-    attempts.observe_services(services("c2"), NOW - 100)
+    memory = nothing_asked()
+    memory.observe_services(services("c2"), NOW - 100)
     for _ in range(times):
-        attempts.failed("i1", NOW - 100, "it failed", cause)
-    return attempts
+        memory.failed("i1", NOW - 100, "it failed", cause)
+    return memory
 
 
 @pytest.mark.parametrize(
@@ -220,38 +220,38 @@ def without_room(cause=outcomes.NO_ROOM, times=3):
     ],
 )
 def test_what_found_no_room_is_tried_again_when_a_host_comes(cause, then, at_once):
-    attempts = without_room(cause, times=6)
-    before = attempts.get("i1").until
-    attempts.observe_services(then, NOW)
-    assert attempts.get("i1").until == (NOW if at_once else before)
+    memory = without_room(cause, times=6)
+    before = memory.get("i1").until
+    memory.observe_services(then, NOW)
+    assert memory.get("i1").until == (NOW if at_once else before)
 
 
 def test_the_first_look_at_the_hosts_is_no_news():
-    attempts = nothing_asked()
-    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
-    before = attempts.get("i1").until
-    attempts.observe_services(services("c2"), NOW)
-    assert attempts.get("i1").until == before
+    memory = nothing_asked()
+    memory.failed("i1", NOW, "no room", outcomes.NO_ROOM)
+    before = memory.get("i1").until
+    memory.observe_services(services("c2"), NOW)
+    assert memory.get("i1").until == before
 
 
 def test_since_when_there_has_been_no_room():
-    attempts = nothing_asked()
-    assert attempts.roomless("i1", NOW) == 0 == attempts.longest_roomless(NOW)
-    attempts.failed("i1", NOW, "no room", outcomes.NO_ROOM)
-    attempts.failed("i1", NOW + 10, "no room", outcomes.NO_ROOM)
-    assert attempts.roomless("i1", NOW + 50) == 50 == attempts.longest_roomless(NOW + 50)
-    assert attempts.roomless("i2", NOW + 50) == 0
-    attempts.failed("i1", NOW + 60, "spawn", outcomes.SPAWN)
-    assert attempts.roomless("i1", NOW + 70) == 0
-    attempts.failed("i1", NOW + 80, "no room", outcomes.NO_ROOM)
-    assert attempts.roomless("i1", NOW + 90) == 10
+    memory = nothing_asked()
+    assert memory.roomless("i1", NOW) == 0 == memory.longest_roomless(NOW)
+    memory.failed("i1", NOW, "no room", outcomes.NO_ROOM)
+    memory.failed("i1", NOW + 10, "no room", outcomes.NO_ROOM)
+    assert memory.roomless("i1", NOW + 50) == 50 == memory.longest_roomless(NOW + 50)
+    assert memory.roomless("i2", NOW + 50) == 0
+    memory.failed("i1", NOW + 60, "spawn", outcomes.SPAWN)
+    assert memory.roomless("i1", NOW + 70) == 0
+    memory.failed("i1", NOW + 80, "no room", outcomes.NO_ROOM)
+    assert memory.roomless("i1", NOW + 90) == 10
 
 
 def test_a_host_that_comes_is_tried_before_room_is_given_up():
-    attempts = without_room()
-    assert attempts.roomless("i1", NOW) == 100
-    attempts.observe_services(services("c2", "c3"), NOW)
-    assert attempts.roomless("i1", NOW) == 0
+    memory = without_room()
+    assert memory.roomless("i1", NOW) == 100
+    memory.observe_services(services("c2", "c3"), NOW)
+    assert memory.roomless("i1", NOW) == 0
 
 
 @pytest.mark.parametrize(
@@ -265,10 +265,10 @@ def test_a_host_that_comes_is_tried_before_room_is_given_up():
     ],
 )
 def test_where_no_host_could_be_expected_there_is_no_room_for_any(then, seconds):
-    attempts = nothing_asked()
-    attempts.observe_services(then, NOW)
-    attempts.observe_services(then, NOW + 20)
-    assert attempts.roomless("i1", NOW + 50) == seconds == attempts.longest_roomless(NOW + 50)
+    memory = nothing_asked()
+    memory.observe_services(then, NOW)
+    memory.observe_services(then, NOW + 20)
+    assert memory.roomless("i1", NOW + 50) == seconds == memory.longest_roomless(NOW + 50)
 
 
 # Observing
@@ -286,10 +286,10 @@ def test_where_no_host_could_be_expected_there_is_no_room_for_any(then, seconds)
 )
 @pytest.mark.parametrize("outcome", [ACCEPTED, UNCLEAR])
 def test_a_failed_record_counts_once(status, destination, cause, outcome):
-    attempts = asked(outcome, newest=5)
+    memory = asked(outcome, newest=5)
     for later in range(3):
-        attempts.observe(seen(record(7, status, destination=destination), vm_state="error"), NOW + later)
-    found = attempts.get("i1")
+        memory.observe(seen(record(7, status, destination=destination), vm_state="error"), NOW + later)
+    found = memory.get("i1")
     assert (found.outcome, found.failures, found.cause) == (FAILED, 1, cause)
     assert found.until == NOW + BACKOFFS[cause].first
     assert "7" in found.reason
@@ -310,26 +310,26 @@ def test_a_failed_record_counts_once(status, destination, cause, outcome):
     ],
 )
 def test_what_records_say_of_an_accepted_request(records, outcome):
-    attempts = asked(ACCEPTED, newest=5)
-    attempts.observe(seen(*records), NOW + 1)
-    assert attempts.get("i1").outcome == outcome
+    memory = asked(ACCEPTED, newest=5)
+    memory.observe(seen(*records), NOW + 1)
+    assert memory.get("i1").outcome == outcome
 
 
 @pytest.mark.parametrize("outcome", [SENDING, FAILED])
 @pytest.mark.parametrize("status", ["failed", "error", "done"])
 def test_records_say_nothing_of_a_request_that_was_not_taken(outcome, status):
-    attempts = asked(outcome)
-    before = attempts.get("i1")
-    attempts.observe(seen(record(7, status)), NOW + 1)
-    assert attempts.get("i1") == before
+    memory = asked(outcome)
+    before = memory.get("i1")
+    memory.observe(seen(record(7, status)), NOW + 1)
+    assert memory.get("i1") == before
 
 
 @pytest.mark.parametrize("outcome", [ACCEPTED, UNCLEAR])
 def test_a_view_older_than_the_evacuation_is_given_time(outcome):
-    attempts = asked(outcome)
+    memory = asked(outcome)
     for later in (30, 31, 60):
-        attempts.observe(seen(record(7, "done")), NOW + later)
-        assert (attempts.get("i1").outcome, attempts.get("i1").until) == (ACCEPTED, NOW + 30 + SETTLE)
+        memory.observe(seen(record(7, "done")), NOW + later)
+        assert (memory.get("i1").outcome, memory.get("i1").until) == (ACCEPTED, NOW + 30 + SETTLE)
 
 
 @pytest.mark.parametrize(
@@ -348,15 +348,15 @@ def test_a_view_older_than_the_evacuation_is_given_time(outcome):
     ],
 )
 def test_what_somebody_else_seems_to_do(records, task_state, until):
-    attempts = nothing_asked()
-    attempts.observe(seen(*records, task_state=task_state), NOW)
-    found = attempts.get("i1")
+    memory = nothing_asked()
+    memory.observe(seen(*records, task_state=task_state), NOW)
+    found = memory.get("i1")
     assert (found and found.until) == until
 
 
 def test_the_age_of_a_record_is_that_of_its_status():
-    attempts = nothing_asked()
-    assert attempts.age(record(7, "accepted"), NOW) == 0
+    memory = nothing_asked()
+    assert memory.age(record(7, "accepted"), NOW) == 0
     for moment, status, destination, age in (
         (0, "accepted", None, 0),
         (10, "accepted", None, 10),
@@ -366,16 +366,16 @@ def test_the_age_of_a_record_is_that_of_its_status():
         (99, "pre-migrating", "compute-2", 39),
     ):
         one = record(7, status, destination=destination)
-        attempts.observe(seen(one), NOW + moment)
-        assert attempts.age(one, NOW + moment) == age
-    assert attempts.age(record(7, "done"), NOW + 99) == 0
-    assert attempts.age(record(8, "pre-migrating"), NOW + 99) == 0
+        memory.observe(seen(one), NOW + moment)
+        assert memory.age(one, NOW + moment) == age
+    assert memory.age(record(7, "done"), NOW + 99) == 0
+    assert memory.age(record(8, "pre-migrating"), NOW + 99) == 0
 
 
-def read(attempts, left, *requests, now=NOW, **more):
+def read(memory, left, *requests, now=NOW, **more):
     """It has been read what was asked for ``i1``."""
     known = Requests(requests, read_at=now, **more)
-    attempts.observe_requests(world(dataclasses.replace(left, requests={"i1": known})), now)
+    memory.observe_requests(world(dataclasses.replace(left, requests={"i1": known})), now)
 
 
 @pytest.mark.parametrize(
@@ -392,11 +392,11 @@ def read(attempts, left, *requests, now=NOW, **more):
     ],
 )
 def test_what_an_evacuation_that_failed_has_left(records, requests, stray):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     left = seen(*(record(7, status, destination=None, created=told(0)) for status in records))
-    attempts.observe(left, NOW)
-    read(attempts, left, *requests)
-    assert attempts.is_stray(left.evacuations[0]) is stray
+    memory.observe(left, NOW)
+    read(memory, left, *requests)
+    assert memory.is_stray(left.evacuations[0]) is stray
 
 
 @pytest.mark.parametrize(
@@ -415,58 +415,58 @@ def test_what_an_evacuation_that_failed_has_left(records, requests, stray):
 )
 def test_of_which_instances_the_requests_are_read(status, vm_state, seconds, more, unclear):
     """An undisturbed recovery asks for none."""
-    attempts, one = nothing_asked(), seen(record(7, status), vm_state=vm_state)
-    attempts.observe(one, NOW)
-    attempts.observe(one, NOW + seconds, **more)
-    assert attempts.to_be_read(world(one), NOW + seconds) == ({"i1"} if unclear else set())
+    memory, one = nothing_asked(), seen(record(7, status), vm_state=vm_state)
+    memory.observe(one, NOW)
+    memory.observe(one, NOW + seconds, **more)
+    assert memory.to_be_read(world(one), NOW + seconds) == ({"i1"} if unclear else set())
 
 
 def test_of_a_request_that_took_over_anothers_record_it_is_read_how_far_it_has_come():
-    attempts, one = nothing_asked(), seen(record(7, "pre-migrating"), record(8, "accepted"))
-    attempts.observe(one, NOW)
-    assert attempts.to_be_read(world(one), NOW) == {"i1"}
+    memory, one = nothing_asked(), seen(record(7, "pre-migrating"), record(8, "accepted"))
+    memory.observe(one, NOW)
+    assert memory.to_be_read(world(one), NOW) == {"i1"}
 
 
 def test_what_was_read_before_the_last_request_tells_nothing_of_that():
-    attempts, left = asked(at=NOW + 5), seen(record(7, "accepted"))
-    attempts.observe(left, NOW + 6)
-    read(attempts, left, request(1, OVER), now=NOW + 5)
-    assert not attempts.is_stray(record(7, "accepted"))
-    read(attempts, left, request(1, OVER), now=NOW + 6)
-    assert attempts.is_stray(record(7, "accepted"))
+    memory, left = asked(at=NOW + 5), seen(record(7, "accepted"))
+    memory.observe(left, NOW + 6)
+    read(memory, left, request(1, OVER), now=NOW + 5)
+    assert not memory.is_stray(record(7, "accepted"))
+    read(memory, left, request(1, OVER), now=NOW + 6)
+    assert memory.is_stray(record(7, "accepted"))
 
 
 @pytest.mark.parametrize(("reset", "idle", "stray"), [(1, SETTLE, True), (1, SETTLE - 1, False), (-1, SETTLE, False)])
 def test_an_operator_who_sets_an_instance_to_error_gives_what_was_asked_for_up(reset, idle, stray):
-    attempts, left = nothing_asked(), seen(record(7, "accepted"), vm_state="error")
-    attempts.observe(left, NOW)
-    read(attempts, left, request(1, QUEUED), now=NOW + idle, reset=told(reset))
-    assert attempts.is_stray(record(7, "accepted")) is stray
+    memory, left = nothing_asked(), seen(record(7, "accepted"), vm_state="error")
+    memory.observe(left, NOW)
+    read(memory, left, request(1, QUEUED), now=NOW + idle, reset=told(reset))
+    assert memory.is_stray(record(7, "accepted")) is stray
 
 
 def known_stray():
-    attempts, left = nothing_asked(), seen(record(7, "accepted"), vm_state="error")
-    attempts.observe(left, NOW)
-    read(attempts, left, request(1, OVER))
-    assert attempts.is_stray(record(7, "accepted"))
-    return attempts, left
+    memory, left = nothing_asked(), seen(record(7, "accepted"), vm_state="error")
+    memory.observe(left, NOW)
+    read(memory, left, request(1, OVER))
+    assert memory.is_stray(record(7, "accepted"))
+    return memory, left
 
 
 @pytest.mark.parametrize(
     "now_says", [record(7, "pre-migrating"), record(7, "accepted", destination="compute-3"), record(8, "accepted")]
 )
 def test_a_stray_that_moves_is_none(now_says):
-    attempts, _ = known_stray()
-    assert not attempts.is_stray(now_says)
+    memory, _ = known_stray()
+    assert not memory.is_stray(now_says)
 
 
 def test_the_next_request_may_run_under_the_stray_record():
-    attempts, left = known_stray()
-    attempts.sending("i1", 7)
-    attempts.observe(left, NOW + SETTLE)
-    assert not attempts.is_stray(record(7, "accepted"))
-    attempts.observe(left, NOW + 2 * SETTLE - 1)
-    assert not attempts.is_stray(record(7, "accepted"))
+    memory, left = known_stray()
+    memory.sending("i1", 7)
+    memory.observe(left, NOW + SETTLE)
+    assert not memory.is_stray(record(7, "accepted"))
+    memory.observe(left, NOW + 2 * SETTLE - 1)
+    assert not memory.is_stray(record(7, "accepted"))
 
 
 @pytest.mark.parametrize(
@@ -482,26 +482,26 @@ def test_the_next_request_may_run_under_the_stray_record():
     ],
 )
 def test_an_evacuation_that_failed_under_an_older_record_counts_once(older, cause, words):
-    attempts, left = asked(newest=6), seen(*older, vm_state="error")
-    attempts.observe(left, NOW)
-    assert attempts.get("i1").failures == 0
+    memory, left = asked(newest=6), seen(*older, vm_state="error")
+    memory.observe(left, NOW)
+    assert memory.get("i1").failures == 0
     for moment in (SETTLE, SETTLE + 1):
-        attempts.observe(left, NOW + moment)
-        read(attempts, left, request(1, OVER), now=NOW + moment)
-    attempt = attempts.get("i1")
+        memory.observe(left, NOW + moment)
+        read(memory, left, request(1, OVER), now=NOW + moment)
+    attempt = memory.get("i1")
     assert (attempt.outcome, attempt.cause, attempt.failures, attempt.newest) == (FAILED, cause, 1, 7)
     assert attempt.reason.startswith(words)
     assert attempt.until == NOW + SETTLE + BACKOFFS[cause].first
 
 
 def test_to_be_idle_begins_anew():
-    attempts = nothing_asked()
-    attempts.observe(seen(vm_state="error"), NOW)
-    assert attempts.idle("i1", NOW + 50) == 50
-    attempts.observe(seen(vm_state="error", task_state="rebuilding"), NOW + 60)
-    assert attempts.idle("i1", NOW + 70) == 0
-    attempts.observe(seen(), NOW + 72)
-    assert attempts.idle("i1", NOW + 75) == 0
+    memory = nothing_asked()
+    memory.observe(seen(vm_state="error"), NOW)
+    assert memory.idle("i1", NOW + 50) == 50
+    memory.observe(seen(vm_state="error", task_state="rebuilding"), NOW + 60)
+    assert memory.idle("i1", NOW + 70) == 0
+    memory.observe(seen(), NOW + 72)
+    assert memory.idle("i1", NOW + 75) == 0
 
 
 @pytest.mark.parametrize(
@@ -519,30 +519,30 @@ def test_to_be_idle_begins_anew():
     ],
 )
 def test_which_requests_a_destination_has_passed_over(other, passed):
-    attempts, waiting = nothing_asked(), record(7, "accepted")
-    attempts.observe(seen(waiting), NOW)
-    attempts.observe(seen(waiting, other), NOW + 10)
-    assert not attempts.was_passed(waiting, (), NOW + 69)  # on their way they overtake each other
-    assert attempts.was_passed(waiting, (), NOW + 70) is passed
+    memory, waiting = nothing_asked(), record(7, "accepted")
+    memory.observe(seen(waiting), NOW)
+    memory.observe(seen(waiting, other), NOW + 10)
+    assert not memory.was_passed(waiting, (), NOW + 69)  # on their way they overtake each other
+    assert memory.was_passed(waiting, (), NOW + 70) is passed
 
 
 @pytest.mark.parametrize(("seen_at", "passed"), [(5, True), (11, False), (None, False)])
 def test_a_request_that_named_its_destination_is_passed_over_only_once_it_was_handed_on(seen_at, passed):
-    attempts, waiting = nothing_asked(), record(7, "accepted")
-    attempts.observe(seen(waiting), NOW)
+    memory, waiting = nothing_asked(), record(7, "accepted")
+    memory.observe(seen(waiting), NOW)
     if seen_at is not None:
-        read(attempts, seen(waiting), request(1, SENT), now=NOW + seen_at)
-    attempts.observe(seen(waiting, record(8, "pre-migrating", instance="i2")), NOW + 10)
-    assert attempts.was_passed(waiting, [request(1, SENT)], NOW + 90) is passed
+        read(memory, seen(waiting), request(1, SENT), now=NOW + seen_at)
+    memory.observe(seen(waiting, record(8, "pre-migrating", instance="i2")), NOW + 10)
+    assert memory.was_passed(waiting, [request(1, SENT)], NOW + 90) is passed
 
 
 def test_what_was_begun_before_has_not_passed_it():
-    attempts, waiting, other = nothing_asked(), record(7, "accepted"), record(6, "pre-migrating", instance="i2")
-    attempts.observe(seen(other), NOW)
-    attempts.observe(seen(other, waiting), NOW + 10)
-    attempts.observe(seen(dataclasses.replace(other, status="done"), waiting), NOW + 20)
-    assert not attempts.was_passed(waiting, (), NOW + 90)
-    assert not attempts.was_passed(record(9, "accepted"), (), NOW + 90)  # which has never been seen
+    memory, waiting, other = nothing_asked(), record(7, "accepted"), record(6, "pre-migrating", instance="i2")
+    memory.observe(seen(other), NOW)
+    memory.observe(seen(other, waiting), NOW + 10)
+    memory.observe(seen(dataclasses.replace(other, status="done"), waiting), NOW + 20)
+    assert not memory.was_passed(waiting, (), NOW + 90)
+    assert not memory.was_passed(record(9, "accepted"), (), NOW + 90)  # which has never been seen
 
 
 @pytest.mark.parametrize(
@@ -558,13 +558,13 @@ def test_what_was_begun_before_has_not_passed_it():
     ],
 )
 def test_whether_a_destination_was_down_since(looks, was_down):
-    attempts, one = nothing_asked(), record(7, "pre-migrating")
+    memory, one = nothing_asked(), record(7, "pre-migrating")
     for moment, found in (look for look in looks if look[0] < 0):
-        attempts.observe_services(found, NOW + moment)
-    attempts.observe(seen(one), NOW)
+        memory.observe_services(found, NOW + moment)
+    memory.observe(seen(one), NOW)
     for moment, found in (look for look in looks if look[0] >= 0):
-        attempts.observe_services(found, NOW + moment)
-    assert attempts.was_down(one) is was_down
+        memory.observe_services(found, NOW + moment)
+    assert memory.was_down(one) is was_down
 
 
 @pytest.mark.parametrize(
@@ -579,84 +579,84 @@ def test_whether_a_destination_was_down_since(looks, was_down):
     ],
 )
 def test_what_was_cut_off_may_still_show_for_a_moment_how_it_ended(after, looks, cut_off):
-    attempts, one = nothing_asked(), record(7, "pre-migrating")
+    memory, one = nothing_asked(), record(7, "pre-migrating")
     for start, moment in (("a", NOW), ("b", NOW + 30)):
-        attempts.restarts.observe(world(seen(one)), moment)
-        attempts.restarts.learn({"compute-2": start}, moment)
+        memory.restarts.observe(world(seen(one)), moment)
+        memory.restarts.learn({"compute-2": start}, moment)
     for seconds in [seconds for seconds in looks if seconds <= 30 + after]:
-        attempts.observe_services({"compute-2": living(report=f"t{seconds:04}")}, NOW + seconds)
-    assert attempts.was_cut_off(one, NOW + 30 + after) is cut_off
-    attempts.forget_all()
-    assert not attempts.was_cut_off(one, NOW + 30 + after)
+        memory.observe_services({"compute-2": living(report=f"t{seconds:04}")}, NOW + seconds)
+    assert memory.was_cut_off(one, NOW + 30 + after) is cut_off
+    memory.forget_all()
+    assert not memory.was_cut_off(one, NOW + 30 + after)
 
 
 def test_where_an_instance_was_once_sent_stays_known():
-    attempts = nothing_asked()
-    attempts.observe(seen(record(7, "accepted", destination=None)), NOW)
-    attempts.observe(seen(record(7, "accepted")), NOW)
-    attempts.observe(seen(record(7, "done", destination="compute-3")), NOW)  # a repeated request took it over
-    assert "i1" in attempts.hosts.of("compute-2").sent
-    assert "i1" not in attempts.hosts.of("compute-4").sent and "i2" not in attempts.hosts.of("compute-2").sent
+    memory = nothing_asked()
+    memory.observe(seen(record(7, "accepted", destination=None)), NOW)
+    memory.observe(seen(record(7, "accepted")), NOW)
+    memory.observe(seen(record(7, "done", destination="compute-3")), NOW)  # a repeated request took it over
+    assert "i1" in memory.hosts.of("compute-2").sent
+    assert "i1" not in memory.hosts.of("compute-4").sent and "i2" not in memory.hosts.of("compute-2").sent
 
 
 def test_since_when_an_instance_awaits_recovery():
-    attempts = nothing_asked()
-    assert attempts.pending("i1", NOW) == 0
-    attempts.observe(seen(), NOW)
-    attempts.observe(seen(), NOW + 20)
-    assert attempts.pending("i1", NOW + 30) == 30
+    memory = nothing_asked()
+    assert memory.pending("i1", NOW) == 0
+    memory.observe(seen(), NOW)
+    memory.observe(seen(), NOW + 20)
+    assert memory.pending("i1", NOW + 30) == 30
 
 
 # Forgetting
 
 
 def test_only_what_is_still_of_use_is_kept():
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for number, outcome in enumerate((SENDING, ACCEPTED, UNCLEAR, FAILED)):
-        attempts.sending(f"i{number}", 0)
+        memory.sending(f"i{number}", 0)
         if outcome == ACCEPTED:
-            attempts.accepted(f"i{number}", NOW)
+            memory.accepted(f"i{number}", NOW)
         if outcome == UNCLEAR:
-            attempts.unclear(f"i{number}", NOW, "timed out")
+            memory.unclear(f"i{number}", NOW, "timed out")
         if outcome == FAILED:
-            attempts.failed(f"i{number}", NOW, "refused")
-    gone = attempts.forget(frozenset({"i1"}), ())
-    assert [bool(attempts.get(f"i{number}")) for number in range(4)] == [True, True, False, False]
+            memory.failed(f"i{number}", NOW, "refused")
+    gone = memory.forget(frozenset({"i1"}), ())
+    assert [bool(memory.get(f"i{number}")) for number in range(4)] == [True, True, False, False]
     assert gone == {"i2"}
 
 
 def test_with_the_last_flag_everything_is_forgotten_but_what_is_being_sent():
-    attempts, left = known_stray()
-    attempts.starting_again("compute-1")
-    attempts.not_notable("i1")
-    attempts.sending("i5", 0)
-    attempts.forget_all()
-    assert attempts.get("i5").outcome == SENDING
-    assert not attempts.is_stray(record(7, "accepted"))
-    assert attempts.age(record(7, "accepted"), NOW + 999) == 0
-    assert attempts.starts("compute-1") == 0 and attempts.is_notable("i1")
-    assert attempts.idle("i1", NOW + 999) == 0 == attempts.pending("i1", NOW + 999)
-    assert "i1" not in attempts.hosts.of("compute-2").sent
+    memory, left = known_stray()
+    memory.starting_again("compute-1")
+    memory.not_notable("i1")
+    memory.sending("i5", 0)
+    memory.forget_all()
+    assert memory.get("i5").outcome == SENDING
+    assert not memory.is_stray(record(7, "accepted"))
+    assert memory.age(record(7, "accepted"), NOW + 999) == 0
+    assert memory.starts("compute-1") == 0 and memory.is_notable("i1")
+    assert memory.idle("i1", NOW + 999) == 0 == memory.pending("i1", NOW + 999)
+    assert "i1" not in memory.hosts.of("compute-2").sent
 
 
 def test_how_often_a_host_was_started_again_is_forgotten_with_its_flag():
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for name in ("c1", "c1", "c2"):
-        attempts.starting_again(name)
-    assert (attempts.starts("c1"), attempts.starts("c2"), attempts.starts("c3")) == (2, 1, 0)
-    attempts.forget(frozenset(), {"c1"})
-    assert (attempts.starts("c1"), attempts.starts("c2")) == (2, 0)
+        memory.starting_again(name)
+    assert (memory.starts("c1"), memory.starts("c2"), memory.starts("c3")) == (2, 1, 0)
+    memory.forget(frozenset(), {"c1"})
+    assert (memory.starts("c1"), memory.starts("c2")) == (2, 0)
 
 
 def test_what_cannot_be_noted_is_remembered():
-    attempts = nothing_asked()
-    assert attempts.is_notable("i1")
-    attempts.not_notable("i1")
-    assert not attempts.is_notable("i1") and attempts.is_notable("i2")
-    attempts.forget(frozenset({"i1"}), ())
-    assert not attempts.is_notable("i1")
-    attempts.forget(frozenset(), ())
-    assert attempts.is_notable("i1")
+    memory = nothing_asked()
+    assert memory.is_notable("i1")
+    memory.not_notable("i1")
+    assert not memory.is_notable("i1") and memory.is_notable("i2")
+    memory.forget(frozenset({"i1"}), ())
+    assert not memory.is_notable("i1")
+    memory.forget(frozenset(), ())
+    assert memory.is_notable("i1")
 
 
 @pytest.mark.parametrize(
@@ -672,18 +672,18 @@ def test_what_cannot_be_noted_is_remembered():
     ],
 )
 def test_where_an_instance_may_be_queued(destination, status, seconds, queued):
-    attempts = asked()
+    memory = asked()
     for moment in (0, seconds):
-        attempts.observe(seen(record(7, status, destination=destination)), NOW + moment)
+        memory.observe(seen(record(7, status, destination=destination)), NOW + moment)
     hosts = ["compute-2", "compute-3"]
-    assert [host for host in hosts if attempts.hosts.may_be_queued("i1", host)] == queued
+    assert [host for host in hosts if memory.hosts.may_be_queued("i1", host)] == queued
     # Where it was sent stays known, whatever becomes of it; where it might be is no more, once it shows elsewhere.
-    attempts.observe(seen(record(7, "done", destination="compute-4")), NOW + 200)
+    memory.observe(seen(record(7, "done", destination="compute-4")), NOW + 200)
     known = queued if destination else []
-    assert [host for host in hosts if attempts.hosts.may_be_queued("i1", host)] == known
-    assert not any(attempts.hosts.may_be_queued("i2", host) for host in hosts)
-    attempts.forget_all()
-    assert not any(attempts.hosts.may_be_queued("i1", host) for host in hosts)
+    assert [host for host in hosts if memory.hosts.may_be_queued("i1", host)] == known
+    assert not any(memory.hosts.may_be_queued("i2", host) for host in hosts)
+    memory.forget_all()
+    assert not any(memory.hosts.may_be_queued("i1", host) for host in hosts)
 
 
 @pytest.mark.parametrize(
@@ -704,16 +704,16 @@ def test_where_an_instance_may_be_queued(destination, status, seconds, queued):
     ],
 )
 def test_whether_two_hosts_may_have_an_evacuation_of_one_instance_queued(sent, same):
-    attempts = Attempts()
+    memory = Memory()
     records = [
         record(id, "accepted", instance, destination=destination)
         for instance, asked in sent.items()
         for id, destination in asked
     ]
     for moment in (0, SETTLE):
-        attempts.observe(seen(*records), NOW + moment)
-    assert attempts.hosts.may_have_the_same("compute-2", "compute-3") is same
-    assert attempts.hosts.may_have_the_same("compute-3", "compute-2") is same
+        memory.observe(seen(*records), NOW + moment)
+    assert memory.hosts.may_have_the_same("compute-2", "compute-3") is same
+    assert memory.hosts.may_have_the_same("compute-3", "compute-2") is same
 
 
 @pytest.mark.parametrize(
@@ -729,46 +729,46 @@ def test_whether_two_hosts_may_have_an_evacuation_of_one_instance_queued(sent, s
 def test_whether_a_host_may_have_what_the_owner_asked_for_of_an_instance_that_another_may_have_queued(
     source, destination, same
 ):
-    attempts = Attempts()
+    memory = Memory()
     for moment in (0, SETTLE):
-        attempts.observe(seen(record(7, "accepted", source=source, destination=destination)), NOW + moment)
-    assert attempts.hosts.may_have_the_same("compute-2", "compute-3") is same
-    assert attempts.hosts.may_have_the_same("compute-3", "compute-2") is same
+        memory.observe(seen(record(7, "accepted", source=source, destination=destination)), NOW + moment)
+    assert memory.hosts.may_have_the_same("compute-2", "compute-3") is same
+    assert memory.hosts.may_have_the_same("compute-3", "compute-2") is same
 
 
 @pytest.mark.parametrize(
     "begin",
     [
-        lambda attempts: attempts.inherited("i1", 0, NOW),
-        lambda attempts: attempts.observe(seen(task_state="rebuilding"), NOW),
+        lambda memory: memory.inherited("i1", 0, NOW),
+        lambda memory: memory.observe(seen(task_state="rebuilding"), NOW),
     ],
     ids=["a former engine's", "somebody else's"],
 )
 def test_what_may_have_been_asked_may_show_until_nova_has_answered_for_a_minute(begin):
-    attempts = nothing_asked()
-    begin(attempts)
+    memory = nothing_asked()
+    begin(memory)
     for moment in (0, 10, 50, 100):  # it was away between the last two
-        attempts.observe_services({}, NOW + moment)
-    assert attempts.may_show("i1", NOW + 159) and attempts.open(NOW + 159) == {"i1"}
-    assert not attempts.may_show("i1", NOW + 160) and attempts.open(NOW + 160) == set()
+        memory.observe_services({}, NOW + moment)
+    assert memory.may_show("i1", NOW + 159) and memory.open(NOW + 159) == {"i1"}
+    assert not memory.may_show("i1", NOW + 160) and memory.open(NOW + 160) == set()
 
 
 @pytest.mark.parametrize(("away", "may"), [("compute-1", True), ("compute-9", False)])
 def test_what_was_not_answered_may_show_until_its_own_cell_has_answered_for_a_minute(away, may):
-    attempts = asked()
-    attempts.unclear("i1", NOW, "timed out")
+    memory = asked()
+    memory.unclear("i1", NOW, "timed out")
     for moment in range(0, 101, 10):
-        attempts.observe_services(Services({}, [away] if moment <= 50 else ()), NOW + moment)
-    assert attempts.may_show("i1", NOW + 50 + SETTLE - 1, "compute-1") is may
-    assert not attempts.may_show("i1", NOW + 50 + SETTLE, "compute-1")
+        memory.observe_services(Services({}, [away] if moment <= 50 else ()), NOW + moment)
+    assert memory.may_show("i1", NOW + 50 + SETTLE - 1, "compute-1") is may
+    assert not memory.may_show("i1", NOW + 50 + SETTLE, "compute-1")
 
 
 @pytest.mark.parametrize(("away", "seconds"), [((), 50), (("compute-9",), 0)])
 def test_hosts_that_cannot_be_read_may_still_report(away, seconds):
-    attempts = nothing_asked()
+    memory = nothing_asked()
     for moment in (NOW, NOW + 50):
-        attempts.observe_services(Services({"compute-1": service()}, away), moment)
-    assert attempts.roomless("i1", NOW + 50) == seconds
+        memory.observe_services(Services({"compute-1": service()}, away), moment)
+    assert memory.roomless("i1", NOW + 50) == seconds
 
 
 # Memory
@@ -788,7 +788,7 @@ def sizes_of(memory, name="memory"):
 
 def test_what_is_kept_while_a_flag_stands_for_weeks_does_not_grow():
     """Of the hosts that were recovered meanwhile nothing is left; nor of requests for instances that are gone."""
-    attempts, sizes = nothing_asked(), []
+    memory, sizes = nothing_asked(), []
     for week in range(1, 5):
         now = NOW + 600 * week
         number = 2 * week
@@ -796,12 +796,12 @@ def test_what_is_kept_while_a_flag_stands_for_weeks_does_not_grow():
         records = [record(number, "accepted", f"i{week}")]
         dead = host(instances=[instance(week)], evacuations=records, requests=known)
         off = host(name="compute-9", evacuations=[record(1, "accepted", "i9", source="compute-9")])
-        attempts.control_plane.sees_reports(Services({"compute-2": living(report=told(600 * week))}), now)
-        attempts.observe(dead, now, frozenset({"compute-1", "compute-9"}))
-        attempts.observe(off, now, frozenset({"compute-1", "compute-9"}))
-        attempts.observe_requests(world(dead), now)
-        attempts.forget(frozenset(), {"compute-9"})
-        sizes.append(sizes_of(attempts))
+        memory.control_plane.sees_reports(Services({"compute-2": living(report=told(600 * week))}), now)
+        memory.observe(dead, now, frozenset({"compute-1", "compute-9"}))
+        memory.observe(off, now, frozenset({"compute-1", "compute-9"}))
+        memory.observe_requests(world(dead), now)
+        memory.forget(frozenset(), {"compute-9"})
+        sizes.append(sizes_of(memory))
     assert sizes[0]["_records"] == 1
     growing = {name for name, size in sizes[-1].items() if size > sizes[0][name]}
     assert growing == {"sent", "left"}, "these are ids of instances, as many as there are"
@@ -818,15 +818,15 @@ def test_what_is_kept_while_a_flag_stands_for_weeks_does_not_grow():
 )
 def test_a_host_that_was_dead_has_not_reported_until_its_service_shows_it(later, unheard):
     """Until then, what is queued there has not been begun with."""
-    attempts = nothing_asked()
+    memory = nothing_asked()
     dead, off = host(name="compute-2"), {"up": False, "forced_down": True, "report": told(1)}
     for at in (NOW, NOW + 10):
-        attempts.observe_services({"compute-2": living("compute-2", **off)}, at)
-        attempts.observe(dead, at, frozenset({"compute-2"}))
-    attempts.observe(host(name="compute-2", flag="no"), NOW + 20)
+        memory.observe_services({"compute-2": living("compute-2", **off)}, at)
+        memory.observe(dead, at, frozenset({"compute-2"}))
+    memory.observe(host(name="compute-2", flag="no"), NOW + 20)
     known = {} if later is None else {"compute-2": living("compute-2", **{**off, **later})}
-    attempts.observe_services(known, NOW + 30)
-    assert ("compute-2" in attempts.hosts.unheard) is unheard
+    memory.observe_services(known, NOW + 30)
+    assert ("compute-2" in memory.hosts.unheard) is unheard
 
 
 @pytest.mark.parametrize(
@@ -840,9 +840,9 @@ def test_a_host_that_was_dead_has_not_reported_until_its_service_shows_it(later,
     ],
 )
 def test_when_a_record_tells_how_long_a_request_took_to_be_scheduled(monkeypatch, first, then, told_of):
-    attempts, found = nothing_asked(), []
-    plane = attempts.control_plane
+    memory, found = nothing_asked(), []
+    plane = memory.control_plane
     monkeypatch.setattr(plane, "sees_time_to_schedule", lambda at, was_seen: found.append((at, was_seen)))
     for status in filter(None, (first, then, then)):
-        attempts.observe(seen(record(1, status, created="t0")), NOW)
+        memory.observe(seen(record(1, status, created="t0")), NOW)
     assert found == told_of
