@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from nova_ha.cluster.errors import ClusterError, UnknownNode
+from nova_ha.model import hostnames
 from nova_ha.model.snapshot import FOUND_RUNNING
 
 
@@ -36,6 +37,20 @@ def is_true(node: Element, what: str) -> bool:
 
 def is_remote(node: Element) -> bool:
     return node.get("type") == "remote"
+
+
+def nodes_reached(status: Element) -> list[tuple[Element, bool]]:
+    """The elements of all nodes in what crm_mon says of nodes and resources, each with whether the cluster reaches it.
+
+    A remote node that died shows as online while its connection is being started anew.
+    """
+    started = {
+        hostnames.fold(required(found, "id")) for found in status.iter("resource") if found.get("role") == "Started"
+    }
+    return [
+        (node, is_true(node, "online") and (not is_remote(node) or hostnames.fold(required(node, "name")) in started))
+        for node in status.findall("nodes/node")
+    ]
 
 
 def start_on_record(resource: Element) -> str | None:

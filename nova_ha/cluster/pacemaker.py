@@ -293,22 +293,7 @@ class Cluster(Tools):
         return self._query(f"//nodes/node[instance_attributes/nvpair[@name={cib.literal(attribute)}]]")
 
     def _nodes(self) -> list[tuple[Element, bool]]:
-        """The elements of all nodes, each with whether the cluster is connected to it."""
-        status = self._status("nodes,resources")
-        # A remote node that died shows as online while its connection is being started anew.
-        started = {
-            hostnames.fold(cib.required(found, "id"))
-            for found in status.iter("resource")
-            if found.get("role") == "Started"
-        }
-        return [
-            (
-                node,
-                cib.is_true(node, "online")
-                and (not cib.is_remote(node) or hostnames.fold(cib.required(node, "name")) in started),
-            )
-            for node in status.findall("nodes/node")
-        ]
+        return cib.nodes_reached(self._status("nodes,resources"))
 
     def _pairs(self, node: Element) -> list[Element]:
         return [pair for pair in node.iter("nvpair") if pair.get("name") == self._attribute]

@@ -95,7 +95,7 @@ def state(root: Element) -> ClusterState:
     dc = root.find("summary/current_dc")
     version = dc.get("version", "") if dc is not None else ""
     resources = _resources(root)
-    nodes = {cib.required(each, "name"): _node(each, resources) for each in root.findall("nodes/node")}
+    nodes = {cib.required(each, "name"): _node(each, reached) for each, reached in cib.nodes_reached(root)}
     return ClusterState(
         version=_numbers(version),
         quorum=dc is not None and dc.get("with_quorum") == "true",
@@ -105,12 +105,7 @@ def state(root: Element) -> ClusterState:
     )
 
 
-def _node(element: Element, resources: Mapping[str, ResourceState]) -> NodeState:
-    connected = cib.is_true(element, "online")
-    if cib.is_remote(element):
-        # One that died shows as online while its connection is being started anew.
-        connection = resources.get(cib.required(element, "name"))
-        connected = connected and (connection is None or bool(connection.nodes))
+def _node(element: Element, connected: bool) -> NodeState:
     return NodeState(
         connected=connected,
         unclean=cib.is_true(element, "unclean"),

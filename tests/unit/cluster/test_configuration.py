@@ -180,10 +180,10 @@ def test_a_rule_that_is_written_elsewhere():
 STATE = """
 <r><summary><current_dc version="3.0.1-1.el10" with_quorum="true" mixed_version="false"/></summary>
 <nodes><node name="c1" online="true" unclean="false" type="remote"/>
-<node name="c2" online="true" type="remote"/></nodes>
+<node name="c2" online="true" type="remote"/><node name="c3" online="true" type="remote"/></nodes>
 <resources>
   <resource id="c1" role="Starting" active="true" failed="false"><node name="control-1"/></resource>
-  <resource id="c2" role="Started" active="true" failed="false"><node name="control-1"/></resource>
+  <resource id="C2" role="Started" active="true" failed="false"><node name="control-1"/></resource>
   <clone id="k"><resource id="n:0" role="Started" active="true" failed="false"><node name="c1"/></resource>
   <resource id="n:1" role="Started" active="true" failed="true"><node name="c2"/></resource></clone>
 </resources></r>
@@ -193,8 +193,8 @@ STATE = """
 def test_what_runs_where():
     found = survey.state(ElementTree.fromstring(STATE))
     assert (found.version, found.quorum, found.mixed) == ((3, 0, 1), True, False)
-    # Of a host that died the connection is being started, and Pacemaker shows it online.
-    assert {name: node.connected for name, node in found.nodes.items()} == {"c1": False, "c2": True}
+    # Of a host that died the connection is being started, or is none, and Pacemaker shows it online.
+    assert {name: node.connected for name, node in found.nodes.items()} == {"c1": False, "c2": True, "c3": False}
     assert (found.resources["n"].nodes, found.resources["n"].failed) == ({"c1", "c2"}, True)
 
 
