@@ -118,7 +118,7 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
     :raises CommandFailed: it is not in recovery, or evacuations of it are in flight; or nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
-    about, value = _may_end(look())
+    about, value = may_end(look())
     gone = sorted({record.instance for record in about.evacuations if record.status in FINISHED})
     who = orders.given_by(cluster)
     orders.confirm(
@@ -129,24 +129,18 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
         ],
         yes,
     )
-    _may_end(look())
+    may_end(look())
     if not cluster.swap_flag(about.host, value, flag.RECOVERED):
         raise CommandFailed(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
     orders.note("end", [about.host], who, reason)
     print(f"{about.host}: flag {value} -> no")
 
 
-def _surely_off(about: Subject) -> Subject:
-    """The host, if it may be flagged on an operator's word."""
-    _refuse_flagged(about)
-    if about.online or about.service.up:
-        who = "the cluster reaches it" if about.online else "its nova-compute reports to Nova"
-        raise CommandFailed(f"{about.host}: {who}, so it is not off; nothing has been changed")
-    return about
+def may_end(about: Subject) -> tuple[Subject, str]:
+    """The host, and its flag, if its recovery may be ended.
 
-
-def _may_end(about: Subject) -> tuple[Subject, str]:
-    """The host, and its flag, if its recovery may be ended."""
+    :raises CommandFailed: it is not in recovery, or evacuations of it are in flight
+    """
     if about.flag is None or not flag.is_dead(about.flag):
         now = f"its flag is {about.flag}" if about.flag else "it is not flagged"
         raise CommandFailed(f"{about.host}: {now}, so there is no recovery to end; nothing has been changed")
@@ -156,6 +150,15 @@ def _may_end(about: Subject) -> tuple[Subject, str]:
         why = "which the returning host would destroy: wait for their end"
         raise CommandFailed(f"{about.host}: {what}, {why}; nothing has been changed")
     return about, about.flag
+
+
+def _surely_off(about: Subject) -> Subject:
+    """The host, if it may be flagged on an operator's word."""
+    _refuse_flagged(about)
+    if about.online or about.service.up:
+        who = "the cluster reaches it" if about.online else "its nova-compute reports to Nova"
+        raise CommandFailed(f"{about.host}: {who}, so it is not off; nothing has been changed")
+    return about
 
 
 def _refuse_flagged(about: Subject) -> None:

@@ -13,11 +13,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from nova_ha.cli import recover
+from nova_ha.cli.deployment import CommandFailed
+from nova_ha.cloud.nova import CloudError
+from nova_ha.cluster.pacemaker import ClusterError
 from nova_ha.model import flag, restore_tags
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
 from tests.unit.simulation import states
+from tests.unit.simulation.guests import DELETED
 from tests.unit.simulation.process import LATE, PROMPT, SLOW, Tripwire
 from tests.unit.simulation.scene import Scene
 
@@ -104,6 +109,32 @@ class Story:
         recovered = sorted(host for host, value in self.scene.cluster.values.items() if value in flag.OVER)
         if recovered:
             del self.scene.cluster.values[recovered[number % len(recovered)]]
+
+    def paused(self, number, seconds):
+        """An operator puts new recoveries off, of one host or of all."""
+        node = None if number is None else self.scene.cluster.node(self._host(number))
+        if number is None or node is not None:
+            self.scene.pause(node, seconds)
+
+    def resumed(self):
+        self.scene.resume()
+
+    def ended(self, number):
+        """An operator ends a recovery by ``nova-ha end``: what is left on the host is not our affair any more."""
+        flagged = sorted(self.scene.cluster.values)
+        if not flagged:
+            return
+        node = flagged[number % len(flagged)]
+        view = self.scene.cluster.seen_from("control-2")
+        try:
+            about, value = recover.may_end(recover.subject(view, self.nova, node, None))
+            # What its owner was deleting is started again: so much an operator is told beforehand.
+            deleted = any(self.nova.guests.wanted[instance.id] == DELETED for instance in about.instances)
+            ended = not deleted and self.scene.cluster.swap(node, value, flag.RECOVERED)
+        except (CommandFailed, CloudError, ClusterError):
+            return
+        if ended:
+            self.scene.given_up |= {instance.id for instance in about.instances}
 
     def node_removed(self, number, with_its_flag, off):
         """A host that is out of service because of us is removed from the cluster, as one does with a broken one.
@@ -338,6 +369,9 @@ EVENTS = st.one_of(
     event("dies_and_is_forgotten", NUMBER),
     event("fenced_again", NUMBER),
     event("flag_deleted", NUMBER),
+    event("paused", st.none() | NUMBER, st.sampled_from([None, 20, 600])),
+    event("resumed"),
+    event("ended", NUMBER),
     event("node_removed", NUMBER, st.booleans(), st.booleans()),
     event("node_removed", NUMBER, st.booleans(), st.just(False)),
     event("node_renamed", NUMBER, NAME),

@@ -9,7 +9,8 @@ import types
 from nova_ha.cloud import nova as door
 from nova_ha.cluster.pacemaker import ClusterError
 from nova_ha.config import loader
-from nova_ha.model import disabled_reason, flag, hostnames, restore_tags
+from nova_ha.model import disabled_reason, flag, hostnames, pauses, restore_tags
+from nova_ha.model.pauses import Pause
 from nova_ha.model.reasons import Code
 from nova_ha.policy import reserved_hosts
 from nova_ha.policy.rules import Rules
@@ -62,6 +63,7 @@ class Scene:
         self._operations = {}  # host on which Pacemaker just starts nova-compute -> the life that this is
         self.workers = workers
         self.kept_off = set()  # hosts that do not boot by themselves
+        self.given_up = set()  # instances whose recovery an operator has ended: no rule says what becomes of them
         self.broken = set()  # hosts whose nova-compute does not start
         self.engines = {}  # control node (of a second resource's engine: and that resource) -> _Process
         self.new_engine("control-1")
@@ -194,9 +196,11 @@ class Scene:
     def _judge(self, node, old, flags):
         """Whether an engine may take a host up, of all the flags that it has seen."""
         host = self.host(node)
+        is_under_way = self.nova.status[host].forced_down and disabled_reason.is_under_way(self.nova.service(host))
+        if flag.is_new(old) and not is_under_way and any(pause.is_about(node) for pause in self.pauses()):
+            self.nova.guests.breach(f"{host} is taken up though an operator has put that off")
         guard, dead = self.rules.guard, {self.host(other) for other, value in flags.items() if flag.is_dead(value)}
         is_mass = len(dead) >= guard.least and len(dead) * 100 > guard.max_share * len(self.nova.status)
-        is_under_way = self.nova.status[host].forced_down and disabled_reason.is_under_way(self.nova.service(host))
         if old == flag.FLAGGED and is_mass and not is_under_way:
             self.nova.guests.breach(f"{host} is taken up, one of {len(dead)} hosts at once")
 
@@ -292,6 +296,26 @@ class Scene:
 
     # People
 
+    def pauses(self):
+        """The recoveries that an operator has put off."""
+        return pauses.standing(pauses.read(self.cluster.put_off), EPOCH + self.clock())
+
+    def pause(self, node, seconds):
+        """An operator puts new recoveries off.
+
+        :param node: the cluster's name of a host; None: of all hosts
+        :param seconds: until that ends by itself; None: an operator ends it
+        """
+        now = int(EPOCH + self.clock())
+        end = None if seconds is None else now + seconds
+        scope = pauses.ALL if node is None else pauses.HOST
+        pause = Pause(scope, node or "", now, end, "alice@control-2", "works on the network")
+        self.cluster.put_off = pauses.written([*self.pauses(), pause])
+
+    def resume(self):
+        """An operator ends all that was put off."""
+        self.cluster.put_off = None
+
     def alarms(self):
         """What the engines say that needs an operator, as ``{(cluster's name, instance id or None): reason}``."""
         return {subject: about["reason"] for subject, about in self._alarms().items()}
@@ -318,6 +342,8 @@ class Scene:
                 value = self.cluster.forgets_entry(node)
                 if code == Code.RENAMED_IN_CLUSTER:
                     self.cluster.values[self.cluster.node(host)] = value
+            if code == Code.PAUSED:
+                self.resume()
             if code == Code.HELD_BY_GUARD:
                 self.cluster.go(node)
             if code == Code.FLAG_DELETED:
@@ -360,7 +386,7 @@ class Scene:
         """Whether there is nothing left to do."""
         tags = {*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()}
         flagged = bool(self.cluster.values)
-        untold = any(server.task_state or tags & server.tags for server in self.nova.servers.values())
+        untold = any(server.task_state or tags & server.tags for server in self._recovered())
         return not flagged and not untold and self.nova.is_at_rest() and all(map(self._is_in_service, self.nova.status))
 
     def _is_in_service(self, host):
@@ -372,7 +398,7 @@ class Scene:
         lines = list(self.nova.guests.breaches)
         lines += [f"flag of {host} is {value}" for host, value in self.cluster.values.items()]
         lines += [f"{self.nova.service(host)}" for host in self.nova.status if not self._is_in_service(host)]
-        for server in self.nova.servers.values():
+        for server in self._recovered():
             wanted = self.nova.guests.wanted[server.id]
             if wanted is not None and not self._is_as_wanted(server, wanted):
                 really = {host: self.nova.guests.running[server.id, host] for host in self.nova.guests.hosts(server.id)}
@@ -382,6 +408,10 @@ class Scene:
         known = set(self.nova.servers)
         lines += [f"orphan {guest}" for guest in self.nova.guests.running if guest[0] not in known]
         return lines
+
+    def _recovered(self):
+        """The instances that are to be as their owners want them."""
+        return [server for server in self.nova.servers.values() if server.id not in self.given_up]
 
     def _is_as_wanted(self, server, wanted):
         guests, hosts = self.nova.guests, self.nova.guests.hosts(server.id)
