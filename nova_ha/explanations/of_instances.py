@@ -78,11 +78,13 @@ TEXTS: dict[Code, Explanation] = {
     Code.IN_FLIGHT_LIMIT: Explanation(),
     Code.SOURCE_LIMIT: Explanation(),
     Code.NO_HOST: Explanation(
-        operator="Needs an operator if no host is left that could come up by itself, and `no_room = wait`.",
+        operator="Needs an operator if no host is left that could come up by itself; with `no_room = restart_in_place` "
+        "a quarter of an hour after `no_room_patience`.",
         about="Every other host is down, flagged or disabled; with RabbitMQ or the conductor away all of them read "
         "down. It goes on by itself.",
         look="`openstack compute service list`; is it the message bus or the conductor?",
-        do="Let a host take instances again. With `no_room = restart_in_place`, hosts that come back start their own.",
+        do="Let a host take instances again. With `no_room = restart_in_place`, hosts that come back start their own: "
+        "those that were removed from the cluster must be added to it again.",
     ),
     Code.SENDING: Explanation(),
     Code.ASKED: Explanation(

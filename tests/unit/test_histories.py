@@ -490,6 +490,24 @@ FOUND = {
             ("dies", (6, 2, True), 3),
         ],
     ),
+    "no host was left, one of them removed, and none could be restarted in place: nobody was told": (
+        {
+            **{"names": ["active", "active"], "hosts": 2, "starting": 2, "lateness": 10, "resumes": True},
+            "rules": Rules(
+                no_room=RESTART_IN_PLACE,
+                no_room_patience=60,
+                in_flight_per_destination=0,
+                reserve_destination=True,
+            ),
+        },
+        [
+            ("dies_beside", (0, 1, True), 0),
+            ("dies_and_is_forgotten", (1,), 20),
+            ("dies", (3, 0, False), 0),
+            ("dies", (0, 0, False), 1),
+            ("node_removed", (1, False, False), 0),
+        ],
+    ),
     "a host died just after it was put back, unnoticed, and its flag, which was still there, hid that from all": (
         {"names": ["deleting"], "hosts": 2, "starting": 2, "late": LATE_PASSES},
         [

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from nova_ha.model import instance_states, snapshot
 from nova_ha.model.actions import CancelQueuedEvacuation, Evacuate, Step
 from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import Instance
 from nova_ha.policy.rules import WAIT
 from nova_ha.recovery.decide.asked import may_show
 from nova_ha.recovery.decide.case import Case
 from nova_ha.recovery.decide.proposal import Gate, Proposal
+from nova_ha.recovery.memory.timing import RETURN_PATIENCE
 
 
 def _of_each(judge: Callable[[Case, Evacuate], Step]) -> Gate:
@@ -32,11 +34,21 @@ def _room(case: Case, step: Evacuate) -> Step:
     if instance.task_state in instance_states.REBUILDING and case.records(instance):
         reason = "what is queued for it on dead hosts must not start it when they come back, one after the other"
         return CancelQueuedEvacuation(case.host.name, reason, instance)
-    # No flagged host comes back by itself before it is recovered.
-    every = {*case.world.services, *snapshot.unread(case.world.services)}
-    for_ever = case.rules.no_room == WAIT and case.world.dead.issuperset(every)
     reason = "no compute host is up and enabled that could take it"
-    return case.wait(reason, Code.NO_HOST, instance, needs_operator=for_ever)
+    return case.wait(reason, Code.NO_HOST, instance, needs_operator=_is_for_ever(case, instance))
+
+
+def _is_for_ever(case: Case, instance: Instance) -> bool:
+    """Whether no host comes up by itself that could take an instance: no flagged one does before it is recovered.
+
+    Restarting in place recovers one; where it has not in this time, what is on record forbids it, or the cluster does
+    not reach those hosts any more.
+    """
+    every = {*case.world.services, *snapshot.unread(case.world.services)}
+    if not case.world.dead.issuperset(every):
+        return False
+    tried_for = case.memory.roomless(instance.id, case.now) - case.rules.no_room_patience
+    return case.rules.no_room == WAIT or tried_for >= RETURN_PATIENCE
 
 
 def _answered(case: Case, step: Evacuate) -> Step:

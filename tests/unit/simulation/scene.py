@@ -342,6 +342,9 @@ class Scene:
                 value = self.cluster.forgets_entry(node)
                 if code == Code.RENAMED_IN_CLUSTER:
                     self.cluster.values[self.cluster.node(host)] = value
+            if code == Code.NO_HOST:
+                for known in filter(lambda known: not self.cluster.is_node(known), self.nova.status):
+                    self.added(known)
             if code == Code.PAUSED:
                 self.resume()
             if code == Code.HELD_BY_GUARD:

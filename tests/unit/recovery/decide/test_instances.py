@@ -1095,6 +1095,15 @@ def test_without_any_host_an_instance_waits_and_an_operator_is_told_if_it_would_
     assert (found.code, found.needs_operator) == (Code.NO_HOST, needs_operator)
 
 
+@pytest.mark.parametrize(
+    ("others", "seconds", "needs_operator"), [([DEAD], 900, True), ([DEAD], 899, False), ([SILENT], 900, False)]
+)
+def test_that_no_host_was_restarted_in_place_though_none_is_left_is_told_after_a_while(others, seconds, needs_operator):
+    memory = roomless("i1", seconds=300.0 + seconds)
+    (found,) = steps_for([instance()], services=others, dead=DEAD_TOO, rules=IN_PLACE, memory=memory)
+    assert (found.code, found.needs_operator) == (Code.NO_HOST, needs_operator)
+
+
 def test_hosts_that_cannot_be_read_may_be_there_yet():
     seen = world(host(instances=[instance()]), services=[DEAD], dead=DEAD_TOO, selection=Selection())
     seen = dataclasses.replace(seen, services=Services(seen.services, ["compute-9"]))
