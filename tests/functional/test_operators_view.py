@@ -2,6 +2,7 @@
 """What an operator, and a program, is told of a recovery: before, during and after it."""
 
 import json
+import re
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from tests.lab import cluster, facts, faults, nodes, workload
 
 pytestmark = pytest.mark.lab_a
 
-HOST = "compute-1"
+HOST, EMPTY = "compute-1", "compute-2"
 
 # Exit codes of ``nova-ha status``.
 WELL, RECOVERING = 0, 3
@@ -24,8 +25,7 @@ def test_recovery_as_it_is_told(story):
     running, stopped, *more, left = story.instances_on(HOST, 5)
     story.stop(stopped)
     workload.client(story.settings).servers.set_meta(left, {"evacuable": "false"})
-    engine = story.engine_node()
-    another = next(node for node in story.settings.control_nodes if node != engine)
+    engine, another = _engine_and_another(story)
     # then any control node tells what would be done if it died, without doing anything,
     began = time.time()
     plan = _told(another, "plan", HOST)
@@ -72,6 +72,18 @@ def test_recovery_as_it_is_told(story):
         assert f"evacuation_accepted: host={HOST} instance={ident} request={request} " in journal
 
 
+def _engine_and_another(story):
+    """The engine's control node, and another one."""
+    engine = story.engine_node()
+    return engine, next(node for node in story.settings.control_nodes if node != engine)
+
+
+def _level(node):
+    """The devices of the first fencing level of the host, in their order."""
+    text = nodes.execute(node, "pcs", "stonith", "level", "config").stdout
+    return re.search(rf"Target: {HOST}\n\s*Level 1 - (\S+)", text).group(1).split(",")
+
+
 def _run(node, *words):
     return nodes.execute(node, "nova-ha", *words, check=False)
 
@@ -105,3 +117,58 @@ def _instances(node):
 def _journal(node, since):
     unit = f"NovaEvacuate({cluster.ENGINE})"
     return nodes.execute(node, "journalctl", "-t", unit, "-o", "cat", "--since", f"@{since:.0f}").stdout
+
+
+def test_the_doctor_names_a_level_that_flags_nobody_and_its_command_mends_it(story):
+    # Given a cluster as the pages say, in which the check finds nothing on any control node,
+    engine, another = _engine_and_another(story)
+    assert [_told(node, "check")["findings"] for node in (engine, another)] == [[], []]
+    # when a host's level loses the device that flags it,
+    before = _level(engine)
+    nodes.execute(engine, "pcs", "stonith", "level", "remove", "1", "target", HOST)
+    nodes.execute(engine, "pcs", "stonith", "level", "add", "1", HOST, before[0])
+    try:
+        # then any control node finds that,
+        (finding,) = _told(another, "check", code=1)["findings"]
+        assert finding["subject"] == HOST
+        # and tells more of what it found.
+        assert finding["code"] in _said(another, "explain", finding["code"], code=0)
+    finally:
+        nodes.execute(engine, "pcs", "stonith", "level", "remove", "1", "target", HOST)
+        nodes.execute(engine, "pcs", "stonith", "level", "add", "1", HOST, ",".join(before))
+    eventually("the check to find nothing", lambda: _run(another, "check").returncode == 0, 30)
+
+
+def test_an_operator_puts_recoveries_off_and_has_one_of_them_ended(story):
+    # Given a host with instances, and an empty one, whose recoveries an operator has put off,
+    ids = story.instances_on(HOST, 2)
+    engine, another = _engine_and_another(story)
+    began = time.time()
+    _said(another, "hold", HOST, EMPTY, "--reason", "works on the rack", "--yes", code=0)
+    # when both die,
+    for host in (HOST, EMPTY):
+        faults.kill(host)
+    # then they are flagged, and not taken up, and that is told everywhere, with who has put it off;
+    for host in (HOST, EMPTY):
+        story.flagged(host)
+        story.waits(host, Code.PAUSED)
+    assert {story.flags()[host] for host in (HOST, EMPTY)} == {"yes"}
+    assert f"root@{another}" in _said(engine, "explain", HOST, code=0)
+    assert facts.evacuate_requests(story.recorded.history()) == []
+    # the empty one's recovery, which is ended, leaves that host to return;
+    _said(another, "end", EMPTY, "--reason", "it is empty", "--yes", code=0)
+    story.back_in_service(EMPTY)
+    # the other one's, which is let go, cannot be ended while its evacuations are in flight,
+    with story.spawns_held():
+        _said(another, "resume", HOST, "--yes", code=0)
+        eventually("all to be in flight", lambda: _all_in_flight(engine, ids), 60)
+        refused = _run(another, "end", HOST, "--reason", "enough", "--yes")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert all(ident in refused.stderr for ident in ids)
+    # and ends as it should.
+    story.recovered(HOST, ids)
+    story.back_in_service(HOST)
+    assert {request.instance for request in facts.evacuate_requests(story.recorded.history())} == set(ids)
+    journal = nodes.execute(another, "journalctl", "-t", "nova-ha", "-o", "cat", "--since", f"@{began:.0f}").stdout
+    orders = [line.split("order=")[1].split()[0] for line in journal.splitlines() if "operator_ordered" in line]
+    assert orders == ["hold", "hold", "end", "resume"]
