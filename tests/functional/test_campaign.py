@@ -9,7 +9,7 @@ from tests.campaign import limit, plan, run
 from tests.campaign.__main__ import impatient
 from tests.functional.steps import LONG
 
-pytestmark = pytest.mark.lab_b
+pytestmark = pytest.mark.lab_c
 
 # Between them they break a compute host in three ways (one returns while it is recovered), a control node, the cloud
 # and its destinations (one starved, one hung); in none of them does Nova lose what it has accepted, so that no minutes

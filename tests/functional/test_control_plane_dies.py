@@ -11,7 +11,7 @@ from tests.lab import facts, faults, workload
 from tests.lab.cloud import identity, impair
 
 # Those that need not wait for a host's return: there are more hosts.
-ON_EIGHT_HOSTS, ON_THREE_HOSTS = pytest.mark.lab_a, pytest.mark.lab_b
+ON_EIGHT_HOSTS, ON_THREE_HOSTS = pytest.mark.lab_a, pytest.mark.lab_c
 
 HOST = "compute-1"
 

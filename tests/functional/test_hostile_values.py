@@ -11,7 +11,7 @@ from tests.functional.steps import eventually, in_turn, on_control, told
 from tests.hostile import EVERY, HARM, VALUES, is_brief
 from tests.lab import cluster, nodes
 
-pytestmark = pytest.mark.lab_a
+pytestmark = pytest.mark.lab_c
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -15,7 +15,7 @@ from tests.lab.cloud import identity
 from tests.lab.passwords import password
 from tests.lab.shell import LabError
 
-pytestmark = pytest.mark.lab_a
+pytestmark = pytest.mark.lab_c
 
 AGENT = "/usr/lib/ocf/resource.d/openstack/NovaEvacuate"
 # An engine of its own, beside that of the cluster, which keeps to another flag.
