@@ -24,6 +24,17 @@ def commands(page: pathlib.Path) -> dict[str, str]:
     return dict(blocks)
 
 
+def block(page: pathlib.Path, name: str, language: str) -> str:
+    """The block of another language that a page marks for a test.
+
+    :raises ValueError: it has none
+    """
+    marked = re.search(rf"<!-- test: {name} -->\s*```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    if marked is None:
+        raise ValueError(f"{page.name} has no block {name} of {language} for a test")
+    return marked[1]
+
+
 def rows(section: str) -> list[dict[str, str | None]]:
     """The rows of the one table in a part of a page, by column; None where a cell has nothing, or a dash.
 

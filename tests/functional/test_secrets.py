@@ -17,10 +17,12 @@ import re
 
 import pytest
 
+from tests import pages
 from tests.functional.steps import eventually
-from tests.lab import cluster, exposure, faults, nodes
+from tests.lab import cloud, cluster, exposure, faults, nodes
 from tests.lab.cloud import identity
 from tests.lab.passwords import password
+from tests.lab.settings import SOURCE_TREE
 
 pytestmark = pytest.mark.lab_a
 
@@ -81,6 +83,36 @@ def test_no_password_shows(story, secrets, told_in_detail):
         assert not others or not _with_any(secrets, exposure.journal(node))
         assert ADMIN not in {found.secret for found in files}
     assert not any(kept[node] for node in story.settings.compute_hosts)
+
+
+@pytest.fixture
+def limited(story):
+    """The engine has an application credential for the requests that the page lists, and for no others."""
+    rules = json.loads(pages.block(SOURCE_TREE / "docs/security.md", "access-rules", "json"))
+    with identity.application_credential(identity.AGENT_USER, "service", rules) as credential:
+        story.options(nova=credential)
+        cluster.set_credentials(story.settings, None)
+        story.engine_node()
+        yield
+        cluster.set_credentials(story.settings, cloud.agent_credentials(story.settings))
+
+
+def test_the_access_rules_that_the_page_lists_are_enough_for_a_recovery_and_for_every_look(story, limited):
+    # Given instances, one of them stopped, on a host that dies,
+    ids = story.instances_on(HOST, 4)
+    story.stop(ids[0])
+    faults.kill(HOST)
+    # then all are recovered, as they were, and the host is in service again;
+    story.recovered(HOST, ids)
+    story.back_in_service(HOST)
+    # what looks at the whole cloud is refused nothing;
+    for command in ("nova-ha check", "nova-ha plan --all", f"nova-ha plan {HOST}"):
+        looked = story.on_engine_node(command)
+        assert (looked.returncode, looked.stderr) == (0, ""), looked.stdout
+    # the engine used that credential, and no service refused it anything.
+    past = story.recorded.history()
+    assert not [request for request in past.requests if request.status in (401, 403)]
+    story.engine_never_failed()
 
 
 def test_an_engine_that_crashes_leaves_no_core(settings):

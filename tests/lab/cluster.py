@@ -20,6 +20,8 @@ from tests.lab.waiting import wait_for
 
 FLAG = "evacuate"
 OPTIONS_FILE = "/etc/nova-ha/nova-ha.conf"
+# The engine's parameters that are the cloud's credentials.
+CREDENTIALS = ("auth_url", "username", "password", "tenant_name", "user_domain", "project_domain")
 FENCE_NOVA = "fence-nova"
 ENGINE = "nova-evacuate"
 ENGINE_AGENT = "/usr/lib/ocf/resource.d/openstack/NovaEvacuate"
@@ -182,6 +184,17 @@ def _reload_engine(chosen, node):
     given |= {"OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": ENGINE}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in given.items()]
     nodes.execute(node, "sh", stdin="\n".join([*lines, f"{ENGINE_AGENT} reload-agent && {ENGINE_AGENT} monitor"]))
+
+
+def set_credentials(chosen, credentials):
+    """Give the engine the cloud's credentials as parameters, or take them away.
+
+    :param credentials: as ``deploy_agents``; None: it has those of its file
+    """
+    given = dict.fromkeys(CREDENTIALS, "") if credentials is None else {**credentials, "password": "@CLOUD_PASSWORD@"}
+    parameters = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
+    passwords = {} if credentials is None else {"CLOUD_PASSWORD": credentials["password"]}
+    configure(chosen, [f"resource update {ENGINE} {parameters}"], passwords)
 
 
 def set_remote_options(chosen, options):

@@ -2,7 +2,9 @@
 """What can be held of the site and the manual pages without Sphinx: none is lost, and they say what the code does."""
 
 import ast
+import fnmatch
 import importlib
+import json
 import pathlib
 import re
 from xml.etree import ElementTree
@@ -151,6 +153,21 @@ def test_what_an_operator_s_look_asks_for_is_told_with_the_rights_that_it_needs(
     told = [row["call"] for row in rows]
     assert sorted(told) == sorted(name for name in vars(CloudSurvey) if not name.startswith("_"))
     assert all(row["policies"] for row in rows)
+
+
+def test_the_access_rules_of_the_page_allow_each_request_that_it_lists():
+    page = DOCS / "security.md"
+    tables = page.read_text(encoding="utf-8").partition("### What the engine asks for")[2].partition("### Less than")[0]
+    listed = re.findall(r"\b(GET|PUT|POST|DELETE) (/[\w/{}-]+)", tables)
+    rules = [(rule["method"], rule["path"]) for rule in json.loads(pages.block(page, "access-rules", "json"))]
+
+    def is_allowed(method, path):
+        parts = re.sub(r"{\w+}", "0", path).split("/")
+        patterns = [pattern.replace("/v2.1", "").split("/") for known, pattern in rules if known == method]
+        return any(len(parts) == len(each) and all(map(fnmatch.fnmatchcase, parts, each)) for each in patterns)
+
+    assert len(listed) > 15
+    assert [asked for asked in listed if not is_allowed(*asked)] == []
 
 
 def test_every_value_of_the_flag_is_in_its_picture():

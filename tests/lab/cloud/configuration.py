@@ -108,9 +108,21 @@ def _credentials(user, **more):
     }
 
 
+# By whose user a service checks tokens: its type, without which Keystone's middleware takes no token that has access
+# rules.
+_SERVICE_TYPES = {"glance": "image", "nova": "compute", "placement": "placement"}
+
+
 def _token_check(user):
-    return {"keystone_authtoken": _credentials(user, www_authenticate_uri=keystone_url(), service_token_roles="service",
-                                               service_token_roles_required=True)}  # fmt: skip
+    return {
+        "keystone_authtoken": _credentials(
+            user,
+            www_authenticate_uri=keystone_url(),
+            service_token_roles="service",
+            service_token_roles_required=True,
+            service_type=_SERVICE_TYPES[user],
+        )
+    }
 
 
 def _render(*parts):

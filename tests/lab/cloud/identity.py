@@ -4,6 +4,7 @@
 Everything is looked up before it is made, so that it can be run again.
 """
 
+import contextlib
 import http.client
 import json
 import urllib.parse
@@ -81,6 +82,30 @@ def revoke_tokens(user):
     api = Api(token("admin", password("openstack-admin"), "admin"))
     ident = api.keystone("GET", f"/users?name={user}")["users"][0]["id"]
     api.keystone("PATCH", f"/users/{ident}", {"user": {"password": password(f"openstack-{user}")}})
+
+
+@contextlib.contextmanager
+def application_credential(user, project, access_rules):
+    """Give a user of a project a credential with all his roles there, for some requests only, as long as this lasts.
+
+    :param access_rules: as Keystone's API takes them
+    :return: options of keystoneauth, ``{name: value}``
+    :raises LabError: Keystone refused
+    """
+    api = Api(token(user, password(f"openstack-{user}"), project))
+    (found,) = Api(token("admin", password("openstack-admin"), "admin")).keystone("GET", f"/users?name={user}")["users"]
+    credentials = f"/users/{found['id']}/application_credentials"
+    asked = {"name": "limited", "secret": password("application-credential"), "access_rules": access_rules}
+    made = api.keystone("POST", credentials, {"application_credential": asked})["application_credential"]
+    try:
+        yield {
+            "auth_type": "v3applicationcredential",
+            "auth_url": configuration.keystone_url(),
+            "application_credential_id": made["id"],
+            "application_credential_secret": asked["secret"],
+        }
+    finally:
+        api.keystone("DELETE", f"{credentials}/{made['id']}")
 
 
 def populate(api):
