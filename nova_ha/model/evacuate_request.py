@@ -57,6 +57,11 @@ class Request:
             return SCHEDULING
         return OVER if self.conductor.failed else SENT
 
+    def has_arrived_elsewhere(self, host: str | None) -> bool:
+        """Whether its instance went by it to another host than this one: Nova tells so last, after all else."""
+        event = self.compute
+        return event is not None and event.finish is not None and not event.failed and event.host != host
+
     @property
     def is_scheduled(self) -> bool:
         """Whether the scheduler has answered it."""

@@ -174,6 +174,8 @@ class Sightings:
         asked_at = float("-inf") if memory.asked_at is None else memory.asked_at
         if known.read_at <= asked_at or any(known.read_at < self._records[record.id].seen_at for record in flights):
             return  # one has come since that was read
+        if known.read_at >= now and any(request.has_arrived_elsewhere(instance.host) for request in known.all):
+            return  # it has gone there since it was read itself
         may_hang = memory.asked_at is None or memory.hangs
         fates = self._evidence.fates(known, instance.host, dead, now, may_hang, unheard)
         for fate in fates:

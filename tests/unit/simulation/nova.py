@@ -392,6 +392,9 @@ class SimulatedNova:
         # One that is late is judged by what held when it was sent.
         server = self.servers.get(instance.id)
         was_dead = server is not None and self._is_proved_dead(server.host)
+        if server is not None and not was_dead:
+            # Nova refuses it, and yet it should not have been sent.
+            self.guests.breach(f"evacuation of {server.id} asked for from {server.host}, which is not proved dead")
         take = lambda: self.take(instance.id, destination, queueing, was_dead)  # noqa: E731
         return self.tripwire.around(lambda: self._answered(answer, take))
 

@@ -603,6 +603,18 @@ def test_a_request_that_was_passed_over_is_sent_again_to_the_same_host():
         assert kinds(decided(here, memory=memory, now=NOW + STUCK)) == ["Wait"]
 
 
+@pytest.mark.parametrize(("failed", "age", "kind"), [(False, 0, "Wait"), (False, 2, "Evacuate"), (True, 0, "Evacuate")])
+def test_what_has_arrived_since_its_instance_was_read_is_not_asked_for_again(failed, age, kind):
+    """Seen on the lab: between the two readings the evacuation ended; Nova refused the second one."""
+    seen = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[record(1, "pre-migrating")])
+    memory = watched(seen, since=NOW - 30)
+    ended = Event(told(0), told(1), failed=failed, host="compute-2")
+    known = Requests((dataclasses.replace(request(1, OVER), compute=ended),), read_at=NOW - age)
+    seen = dataclasses.replace(seen, requests={"i1": known})
+    memory.observe_requests(world(seen), NOW)
+    assert kinds(decided(seen, memory=memory)) == [kind]
+
+
 @pytest.mark.parametrize("destination", ["compute-2"])
 def test_a_request_that_found_no_room_there_has_passed_nobody(destination):
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])
