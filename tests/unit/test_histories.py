@@ -508,6 +508,25 @@ FOUND = {
             ("node_removed", (1, False, False), 0),
         ],
     ),
+    "two hosts had begun with an instance, as nobody knew any more; one was to be restarted, and his word not heeded": (
+        {
+            **{"names": ["active"], "workers": LATE, "request_seconds": 0.3, "spawn_seconds": 1, "first_look": 60},
+            **{"starting": 2, "finishing": 70, "lateness": 10, "resumes": True},
+            "rules": Rules(
+                no_room=RESTART_IN_PLACE,
+                no_room_patience=60,
+                in_flight_per_destination=0,
+                reserve_destination=True,
+            ),
+        },
+        [
+            ("dies", (9, 0, True), 0),
+            ("api_away", (False,), 8),
+            ("dies_beside", (2, 0, False), 3),
+            ("dies", (1, 0, False), 0),
+            ("node_removed", (0, True, False), 0),
+        ],
+    ),
     "a host died just after it was put back, unnoticed, and its flag, which was still there, hid that from all": (
         {"names": ["deleting"], "hosts": 2, "starting": 2, "late": LATE_PASSES},
         [

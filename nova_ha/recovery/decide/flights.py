@@ -63,9 +63,7 @@ def in_flight(case: Case, instance: Instance, revived: bool) -> Step | None:
         return None
     # A retry stands beside the record of what it retries, which may stay for ever.
     newest = min(flights, key=lambda flight: flight.age)
-    record = newest.record
-    where = record.destination or "a host that is still to be chosen"
-    reason = f"evacuation {record.id} to {where} is {record.status}"
+    where, reason = _told(newest)
     cut_off = all(flight.state is State.CUT_OFF for flight in flights)
     lost = cut_off or newest.is_lost
     hosts = newest.lost_at or {flight.record.destination for flight in flights}
@@ -79,8 +77,18 @@ def in_flight(case: Case, instance: Instance, revived: bool) -> Step | None:
         reason += f", nova-compute on {where} was started anew since"
     if pinned_to:
         return may_show(case, instance) or _pinned(case, instance, pinned_to, reason)
-    restart = None if cut_off else _to_restart(case, instance, newest)
-    return _stuck(case, instance, reason, "there", restart)
+    if cut_off:
+        return _stuck(case, instance, reason, "there")
+    # Where nova-compute was started anew, nobody is at work on it any more.
+    left = min((each for each in flights if each.state is not State.CUT_OFF), key=lambda flight: flight.age)
+    return _stuck(case, instance, _told(left)[1], "there", _to_restart(case, instance, left))
+
+
+def _told(evacuation: Evacuation) -> tuple[str, str]:
+    """In words: where an evacuation goes, and how it stands."""
+    record = evacuation.record
+    where = record.destination or "a host that is still to be chosen"
+    return where, f"evacuation {record.id} to {where} is {record.status}"
 
 
 def _only_place(case: Case, hosts: Set[str | None]) -> str | None:

@@ -83,6 +83,11 @@ class Restarts:
         begun = self._begun.get(_key(record))
         return now - begun.cut_off if begun is not None and begun.cut_off is not None else 0.0
 
+    def still_runs(self, record: Migration) -> bool:
+        """Whether the nova-compute that has begun with an evacuation is known not to have been started anew since."""
+        begun = self._begun.get(_key(record))
+        return begun is not None and begun.start is not None and begun.cut_off is None
+
 
 def _key(record: Migration) -> tuple[int, str, str | None]:
     return record.id, record.status, record.destination

@@ -193,19 +193,28 @@ class Sightings:
     ) -> Lost | None:
         """What is lost of the requests for an instance, none of which is open; None if that cannot be told.
 
-        :param given_up: see ``_still_lost_at``
+        :param given_up: when an operator, who has looked, has given up what was asked for before; "" for never
         """
         if not known.all or any(record.created and record.created < known.all[0].at for record in flights):
             return None  # what was asked for first is not on record any more
-        going_on = (each for each in flights if each.status != "accepted" and not self.ended_with_its_host(each))
+        going_on = [each for each in flights if each.status != "accepted" and not self.ended_with_its_host(each)]
         begun = {each.destination or "" for each in going_on} - dead
         if not begun <= {request.compute.host for request in known.all if request.compute is not None}:
             return None  # begun with since that was read
         asked = [(request.at, fate.lost_at) for request, fate in zip(known.all, fates) if fate.lost_at is not None]
-        hosts = begun | _still_lost_at(asked, given_up, begun)
-        # Of those with which surely nobody has begun, the records are strays.
-        records_then = flights if hosts else [each for each in flights if each.status == "accepted"]
+        hosts, ended = begun | {host for _, host in asked}, []
+        if given_up and len(hosts) > 1:
+            # On no one host would the next request find what is left of each: his word counts.
+            ended = [each for each in going_on if self._is_given_up(each, given_up)]
+            hosts = {each.destination or "" for each in going_on if each not in ended} - dead
+            hosts |= {host for asked_at, host in asked if asked_at >= given_up}
+        # Of those with which surely nobody has begun, or has left anything, the records are strays.
+        records_then = flights if hosts else [*(each for each in flights if each.status == "accepted"), *ended]
         return Lost(frozenset(hosts), frozenset(map(_says, records_then)))
+
+    def _is_given_up(self, record: Migration, given_up: str) -> bool:
+        """Whether an operator's word is about an evacuation that had begun: not while that nova-compute still runs."""
+        return record.created is not None and record.created < given_up and not self.restarts.still_runs(record)
 
     # What follows
 
@@ -311,17 +320,3 @@ class Sightings:
 def _says(record: Migration) -> Said:
     """What a record says, to be told from what it says later."""
     return record.id, record.status, record.destination
-
-
-def _still_lost_at(asked: Collection[tuple[str, str]], given_up: str, begun: Set[str]) -> Set[str]:
-    """The hosts that may have begun with what is lost else.
-
-    :param asked: when each request was made, and the host that it may be lost at
-    :param given_up: when an operator, who has looked, has given up what was asked for before; "" for never
-    :param begun: those that have begun with one
-    """
-    hosts = {host for _, host in asked}
-    if not given_up or len(hosts | begun) <= 1:
-        return hosts
-    # On no one host would the next request find what is left of each.
-    return {host for asked_at, host in asked if asked_at >= given_up}

@@ -615,6 +615,18 @@ def test_what_has_arrived_since_its_instance_was_read_is_not_asked_for_again(fai
     assert kinds(decided(seen, memory=memory)) == [kind]
 
 
+def test_of_two_that_have_begun_that_one_is_to_be_restarted_which_has_not_been():
+    second = record(2, "pre-migrating", destination="compute-3")
+    seen, memory, now = stuck("pre-migrating", more=[second])
+    reporting(memory, NOW, now)
+    for start in ("a", "b"):
+        memory.restarts.observe(world(seen), now - SETTLE)
+        memory.restarts.learn({"compute-2": start, "compute-3": "a"}, now - SETTLE)
+    (found,) = decided(seen, memory=memory, now=now)
+    assert (found.code, found.restart) == (Code.STUCK, Restart("nova-compute", "compute-3"))
+    assert "evacuation 2" in found.reason
+
+
 @pytest.mark.parametrize("destination", ["compute-2"])
 def test_a_request_that_found_no_room_there_has_passed_nobody(destination):
     first = host(instances=[instance(task_state="rebuilding")], evacuations=[record(1, "accepted")])

@@ -114,6 +114,12 @@ def test_it_is_cut_off_by_another_start_than_the_first(starts, cut_off):
     assert (restarts.cut_off_for(BEGUN, NOW + 100) > 0) is cut_off
 
 
+@pytest.mark.parametrize(("starts", "still"), [([""], False), (["a"], True), (["a", "a"], True), (["a", "b"], False)])
+def test_whether_what_has_begun_with_it_still_runs(starts, still):
+    restarts = told(*((10 * number, [BEGUN], start) for number, start in enumerate(starts)))
+    assert restarts.still_runs(BEGUN) is still
+
+
 def test_since_when_it_is_known_to_be_cut_off():
     restarts = told((0, [BEGUN], "a"), (30, [BEGUN], "b"), (60, [BEGUN], "c"))
     assert restarts.cut_off_for(BEGUN, NOW + 30) == 0
