@@ -127,7 +127,7 @@ def flights(history):
     so (measured). So the outcome that a record tells may be that of a later evacuation.
     """
     runs = guest_runs(history)
-    offs = power_offs(history)
+    offs = _Offs(power_offs(history), flag_windows(history))
     # A part of Nova that was killed took with it what it had taken up.
     losses = [f.time for f in history.faults if f.began and f.target.startswith(f"{settings.CLOUD}/")]
     kills = [f for f in history.faults if f.began and f.fault in ("kill-service", "stop")]
@@ -141,6 +141,27 @@ def flights(history):
             lost = losses if outcome is None or _is_repeated_there(outcome, those[number + 1 :]) else ()
             found.append(_ended(flight, outcome, runs, offs, lost, kills))
     return sorted(found, key=lambda flight: flight.start)
+
+
+class _Offs:
+    """In which spans of time an evacuation's host may have had no power, as nobody knew when it was asked for.
+
+    :param spans: in which hosts had none
+    :param windows: in which they were flagged: none of these is chosen
+    """
+
+    def __init__(self, spans, windows):
+        self._spans = spans
+        self._windows = windows
+
+    def of(self, flight):
+        """Those spans from its start on."""
+        known = {window.host for window in self._windows if window.start <= flight.start < window.end}
+        return [
+            dataclasses.replace(span, start=max(span.start, flight.start))
+            for span in self._spans
+            if span.host not in known and span.end > flight.start
+        ]
 
 
 def is_open(migration):
@@ -181,7 +202,7 @@ def _is_taken_over(flight, later, runs, offs):
         return False
     came = _starts(flight, record, runs)[0] if record.status == "completed" else record.updated + 1
     # A host that had died by then was not chosen again: it tells what the host found to do when it came back.
-    died = any(off.host == record.destination and flight.start <= off.start < later for off in offs)
+    died = any(off.host == record.destination and off.start < later for off in offs.of(flight))
     return came > later and not died
 
 
@@ -190,10 +211,10 @@ def _ended(flight, outcome, runs, offs, losses, kills):
     if outcome is None:
         # Where it had been sent, no record tells: then it was over when the first host after that lost its power, or
         # when Nova lost it.
-        cuts = [off.start for off in offs if off.host != flight.source and off.start >= flight.start]
+        cuts = [off.start for off in offs.of(flight) if off.host != flight.source]
         cuts += _losses(flight, losses)
         return dataclasses.replace(flight, destination=None, end=min(cuts, default=NEVER), status="taken over")
-    end = min([_end(flight, outcome, runs, offs, kills), *_losses(flight, losses)])
+    end = min([_end(flight, outcome, runs, offs.of(flight), kills), *_losses(flight, losses)])
     return dataclasses.replace(flight, destination=outcome.destination, end=end, status=outcome.status)
 
 

@@ -75,6 +75,14 @@ GOOD = {
             Migration(2, "i", "completed", "a", None, 120, 134),
         ),
     ),
+    "likewise, and the destination had died a moment before the first was asked for": but(
+        DESTINATION_DIED,
+        power=(*SOUND.power, PowerChange(115, "c", False)),
+        migrations=(
+            Migration(1, "i", "completed", "a", "b", 116, 133),
+            Migration(2, "i", "completed", "a", None, 120, 134),
+        ),
+    ),
     "likewise, and the source is not back yet": but(
         DESTINATION_DIED,
         flags=tuple(flag for flag in DESTINATION_DIED.flags if flag.time < 130),
@@ -324,6 +332,16 @@ BAD = {
         ),
         2,
         "was completed",
+    ),
+    "repeated though the host that had no power was known to be dead before the first": (
+        but(
+            requests=[evacuate(116)],
+            power=[PowerChange(90, "c", False)],
+            flags=[FlagChange(95, "c", "yes"), FlagChange(145, "c", None)],
+            migrations=TAKEN_OVER,
+        ),
+        2,
+        "from a to None was taken over",
     ),
     "repeated before the destination of the first died": (
         but(DESTINATION_DIED, power=(*SOUND.power, PowerChange(121, "c", False)), migrations=TAKEN_OVER),
