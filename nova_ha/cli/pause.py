@@ -18,11 +18,14 @@ from nova_ha.model.wording import counted
 from nova_ha.policy import holds
 
 
-def pause(cluster: Cluster, hosts: Sequence[str] | None, reason: str, seconds: int | None, yes: bool) -> None:
+def pause(
+    cluster: Cluster, hosts: Sequence[str] | None, reason: str, seconds: int | None, yes: bool, order: str = "pause"
+) -> None:
     """Put new recoveries off.
 
     :param hosts: the cluster's names; None: all
     :param seconds: after which that ends by itself, None: never
+    :param order: the command, as the journal tells it
     :raises CommandFailed: somebody changes it just now; or nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     """
@@ -39,7 +42,7 @@ def pause(cluster: Cluster, hosts: Sequence[str] | None, reason: str, seconds: i
         yes,
     )
     _change(cluster, text, after)
-    orders.note("pause", hosts or ["all"], who, reason)
+    orders.note(order, hosts or ["all"], who, reason)
 
 
 def hold(cluster: Cluster, hosts: Sequence[str], reason: str, yes: bool) -> None:
@@ -54,7 +57,7 @@ def hold(cluster: Cluster, hosts: Sequence[str], reason: str, yes: bool) -> None
         value = flags.get(host)
         if value is not None and not flag.is_new(value):
             raise CommandFailed(f"{host}: its flag is {value}, so it is taken up already; nothing has been changed")
-    pause(cluster, hosts, reason, None, yes)
+    pause(cluster, hosts, reason, None, yes, order="hold")
     for host in hosts:
         if flags.get(host) == flag.GO and cluster.swap_flag(host, flag.GO, flag.FLAGGED):
             print(f"{host}: flag go -> yes")

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.lab_a
 
 HOST, EMPTY = "compute-1", "compute-2"
 
-# Exit codes of ``nova-ha status``.
-WELL, RECOVERING = 0, 3
+# Exit codes of ``nova-ha status`` and ``check``.
+WELL, RECOVERING, NEEDS_OPERATOR = 0, 3, 4
 
 
 def test_recovery_as_it_is_told(story):
@@ -129,7 +129,7 @@ def test_the_doctor_names_a_level_that_flags_nobody_and_its_command_mends_it(sto
     nodes.execute(engine, "pcs", "stonith", "level", "add", "1", HOST, before[0])
     try:
         # then any control node finds that,
-        (finding,) = _told(another, "check", code=1)["findings"]
+        (finding,) = _told(another, "check", code=NEEDS_OPERATOR)["findings"]
         assert finding["subject"] == HOST
         # and tells more of what it found.
         assert finding["code"] in _said(another, "explain", finding["code"], code=0)

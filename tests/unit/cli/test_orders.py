@@ -224,13 +224,14 @@ def test_a_pause_of_nobody_is_refused(command, asked):
 # hold
 
 
-def test_a_host_is_held_beforehand_and_one_that_was_let_go_is_held_again(command):
+def test_a_host_is_held_beforehand_and_one_that_was_let_go_is_held_again(command, noted):
     pacemaker = Pacemaker(FLAGS)
     code, out, _err = command(pacemaker, "hold", "compute-9", "compute-5", *WHY, "--yes")
     assert code == 0
     assert {(each.name, each.until) for each in put_off(pacemaker)} == {("compute-9", None), ("compute-5", None)}
     assert pacemaker.flags["compute-5"] == "yes"
     assert "compute-5: flag go -> yes" in out
+    assert [" order=hold " in line for line in noted] == [True, True]
 
 
 @pytest.mark.parametrize("host", ["compute-3", "compute-4"])
