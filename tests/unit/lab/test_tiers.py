@@ -211,7 +211,13 @@ STORIES = ["stories of lab 0", "stories of lab 1", "stories of lab 2"]
 
 
 def test_stories_come_after_what_needs_no_lab(order):
-    assert order(tiers.everything) == [FIRST, STORIES]
+    assert order(tiers.everything) == [FIRST, [*STORIES, "histories"]]
+
+
+def test_what_the_unit_tests_leave_out_is_run_beside_the_stories():
+    left_out = [word.partition("=")[2] for word in tiers.UNIT_FIRST.command if word.startswith("--ignore=")]
+    assert left_out == [tiers.HISTORIES.directory]
+    assert (tiers.SOURCE_TREE / tiers.HISTORIES.directory).is_file()
 
 
 def test_only_labs_that_the_run_has_brought_up_are_not_brought_up_again(order, told):
