@@ -153,7 +153,7 @@ class Engine:
         # Before the look: what is decided about an instance rests on what it is after all that was done with it.
         for step, outcome in self._errands.collect():
             self._outcomes.learn(step, outcome)
-        self._claims.read()
+        self._observer.sees_flags(self._claims.read())
         self._look_around()
         try:
             self._steps, services = self._take_up() if self._claims.are_free() else ([], None)

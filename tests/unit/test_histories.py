@@ -527,6 +527,16 @@ FOUND = {
             ("node_removed", (0, True, False), 0),
         ],
     ),
+    "of two engines one held a host to be back, for it had been when that died again, which the other one recovered": (
+        {"names": ["active", "active"], "starting": 2, "listens": 20},
+        [
+            ("dies", (0, 0, False), 20),
+            ("boots", (), 1),
+            ("second_resource", ("control-1", {}, True), 1),
+            ("dies_beside", (1, 0, False), 0),
+            ("ended", (0,), 70),
+        ],
+    ),
     "a host died just after it was put back, unnoticed, and its flag, which was still there, hid that from all": (
         {"names": ["deleting"], "hosts": 2, "starting": 2, "late": LATE_PASSES},
         [

@@ -56,18 +56,22 @@ class HostReader:
         self._hypervisors: dict[str, str | None] = {}  # host -> what its nova-compute drives, None if that is not known
 
     def look_begins(self, flags: Mapping[str, str]) -> None:
-        """Remember since when each flag is what it is; forget reports of hosts that are not recovered (any more)."""
+        """Remember since when each flag is what it is."""
         now = self._clock()
         former = self._flagged
         self._flagged = {
             host: former[host] if former.get(host, (None, now))[0] == value else (value, now)
             for host, value in flags.items()
         }
+        self.sees_flags(flags)
+        self._unread = {host: since for host, since in self._unread.items() if host in flags}
+
+    def sees_flags(self, flags: Mapping[str, str]) -> None:
+        """Forget what was reported by hosts that are not recovered (any more), whichever engine recovers them."""
         recovered = {host for host, value in flags.items() if value == flag.RECOVERED}
         self._first_report = {host: first for host, first in self._first_report.items() if host in recovered}
         self._reported = {host: since for host, since in self._reported.items() if host in recovered}
         self._well = {host: known for host, known in self._well.items() if host in recovered}
-        self._unread = {host: since for host, since in self._unread.items() if host in flags}
 
     def look_ends(self, hosts: Iterable[Host]) -> None:
         """Those are the hosts as they were read."""

@@ -90,6 +90,10 @@ class Observer:
         """See ``HostNames.unread``."""
         return self._names.unread(hosts, services)
 
+    def sees_flags(self, flags: Mapping[str, str]) -> None:
+        """Learn of all flags, also of hosts that are not looked at: another engine recovers those."""
+        self._hosts.sees_flags(flags)
+
     def look(
         self,
         flags: Mapping[str, str],
