@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.reporting import journal
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.status_report import logfmt
 
@@ -50,11 +51,11 @@ def note(order: str, subjects: Iterable[str], who: str, reason: str | None) -> N
     :param order: the command
     :param subjects: hosts, or ``all``
     """
-    syslog.openlog("nova-ha", 0, syslog.LOG_DAEMON)
+    event = Event.OPERATOR_ORDERED.value
     for subject in subjects:
         pairs = {"host": subject, "order": order, "operator": who, "reason": reason or "none given"}
         text = " ".join(f"{key}={logfmt(value, key == 'reason')}" for key, value in pairs.items())
-        syslog.syslog(syslog.LOG_NOTICE, f"{Event.OPERATOR_ORDERED.value}: {text}")
+        journal.note("nova-ha", syslog.LOG_NOTICE, f"{event}: {text}", {"event": event, **pairs})
 
 
 def seconds(text: str) -> int:

@@ -11,7 +11,6 @@ import concurrent.futures
 import ctypes
 import json
 import logging
-import logging.handlers
 import os
 import resource
 import signal
@@ -31,7 +30,7 @@ from nova_ha.recovery import reload as reloading
 from nova_ha.recovery.engine import Engine, log
 from nova_ha.recovery.observe.parallel import Readers
 from nova_ha.recovery.publisher import Publisher
-from nova_ha.reporting import published
+from nova_ha.reporting import journal, published
 from nova_ha.reporting.status_report import Account
 from nova_ha.rundir import engine_state
 
@@ -174,9 +173,7 @@ def _log_to_journal(name: str, parameters: Mapping[str, str]) -> None:
     # to do so, whose warnings we hear of as errors, too.
     logging.raiseExceptions = False
     logging.lastResort = None
-    handler = logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
-    handler.ident = f"NovaEvacuate({name}): "
-    log.addHandler(handler)
+    log.addHandler(journal.handler(f"NovaEvacuate({name})", name))
     reloading.set_level(parameters)
 
 

@@ -2,8 +2,8 @@
 """The engine's account of itself: what is happening to each host and instance, since when and why, and what happened.
 
 All of it is plain data that JSON can hold. The engine keeps it in its status file (see ``engine_state``), where
-``nova-ha`` finds it; each event is also a line in the journal, for people and, in its ``name=value`` pairs, for
-programs.
+``nova-ha`` finds it; each event is also a line in the journal, for people and, in its ``name=value`` pairs and its
+fields, for programs.
 
 Hosts, as ``{name of the host: ...}``:
 
@@ -44,6 +44,7 @@ from nova_ha.model import request
 from nova_ha.model.actions import NoAction, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Instance
+from nova_ha.reporting import journal
 from nova_ha.reporting.counters import Counters
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.progress import Progress
@@ -176,8 +177,11 @@ class Account:
         begun = self._progress.begun(host)
         self._counters.see(event, None if begun is None else now - begun)
         self._progress.see(event.value, host, instance, now)
+        taken_up = self._progress.begun(host) or begun  # the last event of a recovery ends it
+        recovery = None if taken_up is None else f"{host}@{int(taken_up)}"
         pairs = [f"{key}={logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
-        self._log.log(event.level, "%s: %s", event.value, " ".join(pairs))
+        fields = {"event": event.value, "recovery": recovery, **about}
+        self._log.log(event.level, "%s: %s", event.value, " ".join(pairs), extra={journal.EXTRA: fields})
 
     def hosts(
         self, flags: Mapping[str, str], steps: Iterable[Step], tried: Callable[[str], request.Attempt | None]

@@ -66,7 +66,7 @@ def engine(tmp_path):
 def noted(monkeypatch):
     """What is left in the journal of an operator's orders."""
     lines = []
-    monkeypatch.setattr(orders.syslog, "syslog", lambda _level, line: lines.append(line))
+    monkeypatch.setattr(orders.journal, "note", lambda _ident, _priority, line, _fields: lines.append(line))
     return lines
 
 
