@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from nova_ha.cluster import cib
 from nova_ha.cluster.errors import ClusterError
 from nova_ha.cluster.tools import Runner, Tools, run
 
@@ -40,6 +41,15 @@ class PrivateAttributes(Tools):
         :raises ClusterError: it is not known to be set
         """
         self._call("--private", "--update", text)
+
+    def set_on_all(self, text: str) -> None:
+        """Set that of each control node that is online, so that it outlives this one; a text as for ``set``.
+
+        :raises ClusterError: it is not known to be set on all of them
+        """
+        for node in self._status("nodes").findall("nodes/node"):
+            if cib.is_true(node, "online") and not cib.is_remote(node):
+                self._call("--private", "--update", text, "--node", cib.required(node, "name"))
 
     def read(self) -> dict[str, str]:
         """Those of all nodes that have one, as ``{node: text}``.

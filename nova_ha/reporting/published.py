@@ -34,16 +34,16 @@ def packed(report: Mapping[str, Any], complaint: str | None, longest: int) -> st
     """
     kept: dict[str, Any] = {key: value for key, value in report.items() if key not in _LEFT_OUT}
     kept["complaint"] = complaint
-    word = _word(kept)
+    text = word(kept)
     for most in _FEWER:
-        if len(word) > longest:
+        if len(text) > longest:
             hosts = report.get("hosts", {}).items()
-            word = _word({**kept, "hosts": {host: _in_trouble_only(about, most) for host, about in hosts}})
-    return word if len(word) <= longest else _word({**kept, "hosts": {}})
+            text = word({**kept, "hosts": {host: _in_trouble_only(about, most) for host, about in hosts}})
+    return text if len(text) <= longest else word({**kept, "hosts": {}})
 
 
 def unpacked(word: str) -> dict[str, Any] | None:
-    """What ``packed`` made a word of; None if it is none of that kind."""
+    """What ``packed``, or ``word``, made a word of; None if it is none of that kind."""
     try:
         report = json.loads(zlib.decompress(base64.b64decode(word, validate=True)))
     except (binascii.Error, zlib.error, ValueError):
@@ -51,7 +51,8 @@ def unpacked(word: str) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def _word(report: Mapping[str, Any]) -> str:
+def word(report: Mapping[str, Any]) -> str:
+    """Plain data as one word of letters, digits, ``+``, ``/`` and ``=``."""
     text = json.dumps(report, separators=(",", ":"), sort_keys=True)
     return base64.b64encode(zlib.compress(text.encode())).decode()
 

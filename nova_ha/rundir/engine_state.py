@@ -92,7 +92,7 @@ class RunState:
         self._changes_file = f"{self.directory}/changes"
         self._lock: int | None = None
         self._complaints: dict[str, str | None] = {}
-        self._listener: Callable[[Mapping[str, Any], str | None], object] = lambda _report, _complaint: None
+        self._listeners: list[Callable[[Mapping[str, Any], str | None], object]] = []
 
     def create(self) -> None:
         """Make the directory; only root can look into it, or into the one that it is in."""
@@ -136,11 +136,17 @@ class RunState:
 
         account = {"schema": SCHEMA, "state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
         write(self._report_file, json.dumps(account))
-        self._listener(account, _joined(self._complaints))
+        for listener in self._listeners:
+            listener(account, _joined(self._complaints))
 
     def listen(self, listener: Callable[[Mapping[str, Any], str | None], object]) -> None:
         """Have each report, and the complaint of that moment, told to one more who wants to know, too."""
-        self._listener = listener
+        self._listeners.append(listener)
+
+    @property
+    def complaints(self) -> Mapping[str, str | None]:
+        """What an operator has to set right, by subject; None: nothing (any more) about it."""
+        return self._complaints
 
     def complain(self, subject: str, text: str | None) -> None:
         """Have monitors tell the cluster's operators what to set right; None: nothing (any more) about that subject."""

@@ -39,6 +39,22 @@ def test_a_text_is_set_for_this_node_in_memory_only():
     assert commands == [["attrd_updater", "--name", "board", "--private", "--update", "eJw="]]
 
 
+NODES = """<r><nodes>
+<node name="control-1" online="true" type="member"/>
+<node name="control-2" online="false" type="member"/>
+<node name="control-3" online="true" type="member"/>
+<node name="compute-1" online="true" type="remote"/>
+</nodes></r>"""
+
+
+def test_a_text_that_is_to_outlive_the_node_is_set_for_each_control_node_that_is_online():
+    attributes, commands = board(out=NODES)
+    attributes.set_on_all("eJw=")
+    assert [command[0] for command in commands] == ["crm_mon", "attrd_updater", "attrd_updater"]
+    set_on = ["attrd_updater", "--name", "board", "--private", "--update", "eJw=", "--node"]
+    assert commands[1:] == [[*set_on, "control-1"], [*set_on, "control-3"]]
+
+
 @pytest.mark.parametrize("act", [PrivateAttributes.read, lambda attributes: attributes.set("x")])
 def test_an_attrd_that_does_not_answer_is_told(act):
     attributes, _commands = board(102, err="Connection to cluster failed")
