@@ -188,4 +188,55 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             help="Whether a lost host's instances are sent to the reserved host that was enabled in its place.",
         ),
     ],
+    "notify": [
+        cfg.ListOpt(
+            "events",
+            default=["host_down", "recovery", "needs_operator", "degraded", "cloud_away"],
+            item_type=cfg.types.String(
+                choices=["host_down", "recovery", "needs_operator", "degraded", "cloud_away"], ignore_case=False
+            ),
+            help="Kinds of conditions that webhooks, commands and mail are told of.",
+        ),
+        cfg.MultiStrOpt(
+            "webhook",
+            default=[],
+            secret=True,
+            help="Where messages are posted: FORMAT URL. The format is plain (JSON of our own), slack, mattermost or "
+            "alertmanager (whose URL ends in /api/v2/alerts). May be given several times, a line each.",
+        ),
+        cfg.StrOpt(
+            "command_directory",
+            help="Directory of programs that are given each message, as JSON on standard input. They are run as root.",
+        ),
+        cfg.ListOpt("mail_to", default=[], help="Addresses that get mail."),
+        cfg.StrOpt("mail_from", help="Whom mail is from. nova-ha@ and the node's name by default."),
+        cfg.StrOpt("mail_server", default="localhost:25", help="HOST:PORT of the server that relays mail."),
+        cfg.StrOpt(
+            "mail_tls",
+            default="none",
+            choices=[("none", "no TLS"), ("starttls", "TLS after STARTTLS"), ("tls", "TLS from the start")],
+            help="How the connection to the mail server is kept secret.",
+        ),
+        cfg.StrOpt("mail_user", help="Who logs in at the mail server. Nobody does without it."),
+        cfg.StrOpt("mail_password", secret=True, help="The password of mail_user."),
+        cfg.StrOpt("cafile", help="Certificates that are trusted of webhooks and the mail server, not the system's."),
+        cfg.BoolOpt(
+            "masakari",
+            default=False,
+            help="Whether Masakari gets a notification of each host that is down, as from its own monitors. Its engine "
+            "must not recover hosts then: see the page on monitoring.",
+        ),
+        cfg.IntOpt(
+            "messages_per_minute",
+            default=10,
+            min=1,
+            max=600,
+            help="Messages to each receiver in any minute, at most. What comes meanwhile is in one message then.",
+        ),
+        cfg.StrOpt(
+            "spool_directory",
+            default="/var/lib/nova-ha/notify",
+            help="Directory in which notifications are kept until they are taken.",
+        ),
+    ],
 }

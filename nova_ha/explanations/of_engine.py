@@ -25,6 +25,14 @@ TEXTS: dict[Code, Explanation] = {
         do="Correct it: the engine takes it over by itself, where it was a parameter; after a change of the file only, "
         "by `pcs resource restart nova-evacuate`.",
     ),
+    Code.NOT_NOTIFIED: Explanation(
+        operator="Needs an operator, at leisure.",
+        about="Recovery goes on all the same. What a receiver has not taken is kept, and sent until it is.",
+        look="The text has the receiver and what it answers, or the option of `[notify]`. The journal tells when it "
+        "began: `notifications: ... takes none`.",
+        do="Mend the receiver: it is tried again within five minutes. Correct the option: `pkill -HUP -f "
+        "nova_ha.recovery.daemon` on the engine's node has it taken over.",
+    ),
 }
 
 # The states of the engine that ``nova-ha status`` shows, each with what it means.

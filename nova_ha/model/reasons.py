@@ -85,6 +85,7 @@ class Code(Coded):
         "configuration_refused",
         "a changed configuration will not do: the former one stays in force",
     )
+    NOT_NOTIFIED = "not_notified", "[notify] is wrong, or a receiver of notifications takes none"
 
 
 class Problem(NamedTuple):
