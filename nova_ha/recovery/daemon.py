@@ -30,6 +30,7 @@ from nova_ha.recovery import reload as reloading
 from nova_ha.recovery.engine import Engine, log
 from nova_ha.recovery.observe.parallel import Readers
 from nova_ha.recovery.publisher import Publisher
+from nova_ha.recovery.telling import Telling
 from nova_ha.reporting import journal, published
 from nova_ha.reporting.status_report import Account
 from nova_ha.rundir import engine_state
@@ -58,18 +59,22 @@ def main(arguments: Sequence[str] | None = None) -> str | int:
     parameters = json.load(sys.stdin)["parameters"]
     _log_to_journal(name, parameters)
     state.report(engine_state.STARTING, "reading the configuration", **account.as_dict())
+    telling = Telling(name, state)
     try:
-        _run(name, parameters, state, account)
+        _run(name, parameters, state, account, telling)
     except (nova.Misconfigured, cluster.NotInstalled) as error:
         log.error("%s", error)
         is_absent = isinstance(error, cluster.NotInstalled)
         word = engine_state.NOT_INSTALLED if is_absent else engine_state.MISCONFIGURED
         state.report(word, str(error), **account.as_dict())
+        telling.give_up()
         return 1
     return 0
 
 
-def _run(name: str, parameters: Mapping[str, str], state: engine_state.RunState, account: Account) -> None:
+def _run(
+    name: str, parameters: Mapping[str, str], state: engine_state.RunState, account: Account, telling: Telling
+) -> None:
     """Be the engine until SIGTERM comes.
 
     :raises nova.Misconfigured: it cannot become that
@@ -78,7 +83,9 @@ def _run(name: str, parameters: Mapping[str, str], state: engine_state.RunState,
     conf = loader.load(parameters)
     publisher = Publisher(PrivateAttributes(published.attribute(name)))
     state.listen(publisher.tell)
+    state.listen(telling.tell)
     publisher.start()
+    telling.go_by(conf)
     pacemaker = cluster.Cluster(conf.recovery.attribute, runner=_showing_progress(state))
     engine = Engine(
         pacemaker,
@@ -91,12 +98,17 @@ def _run(name: str, parameters: Mapping[str, str], state: engine_state.RunState,
         concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "errand"),
         Readers(),
     )
-    reload = reloading.Reload(engine, state, parameters, conf)
+    reload = reloading.Reload(engine, state, parameters, conf, telling.go_by)
     signal.signal(signal.SIGHUP, reload.ask)
     await_others(pacemaker, name, lambda why: state.report(engine_state.STARTING, why, **account.as_dict()))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: engine.stop())
-    engine.run(before_pass=reload.if_asked)
+
+    def before_pass() -> None:
+        reload.if_asked()
+        telling.complain()
+
+    engine.run(before_pass)
 
 
 def await_others(

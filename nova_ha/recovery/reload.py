@@ -9,7 +9,7 @@ cluster's operators are told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from oslo_config import cfg
 
@@ -33,13 +33,22 @@ class Reload:
     :param state: where the supervisor lays out changed parameters
     :param given: the parameters that the engine was started with
     :param conf: what they amounted to, see ``loader.load``
+    :param others: called with another configuration that is taken over, for what goes by it beside the engine
     """
 
-    def __init__(self, engine: Engine, state: RunState, given: Mapping[str, str], conf: cfg.ConfigOpts) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        state: RunState,
+        given: Mapping[str, str],
+        conf: cfg.ConfigOpts,
+        others: Callable[[cfg.ConfigOpts], object] = lambda _conf: None,
+    ) -> None:
         self._engine = engine
         self._state = state
         self._given = given
         self._fixed = _fixed(conf)
+        self._others = others
         self._asked = False
 
     def ask(self, *_signal: object) -> None:
@@ -79,6 +88,7 @@ class Reload:
             raise errors.Misconfigured(wrong)
         conf = loader.load(given)
         self._engine.reconfigure(Rules.from_options(conf), conf.recovery)
+        self._others(conf)
         self._given = given
         set_level(given)
         log.info("the configuration has been read anew")

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine's process tells a receiver that is real, and what it does if that one is not there."""
+
+import time
+
+import pytest
+
+from nova_ha.agents import nova_evacuate
+from nova_ha.agents.framework import ocf
+from tests.unit.agent_programs import failure
+from tests.unit.engines import Engine, everything_about, files_of, nova_pages
+from tests.unit.http_cloud import PARAMETERS, running
+from tests.unit.notifications.inbox import SECRET, Inbox, serving
+from tests.unit.waiting import limit, until
+
+
+@pytest.fixture
+def cloud():
+    with running() as server:
+        server.pages.update(nova_pages(instances=2))
+        yield server
+
+
+@pytest.fixture
+def inbox():
+    with serving(Inbox()) as server:
+        yield server
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = Engine(tmp_path)
+    yield engine
+    engine.remove()
+
+
+@pytest.fixture
+def given(cloud, tmp_path):
+    """The parameters of an engine with these lines of [notify]."""
+
+    def write(*lines, **more):
+        file = tmp_path / "nova-ha.conf"
+        file.write_text("\n".join(["[notify]", f"spool_directory = {tmp_path}/spool", *lines]))
+        return {"auth_url": f"{cloud.url}/v3", **PARAMETERS, "config": str(file), **more}
+
+    return write
+
+
+def test_a_host_that_is_down_is_told_and_the_address_to_nobody(engine, inbox, given):
+    engine.start(given(f"webhook = plain {inbox.url}", verbose="true"))
+    engine.write("flag", "yes\n")
+    until(lambda: ("firing", "host_down", "compute-1") in inbox.told())
+    assert ("firing", "recovery", "compute-1") in until(inbox.told)
+    assert SECRET.encode() not in everything_about(engine.pid)
+    assert not any(SECRET in text for _, text in files_of(engine).values())
+
+
+def test_an_engine_that_the_cloud_refuses_is_told_before_it_ends(engine, inbox, given):
+    code, _reason = failure(engine.start, given(f"webhook = plain {inbox.url}", password="mistyped"))
+    assert code == ocf.OCF_ERR_CONFIGURED
+    (message,) = inbox.taken
+    (told,) = message["notifications"]
+    assert (told["event"], told["code"]) == ("degraded", "misconfigured")
+    assert "credentials are refused" in told["summary"] and "mistyped" not in str(message)
+
+
+def test_a_receiver_that_hangs_is_in_nobody_s_way(engine, inbox, given, monkeypatch):
+    inbox.status = "hang"
+    began = time.monotonic()
+    assert failure(engine.start, given(f"webhook = plain {inbox.url}", password="mistyped"))[0]
+    assert time.monotonic() - began < 15
+    engine.start(given(f"webhook = plain {inbox.url}"))
+    engine.write("flag", "yes\n")
+    hosts = lambda: engine.state.read_report().get("hosts", {})  # noqa: E731
+    until(lambda: inbox.asked > 1 and hosts().get("compute-1", {}).get("begun"))
+    nova_evacuate.monitor(engine.state)
+    monkeypatch.setattr(nova_evacuate, "_GRACE", 0.5)
+    engine.stop()
+
+
+def test_what_was_not_taken_is_told_by_the_next_engine(engine, inbox, given):
+    inbox.status = 500
+    parameters = given(f"webhook = plain {inbox.url}")
+    engine.write("flag", "yes\n")
+    engine.start(parameters)
+    until(lambda: inbox.asked)
+    engine.stop()
+    inbox.status = 200
+    engine.start(parameters)
+    until(lambda: ("firing", "host_down", "compute-1") in inbox.told())
+    assert len(inbox.told()) == len(set(inbox.told()))
+
+
+def test_a_section_that_will_not_do_does_not_keep_the_engine_from_its_work(engine, inbox, given):
+    engine.start(given(f"webhook = teams {SECRET}", f"webhook = plain {inbox.url}"))
+    until(lambda: failure(nova_evacuate.monitor, engine.state)[0] == nova_evacuate.DEGRADED)
+    reason = failure(nova_evacuate.monitor, engine.state)[1]
+    assert reason.startswith("not_notified: [notify] webhook, line 1") and SECRET not in reason
+    # The other receiver hears of it; once it is mended and read anew, all is well.
+    until(lambda: ("firing", "degraded", None) in inbox.told())
+    given(f"webhook = plain {inbox.url}")
+    nova_evacuate.reload(engine.state, {}, limit(3))
+    until(engine.state.is_well)
+
+
+def test_another_receiver_is_taken_over_without_a_restart(engine, inbox, given):
+    engine.start(given())
+    pid = engine.pid
+    given(f"webhook = plain {inbox.url}")
+    nova_evacuate.reload(engine.state, {}, limit(3))
+    engine.write("flag", "yes\n")
+    until(lambda: ("firing", "host_down", "compute-1") in inbox.told())
+    assert engine.pid == pid
