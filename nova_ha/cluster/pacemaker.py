@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
+from typing import Optional
 from xml.etree.ElementTree import Element
 
 from nova_ha.cluster import cib
@@ -15,10 +16,16 @@ from nova_ha.cluster.errors import ClusterError, NotInstalled, UnknownNode
 from nova_ha.cluster.tools import Runner, Tools, run
 from nova_ha.model import flag, hostnames
 
-__all__ = ["Cluster", "ClusterError", "NotInstalled", "Runner", "UnknownNode", "last_change", "run"]
+__all__ = ["Change", "Cluster", "ClusterError", "NotInstalled", "Runner", "UnknownNode", "last_change", "run"]
 
 # The CIB on disk, of which only the time of last change is looked at: it tells when a query is worth while.
 CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
+
+# What the alert agent (tools/alert_nova_ha.sh) touches after each fencing, as Pacemaker's user; likewise.
+ALERT_FILE = "/run/crm/nova-ha-fencing"
+
+# When something last changed, for who compares it with what it was.
+Change = tuple[Optional[int], Optional[int]]
 
 # What XPath has for a host's name with small letters. XPath 1.0 knows no function for that.
 _UNAME = f'translate(@uname, "{hostnames.UPPER}", "{hostnames.LOWER}")'
@@ -302,13 +309,18 @@ class Cluster(Tools):
         return self._pairs(node)[0].get("value", "")
 
 
-def last_change() -> int | None:
-    """When this node's copy of the configuration last changed, in nanoseconds, or None if it cannot be told.
+def last_change() -> Change:
+    """When this node's copy of the configuration last changed, and when something was fenced last, as far as is known.
 
     A hint that costs next to nothing, so that a flag is seen at once without asking Pacemaker all the time;
     who relies on it must ask anyway now and then.
     """
+    return _changed(CIB_FILE), _changed(ALERT_FILE)
+
+
+def _changed(path: str) -> int | None:
+    """When a file last changed, in nanoseconds; None if it cannot be told."""
     try:
-        return os.stat(CIB_FILE).st_mtime_ns
+        return os.stat(path).st_mtime_ns
     except OSError:
         return None

@@ -75,8 +75,9 @@ class Rest:
             return min(max(FOLLOW, len(steps) * FOLLOW_EACH), FOLLOW_MOST)
         return AWAIT_RETURN if self._claims.flags else IDLE
 
-    def wait(self, seconds: float, change: int | None) -> None:
-        """Wait, but no longer than until the cluster's configuration or an instance changes, or we are told to stop.
+    def wait(self, seconds: float, change: pacemaker.Change) -> None:
+        """Wait, but no longer than until the cluster's configuration or an instance changes, something is fenced, or we
+        are told to stop.
 
         While requests are being sent, a change may wait a moment: mostly it is our own claim, and Nova is busy enough.
 

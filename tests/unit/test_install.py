@@ -25,7 +25,9 @@ PLAIN = {
     "usr/lib/systemd/system/nova-ha-check.timer",
     "usr/lib/systemd/system/nova-ha-exporter.service",
     "usr/share/bash-completion/completions/nova-ha",
+    "usr/share/pacemaker/alerts/alert_nova_ha.sh",
 }
+ALERT_AGENT = "usr/share/pacemaker/alerts/alert_nova_ha.sh"
 MANIFEST = "usr/lib/nova-ha/MANIFEST"
 LOGROTATE = "etc/logrotate.d/nova-ha"
 CONFIGURATION = "etc/nova-ha"
@@ -52,6 +54,7 @@ def test_files_are_where_a_package_would_put_them(tmp_path):
         assert f'PACKAGES = "/{package.rpartition("/")[0]}"\n' in text
         assert "__file__" not in text
         assert (tmp_path / target).stat().st_mode & 0o777 == 0o755
+    assert {path for path in PLAIN if (tmp_path / path).stat().st_mode & 0o111} == {ALERT_AGENT}
     schemas = {path.name for path in (TREE / "nova_ha/schemas").iterdir()}
     assert schemas == {path.name for path in (tmp_path / package / "schemas").iterdir()} != set()
     sources = {path.relative_to(TREE / "nova_ha") for path in (TREE / "nova_ha").rglob("*.py")}
