@@ -14,17 +14,18 @@ SERVICE = "instance-ha"
 # another one, or none, Masakari does not act on.
 STOPPED, STARTED = ("STOPPED", "OFFLINE"), ("STARTED", "ONLINE")
 
-# Masakari has such a notification already, or the host is in its maintenance; it knows no such host.
-_KNOWN, _UNKNOWN = 409, 400
+# Masakari has such a notification already, or has the host in maintenance since the last one.
+_KNOWN = 409
 
 
-def tell(access: Access, host: str, what: tuple[str, str], time: float) -> bool:
-    """Post a notification of a host; whether Masakari knows the host.
+def tell(access: Access, host: str, what: tuple[str, str], time: float) -> None:
+    """Post a notification of a host, unless Masakari has it already.
 
     :param host: Nova's name of it
     :param what: STOPPED or STARTED
     :param time: seconds since the epoch
-    :raises answers.CloudError: it is not taken
+    :raises errors.CloudError: it is not taken; ``Refused`` with the status 400 if the host is in no failover segment,
+        say: the same will never be taken
     """
     event, cluster_status = what
     # As the monitors send it: UTC that does not say so.
@@ -38,7 +39,5 @@ def tell(access: Access, host: str, what: tuple[str, str], time: float) -> bool:
     try:
         access.request(SERVICE, "POST", "/notifications", {"notification": body})
     except errors.Refused as error:
-        if error.status not in (_KNOWN, _UNKNOWN):
+        if error.status != _KNOWN:
             raise
-        return error.status == _KNOWN
-    return True

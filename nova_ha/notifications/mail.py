@@ -76,7 +76,7 @@ class Mail:
 
     def _give(self, mail: email.message.EmailMessage) -> None:
         server = self._server
-        context = ssl.create_default_context(cafile=server.cafile)
+        context = ssl.create_default_context(cafile=server.cafile) if server.tls != PLAIN else None
         if server.tls == TLS:
             smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=context)
         else:

@@ -86,6 +86,7 @@ class Notifier:
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
         self._learned = threading.Event()
+        self._learns_until = float("inf")
         self._looking = threading.Lock()
         self._missing: dict[str, float] = {}  # what was told and does not stand, since when; monotonic seconds
         self._left: list[int] = []  # which versions are left on the board
@@ -111,6 +112,7 @@ class Notifier:
     def give_up(self) -> None:
         """Have the last report told by an engine that is about to end; returns after LAST_WORDS at the latest."""
         end = self._clock() + LAST_WORDS
+        self._learns_until = self._clock() + LAST_WORDS / 3
         if self._learned.wait(LAST_WORDS):
             self._look()
         while self._clock() < end and (self._is_waited_for() or self._left != self._versions()):
@@ -195,7 +197,7 @@ class Notifier:
 
     def _learn(self) -> None:
         """Learn what receivers took from the engine before, wherever that was."""
-        end = self._clock() + BOARD_PATIENCE
+        self._learns_until = min(self._learns_until, self._clock() + BOARD_PATIENCE)
         while not self._stopped.is_set():
             try:
                 for text in self._board.read().values():
@@ -204,7 +206,7 @@ class Notifier:
                         courier.outbox.learn(Ledger.from_dict(ledgers.get(courier.outbox.id)))
                 return
             except (ClusterError, OSError) as error:
-                if self._clock() > end:
+                if self._clock() > self._learns_until:
                     log.warning("notifications: what an engine elsewhere has told may be told twice: %s", error)
                     return
             self._stopped.wait(INTERVAL)

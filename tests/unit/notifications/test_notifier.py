@@ -207,6 +207,14 @@ def test_the_last_words_of_an_engine_that_gives_up(engines, receiver, board):
     assert board.text is not None
 
 
+def test_last_words_are_said_though_the_cluster_is_away(engines, receiver, board):
+    board.away = True
+    one = engines()
+    one.tell(report(state="not_installed"), {})
+    one.give_up()
+    assert receiver.taken == ["firing degraded//not_installed"]
+
+
 def test_last_words_do_not_take_for_ever(engines, receiver, monkeypatch):
     monkeypatch.setattr(notifiers, "LAST_WORDS", 0.2)
     receiver.open.clear()

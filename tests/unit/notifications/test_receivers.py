@@ -233,7 +233,8 @@ def test_a_masakari_that_does_not_take_it_is_asked_again(cloud, answer):
     one = masakari(cloud)
     with pytest.raises(NotTaken) as error:
         one.send(of(BACK))
-    assert not isinstance(error.value, Refused)
+    # Each answer has another request's id: it is the same failure.
+    assert not isinstance(error.value, Refused) and "req-7" not in str(error.value)
     cloud.answers["POST", PATH] = 202
     one.send(of(BACK))
 
