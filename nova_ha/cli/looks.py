@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of ``nova-ha`` that look further than status does: plan, check, explain. None changes anything."""
+"""The commands of ``nova-ha`` that look further than status does: plan, check, notify, explain. They change nothing."""
 
 from __future__ import annotations
 
@@ -99,6 +99,25 @@ def check(given: argparse.Namespace, here: Surroundings) -> int:
     return view.exit_code(findings)
 
 
+def notify(given: argparse.Namespace, here: Surroundings) -> int:
+    """Send a test to each receiver of notifications, and say which of them take it."""
+    from nova_ha.cli import notify as view
+    from nova_ha.config import loader
+    from nova_ha.notifications import receivers
+
+    deployment = here.deployment()
+    conf = configuration(deployment)
+    found = receivers.configured(conf, lambda: loader.access(conf))
+    failed = bool(found.problems)
+    print_lines([f"wrong: {problem}" for problem in found.problems] or ["[notify] is read"])
+    for name, why in view.tried(found.receivers, deployment.resource or "", time.time()):
+        failed = failed or why is not None
+        print_lines([f"{name}: {'taken' if why is None else f'not taken: {why}'}"])
+    if not found.receivers:
+        raise CommandFailed("nobody is told: [notify] names no receiver")
+    return 1 if failed else 0
+
+
 def explain(given: argparse.Namespace, here: Surroundings) -> int:
     """Say what a code means, or what is the matter with a host or an instance; what to do, and what never."""
     from nova_ha.cli import explain as view
@@ -155,6 +174,7 @@ def add_arguments(command: _Adder) -> None:
     forms = command(check, codes).add_mutually_exclusive_group()
     forms.add_argument("--nagios", action="store_true", help="one line and an exit code, for monitoring systems")
     forms.add_argument("--journal", action="store_true", help="lines with their priorities, for a service of systemd's")
+    command(notify, "Exit code: 0 all of them take it, 1 not.")
     subject = command(explain, "").add_argument("subject", metavar="CODE|INSTANCE|HOST")
     subject.help = "a code; a host's name; an instance's name, id, or at least 8 characters of its beginning"
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nova_ha.cli import looks, order_commands
 from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings, demand_root, flagged_host
-from nova_ha.cli.looks import check, explain, plan
+from nova_ha.cli.looks import check, explain, notify, plan
 from nova_ha.cli.printing import print_json, print_lines, remark
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
@@ -61,7 +61,7 @@ def main(
             demand_root()
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
-        code = given.command(given, here if given.command in (check, explain, plan) else here.deployment())
+        code = given.command(given, here if given.command in (check, explain, notify, plan) else here.deployment())
         print(end="", flush=True)  # sys.stdout is None where it was closed
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:

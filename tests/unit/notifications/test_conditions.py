@@ -6,6 +6,7 @@ import pytest
 from nova_ha.config import options
 from nova_ha.notifications import conditions
 from nova_ha.notifications.conditions import KINDS, Kind
+from nova_ha.notifications.formats import TEST
 from tests import pages, schemas
 from tests.unit.agent_programs import TREE
 from tests.unit.cli.scenes import account, doing
@@ -92,7 +93,7 @@ def test_the_option_and_the_schema_have_every_kind():
     (option,) = [each for each in options.OPTIONS["notify"] if each.name == "events"]
     assert option.default == list(KINDS) == list(option.type.item_type.choices)
     items = schemas.load("notification")["properties"]["notifications"]["items"]
-    assert items["properties"]["event"]["enum"] == list(KINDS)
+    assert items["properties"]["event"]["enum"] == [*KINDS, TEST]
 
 
 def test_the_page_has_every_kind_and_what_to_do():
