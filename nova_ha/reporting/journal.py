@@ -25,7 +25,7 @@ FIELDS = {
     "resource": "the NovaEvacuate resource whose engine tells it",
     "host": "the source host, as the cluster has it; `all` of an order that is about all",
     "instance": "id of the instance",
-    "recovery": "which recovery of the host: `HOST@EPOCH`, by when the engine took it up",
+    "recovery": "which recovery of the host: `HOST@EPOCH`, by when the engine that tells it took it up",
     "request": "Nova's id of the request",
     "code": "[why](troubleshooting.md#codes)",
     "reason": "why, for people",

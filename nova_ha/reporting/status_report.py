@@ -178,7 +178,7 @@ class Account:
         self._counters.see(event, None if begun is None else now - begun)
         self._progress.see(event.value, host, instance, now)
         taken_up = self._progress.begun(host) or begun  # the last event of a recovery ends it
-        recovery = None if taken_up is None else f"{host}@{int(taken_up)}"
+        recovery = None if taken_up is None else f"{host}@{taken_up:.0f}"
         pairs = [f"{key}={logfmt(value, key in _QUOTED)}" for key, value in about.items() if value is not None]
         fields = {"event": event.value, "recovery": recovery, **about}
         self._log.log(event.level, "%s: %s", event.value, " ".join(pairs), extra={journal.EXTRA: fields})

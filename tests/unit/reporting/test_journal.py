@@ -57,7 +57,7 @@ def test_an_event_has_its_line_and_its_fields(entries, log):
         "NOVA_HA_RESOURCE": "x",
         "NOVA_HA_HOST": "compute-1",
         "NOVA_HA_INSTANCE": "i1",
-        "NOVA_HA_RECOVERY": "compute-1@1000",
+        "NOVA_HA_RECOVERY": "compute-1@1001",
         "NOVA_HA_REQUEST": "req-1",
         "NOVA_HA_CODE": "conflict",
         "NOVA_HA_REASON": "it said no",
@@ -65,7 +65,7 @@ def test_an_event_has_its_line_and_its_fields(entries, log):
     }
     assert (second["PRIORITY"], second["SYSLOG_IDENTIFIER"], second["SYSLOG_FACILITY"]) == ("4", "NovaEvacuate(x)", "3")
     # The first and the last event of a recovery belong to it, too.
-    assert first["NOVA_HA_RECOVERY"] == third["NOVA_HA_RECOVERY"] == "compute-1@1000"
+    assert first["NOVA_HA_RECOVERY"] == third["NOVA_HA_RECOVERY"] == "compute-1@1001"
     assert "NOVA_HA_RECOVERY" not in other
 
 
