@@ -22,8 +22,12 @@ from nova_ha.reporting import published
 
 log = logging.getLogger("nova-ha")
 
-# Seconds between two looks; and between two tries to leave with the other nodes what was taken.
-INTERVAL, LEAVE_AGAIN = 1.0, 10.0
+# Seconds between two looks.
+INTERVAL = 1.0
+
+# Seconds between two times that what was taken is left with the other nodes, or tried to be: in a mass failure it
+# changes every second, and the cluster has other things to do.
+LEAVE_EVERY = 5.0
 
 # Seconds for which what comes and goes must be gone to be over.
 SETTLED = 60.0
@@ -90,6 +94,7 @@ class Notifier:
         self._looking = threading.Lock()
         self._missing: dict[str, float] = {}  # what was told and does not stand, since when; monotonic seconds
         self._left: list[int] = []  # which versions are left on the board
+        self._leave_at = float("-inf")
 
     def start(self, after: Notifier | None = None) -> None:
         """Tell from now on what ``tell`` is told.
@@ -156,7 +161,7 @@ class Notifier:
             self._stopped.wait(INTERVAL)
             # What is missing becomes over by itself, though nothing changes.
             left = self._left == self._versions()
-            self._changed.wait(INTERVAL if self._missing else None if left else LEAVE_AGAIN)
+            self._changed.wait(INTERVAL if self._missing else None if left else LEAVE_EVERY)
             self._changed.clear()
 
     def _look(self) -> None:
@@ -214,8 +219,9 @@ class Notifier:
     def _leave(self) -> None:
         """Leave with the other nodes what was taken, if that has changed."""
         versions = self._versions()
-        if versions == self._left:
+        if versions == self._left or self._clock() < self._leave_at:
             return
+        self._leave_at = self._clock() + LEAVE_EVERY
         text = published.word({"receivers": {each.outbox.id: each.outbox.ledger() for each in self._couriers}})
         if len(text) > self._longest:
             firing = {each.outbox.id: each.outbox.ledger(firing_only=True) for each in self._couriers}

@@ -30,6 +30,7 @@ class Inbox(http.server.ThreadingHTTPServer):
         self.headers = {}
         self.taken = []
         self.asked = 0
+        self.authorizations = []
         self.over = threading.Event()
 
     def told(self):
@@ -41,6 +42,7 @@ class _Post(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked += 1
+        self.server.authorizations.append(self.headers["Authorization"])
         status = self.server.status
         if status in (200, "take and hang") and self.path.endswith(SECRET):
             self.server.taken.append(body)

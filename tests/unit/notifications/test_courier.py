@@ -141,6 +141,15 @@ def test_a_redirection_is_not_followed(inbox, box, clock, caplog):
     assert inbox.asked == 1 and "HTTP 302" in caplog.text
 
 
+def test_neither_a_proxy_nor_a_password_of_the_surroundings_is_used(inbox, box, clock, monkeypatch, tmp_path):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login root password sesame\n")
+    box.reconcile(down("c1"), {}, clock.now)
+    courier(hook(inbox.url), box, clock).step()
+    assert len(inbox.taken) == 1 and inbox.authorizations == [None]
+
+
 @pytest.mark.parametrize(("wait", "pause"), [("120", 120), ("99999", 3600), ("1", 5), ("soon", 5)])
 def test_a_receiver_that_wants_to_be_left_alone_is(inbox, box, clock, wait, pause):
     inbox.status, inbox.headers = 429, {"Retry-After": wait}

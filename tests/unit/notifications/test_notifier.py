@@ -53,7 +53,7 @@ class Board:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     monkeypatch.setattr(notifiers, "INTERVAL", 0.01)
-    monkeypatch.setattr(notifiers, "LEAVE_AGAIN", 0.02)
+    monkeypatch.setattr(notifiers, "LEAVE_EVERY", 0.02)
 
 
 @pytest.fixture
@@ -243,6 +243,22 @@ def test_a_mass_failure_is_left_with_the_others_however_long_it_is(engines, rece
     until(lambda: len(receiver.taken) == 1200 and one._left == one._versions())
     one.stop()
     assert board.text is not None and len(board.text) <= 700
+
+
+def test_what_was_taken_is_left_with_the_others_only_so_often(engines, receiver, board, monkeypatch):
+    monkeypatch.setattr(notifiers, "LEAVE_EVERY", 5.0)
+    clock = Clock()
+    one = engines(clock=clock)
+    one.tell(DEAD, {})
+    until(lambda: board.text)
+    first = board.text
+    one.tell(report(), {})
+    until(lambda: len(receiver.taken) == 4 and not one._changed.is_set())
+    time.sleep(0.05)
+    assert board.text == first
+    clock.now += 5.0
+    one.tell(report(), {})
+    until(lambda: board.text != first)
 
 
 def test_without_receivers_nothing_runs_on(board):

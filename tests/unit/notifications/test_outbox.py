@@ -97,7 +97,9 @@ def test_what_is_refused_is_set_aside_and_counts_as_told(box, tmp_path, monkeypa
         box.reconcile(down(f"c{number}"), {}, 10.0)
         box.refused(box.next(1)[0])
         assert not box.reconcile(down(f"c{number}"), {}, 11.0)
-    kept = sorted((tmp_path / "webhook-plain-1/refused").iterdir())
+    refused = tmp_path / "webhook-plain-1/refused"
+    assert refused.stat().st_mode & 0o777 == 0o700
+    kept = sorted(refused.iterdir())
     assert [json.loads(path.read_text())["host"] for path in kept] == ["c1", "c2"]
     assert told(outbox(tmp_path)) == []
 
