@@ -24,6 +24,7 @@ cloud_health.COMPLAIN_AFTER, engine.AWAY, rest.AWAIT_RETURN, attempts.SETTLE = 0
 directory, name = sys.argv[1:]
 tools._ENVIRONMENT["PATH"] = directory
 cluster.CIB_FILE = directory + "/flag"
+cluster.ALERT_FILE = directory + "/fencing"
 sys.argv[1:] = ["--name", name]
 daemon.process()
 """

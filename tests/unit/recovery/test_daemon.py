@@ -14,7 +14,7 @@ import pytest
 from nova_ha.agents import nova_evacuate
 from nova_ha.agents.framework import ocf
 from nova_ha.config import loader as config
-from nova_ha.recovery import daemon
+from nova_ha.recovery import daemon, rest
 from tests.unit.agent_programs import TREE, failure
 from tests.unit.engines import Engine, alive_in, everything_about, files_of, nova_pages, report, signals
 from tests.unit.http_cloud import PARAMETERS, TOKENS, running
@@ -86,6 +86,18 @@ def test_start_waits_for_the_flags(engine, cloud, query):
 def test_what_is_not_installed_is_said(engine, cloud):
     (engine.directory / "crm_node").unlink()
     assert failure(engine.start, given(cloud)) == (ocf.OCF_ERR_INSTALLED, "crm_node is not installed")
+
+
+def test_a_fencing_wakes_an_engine_that_does_not_see_the_configuration_change(engine, cloud):
+    engine.start(given(cloud))
+    until(lambda: report(engine) == ("working", "no host is flagged"))
+    # The flag is set, and the file of the configuration looks as before.
+    flag, changed = engine.directory / "flag", (engine.directory / "flag").stat()
+    engine.write("new", "yes\n")
+    os.utime(engine.directory / "new", ns=(changed.st_atime_ns, changed.st_mtime_ns))
+    (engine.directory / "new").replace(flag)
+    (engine.directory / "fencing").touch()
+    until(lambda: "compute-1" in engine.state.read_report()["hosts"], rest.IDLE / 2)
 
 
 # Mistakes
