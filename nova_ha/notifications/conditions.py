@@ -28,19 +28,19 @@ class Kind(str, enum.Enum):
     """One kind of condition.
 
     :ivar severity: INFO, WARNING or CRITICAL
-    :ivar lasting: whether it is over as soon as it is gone; what comes and goes is so only after a while
+    :ivar certain: whether it is over as soon as a report lacks it; others come and go, and are so only after a while
     :ivar meaning: in one line
     """
 
     severity: str
-    lasting: bool
+    certain: bool
     meaning: str
 
-    def __new__(cls, value: str, severity: str, lasting: bool, meaning: str) -> Kind:
+    def __new__(cls, value: str, severity: str, certain: bool, meaning: str) -> Kind:
         member = str.__new__(cls, value)
         member._value_ = value
         member.severity = severity
-        member.lasting = lasting
+        member.certain = certain
         member.meaning = meaning
         return member
 

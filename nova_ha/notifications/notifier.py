@@ -147,7 +147,8 @@ class Notifier:
         self._errands = {each.outbox.id: threading.Event() for each in self._couriers}
         if self._couriers:
             self._learn()
-        self._left = self._versions()
+        # The others may have forgotten, or never have known, what is known here.
+        self._left = [] if any(each.outbox.ledger() for each in self._couriers) else self._versions()
         self._learned.set()
         for courier in self._couriers:
             self._begin(self._send_on, courier)
@@ -184,7 +185,7 @@ class Notifier:
             return []
         self._missing = {key: self._missing.get(key, now) for key in missing}
         settled = {key for key, since in self._missing.items() if now - since >= SETTLED}
-        over = settled.union(key for key in self._missing if KINDS[key.partition("/")[0]].lasting)
+        over = settled.union(key for key in self._missing if KINDS[key.partition("/")[0]].certain)
         self._missing = {key: since for key, since in self._missing.items() if key not in over}
         return sorted(over)
 

@@ -162,6 +162,16 @@ def test_an_engine_elsewhere_goes_on_with_what_was_told(engines, receiver, board
     assert set(receiver.taken[2:]) == {"resolved recovery/compute-1/", "resolved host_down/compute-1/"}
 
 
+def test_nodes_that_have_forgotten_what_was_told_learn_it_again(engines, receiver, board):
+    one = engines("control-1")
+    one.tell(DEAD, {})
+    until(lambda: len(receiver.taken) == 2 and board.text)
+    one.stop()
+    board.text = None  # the whole cluster was restarted
+    engines("control-1")
+    until(lambda: board.text)
+
+
 def test_what_a_dead_node_had_not_got_rid_of_is_told_by_the_next(engines, receiver):
     receiver.open.clear()
     one = engines("control-1")
