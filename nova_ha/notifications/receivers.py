@@ -96,6 +96,7 @@ def _mail(options: cfg.ConfigOpts.GroupAttr, cafile: str | None) -> list[Mail]:
         host, port = options.mail_server, str(_SMTP)
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"invalid value '{options.mail_server}': expected HOST or HOST:PORT")
-    sender = options.mail_from or f"nova-ha@{socket.getfqdn()}"
+    # The name that a name server knows would be asked for here, by the engine's own thread.
+    sender = options.mail_from or f"nova-ha@{socket.gethostname()}"
     server = Server(host.strip("[]"), int(port), options.mail_tls, options.mail_user, options.mail_password, cafile)
     return [Mail(options.mail_to, sender, server)]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 
 import pytest
 
@@ -259,6 +260,16 @@ def section(tmp_path):
         return receivers.configured(conf, lambda: None)
 
     return read
+
+
+def test_no_name_server_is_asked_while_the_section_is_read(section, monkeypatch):
+    def hangs(*_):
+        raise AssertionError("the engine would wait for it")
+
+    for name in ("getfqdn", "gethostbyaddr", "getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, hangs)
+    found = section("webhook = plain https://hooks.example.org/x", "mail_to = ops@example.org", "masakari = true")
+    assert len(found.receivers) == 3 and found.problems == []
 
 
 def test_without_a_line_nobody_is_told(section):
