@@ -18,6 +18,7 @@ from nova_ha.notifications.masakari import Masakari
 from nova_ha.notifications.notification import Message, Notification
 from nova_ha.notifications.receiver import NotTaken, Refused
 from tests import schemas
+from tests.unit.agent_programs import TREE
 from tests.unit.http_cloud import PARAMETERS, running
 from tests.unit.notifications.inbox import EVERY, SECRET, MailServer, serving
 
@@ -89,6 +90,22 @@ def test_a_program_gets_json_and_an_environment_without_secrets(program, tmp_pat
     one.send(MESSAGE)
     schemas.check("notification", json.loads((tmp_path / "got").read_text()))
     assert SECRET not in (tmp_path / "env").read_text() and problems == []
+
+
+def test_the_page_s_program_pages_for_what_is_critical_and_fails_with_the_pager(program, tmp_path):
+    page = (TREE / "docs/monitoring.md").read_text(encoding="utf-8")
+    (text,) = re.findall("^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    programs = tmp_path / "notify.d"
+    programs.mkdir()
+    file = programs / "page"
+    file.write_text(text.replace("/usr/local/bin/page", str(program("pager", f'echo "$@" >> {tmp_path}/paged'))))
+    file.chmod(0o755)
+    (one,), _problems = command.found(str(programs))
+    one.send(MESSAGE)
+    assert (tmp_path / "paged").read_text() == f"{STUCK.id} firing i1 <is> stuck\n"
+    program("pager", "exit 1")
+    with pytest.raises(NotTaken):
+        one.send(MESSAGE)
 
 
 @pytest.mark.parametrize(
