@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine's process tells a receiver that is real, and what it does if that one is not there."""
 
+import os
+import signal
 import time
 
 import pytest
 
 from nova_ha.agents import nova_evacuate
 from nova_ha.agents.framework import ocf
+from nova_ha.reporting import published
 from tests.unit.agent_programs import failure
 from tests.unit.engines import Engine, everything_about, files_of, nova_pages
 from tests.unit.http_cloud import PARAMETERS, running
@@ -89,6 +92,44 @@ def test_what_was_not_taken_is_told_by_the_next_engine(engine, inbox, given):
     engine.start(parameters)
     until(lambda: ("firing", "host_down", "compute-1") in inbox.told())
     assert len(inbox.told()) == len(set(inbox.told()))
+
+
+# What attrd keeps of it for all control nodes.
+ATTRD = r"""
+case "$*" in
+*nova-ha-told*--update*)
+    while [ $# -gt 1 ]; do [ "$1" != --update ] || echo "$2" > told; shift; done ;;
+*nova-ha-told*--query*)
+    [ -e told ] || exit 105
+    read text < told
+    echo "name=\"nova-ha-told\" host=\"control-2\" value=\"$text\"" ;;
+esac
+"""
+NODES = '<r><nodes><node name="control-2" online="true" type="member"/></nodes><resources/></r>'
+
+
+def left_with_the_others(engine):
+    """What the receiver has taken, as all control nodes know."""
+    file = engine.directory / "told"
+    known = published.unpacked(file.read_text().strip()) if file.exists() else None
+    return known["receivers"]["webhook-plain-1"] if known else {}
+
+
+def test_an_engine_on_another_node_tells_nothing_twice_and_what_is_over(engine, inbox, given, tmp_path):
+    engine.script("attrd_updater", ATTRD)
+    engine.write("status.xml", NODES)
+    engine.write("flag", "yes\n")
+    engine.start(given(f"webhook = plain {inbox.url}"))
+    until(lambda: {event for _, event, _ in inbox.told()} == {"host_down", "recovery"})
+    until(lambda: len(left_with_the_others(engine)) == 2)
+    os.killpg(engine.pid, signal.SIGKILL)
+    until(lambda: engine.pid is None)
+    # The other node has its own disk.
+    engine.start(given(f"webhook = plain {inbox.url}", f"spool_directory = {tmp_path}/other"))
+    engine.write("flag", "")
+    until(lambda: ("resolved", "host_down", "compute-1") in inbox.told())
+    assert len(inbox.told()) == len(set(inbox.told()))
+    assert list((tmp_path / "other").glob("*/webhook-plain-1"))
 
 
 def test_a_section_that_will_not_do_does_not_keep_the_engine_from_its_work(engine, inbox, given):
