@@ -217,7 +217,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             choices=[("none", "no TLS"), ("starttls", "TLS after STARTTLS"), ("tls", "TLS from the start")],
             help="How the connection to the mail server is kept secret.",
         ),
-        cfg.StrOpt("mail_user", help="Who logs in at the mail server. Nobody does without it."),
+        cfg.StrOpt("mail_user", help="Who logs in at the mail server, over TLS only. Nobody does without it."),
         cfg.StrOpt("mail_password", secret=True, help="The password of mail_user."),
         cfg.StrOpt("cafile", help="Certificates that are trusted of webhooks and the mail server, not the system's."),
         cfg.BoolOpt(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections
 import os
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from oslo_config import cfg
@@ -16,7 +16,7 @@ from nova_ha.notifications import command
 from nova_ha.notifications.conditions import Kind
 from nova_ha.notifications.courier import Courier
 from nova_ha.notifications.formats import FORMATS
-from nova_ha.notifications.mail import Mail, Server
+from nova_ha.notifications.mail import PLAIN, Mail, Server
 from nova_ha.notifications.masakari import Masakari
 from nova_ha.notifications.outbox import Outbox
 from nova_ha.notifications.receiver import Receiver
@@ -49,17 +49,11 @@ def configured(conf: cfg.ConfigOpts, connect: Callable[[], Access]) -> Configure
     if cafile and not os.access(cafile, os.R_OK):
         problems.append(f"[notify] cafile = {cafile}: it cannot be read")
         cafile = None
-    seen: collections.Counter[str] = collections.Counter()
-    for number, value in enumerate(options.webhook, 1):
-        form, _, url = value.strip().partition(" ")
-        seen[form] += 1
-        try:
-            # The value is a secret: it is told by its number.
-            if form not in FORMATS:
-                raise ValueError(f"expected a format and an address: {', '.join(FORMATS)}, then https://HOST/PATH")
-            receivers.append(Webhook(f"webhook-{form}-{seen[form]}", form, url.strip(), cafile))
-        except ValueError as error:
-            problems.append(f"[notify] webhook, line {number} of that name: {error}")
+    for each in _webhooks(options.webhook, cafile):
+        if isinstance(each, str):
+            problems.append(each)
+        else:
+            receivers.append(each)
     if options.command_directory:
         commands, wrong = command.found(options.command_directory)
         receivers += commands
@@ -67,11 +61,14 @@ def configured(conf: cfg.ConfigOpts, connect: Callable[[], Access]) -> Configure
     try:
         receivers += _mail(options, cafile)
     except ValueError as error:
-        problems.append(f"[notify] mail_server: {error}")
+        problems.append(f"[notify] {error}")
     events = [kind.value for kind in Kind if kind.value in options.events]
     told: list[tuple[Receiver, Collection[str]]] = [(each, events) for each in receivers]
     if options.masakari:
         told.append((Masakari(connect, conf.recovery.domain), [Kind.HOST_DOWN.value]))
+    if not options.spool_directory.startswith("/"):
+        problems.append(f"[notify] spool_directory: invalid value '{options.spool_directory}': expected a path from /")
+        told = []
     return Configured(told, problems)
 
 
@@ -88,6 +85,21 @@ def couriers(found: Configured, resource: str, conf: cfg.ConfigOpts) -> list[Cou
     return made
 
 
+def _webhooks(lines: Sequence[str], cafile: str | None) -> Iterator[Webhook | str]:
+    """The webhook of each line, or what is wrong with it; the line is a secret, so it is told by its number."""
+    seen: collections.Counter[str] = collections.Counter()
+    for number, line in enumerate(lines, 1):
+        form, _, url = line.strip().partition(" ")
+        seen[form] += 1
+        try:
+            if form in FORMATS:
+                yield Webhook(f"webhook-{form}-{seen[form]}", form, url.strip(), cafile)
+            elif line.strip():
+                raise ValueError(f"expected a format and an address: {', '.join(FORMATS)}, then https://HOST/PATH")
+        except ValueError as error:
+            yield f"[notify] webhook, line {number} of that name: {error}"
+
+
 def _mail(options: cfg.ConfigOpts.GroupAttr, cafile: str | None) -> list[Mail]:
     if not options.mail_to:
         return []
@@ -95,7 +107,9 @@ def _mail(options: cfg.ConfigOpts.GroupAttr, cafile: str | None) -> list[Mail]:
     if not colon:
         host, port = options.mail_server, str(_SMTP)
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"invalid value '{options.mail_server}': expected HOST or HOST:PORT")
+        raise ValueError(f"mail_server: invalid value '{options.mail_server}': expected HOST or HOST:PORT")
+    if options.mail_user and options.mail_tls == PLAIN:
+        raise ValueError("mail_user: needs mail_tls = starttls, or tls: anybody in between could read the password")
     # The name that a name server knows would be asked for here, by the engine's own thread.
     sender = options.mail_from or f"nova-ha@{socket.gethostname()}"
     server = Server(host.strip("[]"), int(port), options.mail_tls, options.mail_user, options.mail_password, cafile)

@@ -342,6 +342,25 @@ def test_a_mail_server_that_will_not_do(section, server):
     assert found.problems == [f"[notify] mail_server: invalid value '{server}': expected HOST or HOST:PORT"]
 
 
+def test_a_password_is_not_sent_in_the_clear(section):
+    lines = ("mail_to = ops@example.org", "mail_user = me", f"mail_password = {SECRET}")
+    (problem,) = section(*lines).problems
+    assert problem.startswith("[notify] mail_user: needs mail_tls")
+    found = section(*lines, "mail_tls = starttls")
+    assert (len(found.receivers), found.problems) == (1, [])
+
+
+@pytest.mark.parametrize("directory", ["", "spool"])
+def test_a_spool_that_is_nowhere_is_refused(section, directory):
+    found = section("webhook = plain http://x/", f"spool_directory = {directory}")
+    expected = f"[notify] spool_directory: invalid value '{directory}': expected a path from /"
+    assert found == ([], [expected])
+
+
+def test_an_empty_line_is_nobody(section):
+    assert section("webhook =", "mail_to =", "command_directory =") == ([], [])
+
+
 def test_couriers_have_a_directory_each(section, tmp_path):
     file = tmp_path / "nova-ha.conf"
     found = section("webhook = plain http://x/", "mail_to = ops@example.org", f"spool_directory = {tmp_path}/spool")
