@@ -78,8 +78,8 @@ TEXTS: dict[Code, Explanation] = {
     Code.IN_FLIGHT_LIMIT: Explanation(),
     Code.SOURCE_LIMIT: Explanation(),
     Code.NO_HOST: Explanation(
-        operator="Needs an operator if no host is left that could come up by itself; with `no_room = restart_in_place` "
-        "a quarter of an hour after `no_room_patience`.",
+        operator="Needs an operator if no host is left that could come up by itself: at once if all are dead and "
+        "`no_room = wait`, else a quarter of an hour after `no_room_patience`.",
         about="Every other host is down, flagged or disabled; with RabbitMQ or the conductor away all of them read "
         "down. It goes on by itself.",
         look="`openstack compute service list`; is it the message bus or the conductor?",

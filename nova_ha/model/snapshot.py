@@ -293,6 +293,12 @@ class World:
         return frozenset(name for name in self.up if self.services[name].enabled)
 
     @functools.cached_property
+    def runs_nowhere(self) -> bool:
+        """Whether nova-compute runs on no host: each is dead, or is recovered and has not reported since."""
+        coming = {host.nova_name for host in self.hosts if host.may_have_queued_requests}
+        return {*self.services, *unread(self.services)} <= self.dead | coming
+
+    @functools.cached_property
     def all_back(self) -> bool:
         """Whether no flagged host is missing any more."""
         return all(host.is_back for host in self.hosts)

@@ -508,6 +508,19 @@ FOUND = {
             ("node_removed", (1, False, False), 0),
         ],
     ),
+    "no host was left, one was removed and held back, and none could be restarted in place: nobody was told": (
+        {
+            **{"names": ["active"], "hosts": 2, "starting": 2},
+            "rules": Rules(no_room=RESTART_IN_PLACE, no_room_patience=60),
+        },
+        [
+            ("dies", (1, 2, False), 0),
+            ("dies_and_is_forgotten", (0,), 0),
+            ("second_resource", ("control-1", {}, True), 3),
+            ("dies", (0, 0, False), 1),
+            ("node_removed", (1, False, False), 1),
+        ],
+    ),
     "two hosts had begun with an instance, as nobody knew any more; one was to be restarted, and his word not heeded": (
         {
             **{"names": ["active"], "workers": LATE, "request_seconds": 0.3, "spawn_seconds": 1, "first_look": 60},

@@ -41,14 +41,14 @@ def _room(case: Case, step: Evacuate) -> Step:
 def _is_for_ever(case: Case, instance: Instance) -> bool:
     """Whether no host comes up by itself that could take an instance: no flagged one does before it is recovered.
 
-    Restarting in place recovers one; where it has not in this time, what is on record forbids it, or the cluster does
-    not reach those hosts any more.
+    Restarting in place recovers one, and a recovered one should be back in a while. Where none is, what is on record
+    forbids it, or the cluster does not reach those hosts any more.
     """
     every = {*case.world.services, *snapshot.unread(case.world.services)}
-    if not case.world.dead.issuperset(every):
-        return False
+    if case.rules.no_room == WAIT and case.world.dead.issuperset(every):
+        return True
     tried_for = case.memory.roomless(instance.id, case.now) - case.rules.no_room_patience
-    return case.rules.no_room == WAIT or tried_for >= RETURN_PATIENCE
+    return tried_for >= RETURN_PATIENCE and case.world.runs_nowhere
 
 
 def _answered(case: Case, step: Evacuate) -> Step:

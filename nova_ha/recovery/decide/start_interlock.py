@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from nova_ha.model import flag
 from nova_ha.model.actions import AllowStart, BlockStart, Evacuate, FinishRecovery, Skip, Step, Wait, instance_of
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import Host, World, unread
+from nova_ha.model.snapshot import Host
 from nova_ha.recovery.decide.classification import GOING_ON
 from nova_ha.recovery.decide.proposal import Proposal
 from nova_ha.recovery.decide.situation import Situation
@@ -191,18 +191,12 @@ def _moving(situation: Situation) -> dict[str, str | None]:
             begun = each.is_begun and each.state in GOING_ON and not each.is_overtaken
             if begun and (each.record.instance in here or not each.is_late):
                 found[each.record.instance] = each.record.destination
-    nowhere = _are_all_off(world)
+    nowhere = world.runs_nowhere
     for flight in situation.in_flight:
         # What no host can have begun is queued at one, and goes on there when that starts.
         if flight.destination is not None or not nowhere:
             found[flight.instance] = flight.destination
     return found
-
-
-def _are_all_off(world: World) -> bool:
-    """Whether nova-compute runs nowhere: each host is dead, or is recovered and has not reported since."""
-    coming = {host.nova_name for host in world.hosts if host.may_have_queued_requests}
-    return {*world.services, *unread(world.services)} <= world.dead | coming
 
 
 def _may_be_queued(instance: str, host: Host, memory: Memory) -> bool:

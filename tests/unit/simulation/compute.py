@@ -151,6 +151,9 @@ class Compute:
             # Not expected: somebody else has had it since. Its guest, wherever it is, is left alone.
             record.status = "failed"
             rebuild.job.ends("compute", True, self._clock.now)
+            if server.task_state == "powering-off":
+                # Nova itself forgets what its owner has asked for.
+                nova.guests.wanted[server.id] = None
             nova.set(server.id, vm_state="error", task_state="rebuilding", power_state="none")
         elif (server.id, self.name) in nova.guests.copies:
             record.status = "failed"

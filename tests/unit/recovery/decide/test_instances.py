@@ -1128,6 +1128,15 @@ def test_that_no_host_was_restarted_in_place_though_none_is_left_is_told_after_a
     assert (found.code, found.needs_operator) == (Code.NO_HOST, needs_operator)
 
 
+@pytest.mark.parametrize("reported", [False, True])
+def test_a_host_that_is_recovered_and_does_not_come_back_is_none_that_comes(reported):
+    dead = host(instances=[instance()])
+    coming = host("no", name="compute-2", reported_for=60.0 if reported else None)
+    memory = roomless("i1", seconds=1200.0)
+    found, *_ = decided(dead, coming, memory=memory, rules=IN_PLACE, services=[])
+    assert (found.code, found.needs_operator) == (Code.NO_HOST, not reported)
+
+
 def test_hosts_that_cannot_be_read_may_be_there_yet():
     seen = world(host(instances=[instance()]), services=[DEAD], dead=DEAD_TOO, selection=Selection())
     seen = dataclasses.replace(seen, services=Services(seen.services, ["compute-9"]))
