@@ -7,20 +7,26 @@ Both can destroy data, so each looks at the cluster and at Nova first, and refus
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from nova_ha.cli import orders
 from nova_ha.cli.deployment import CommandFailed
+from nova_ha.cli.printing import remark
 from nova_ha.cloud.reader import NovaReader
 from nova_ha.cluster.pacemaker import Cluster
-from nova_ha.model import flag, hostnames
+from nova_ha.model import disabled_reason, flag, hostnames
 from nova_ha.model.snapshot import FINISHED, Instance, Migration, Service, unfinished
 from nova_ha.model.wording import counted
+from nova_ha.recovery.memory.timing import SETTLE
 
 # Seconds within which a host that has been fenced is flagged: its level's second device does so in the same operation.
 FLAG_PATIENCE = 60.0
 _LOOK = 0.5
+
+# Seconds in which Nova must answer without a break until what an engine that is gone has asked for has shown, or never
+# will; and those between two looks at that.
+QUIET, _QUIET_LOOK = float(SETTLE), 5.0
 
 # Instances that a question names.
 _SHOWN = 10
@@ -115,10 +121,12 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
     """End the recovery of a host, whatever is left of it: the host may return.
 
     :param look: tells what is known of the host; asked once more when the operator has said yes
-    :raises CommandFailed: it is not in recovery, or evacuations of it are in flight; or nobody has said yes
+    :raises CommandFailed: it is not in recovery, or its evacuations are in flight, or may be asked for just now; or
+        nobody has said yes
     :raises ClusterError: Pacemaker does not answer
+    :raises CloudError: Nova does not answer
     """
-    about, value = may_end(look())
+    about, value = may_end(look(), _engines(cluster))
     gone = sorted({record.instance for record in about.evacuations if record.status in FINISHED})
     who = orders.given_by(cluster)
     orders.confirm(
@@ -129,17 +137,21 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
         ],
         yes,
     )
-    may_end(look())
+    if _is_under_way(about):
+        remark(f"waits {QUIET:.0f} s: what the engine may have asked for shows by then")
+        _keep_looking(lambda: may_end(look(), _engines(cluster)), QUIET)
+    may_end(look(), _engines(cluster))
     if not cluster.swap_flag(about.host, value, flag.RECOVERED):
         raise CommandFailed(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
     orders.note("end", [about.host], who, reason)
     print(f"{about.host}: flag {value} -> no")
 
 
-def may_end(about: Subject) -> tuple[Subject, str]:
+def may_end(about: Subject, engines: Collection[str]) -> tuple[Subject, str]:
     """The host, and its flag, if its recovery may be ended.
 
-    :raises CommandFailed: it is not in recovery, or evacuations of it are in flight
+    :param engines: the control nodes on which one is active
+    :raises CommandFailed: it is not in recovery, or its evacuations are in flight, or may be asked for just now
     """
     if about.flag is None or not flag.is_dead(about.flag):
         now = f"its flag is {about.flag}" if about.flag else "it is not flagged"
@@ -149,6 +161,12 @@ def may_end(about: Subject) -> tuple[Subject, str]:
         what = f"{counted(len(flying), 'evacuation')} in flight ({_listed(flying)})"
         why = "which the returning host would destroy: wait for their end"
         raise CommandFailed(f"{about.host}: {what}, {why}; nothing has been changed")
+    if engines and _is_under_way(about):
+        # One that it has just sent, or sends just now, would start a guest elsewhere when the host starts its own.
+        raise CommandFailed(
+            f"{about.host}: the engine on {', '.join(sorted(engines))} recovers it, and may ask for an evacuation just"
+            " now: stop it (pcs resource disable nova-evacuate), end this, and start it again; nothing has been changed"
+        )
     return about, about.flag
 
 
@@ -159,6 +177,15 @@ def _surely_off(about: Subject) -> Subject:
         who = "the cluster reaches it" if about.online else "its nova-compute reports to Nova"
         raise CommandFailed(f"{about.host}: {who}, so it is not off; nothing has been changed")
     return about
+
+
+def _is_under_way(about: Subject) -> bool:
+    """Whether an engine has taken the host up, also where that was fenced once more since."""
+    return flag.claimant(about.flag) is not None or disabled_reason.is_under_way(about.service)
+
+
+def _engines(cluster: Cluster) -> set[str]:
+    return set().union(*cluster.active("NovaEvacuate").values())
 
 
 def _refuse_flagged(about: Subject) -> None:
@@ -194,3 +221,11 @@ def _awaited(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(_LOOK)
     return True
+
+
+def _keep_looking(look: Callable[[], object], seconds: float) -> None:
+    """Look again and again for so long; what is raised ends that."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, _QUIET_LOOK))
+        look()

@@ -43,7 +43,8 @@ class Pacemaker:
 
     def _crm_mon(self, *_options):
         nodes = "".join(f'<node name="{node}"/>' for node in self.active)
-        return f'<r><resources><resource id="{RESOURCE}" active="true">{nodes}</resource></resources></r>'
+        engine = f'id="{RESOURCE}" resource_agent="ocf:openstack:NovaEvacuate"'
+        return f'<r><resources><resource {engine} active="true">{nodes}</resource></resources></r>'
 
     def _cibadmin(self, action, _xpath, xpath, *more):
         if "crm_config" in xpath:

@@ -54,6 +54,7 @@ class Fencing(Pacemaker):
 @pytest.fixture(autouse=True)
 def impatient(noted, monkeypatch):
     monkeypatch.setattr(recover, "FLAG_PATIENCE", 0)
+    monkeypatch.setattr(recover, "QUIET", 0.0)
 
 
 @pytest.fixture
@@ -175,12 +176,41 @@ def records(*statuses):
 @pytest.mark.parametrize("flag", ["yes", "go", "control-2@7"])
 def test_a_recovery_is_ended(command, cloud, noted, flag):
     cloud.records = records("done", "error", "completed")
-    pacemaker = Fencing({HOST: flag})
+    pacemaker = Fencing({HOST: flag}, active=["control-2"] if flag in ("yes", "go") else [])
     code, out, err = command(pacemaker, "end", HOST, *WHY, "--yes")
-    assert (code, err, pacemaker.flags) == (0, "", {HOST: "no"})
+    assert (code, pacemaker.flags) == (0, {HOST: "no"})
+    assert (err == "") is (flag in ("yes", "go"))
     assert f"deleted from {HOST} when its nova-compute starts: i1, i3." in out
     assert "They are not recovered: i1 " in out
     assert len(noted) == 1
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"), [("control-2@7", None), ("control-3@7", None), ("yes", "nova-ha: being recovered")]
+)
+def test_what_an_engine_that_runs_has_taken_up_is_not_ended(command, cloud, noted, flag, reason):
+    """It may have asked for an evacuation that shows later, or ask for one now."""
+    cloud.known[HOST] = dataclasses.replace(cloud.known[HOST], forced_down=True, enabled=False, disabled_reason=reason)
+    pacemaker = Fencing({HOST: flag})
+    code, _out, err = command(pacemaker, "end", HOST, *WHY, "--yes")
+    assert (code, pacemaker.flags, noted) == (1, {HOST: flag}, [])
+    assert "pcs resource disable" in err
+
+
+def test_what_the_engine_may_have_asked_for_before_it_was_stopped_is_awaited(command, cloud, noted, monkeypatch):
+    monkeypatch.setattr(recover, "QUIET", 0.05)
+    monkeypatch.setattr(recover, "_QUIET_LOOK", 0.01)
+    pacemaker = Fencing({HOST: "control-2@7"}, active=[])
+    looked = []
+
+    def migrations(host):
+        looked.append(host)
+        return records("accepted") if len(looked) > 2 else []
+
+    monkeypatch.setattr(cloud, "migrations", migrations)
+    code, _out, err = command(pacemaker, "end", HOST, *WHY, "--yes")
+    assert (code, pacemaker.flags, noted) == (1, {HOST: "control-2@7"}, [])
+    assert "1 evacuation in flight" in err
 
 
 def test_it_is_not_ended_while_an_evacuation_is_in_flight(command, cloud, noted):
