@@ -30,13 +30,18 @@ from nova_ha.recovery import reload as reloading
 from nova_ha.recovery.engine import Engine, log
 from nova_ha.recovery.observe.parallel import Readers
 from nova_ha.recovery.publisher import Publisher
+from nova_ha.recovery.recorder import Recorder
 from nova_ha.recovery.telling import Telling
 from nova_ha.reporting import journal, published
+from nova_ha.reporting.history_log import HistoryLog
 from nova_ha.reporting.status_report import Account
 from nova_ha.rundir import engine_state
 
 # Seconds between two looks at whether the engine that is to end on another node has ended.
 LOOK = 1.0
+
+# Seconds that an engine which ends gives the disk to take its last events: they are in its report all the same.
+LAST_WORDS = 1.0
 
 _PR_SET_DUMPABLE = 4  # prctl(2)
 
@@ -86,6 +91,7 @@ def _run(
     state.listen(telling.tell)
     publisher.start()
     telling.go_by(conf)
+    recorder = _recorder(name, account)
     pacemaker = cluster.Cluster(conf.recovery.attribute, runner=_showing_progress(state))
     engine = Engine(
         pacemaker,
@@ -109,6 +115,15 @@ def _run(
         telling.complain()
 
     engine.run(before_pass)
+    recorder.finish(LAST_WORDS)
+
+
+def _recorder(name: str, account: Account) -> Recorder:
+    """What writes the account's events down from now on."""
+    recorder = Recorder(HistoryLog(), name, cluster.Cluster().local_node, account.events())
+    account.listen(recorder.tell)
+    recorder.start()
+    return recorder
 
 
 def await_others(

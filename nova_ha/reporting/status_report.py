@@ -121,6 +121,7 @@ class Account:
         self._hosts: dict[str, HostAccount] = {}
         self._progress = Progress()
         self._counters = Counters()
+        self._listener: Callable[[Entry], object] = lambda _entry: None
 
     @classmethod
     def from_dict(
@@ -143,6 +144,10 @@ class Account:
         for entry in known:
             account._progress.see(entry["event"], entry["host"], entry["instance"], entry["time"])
         return account
+
+    def listen(self, listener: Callable[[Entry], object]) -> None:
+        """Have each event from now on told to one more who wants to know, who keeps nobody waiting."""
+        self._listener = listener
 
     def event(
         self,
@@ -173,7 +178,9 @@ class Account:
             "command": command,
         }
         word, now = logging.getLevelName(event.level).lower(), self._clock()
-        self._events.append({"time": now, "level": word, "event": event.value, **about})
+        entry: Entry = {"time": now, "level": word, "event": event.value, **about}
+        self._events.append(entry)
+        self._listener(entry)
         begun = self._progress.begun(host)
         self._counters.see(event, None if begun is None else now - begun)
         self._progress.see(event.value, host, instance, now)
@@ -206,6 +213,10 @@ class Account:
             for host, own in of_instances.items()
         }
         self._progress.keep(self._hosts)
+
+    def events(self) -> list[Entry]:
+        """What is kept of what has happened, oldest first."""
+        return list(self._events)
 
     def as_dict(self) -> dict[str, object]:
         """The account as ``{"hosts": ..., "events": ..., "counters": ...}``, described above."""

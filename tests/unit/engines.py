@@ -20,11 +20,13 @@ from nova_ha.recovery.memory import requests as attempts
 from nova_ha.cluster import pacemaker as cluster, tools
 from nova_ha.recovery import cloud_health, daemon, rest
 from nova_ha.recovery import engine
+from nova_ha.reporting import history_log
 cloud_health.COMPLAIN_AFTER, engine.AWAY, rest.AWAIT_RETURN, attempts.SETTLE = 0.5, 0.2, 0.5, 0.2
 directory, name = sys.argv[1:]
 tools._ENVIRONMENT["PATH"] = directory
 cluster.CIB_FILE = directory + "/flag"
 cluster.ALERT_FILE = directory + "/fencing"
+history_log.ROOT = directory + "/history"
 sys.argv[1:] = ["--name", name]
 daemon.process()
 """

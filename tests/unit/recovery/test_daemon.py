@@ -15,6 +15,7 @@ from nova_ha.agents import nova_evacuate
 from nova_ha.agents.framework import ocf
 from nova_ha.config import loader as config
 from nova_ha.recovery import daemon, rest
+from nova_ha.reporting.history_log import HistoryLog
 from tests.unit.agent_programs import TREE, failure
 from tests.unit.engines import Engine, alive_in, everything_about, files_of, nova_pages, report, signals
 from tests.unit.http_cloud import PARAMETERS, TOKENS, running
@@ -176,6 +177,35 @@ def test_a_cloud_that_refuses_a_running_engine_does_not_end_it_and_is_told(engin
     until(engine.state.is_well)
     nova_evacuate.monitor(engine.state)
     assert engine.pid == pid
+
+
+# What it writes down
+
+
+def test_what_the_engine_does_is_on_the_disk_and_stays_there_when_it_is_killed(engine, cloud):
+    engine.write("flag", "yes\n")
+    cloud.pages.update(nova_pages(instances=0))
+    engine.start(given(cloud))
+    history = HistoryLog(str(engine.directory / "history"))
+    until(lambda: "host_claimed" in {each["event"] for each in history.events()})
+    (log,) = history.have()
+    assert log.startswith(f"{engine.state.name}@control-1.")
+    os.kill(engine.pid, signal.SIGKILL)
+    until(lambda: engine.pid is None)
+    # What it had no time to write, the next one does.
+    told = [each["event"] for each in engine.state.read_report()["events"]]
+    engine.start(given(cloud))
+    until(lambda: [each["event"] for each in history.events()][: len(told)] == told)
+
+
+def test_a_disk_that_takes_nothing_does_not_hold_the_engine_up(engine, cloud):
+    (engine.directory / "history").write_text("a file in the place of the directory")
+    engine.write("flag", "yes\n")
+    cloud.pages.update(nova_pages(instances=0))
+    engine.start(given(cloud))
+    until(lambda: "host_recovered" in {each["event"] for each in engine.state.read_report()["events"]})
+    engine.stop()
+    assert engine.pid is None
 
 
 # One engine only
