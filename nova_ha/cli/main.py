@@ -19,14 +19,15 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from nova_ha.cli import looks, order_commands
+from nova_ha.cli import looks, order_commands, records
 from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings, demand_root, flagged_host
 from nova_ha.cli.looks import check, explain, notify, plan
 from nova_ha.cli.printing import print_json, print_lines, remark
+from nova_ha.cli.records import history, keeper
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
-from nova_ha.rundir import ROOT, engine_state
+from nova_ha.rundir import ROOT
 
 if TYPE_CHECKING:
     from nova_ha.cli import status as view
@@ -38,6 +39,9 @@ WATCH_INTERVAL = 2.0
 
 # Where the exporter listens; what is to be scraped from elsewhere names the address of the management network.
 DEFAULT_LISTEN = ("127.0.0.1", 9877)
+
+# Those that have something to do though the cluster does not answer.
+_FIND_THEIR_OWN = (check, explain, notify, plan, history, keeper)
 
 
 def main(
@@ -61,7 +65,7 @@ def main(
             demand_root()
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # an instance's name may hold what a poor terminal cannot show
-        code = given.command(given, here if given.command in (check, explain, notify, plan) else here.deployment())
+        code = given.command(given, here if given.command in _FIND_THEIR_OWN else here.deployment())
         print(end="", flush=True)  # sys.stdout is None where it was closed
         return code
     except (CommandFailed, pacemaker.ClusterError) as error:
@@ -124,28 +128,6 @@ def _show_status(given: argparse.Namespace, found: view.Status) -> None:
         print_lines(status_text.lines(found, width(), every=given.host is not None))
 
 
-def history(given: argparse.Namespace, deployment: Deployment) -> int:
-    """Show what the engine on this node did, and why it waited."""
-    from nova_ha.cli import history as view
-
-    if deployment.resource is None or deployment.state is None:
-        raise CommandFailed("the cluster has no resource of the agent ocf:openstack:NovaEvacuate, so no engine either")
-    report = deployment.state.read_report()
-    events = view.about(report.get("events", ()) if engine_state.is_known(report) else (), given.subject)
-    elsewhere = deployment.cluster.active_on(deployment.resource) if deployment.state.holder() is None else ()
-    if elsewhere:
-        remark(f"the engine runs on {' or '.join(sorted(elsewhere))}: ask there for what it does now")
-    if given.json:
-        print_json({"resource": deployment.resource, "events": events})
-    elif events:
-        print_lines(view.lines(events, width()))
-    else:
-        about = f" about {given.subject}" if given.subject else ""
-        print(f"No event{about} is kept on this node. The journal may reach further back:")
-        print(f"journalctl -t 'NovaEvacuate({deployment.resource})'")
-    return 0
-
-
 def metrics(given: argparse.Namespace, looking: Callable[[], Deployment]) -> int:
     """Print what Prometheus is told, for node_exporter's textfile collector."""
     print(_telling().text(looking), end="", flush=True)
@@ -205,7 +187,7 @@ def _parser() -> _OneLineParser:
         short = (function.__doc__ or "").partition("\n")[0]
         added = commands.add_parser(function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False)
         added.set_defaults(command=function)
-        if function in (status, plan, check, explain, history):
+        if function in (status, plan, check, explain):
             added.add_argument("--json", action="store_true", help="print JSON, for programs")
         return added
 
@@ -218,8 +200,7 @@ def _parser() -> _OneLineParser:
     watch.help = "show it again and again"
     forms.add_argument("--nagios", action="store_true", help="one line and an exit code, for monitoring systems")
     looks.add_arguments(command)
-    subject = command(history).add_argument("subject", metavar="HOST|INSTANCE", nargs="?")
-    subject.help = "a host's name, an instance's id or at least 8 characters of its beginning; without it, everything"
+    records.add_arguments(command)
     command(metrics)
     where = command(exporter)
     where.add_argument(

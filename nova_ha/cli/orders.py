@@ -8,12 +8,15 @@ import pwd
 import re
 import sys
 import syslog
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
 
 from nova_ha.cli.deployment import CommandFailed
+from nova_ha.cli.printing import remark
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.reporting import journal
 from nova_ha.reporting.events import Event
+from nova_ha.reporting.history_log import ORDERS, HistoryLog
 from nova_ha.reporting.status_report import logfmt
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -45,8 +48,8 @@ def given_by(cluster: Cluster) -> str:
     return f"{who}@{cluster.local_node()}"
 
 
-def note(order: str, subjects: Iterable[str], who: str, reason: str | None) -> None:
-    """Leave an order in the journal, as the engine leaves its events.
+def note(order: str, subjects: Collection[str], who: str, reason: str | None) -> None:
+    """Leave an order in the journal and in the history, as the engine leaves its events.
 
     :param order: the command
     :param subjects: hosts, or ``all``
@@ -56,6 +59,20 @@ def note(order: str, subjects: Iterable[str], who: str, reason: str | None) -> N
         pairs = {"host": subject, "order": order, "operator": who, "reason": reason or "none given"}
         text = " ".join(f"{key}={logfmt(value, key == 'reason')}" for key, value in pairs.items())
         journal.note("nova-ha", syslog.LOG_NOTICE, f"{event}: {text}", {"event": event, **pairs})
+    _keep(order, subjects, who, reason)
+
+
+def _keep(order: str, subjects: Collection[str], who: str, reason: str | None) -> None:
+    """Leave an order in the history, too. It is given all the same if that cannot be."""
+    text = f"{order} by {who}: {reason or 'no reason given'}"
+    told = {"level": "info", "event": Event.OPERATOR_ORDERED.value, "reason": text}
+    nothing = dict.fromkeys(("instance", "request", "code", "command"))
+    history = HistoryLog()
+    try:
+        events = [{"time": time.time(), "host": subject, **told, **nothing} for subject in subjects]
+        history.append(ORDERS, who.rpartition("@")[2], events)
+    except OSError as error:
+        remark(f"the order is given, and not in the history: {history.directory}: {error.strerror or error}")
 
 
 def seconds(text: str) -> int:

@@ -154,6 +154,13 @@ class Cluster(Tools):
         """
         return sorted(cib.required(node, "uname") for node in self._query('//nodes/node[@type="remote"]'))
 
+    def control_nodes(self) -> list[str]:
+        """Names of all other nodes that the configuration knows, running or not.
+
+        :raises ClusterError: Pacemaker does not answer
+        """
+        return sorted(cib.required(node, "uname") for node in self._query('//nodes/node[not(@type="remote")]'))
+
     def resolve(self, name: str, domain: str | None = None) -> str:
         """The cluster's own name of a host; see ``hostnames.resolve``.
 

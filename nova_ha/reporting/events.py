@@ -47,7 +47,7 @@ class Event(str, enum.Enum):
         (INSTANCE, CODE),
         "the instance waits and that does not end by itself, or it is left though nobody wished it",
     )
-    # By nova-ha, not by the engine: in the journal alone
+    # By nova-ha, not by the engine
     OPERATOR_ORDERED = "operator_ordered", INFO, (), "an operator began, ended, put off or let go recoveries"
     # A host
     HOST_CLAIMED = "host_claimed", INFO, (), "the engine recovers the host from now on"

@@ -24,6 +24,7 @@ PLAIN = {
     "usr/lib/systemd/system/nova-ha-check.service",
     "usr/lib/systemd/system/nova-ha-check.timer",
     "usr/lib/systemd/system/nova-ha-exporter.service",
+    "usr/lib/systemd/system/nova-ha-history.service",
     "usr/share/bash-completion/completions/nova-ha",
     "usr/share/pacemaker/alerts/alert_nova_ha.sh",
 }

@@ -11,7 +11,7 @@ from nova_ha.rundir import engine_state
 from tests import schemas
 
 EVENT = {"time": 1.0, "level": "info", "event": "flag_cleared", "host": "c1", "instance": None}
-EVENT.update({"request": None, "code": None, "reason": None, "command": None})
+EVENT.update({"recovery": None, "node": None, "request": None, "code": None, "reason": None, "command": None})
 HISTORY = {"schema": 1, "resource": "nova-evacuate", "events": [EVENT]}
 
 

@@ -3,15 +3,34 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from nova_ha.cli import keeper as keeping
 from nova_ha.cli import main, orders
+from nova_ha.reporting import history_log
+from nova_ha.reporting.history_log import HistoryLog
 from tests import schemas
 from tests.unit.agent_programs import TREE
 from tests.unit.cli.scenes import RESOURCE
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    """The history on this node's disk."""
+    monkeypatch.setattr(history_log, "ROOT", str(tmp_path / "history"))
+    return HistoryLog()
+
+
+@pytest.fixture
+def keeper(kept):
+    """A keeper of it that runs."""
+    lock = keeping.begin(kept)
+    yield
+    os.close(lock)
 
 
 @pytest.fixture

@@ -26,9 +26,8 @@ from nova_ha.policy import reserved_hosts
 from nova_ha.recovery.decide import planner
 from nova_ha.reporting import published
 from nova_ha.rundir import engine_state
-from nova_ha.rundir.engine_state import RunState
 from tests.unit.agent_programs import TREE
-from tests.unit.cli.scenes import ID, RESOURCE, Pacemaker, account, doing, event
+from tests.unit.cli.scenes import ID, RESOURCE, Pacemaker, account, doing
 from tests.unit.doubles import CHANGES, FakeCloud
 from tests.unit.worlds import instance, record, service
 
@@ -261,71 +260,6 @@ def test_an_instance_s_name_does_not_steer_the_terminal(command, engine):
     assert "?[2J?]0;x??web" in out
     assert set(out) & set("\x1b\x07") == set()
     assert max(map(len, out.splitlines())) <= 120
-
-
-# history
-
-
-def report_of_former_engine(tmp_path, *events):
-    state = RunState(RESOURCE, str(tmp_path))
-    state.create()
-    state.report("working", "no host is flagged", hosts={}, events=list(events))
-
-
-EVENTS = (
-    event("host_claimed", number=None),
-    event(request="req-1"),
-    event("instance_waits", number=22, reason="no room"),
-    event(host="compute-2", number=3),
-)
-
-
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [
-        ([], [0, 1, 2, 3]),
-        (["compute-1"], [0, 1, 2]),
-        ([ID.format(22)], [2]),
-        ([ID.format(3)[:8]], [1, 2, 3]),
-        ([ID.format(3)[:7]], []),
-        (["compute-3"], []),
-    ],
-)
-def test_the_history_of_a_host_or_an_instance(command, tmp_path, asked, found):
-    report_of_former_engine(tmp_path, *EVENTS)
-    code, out, err = command(Pacemaker(active=[]), "history", *asked, "--json")
-    assert (code, err) == (0, "")
-    assert json.loads(out) == {"schema": 1, "resource": RESOURCE, "events": [EVENTS[number] for number in found]}
-
-
-def test_history_for_people(command, tmp_path, monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    report_of_former_engine(tmp_path, *EVENTS[1:3])
-    _code, out, err = command(Pacemaker(), "history")
-    assert out.splitlines() == [
-        "TIME                 HOST       EVENT",
-        "1970-01-01 00:16:40  compute-1  evacuation_accepted",
-        f"    instance {ID.format(1)}  request req-1",
-        "1970-01-01 00:16:40  compute-1  instance_waits",
-        f"    instance {ID.format(22)}",
-        "    no room",
-    ]
-    assert err == "nova-ha: the engine runs on control-2: ask there for what it does now\n"
-
-
-def test_history_has_the_code_and_the_way_out(command, tmp_path):
-    held = event("host_needs_operator", number=None, code="held_by_guard", reason="too many", command="nova-ha go c1")
-    report_of_former_engine(tmp_path, held)
-    _code, out, _err = command(Pacemaker(active=[]), "history")
-    assert out.splitlines()[-2:] == ["    held_by_guard: too many", "    command: nova-ha go c1"]
-
-
-def test_history_of_which_nothing_is_kept(command):
-    code, out, _err = command(Pacemaker(active=[]), "history", "compute-1")
-    assert code == 0
-    assert out.startswith("No event about compute-1 is kept on this node.")
-    assert "journalctl -t 'NovaEvacuate(nova-evacuate)'" in out
 
 
 # plan

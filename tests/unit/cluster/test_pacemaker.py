@@ -305,3 +305,9 @@ def test_a_program_that_hangs_or_is_missing_is_said_so():
         run(["sleep", "5"], 0.05)
     with pytest.raises(ClusterError, match="not installed"):
         run(["no-such-program-of-pacemaker"], 1)
+
+
+def test_the_control_nodes_are_those_that_are_no_remote_nodes():
+    found = (0, '<xpath-query><node id="2" uname="control-2"/><node id="1" uname="control-1"/></xpath-query>', "")
+    asked = query('//nodes/node[not(@type="remote")]')
+    assert cluster((asked, found)).control_nodes() == ["control-1", "control-2"]
