@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of ``nova-ha`` about what has happened: history, and the keeper, which has all nodes have it."""
+"""The commands of ``nova-ha`` about what has happened: history, report, and the keeper, by which all nodes know it."""
 
 from __future__ import annotations
 
 import argparse
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nova_ha.cli import history as past
 from nova_ha.cli.deployment import CommandFailed, Surroundings
@@ -14,6 +14,7 @@ from nova_ha.cli.printing import print_json, print_lines, remark
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
 from nova_ha.cluster.private_attributes import PrivateAttributes
+from nova_ha.reporting import recoveries
 from nova_ha.reporting.history_log import HistoryLog
 from nova_ha.rundir import engine_state
 
@@ -35,10 +36,7 @@ class _Records(NamedTuple):
 def history(given: argparse.Namespace, here: Surroundings) -> int:
     """Show what engines did, and why they waited, and what operators ordered."""
     records = _records(here)
-    try:
-        events = past.gather(*records)
-    except OSError as error:
-        raise CommandFailed(f"{records.history.directory}: {error.strerror or error}") from error
+    events = _gathered(records)
     shown = past.about(events, given.subject, given.since)
     if given.json:
         print_json({"resource": records.resource, "events": shown})
@@ -58,6 +56,38 @@ def history(given: argparse.Namespace, here: Surroundings) -> int:
     return 0
 
 
+def report(given: argparse.Namespace, here: Surroundings) -> int:
+    """Show what a recovery was like: phases, instances, what went wrong. Without ID, HOST or --last, list all."""
+    from nova_ha.cli import report as view
+    from nova_ha.reporting import recovery_report
+
+    if given.subject and given.last:
+        given.wrong("an ID or HOST, or --last: not both")
+    if given.html and not (given.subject or given.last):
+        given.wrong("--html: an ID or HOST is needed, or --last")
+    records = _records(here)
+    events = _gathered(records)
+    known = recoveries.recoveries(events)
+    if not (given.subject or given.last):
+        listed = [recovery_report.summary(each) for each in known]
+        if given.json:
+            print_json({"resource": records.resource, "recoveries": listed})
+        else:
+            print_lines(view.listing(listed, width()) if listed else ["No recovery is kept on this node."])
+        return 0
+    found = recovery_report.report(view.chosen(known, given.subject), events)
+    if given.html:
+        from nova_ha.cli import report_page
+
+        view.write(given.html, report_page.page(found, records.resource, time.time()))
+        print(f"{found['id']}: written to {given.html}")
+    elif given.json:
+        print_json({"resource": records.resource, "recoveries": [found]})
+    else:
+        print_lines(view.lines(found, width()))
+    return 0
+
+
 def keeper(given: argparse.Namespace, here: Surroundings) -> int:
     """Have this node and the other control nodes come to the same history, until it is stopped."""
     from nova_ha.cli import keeper as keeping
@@ -73,6 +103,17 @@ def keeper(given: argparse.Namespace, here: Surroundings) -> int:
     board = PrivateAttributes(keeping.ATTRIBUTE, runner=here.runner)
     keeping.keep(keeping.Keeper(records, board, cluster.local_node(), cluster.control_nodes), records)
     return 0
+
+
+def _gathered(records: _Records) -> list[dict[str, Any]]:
+    """All events, oldest first.
+
+    :raises CommandFailed: the disk cannot be read
+    """
+    try:
+        return past.gather(*records)
+    except OSError as error:
+        raise CommandFailed(f"{records.history.directory}: {error.strerror or error}") from error
 
 
 def _records(here: Surroundings) -> _Records:
@@ -108,6 +149,13 @@ def add_arguments(command: _Adder) -> None:
     forms.add_argument("--follow", action="store_true", help="go on, and show what comes")
     added.add_argument("--since", metavar="TIME", type=_moment, help="such as 2h (ago), 3d, or 2026-11-30")
     _subject(added)
+    added = command(report)
+    forms = added.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="print JSON, for programs")
+    forms.add_argument("--html", metavar="FILE", help="write one page of HTML, which needs no network")
+    added.add_argument("--last", action="store_true", help="the newest recovery of all")
+    added.add_argument("subject", metavar="RECOVERY|HOST", nargs="?", help="a recovery's id, or a host: its newest one")
+    added.set_defaults(wrong=added.error)
     command(keeper)
 
 
