@@ -112,13 +112,40 @@ def end(given: argparse.Namespace, deployment: Deployment) -> int:
     return 0
 
 
-ORDERS: tuple[Callable[[argparse.Namespace, Deployment], int], ...] = (end, evacuate, go, hold, pause, resume)
+def retry(given: argparse.Namespace, deployment: Deployment) -> int:
+    """Try again now what failed, and would be only after a pause; refused where a guest may run."""
+    from nova_ha.cli import explain, status
+    from nova_ha.cli import retry as order
+
+    found = status.look(deployment.cluster, deployment.resource, deployment.state, deployment.board, time.time())
+    host = flagged_host(given.subject, found["hosts"])
+    if host is not None:
+        meant = order.of_host(host, found)
+    else:
+        try:
+            instance = explain.of_instance(given.subject, found)
+        except explain.AmbiguousInstance as error:
+            raise CommandFailed(str(error)) from error
+        if instance is None:
+            raise CommandFailed(f"{given.subject}: no host, and no instance, in recovery goes by that name")
+        meant = order.of_instance(instance["subject"], instance["facts"][0]["host"], found)
+    if order.retry(deployment.cluster, meant, host is not None, given.reason, given.yes):
+        print("The engine has taken it up.")
+    else:
+        remark(f"the engine has not taken it up within {order.PATIENCE:.0f} s; it does when it can: see nova-ha status")
+    return 0
+
+
+ORDERS: tuple[Callable[[argparse.Namespace, Deployment], int], ...] = (end, evacuate, go, hold, pause, resume, retry)
 
 
 def add_arguments(parser: argparse.ArgumentParser, order: Callable[..., int]) -> None:
     """Give a command's parser the arguments of an order."""
     if order in (end, evacuate):
         parser.add_argument("host", metavar="HOST", help="the host")
+    elif order is retry:
+        subject = parser.add_argument("subject", metavar="INSTANCE|HOST")
+        subject.help = "an instance's name, id, or at least 8 characters of its beginning; or a host: all of its own"
     else:
         parser.add_argument("hosts", metavar="HOST", nargs="+" if order is hold else "*", help="the hosts")
     if order is evacuate:

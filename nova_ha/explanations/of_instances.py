@@ -12,7 +12,8 @@ _REFUSED = Explanation(
     operator=_AFTER_5,
     about="Nova has refused an instance five times for a reason that may pass.",
     look="The text has Nova's answer, with the request's id.",
-    do="Mend that; or, if it will not, the command has the instance left on its host, so that the rest goes on.",
+    do="Mend that, and `nova-ha retry ID` has it asked for again at once; or, if it will not, the command has the "
+    "instance left on its host, so that the rest goes on.",
 )
 
 _TWICE = "Never evacuate it by hand to a third host: two guests could write one disk."
@@ -129,12 +130,12 @@ TEXTS: dict[Code, Explanation] = {
         "good; at once when a host comes up, or is enabled.",
         look="`nova-ha plan --all` says which instances find room; `openstack server show ID` what Nova says.",
         do="Make room: enable a host, or move or delete instances. Where Nova does not show that (an instance deleted, "
-        "a quota, an allocation ratio), `pcs resource restart nova-evacuate` has all of them tried at once.",
+        "a quota, an allocation ratio), `nova-ha retry HOST` has all of the host's tried at once.",
     ),
     Code.SPAWN_FAILED: Explanation(
         operator=_AFTER_5,
         look="nova-compute's log on the host that was chosen: the text names it, and what Nova says.",
-        do="Mend that, or disable the host. It is tried again, with growing pauses.",
+        do="Mend that, or disable the host. It is tried again, with growing pauses; `nova-ha retry ID`: at once.",
     ),
     Code.CONFLICT: _REFUSED,
     Code.FORBIDDEN: _REFUSED,

@@ -20,6 +20,8 @@ FORBIDDEN = Code.FORBIDDEN
 AWAY = Code.CLOUD_AWAY
 REFUSED = Code.NOT_EVACUABLE  # it is not asked again
 UNKNOWN = Code.UNKNOWN_FAILURE
+# After these it is asked for again after a pause, which an operator may end.
+RETRIED = frozenset((NO_ROOM, SPAWN, CONFLICT, FORBIDDEN, AWAY, UNKNOWN))
 _ASKED = {SENDING: Code.SENDING, ACCEPTED: Code.EVACUATING, UNCLEAR: Code.REQUEST_UNANSWERED}
 
 
@@ -56,3 +58,10 @@ class Attempt:
     def code(self) -> Code:
         """Why nothing is asked for the instance until ``until``."""
         return _ASKED.get(self.outcome, self.pause)
+
+    def is_paused(self, now: float) -> bool:
+        """Whether it failed, and waits for no other reason than that before it is asked for again.
+
+        :param now: monotonic seconds
+        """
+        return self.outcome == FAILED and self.pause in RETRIED and not self.moving and now < self.until

@@ -27,6 +27,7 @@ from nova_ha.recovery.act.actions import registry
 from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.congestion import Pace
 from nova_ha.recovery.act.results import Outcomes
+from nova_ha.recovery.act.retries import Retries
 from nova_ha.recovery.act.workers import FRESH, Errands
 from nova_ha.recovery.assessment import Assessment
 from nova_ha.recovery.claiming import Claiming, Moved
@@ -61,6 +62,8 @@ class Engine:
     :param clock: monotonic seconds
     :param epoch: seconds since the epoch
     """
+
+    _retries: Retries | None = None
 
     def __init__(
         self,
@@ -111,6 +114,10 @@ class Engine:
         """End the pause before the next pass; may be called by a signal's handler, at any line of ours."""
         self._rest.wake()
 
+    def heed(self, retries: pacemaker.Cluster) -> None:
+        """Have what failed be tried again, from now on, where an operator orders it: see ``Cluster.retries``."""
+        self._retries = Retries(retries, self._memory, self._clock)
+
     def reconfigure(self, rules: Rules, options: Options) -> None:
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
         self._rules = rules
@@ -154,6 +161,8 @@ class Engine:
         for step, outcome in self._errands.collect():
             self._outcomes.learn(step, outcome)
         self._observer.sees_flags(self._claims.read())
+        if self._retries and self._claims.flags:
+            self._retries.heed(self._claims.flags, self._claims.ours(), self._steps)
         self._look_around()
         try:
             self._steps, services = self._take_up() if self._claims.are_free() else ([], None)

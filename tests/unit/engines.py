@@ -37,6 +37,8 @@ PROGRAMS = {
     "crm_mon": '[ -e status.xml ] && exec /bin/cat status.xml; echo "<x><resources/></x>"',
     "cibadmin": r"""
 case "$*" in
+*evacuate-retry*)
+    exit 105 ;;
 *--replace*)
     for last; do :; done
     value=$(printf %s "$last" | /bin/sed 's/.*value="\([^"]*\)".*/\1/')

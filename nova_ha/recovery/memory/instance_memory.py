@@ -68,6 +68,16 @@ class InstanceMemory:
         is_sent = self.attempt is not None and self.attempt.outcome == SENDING
         return InstanceMemory(self.attempt) if is_sent else None
 
+    def ends_pause(self, now: float) -> bool:
+        """Have what failed be asked for again at once; returns whether it would have been only after a pause.
+
+        :param now: monotonic seconds
+        """
+        if self.attempt is None or not self.attempt.is_paused(now):
+            return False
+        self.attempt = dataclasses.replace(self.attempt, until=now)
+        return True
+
     # What is seen
 
     def sees(self, instance: Instance, records: Collection[Migration], now: float) -> None:

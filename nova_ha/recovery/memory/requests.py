@@ -141,6 +141,10 @@ class Memory(Sightings):
             before, outcome=FAILED, until=now + pause, reason=reason, moving=moving, pause=code
         )
 
+    def retry(self, instance: str, now: float) -> bool:
+        """End the pause after a failure of an instance id; returns whether there was one."""
+        return self._of(instance).ends_pause(now)
+
     def moved(self, instance: str, now: float, reason: str) -> None:
         """A move towards an instance's former state was asked for: the next one later, and each time later still."""
         efforts = self.efforts(instance)

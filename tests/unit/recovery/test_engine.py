@@ -11,7 +11,8 @@ import types
 import pytest
 
 from nova_ha.cloud.nova import Nova, Refused
-from nova_ha.model import disabled_reason, flag, pauses
+from nova_ha.model import disabled_reason, flag, pauses, retries
+from nova_ha.model.retries import Retry
 from nova_ha.model.snapshot import Services
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
@@ -19,6 +20,7 @@ from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.policy.selection import Policy
 from nova_ha.recovery.cloud_health import CHECK
 from nova_ha.recovery.memory.timing import RESTARTS_LATER, RESTARTS_SOON, SETTLE, SILENT_HOST_PATIENCE
+from tests.unit.doubles import FakeCluster
 from tests.unit.scenes import ends_well, scene_with
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
@@ -275,6 +277,35 @@ def test_what_found_no_room_is_tried_again_as_soon_as_a_host_is_there():
     scene.run(15)
     assert len(scene.nova.posts) == tried + 3
     ends_well(scene, 60)
+
+
+def test_what_found_no_room_is_tried_again_when_an_operator_orders_it():
+    """For a quota that was raised, or room that was made on a host, no host appears."""
+    scene = Scene(count=3).dies("compute-1")
+    orders = FakeCluster()
+    scene.engines["control-1"].engine.heed(orders)
+    scene.nova.full = {"compute-2", "compute-3"}
+    scene.run(300)
+    scene.nova.full = set()
+    tried = len(scene.nova.posts)
+    orders.values["compute-1"] = retries.written(Retry(None, "alice@control-1", 7))
+    scene.run(15)
+    assert len(scene.nova.posts) == tried + 3
+    assert orders.values == {}
+    ends_well(scene, 60)
+
+
+def test_what_is_under_way_is_not_asked_for_again_whatever_an_operator_orders():
+    scene = Scene(count=3, spawn_seconds=200).dies("compute-1")
+    orders = FakeCluster()
+    scene.engines["control-1"].engine.heed(orders)
+    assert scene.run_until(lambda: len(scene.nova.posts) == 3, 60)
+    for _again in range(5):
+        orders.values["compute-1"] = retries.written(Retry(None, "alice@control-1", 7))
+        scene.run(15)
+    assert orders.values == {}
+    assert len(scene.nova.posts) == 3
+    ends_well(scene)
 
 
 @pytest.mark.parametrize(("rest", "soon", "sent"), [(5, 1.0, 20), (400, 0.2, 40)])

@@ -37,6 +37,45 @@ def seen(*records, **more):
 # Asking
 
 
+def failed(cause):
+    attempts = nothing_asked()
+    attempts.failed("i1", NOW, "refused", cause)
+    return attempts
+
+
+@pytest.mark.parametrize("cause", sorted(outcomes.RETRIED))
+def test_a_pause_after_a_failure_is_ended_where_an_operator_wants_that(cause):
+    attempts = failed(cause)
+    before = attempts.get("i1")
+    assert attempts.retry("i1", NOW + 1)
+    assert attempts.get("i1") == dataclasses.replace(before, until=NOW + 1)
+    assert not attempts.retry("i1", NOW + 1)
+
+
+def paused(**more):
+    attempts = nothing_asked()
+    attempts.later("i1", NOW, 30, "asked", **more)
+    return attempts
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda outcome=outcome: asked(outcome) for outcome in (SENDING, ACCEPTED, UNCLEAR)),
+        lambda: paused(),
+        lambda: paused(moving=True),
+        lambda: paused(code=Code.CLOUD_BUSY),
+        lambda: failed(outcomes.REFUSED),
+        nothing_asked,
+    ],
+)
+def test_what_may_still_be_carried_out_is_not_tried_again_whatever_an_operator_wants(make):
+    attempts = make()
+    before = attempts.get("i1")
+    assert not attempts.retry("i1", NOW + 1)
+    assert attempts.get("i1") == before
+
+
 @pytest.mark.parametrize("outcome", [SENDING, ACCEPTED, UNCLEAR, FAILED])
 def test_what_was_asked_is_known(outcome):
     memory = asked(outcome, newest=7)
