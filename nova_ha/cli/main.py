@@ -23,7 +23,7 @@ from nova_ha.cli import looks, order_commands, records
 from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings, demand_root, flagged_host
 from nova_ha.cli.looks import check, explain, notify, plan
 from nova_ha.cli.printing import print_json, print_lines, remark
-from nova_ha.cli.records import history, keeper, report
+from nova_ha.cli.records import collect, history, keeper, report
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
@@ -41,7 +41,7 @@ WATCH_INTERVAL = 2.0
 DEFAULT_LISTEN = ("127.0.0.1", 9877)
 
 # Those that have something to do though the cluster does not answer.
-_FIND_THEIR_OWN = (check, explain, notify, plan, history, report, keeper)
+_FIND_THEIR_OWN = (check, explain, notify, plan, history, report, keeper, collect)
 
 
 def main(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of ``nova-ha`` about what has happened: history, report, and the keeper, by which all nodes know it."""
+"""The commands of ``nova-ha`` about what has happened: history, report, collect; and the keeper of the history."""
 
 from __future__ import annotations
 
@@ -105,6 +105,21 @@ def keeper(given: argparse.Namespace, here: Surroundings) -> int:
     return 0
 
 
+def collect(given: argparse.Namespace, here: Surroundings) -> int:
+    """Put what support needs into one archive, with passwords masked; changes nothing."""
+    from nova_ha.cli import collect as collecting
+    from nova_ha.cli import main
+
+    def run(arguments: list[str]) -> int:
+        chosen = ["--resource", here.chosen] if here.chosen is not None else []
+        return main.main([*chosen, *arguments], here.runner, here.root, here.config_file)
+
+    now = time.time()
+    since = given.since if given.since is not None else now - collecting.BACK
+    print_lines(collecting.collect(here, run, since, given.output, now))
+    return 0
+
+
 def _gathered(records: _Records) -> list[dict[str, Any]]:
     """All events, oldest first.
 
@@ -157,6 +172,9 @@ def add_arguments(command: _Adder) -> None:
     added.add_argument("subject", metavar="RECOVERY|HOST", nargs="?", help="a recovery's id, or a host: its newest one")
     added.set_defaults(wrong=added.error)
     command(keeper)
+    added = command(collect)
+    added.add_argument("--since", metavar="TIME", type=_moment, help="how far back: such as 2h, 3d (7d), 2026-11-30")
+    added.add_argument("--output", metavar="FILE", help="the archive; else one with node and time in its name, here")
 
 
 def _subject(parser: argparse.ArgumentParser) -> None:
