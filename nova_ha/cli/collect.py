@@ -7,6 +7,7 @@ What cannot be had, the cluster being down or the cloud away, is named in the ar
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -15,11 +16,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from nova_ha.cli import history
-from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings
+from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings, asking_the_cloud, configuration
 from nova_ha.cluster import pacemaker
 from nova_ha.cluster.diagnostics import Diagnostics
 from nova_ha.collection import archive, sources
 from nova_ha.collection.sources import Source, Unavailable
+from nova_ha.model import hostnames
 from nova_ha.model.wording import counted
 from nova_ha.reporting.history_log import HistoryLog
 
@@ -46,6 +48,7 @@ def collect(here: Surroundings, run: Run, since: float, path: str | None, now: f
         "check.json": _answer(run, ["check", "--json"]),
         "history.json": _history(resource, since),
         "recoveries.json": _answer(run, ["report", "--json"]),
+        "nova.json": lambda: _of_nova(here),
         **sources.sources(Diagnostics(runner=here.runner), resource, since, root),
     }
     try:
@@ -93,6 +96,27 @@ def _answer(run: Run, arguments: list[str]) -> Source:
         return out.getvalue()
 
     return text
+
+
+def _of_nova(here: Surroundings) -> str:
+    """Nova's compute services, and what it has on record of evacuations from and to the flagged hosts."""
+    from nova_ha.cli import plan
+
+    try:
+        deployment = here.deployment()
+        conf, flags = configuration(deployment), deployment.cluster.flags()
+        with asking_the_cloud():
+            cloud = plan.connect(conf)
+            services = cloud.services()
+            names = {host: hostnames.resolve(host, services, conf.recovery.domain) for host in flags}
+            records = {host: cloud.migrations(name) for host, name in names.items() if name is not None}
+    except (CommandFailed, pacemaker.ClusterError, hostnames.AmbiguousName) as error:
+        raise Unavailable(str(error)) from error
+    found = {
+        "services": [dataclasses.asdict(service) for service in services.values()],
+        "evacuations": {host: [dataclasses.asdict(record) for record in known] for host, known in records.items()},
+    }
+    return json.dumps(found, indent=1, default=str)
 
 
 def _history(resource: str | None, since: float) -> Source:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import platform
@@ -36,6 +37,8 @@ _WITH_SECRETS = (
     "/root/.config/openstack/*.yaml",
     f"{cib_secrets.ROOT}/*/*",
 )
+# The cluster's configuration as it is on the disk, for the case that the cluster does not answer.
+_CIB = "/var/lib/pacemaker/cib/cib.xml"
 # Bytes that are taken of a file, and lines of the journal.
 _MOST, _LINES = 10_000_000, 50_000
 
@@ -78,14 +81,14 @@ def sources(diagnostics: Diagnostics, resource: str | None, since: float, root: 
 def secrets(cib: str, root: str = "/") -> set[str]:
     """The secrets that this node knows: of the cluster's configuration, and of files."""
     found = masking.in_xml(cib)
+    with contextlib.suppress(OSError):
+        found |= masking.in_xml(_read(_below(root, _CIB)))
     for pattern in _WITH_SECRETS:
         for path in glob.glob(_below(root, pattern)):
-            try:
+            with contextlib.suppress(OSError):
                 text = _read(path)
-            except OSError:
-                continue
-            is_secret_itself = cib_secrets.ROOT in path and not path.endswith(".sign")
-            found |= {text.strip()} if is_secret_itself else masking.in_options(text)
+                is_secret_itself = cib_secrets.ROOT in path and not path.endswith(".sign")
+                found |= {text.strip()} if is_secret_itself else masking.in_options(text)
     return found - {"", cib_secrets.PLACEHOLDER}
 
 

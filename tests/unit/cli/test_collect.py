@@ -10,12 +10,14 @@ import urllib.parse
 
 import pytest
 
-from nova_ha.cli import collect, main
+from nova_ha.cli import collect, main, plan
 from nova_ha.cli.deployment import Surroundings
 from nova_ha.cluster import cib_secrets
 from nova_ha.collection import sources
 from nova_ha.system import programs
 from tests.unit.cli.scenes import RESOURCE, Pacemaker, event
+from tests.unit.doubles import FakeCloud
+from tests.unit.worlds import record, service
 
 # Each is planted in places of its own.
 CLOUD, BMC, SNMP, OF_FILE, OF_SECRET = PLANTED = (
@@ -56,6 +58,7 @@ def node(tmp_path, monkeypatch):
     files = {
         "etc/nova-ha/nova-ha.conf": f"[nova]\npassword = {OF_FILE}\nauth_url = https://u:{OF_FILE}@c/v3\n",
         "etc/os-release": "NAME=Debian\n",
+        "var/lib/pacemaker/cib/cib.xml": cib(),
         "run/nova-ha/nova-evacuate/output": f"Traceback: refused '{CLOUD}'\n",
         "var/log/pacemaker/pacemaker.log": f"lrmd: password={CLOUD} {urllib.parse.quote(CLOUD)} {OF_SECRET}\n",
         f"{cib_secrets.ROOT.lstrip('/')}/nova-evacuate/password": f"{OF_SECRET}\n",
@@ -101,11 +104,21 @@ def root_user(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
 
-def test_everything_is_in_it_and_no_password(collected, kept):
+def test_everything_is_in_it_and_no_password(collected, kept, monkeypatch):
+    monkeypatch.setattr(plan, "connect", lambda _conf: FakeCloud(service("compute-1")))
     kept.append(RESOURCE, "control-1", [event(reason=f"it says {CLOUD}")])
     files, told = collected(Answering({"compute-1": "yes"}))
     assert {
-        *("status.json", "check.json", "history.json", "recoveries.json", "cib.xml", "crm_mon.txt", "fencing.txt"),
+        *(
+            "status.json",
+            "check.json",
+            "history.json",
+            "recoveries.json",
+            "nova.json",
+            "cib.xml",
+            "crm_mon.txt",
+            "fencing.txt",
+        ),
         *("quorum.txt", "pacemaker.txt", "journal-nova-ha.txt", "journal-cluster.txt", "packages.txt", "versions.txt"),
         *("files/etc/nova-ha/nova-ha.conf", "files/etc/os-release", "files/var/log/pacemaker/pacemaker.log"),
         *("files/run/nova-ha/nova-evacuate/output", "contents.txt"),
@@ -128,6 +141,16 @@ def test_everything_is_in_it_and_no_password(collected, kept):
     assert "masked" in told[0]
 
 
+def test_what_nova_has_is_in_it(collected, monkeypatch):
+    cloud = FakeCloud(service("compute-1", reason="secret=abcd"))
+    cloud.records = [record(7, source="compute-1", status="error")]
+    monkeypatch.setattr(plan, "connect", lambda _conf: cloud)
+    found = json.loads(collected(Answering({"compute-1": "yes"}))[0]["nova.json"])
+    assert [each["host"] for each in found["services"]] == ["compute-1"]
+    assert found["services"][0]["disabled_reason"] == "secret=***"
+    assert [each["id"] for each in found["evacuations"]["compute-1"]] == [7]
+
+
 def test_a_cluster_that_is_down_takes_nothing_else_with_it(collected, kept):
     kept.append(RESOURCE, "control-1", [event()])
     pacemaker = Answering()
@@ -135,7 +158,9 @@ def test_a_cluster_that_is_down_takes_nothing_else_with_it(collected, kept):
     files, told = collected(pacemaker)
     assert {"history.json", "files/etc/nova-ha/nova-ha.conf", "journal-cluster.txt"} <= set(files)
     assert "cib.xml" not in files
-    assert OF_FILE not in "".join(files.values())
+    # What its passwords are, its configuration on the disk tells.
+    for secret in PLANTED:
+        assert secret not in "".join(files.values())
     assert any(line.startswith("not to be had: cib.xml: ") for line in told)
     assert "cib.xml  not to be had: " in files["contents.txt"]
 
