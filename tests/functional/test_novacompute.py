@@ -16,7 +16,7 @@ import pytest
 from tests.functional.steps import all_of, eventually, heal_if_needed, side_by_side, told
 from tests.lab import cluster, computes, exposure, faults, nodes
 
-pytestmark = pytest.mark.lab_a
+pytestmark = pytest.mark.lab_b
 
 SYSTEMD, DIRECT, CONTAINED = HOSTS = ("compute-1", "compute-2", "compute-3")
 OPENSTACK = "/usr/lib/ocf/resource.d/openstack"
