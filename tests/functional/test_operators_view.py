@@ -67,6 +67,10 @@ def test_recovery_as_it_is_told(story):
     milestones = ["host_claimed", "host_disabled", "host_recovered", "host_in_service", "flag_cleared"]
     assert [event["event"] for event in events if event["event"] in milestones] == milestones
     assert asked[running] in _said(engine, "history", running[:8], code=0)
+    # on every control node alike,
+    eventually(f"{another} to have the same history", lambda: _history(another, began) == _history(engine, began), 30)
+    # and a report of it, too;
+    assert HOST in _said(another, "report", "--last", code=0)
     journal = _journal(engine, began)
     for ident, request in asked.items():
         assert f"evacuation_accepted: host={HOST} instance={ident} request={request} " in journal
@@ -112,6 +116,13 @@ def _instances(node):
     """What a node tells of each instance of the host."""
     hosts = json.loads(_run(node, "status", "--json").stdout or "{}").get("hosts", {})
     return hosts.get(HOST, {}).get("instances") or {}
+
+
+def _history(node, since):
+    """The events of the host since a moment, as a node has them."""
+    done = _run(node, "history", HOST, "--json")
+    events = json.loads(done.stdout or "{}").get("events", [])
+    return [event for event in events if event["time"] > since]
 
 
 def _journal(node, since):

@@ -20,6 +20,8 @@ from tests.lab.waiting import wait_for
 
 FLAG = "evacuate"
 OPTIONS_FILE = "/etc/nova-ha/nova-ha.conf"
+# The unit by which all control nodes have the same history.
+HISTORY = "nova-ha-history"
 # The engine's parameters that are the cloud's credentials.
 CREDENTIALS = ("auth_url", "username", "password", "tenant_name", "user_domain", "project_domain")
 FENCE_NOVA = "fence-nova"
@@ -79,6 +81,7 @@ def deploy_agents(chosen, credentials, progress):
     """
     with progress.step("agents: tools/install on every host"):
         on_each(chosen.powered, lambda node: nodes.execute(node, f"{SOURCE_MOUNT}/tools/install"))
+        on_each(chosen.control_nodes, lambda node: nodes.execute(node, "systemctl", "enable", "--now", HISTORY))
     root = ElementTree.fromstring(cib(chosen))
     configured = {entry.get("id") for entry in root.iter("primitive")}
     levelled = {entry.get("target") for entry in root.iter("fencing-level")}
