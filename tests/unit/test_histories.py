@@ -521,6 +521,19 @@ FOUND = {
             ("node_removed", (1, False, False), 1),
         ],
     ),
+    "a request that Nova had accepted was asked for again, since a later one had overtaken it at another conductor": (
+        {
+            **{"names": ["error, off", "active"], "request_seconds": 0.3, "starting": 2, "conducting": 160},
+            "rules": Rules(no_room_patience=60),
+        },
+        [
+            ("dies", (0, 0, False), 0),
+            ("dies", (0, 0, False), 1),
+            ("answers", (["ok", "hung"],), 0),
+            ("dies", (1, 0, False), 8),
+            ("boots", (), 0),
+        ],
+    ),
     "two hosts had begun with an instance, as nobody knew any more; one was to be restarted, and his word not heeded": (
         {
             **{"names": ["active"], "workers": LATE, "request_seconds": 0.3, "spawn_seconds": 1, "first_look": 60},

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Sequence, Set
 
 from nova_ha.model.evacuate_request import Request, Requests
+from nova_ha.model.request import ACCEPTED
 from nova_ha.model.snapshot import FINISHED, Host, Instance, Migration
 from nova_ha.recovery.memory.compute_hosts import Hosts
 from nova_ha.recovery.memory.compute_restarts import Restarts
@@ -176,7 +177,9 @@ class Sightings:
             return  # one has come since that was read
         if known.read_at >= now and any(request.has_arrived_elsewhere(instance.host) for request in known.all):
             return  # it has gone there since it was read itself
-        may_hang = memory.asked_at is None or memory.hangs
+        # What Nova has accepted is on the bus: it is not lost because a later one has come by another conductor.
+        accepted = memory.attempt is not None and memory.attempt.outcome == ACCEPTED
+        may_hang = memory.asked_at is None or memory.hangs or accepted
         fates = self._evidence.fates(known, instance.host, dead, now, may_hang, unheard)
         for fate in fates:
             for host in fate.queued_at:

@@ -102,7 +102,7 @@ class Evidence:
 
         :param source: Nova's name of the host that it is on
         :param dead: Nova's names of the hosts that are proved dead
-        :param may_hang: whether Nova's API may have one that it has noted, and not passed on
+        :param may_hang: whether Nova's API may have one that it has noted, and not passed on yet; or has passed it on
         :param unheard: likewise of those that were dead, and have not reported since: a queue there has not been begun
             with
         """
