@@ -137,23 +137,26 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
         ],
         yes,
     )
-    if _is_under_way(about):
+    if _is_under_way(about) or value is None:
         remark(f"waits {QUIET:.0f} s: what the engine may have asked for shows by then")
         _keep_looking(lambda: may_end(look(), _engines(cluster)), QUIET)
-    may_end(look(), _engines(cluster))
-    if not cluster.swap_flag(about.host, value, flag.RECOVERED):
+    about, now = may_end(look(), _engines(cluster))
+    if now is None and value is None:
+        cluster.set_flag(about.host, flag.RECOVERED)
+    elif now is None or not cluster.swap_flag(about.host, value or now, flag.RECOVERED):
         raise CommandFailed(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
     orders.note("end", [about.host], who, reason)
-    print(f"{about.host}: flag {value} -> no")
+    print(f"{about.host}: flag {value or 'absent'} -> no")
 
 
-def may_end(about: Subject, engines: Collection[str]) -> tuple[Subject, str]:
-    """The host, and its flag, if its recovery may be ended.
+def may_end(about: Subject, engines: Collection[str]) -> tuple[Subject, str | None]:
+    """The host, and its flag, if its recovery may be ended. None: its flag was deleted in the middle of that.
 
     :param engines: the control nodes on which one is active
     :raises CommandFailed: it is not in recovery, or its evacuations are in flight, or may be asked for just now
     """
-    if about.flag is None or not flag.is_dead(about.flag):
+    was_deleted = about.flag is None and disabled_reason.is_marked(about.service)
+    if not was_deleted and not flag.is_dead(about.flag):
         now = f"its flag is {about.flag}" if about.flag else "it is not flagged"
         raise CommandFailed(f"{about.host}: {now}, so there is no recovery to end; nothing has been changed")
     flying = [record.instance for record in unfinished(about.evacuations)]
@@ -161,7 +164,7 @@ def may_end(about: Subject, engines: Collection[str]) -> tuple[Subject, str]:
         what = f"{counted(len(flying), 'evacuation')} in flight ({_listed(flying)})"
         why = "which the returning host would destroy: wait for their end"
         raise CommandFailed(f"{about.host}: {what}, {why}; nothing has been changed")
-    if engines and _is_under_way(about):
+    if engines and _is_under_way(about) and not was_deleted:
         # One that it has just sent, or sends just now, would start a guest elsewhere when the host starts its own.
         raise CommandFailed(
             f"{about.host}: the engine on {', '.join(sorted(engines))} recovers it, and may ask for an evacuation just"

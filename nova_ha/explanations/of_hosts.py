@@ -74,8 +74,8 @@ TEXTS: dict[Code, Explanation] = {
         operator=AT_ONCE,
         about="Nova-ha took the host out of service, and nothing would put it back. Until its flag is set again, "
         "nothing is evacuated that may be queued there.",
-        do="Set the flag again. `no`, if the host runs: what is left to be done is done. `yes` only if its power is "
-        "off for certain: what is still on it is evacuated.",
+        do="If the host runs: `nova-ha end HOST`, which waits for its evacuations, sets the flag `no`, and has what is "
+        "left be done. If it does not: `nova-ha evacuate HOST`, which has it fenced.",
         never="Never delete the flag `restart`: it keeps a nova-compute off that has a request queued for an instance "
         "that is just being started elsewhere.",
     ),

@@ -534,6 +534,16 @@ FOUND = {
             ("boots", (), 0),
         ],
     ),
+    "a flag was deleted in the middle of a recovery, and set to no again: the host destroyed what was under way": (
+        {"names": ["active"], "hosts": 2, "starting": 2, "scheduling": 160, "rules": Rules(no_room_patience=60)},
+        [
+            ("nova_compute_is_well", (), 1),
+            ("node_renamed", (0, "full"), 0),
+            ("node_removed", (0, False, False), 0),
+            ("node_added", (0, "as before"), 0),
+            ("node_removed", (0, True, False), 0),
+        ],
+    ),
     "two hosts had begun with an instance, as nobody knew any more; one was to be restarted, and his word not heeded": (
         {
             **{"names": ["active"], "workers": LATE, "request_seconds": 0.3, "spawn_seconds": 1, "first_look": 60},

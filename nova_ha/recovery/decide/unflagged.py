@@ -70,7 +70,7 @@ def alarms(
     found = []
     for name in sorted(out, key=ours.__getitem__):
         node = ours[name]
-        what = _deleted(node, attribute) if name in known else _removed(node, name, attribute)
+        what = _deleted(node) if name in known else _removed(node, name, attribute)
         found.append(Wait(node, what.reason, what.code, needs_operator=True, command=what.command))
     return found
 
@@ -79,12 +79,12 @@ def _is_out(service: Service) -> bool:
     return service.forced_down or disabled_reason.is_marked(service)
 
 
-def _deleted(node: str, attribute: str) -> Problem:
+def _deleted(node: str) -> Problem:
     reason = (
-        "nova-ha took it out of service, and its flag was deleted before it was back: set it again, to "
-        f"{flag.RECOVERED} if the host runs, or, only if you are certain that its power is off, to {flag.FLAGGED}"
+        "nova-ha took it out of service, and its flag was deleted before it was back: if the host runs, have its return"
+        f" go on; if it does not, have what is left on it evacuated: nova-ha evacuate {node}"
     )
-    return Problem(Code.FLAG_DELETED, reason, flag.change(node, attribute, flag.RECOVERED))
+    return Problem(Code.FLAG_DELETED, reason, f"nova-ha end {node}")
 
 
 def _removed(node: str, name: str, attribute: str) -> Problem:

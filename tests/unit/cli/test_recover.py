@@ -227,6 +227,16 @@ def test_a_record_that_another_request_has_outlived_does_not_stand_in_the_way(co
     assert command(Fencing({HOST: "yes"}), "end", HOST, *WHY, "--yes")[0] == 0
 
 
+@pytest.mark.parametrize(("statuses", "code", "flags"), [(["done"], 0, {HOST: "no"}), (["accepted"], 1, {})])
+def test_a_host_whose_flag_was_deleted_returns_once_its_evacuations_are_over(command, cloud, statuses, code, flags):
+    out = {"forced_down": True, "enabled": False, "disabled_reason": "nova-ha: being recovered"}
+    cloud.known[HOST] = dataclasses.replace(cloud.known[HOST], **out)
+    cloud.records = records(*statuses)
+    pacemaker = Fencing({})
+    assert command(pacemaker, "end", HOST, *WHY, "--yes")[0] == code
+    assert pacemaker.flags == flags
+
+
 @pytest.mark.parametrize("flags", [{}, {HOST: "no"}, {HOST: "restart"}])
 def test_there_is_no_recovery_to_end(command, cloud, flags):
     pacemaker = Fencing(flags)

@@ -12,6 +12,7 @@ from nova_ha.config import loader
 from nova_ha.model import disabled_reason, flag, hostnames, pauses, restore_tags
 from nova_ha.model.pauses import Pause
 from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import unfinished
 from nova_ha.policy import reserved_hosts
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery import daemon
@@ -336,8 +337,10 @@ class Scene:
             code, command, restart = about["code"], about["command"] or "", about.get("restart")
             if not self.cluster.is_node(host) and instance is None:
                 self.added(host, node)
-                if code == Code.REMOVED_FROM_CLUSTER:
+                # Before anything is started there; of a removed one whose former name has left an entry, too.
+                if code in (Code.REMOVED_FROM_CLUSTER, Code.FLAG_DELETED):
                     self.fenced(host)
+                    continue
             if code in (Code.RENAMED_IN_CLUSTER, Code.SECOND_FLAG) and self.cluster.node(host) not in (None, node):
                 value = self.cluster.forgets_entry(node)
                 if code == Code.RENAMED_IN_CLUSTER:
@@ -350,7 +353,7 @@ class Scene:
             if code == Code.HELD_BY_GUARD:
                 self.cluster.go(node)
             if code == Code.FLAG_DELETED:
-                self.cluster.values[node] = flag.RECOVERED if self.nova.computes[host].powered else flag.FLAGGED
+                self._flag_again(node, host)
             if code in (Code.NOT_FENCED, Code.FLAGGED_HOST_LIVES, Code.STOPPING_COMPUTE):
                 self.fenced(host)
             if code == Code.NOT_REPORTING:
@@ -376,6 +379,13 @@ class Scene:
                     for host in self.nova.guests.hosts(instance) | self._copies(instance) - {server.host}:
                         self.nova.guests.destroy(instance, host)
                     self.nova.operator_resets(instance, state)
+
+    def _flag_again(self, node, host):
+        """As ``nova-ha end`` does where the host runs: not while its evacuations are in flight; else ``evacuate``."""
+        if not self.nova.computes[host].powered:
+            self.cluster.values[node] = flag.FLAGGED
+        elif not unfinished(self.nova.migrations(host)):
+            self.cluster.values[node] = flag.RECOVERED
 
     def _may_begin(self, instance):
         return any(compute.may_start(instance) and compute.running for compute in self.nova.computes.values())

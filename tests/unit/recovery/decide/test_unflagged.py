@@ -33,7 +33,7 @@ def test_a_host_that_carries_our_mark_and_no_flag_is_told_of(one, nodes, flagged
 def test_the_way_out_is_told():
     (found,) = unflagged.alarms({"c1": MARKED}, NODES, {}, "flagged")
     assert found.code == Code.FLAG_DELETED
-    assert found.command == "crm_attribute --node node-1 --name flagged --lifetime forever --update no"
+    assert found.command == "nova-ha end node-1"
 
 
 @pytest.mark.parametrize(
