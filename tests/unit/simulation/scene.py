@@ -384,7 +384,7 @@ class Scene:
         """As ``nova-ha end`` does where the host runs: not while its evacuations are in flight; else ``evacuate``."""
         if not self.nova.computes[host].powered:
             self.cluster.values[node] = flag.FLAGGED
-        elif not unfinished(self.nova.migrations(host)):
+        elif not unfinished([record for record in self.nova.migrations(host) if record.source == host]):
             self.cluster.values[node] = flag.RECOVERED
 
     def _may_begin(self, instance):
