@@ -174,7 +174,8 @@ class Engine:
         self._steps += self._unmanaged.alarms
         acted = self._act(self._steps)
         self._report()
-        if not self._claims.flags:
+        # What may be queued at a host whose flag was deleted is known by what was asked for alone.
+        if not self._claims.flags and not self._claims.vanished and not self._unmanaged.alarms:
             self._observer.forget()
             self._memory.forget_all()
         return self._rest.seconds(self._steps, acted)

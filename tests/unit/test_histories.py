@@ -544,6 +544,19 @@ FOUND = {
             ("node_removed", (0, True, False), 0),
         ],
     ),
+    "what was queued at a host whose flag was deleted was forgotten with the last flag": (
+        {
+            **{"names": ["active"], "hosts": 5, "reserved": 1, "starting": 2},
+            "rules": Rules(no_room_patience=60, reserve_destination=True),
+        },
+        [
+            ("dies", (5, 2, True), 70),
+            ("dies", (0, 0, False), 0),
+            ("dies", (3, 0, False), 0),
+            ("dies_and_is_forgotten", (0,), 0),
+            ("flag_deleted", (0,), 0),
+        ],
+    ),
     "two hosts had begun with an instance, as nobody knew any more; one was to be restarted, and his word not heeded": (
         {
             **{"names": ["active"], "workers": LATE, "request_seconds": 0.3, "spawn_seconds": 1, "first_look": 60},
