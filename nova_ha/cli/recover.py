@@ -141,9 +141,8 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
         remark(f"waits {QUIET:.0f} s: what the engine may have asked for shows by then")
         _keep_looking(lambda: may_end(look(), _engines(cluster)), QUIET)
     about, now = may_end(look(), _engines(cluster))
-    if now is None and value is None:
-        cluster.set_flag(about.host, flag.RECOVERED)
-    elif now is None or not cluster.swap_flag(about.host, value or now, flag.RECOVERED):
+    if now != value or not _set_recovered(cluster, about.host, value):
+        # Fenced anew, say: that is another death, which nobody has said may be ended.
         raise CommandFailed(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
     orders.note("end", [about.host], who, reason)
     print(f"{about.host}: flag {value or 'absent'} -> no")
@@ -185,6 +184,14 @@ def _surely_off(about: Subject) -> Subject:
 def _is_under_way(about: Subject) -> bool:
     """Whether an engine has taken the host up, also where that was fenced once more since."""
     return flag.claimant(about.flag) is not None or disabled_reason.is_under_way(about.service)
+
+
+def _set_recovered(cluster: Cluster, host: str, value: str | None) -> bool:
+    """Set a host's flag to say recovered, if it is still ``value``; returns whether that was done."""
+    if value is not None:
+        return cluster.swap_flag(host, value, flag.RECOVERED)
+    cluster.set_flag(host, flag.RECOVERED)
+    return True
 
 
 def _engines(cluster: Cluster) -> set[str]:

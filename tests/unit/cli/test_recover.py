@@ -237,6 +237,15 @@ def test_a_host_whose_flag_was_deleted_returns_once_its_evacuations_are_over(com
     assert pacemaker.flags == flags
 
 
+def test_a_host_that_is_fenced_while_that_is_awaited_is_not_ended(command, cloud, noted, monkeypatch):
+    out = {"forced_down": True, "enabled": False, "disabled_reason": "nova-ha: held"}
+    cloud.known[HOST] = dataclasses.replace(cloud.known[HOST], **out)
+    pacemaker = Fencing({}, active=[])
+    monkeypatch.setattr(recover, "_keep_looking", lambda _look, _seconds: pacemaker.flags.update({HOST: "yes"}))
+    assert command(pacemaker, "end", HOST, *WHY, "--yes")[0] == 1
+    assert (pacemaker.flags, noted) == ({HOST: "yes"}, [])
+
+
 @pytest.mark.parametrize("flags", [{}, {HOST: "no"}, {HOST: "restart"}])
 def test_there_is_no_recovery_to_end(command, cloud, flags):
     pacemaker = Fencing(flags)
