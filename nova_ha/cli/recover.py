@@ -7,7 +7,7 @@ Both can destroy data, so each looks at the cluster and at Nova first, and refus
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from nova_ha.cli import orders
@@ -126,7 +126,7 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
     :raises ClusterError: Pacemaker does not answer
     :raises CloudError: Nova does not answer
     """
-    about, value = may_end(look(), _engines(cluster))
+    about, value = may_end(look(), cluster.active("NovaEvacuate"))
     gone = sorted({record.instance for record in about.evacuations if record.status in FINISHED})
     who = orders.given_by(cluster)
     orders.confirm(
@@ -139,8 +139,8 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
     )
     if _is_under_way(about) or value is None:
         remark(f"waits {QUIET:.0f} s: what the engine may have asked for shows by then")
-        _keep_looking(lambda: may_end(look(), _engines(cluster)), QUIET)
-    about, now = may_end(look(), _engines(cluster))
+        _keep_looking(lambda: may_end(look(), cluster.active("NovaEvacuate")), QUIET)
+    about, now = may_end(look(), cluster.active("NovaEvacuate"))
     if now != value or not _set_recovered(cluster, about.host, value):
         # Fenced anew, say: that is another death, which nobody has said may be ended.
         raise CommandFailed(f"{about.host}: not changed, its flag is {cluster.flag(about.host) or 'absent'} meanwhile")
@@ -148,10 +148,10 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
     print(f"{about.host}: flag {value or 'absent'} -> no")
 
 
-def may_end(about: Subject, engines: Collection[str]) -> tuple[Subject, str | None]:
+def may_end(about: Subject, engines: Mapping[str, Collection[str]]) -> tuple[Subject, str | None]:
     """The host, and its flag, if its recovery may be ended. None: its flag was deleted in the middle of that.
 
-    :param engines: the control nodes on which one is active
+    :param engines: ``{resource: control nodes on which its engine is active}``
     :raises CommandFailed: it is not in recovery, or its evacuations are in flight, or may be asked for just now
     """
     was_deleted = about.flag is None and disabled_reason.is_marked(about.service)
@@ -163,11 +163,12 @@ def may_end(about: Subject, engines: Collection[str]) -> tuple[Subject, str | No
         what = f"{counted(len(flying), 'evacuation')} in flight ({_listed(flying)})"
         why = "which the returning host would destroy: wait for their end"
         raise CommandFailed(f"{about.host}: {what}, {why}; nothing has been changed")
-    if engines and _is_under_way(about) and not was_deleted:
+    nodes = ", ".join(sorted({node for each in engines.values() for node in each}))
+    if nodes and _is_under_way(about) and not was_deleted:
         # One that it has just sent, or sends just now, would start a guest elsewhere when the host starts its own.
         raise CommandFailed(
-            f"{about.host}: the engine on {', '.join(sorted(engines))} recovers it, and may ask for an evacuation just"
-            " now: stop it (pcs resource disable nova-evacuate), end this, and start it again; nothing has been changed"
+            f"{about.host}: the engine on {nodes} recovers it, and may ask for an evacuation just now: stop it (pcs"
+            f" resource disable {' '.join(sorted(engines))}), end this, and start it again; nothing has been changed"
         )
     return about, about.flag
 
@@ -192,10 +193,6 @@ def _set_recovered(cluster: Cluster, host: str, value: str | None) -> bool:
         return cluster.swap_flag(host, value, flag.RECOVERED)
     cluster.set_flag(host, flag.RECOVERED)
     return True
-
-
-def _engines(cluster: Cluster) -> set[str]:
-    return set().union(*cluster.active("NovaEvacuate").values())
 
 
 def _refuse_flagged(about: Subject) -> None:

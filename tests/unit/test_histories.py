@@ -127,7 +127,8 @@ class Story:
         node = flagged[number % len(flagged)]
         view = self.scene.cluster.seen_from("control-2")
         try:
-            about, value = recover.may_end(recover.subject(view, self.nova, node, None), {"control-1"})
+            about = recover.subject(view, self.nova, node, None)
+            about, value = recover.may_end(about, {"nova-evacuate": {"control-1"}})
             # What its owner was deleting is started again: so much an operator is told beforehand.
             deleted = any(self.nova.guests.wanted[instance.id] == DELETED for instance in about.instances)
             ended = not deleted and self.scene.cluster.swap(node, value, flag.RECOVERED)

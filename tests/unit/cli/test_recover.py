@@ -9,7 +9,7 @@ import pytest
 
 from nova_ha.cli import plan, recover
 from nova_ha.cloud import nova
-from tests.unit.cli.scenes import Pacemaker
+from tests.unit.cli.scenes import RESOURCE, Pacemaker
 from tests.unit.doubles import FakeCloud
 from tests.unit.worlds import instance, record, service
 
@@ -194,7 +194,7 @@ def test_what_an_engine_that_runs_has_taken_up_is_not_ended(command, cloud, note
     pacemaker = Fencing({HOST: flag})
     code, _out, err = command(pacemaker, "end", HOST, *WHY, "--yes")
     assert (code, pacemaker.flags, noted) == (1, {HOST: flag}, [])
-    assert "pcs resource disable" in err
+    assert f"pcs resource disable {RESOURCE}" in err
 
 
 def test_what_the_engine_may_have_asked_for_before_it_was_stopped_is_awaited(command, cloud, noted, monkeypatch):
