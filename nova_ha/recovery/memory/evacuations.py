@@ -179,8 +179,8 @@ class Sightings:
             return  # it has gone there since it was read itself
         # What Nova has accepted is on the bus: it is not lost because a later one has come by another conductor.
         accepted = memory.attempt is not None and memory.attempt.outcome == ACCEPTED
-        may_hang = memory.asked_at is None or memory.hangs or accepted
-        fates = self._evidence.fates(known, instance.host, dead, now, may_hang, unheard)
+        may_come = memory.asked_at is None or memory.hangs or accepted
+        fates = self._evidence.fates(known, instance.host, dead, now, may_come, unheard)
         for fate in fates:
             for host in fate.queued_at:
                 self.hosts.sees_sent(instance.id, host)

@@ -95,14 +95,14 @@ class Evidence:
         source: str | None,
         dead: frozenset[str],
         now: float,
-        may_hang: bool = True,
+        may_come: bool = True,
         unheard: frozenset[str] = frozenset(),
     ) -> list[Fate]:
         """What is to be reckoned with of each request for an instance.
 
         :param source: Nova's name of the host that it is on
         :param dead: Nova's names of the hosts that are proved dead
-        :param may_hang: whether Nova's API may have one that it has noted, and not passed on yet; or has passed it on
+        :param may_come: whether one may still come to a conductor: Nova's API may have it yet, or has passed it on
         :param unheard: likewise of those that were dead, and have not reported since: a queue there has not been begun
             with
         """
@@ -126,7 +126,7 @@ class Evidence:
                     progress.claimed, progress.claimed_at = mine, now
                 claims -= progress.claimed
             self._see_stage(request, progress, now)
-            found.append(self._fate(request, progress, dead, off, may_hang, at_work, now))
+            found.append(self._fate(request, progress, dead, off, may_come, at_work, now))
         return found
 
     def _see_stage(self, request: Request, progress: _Progress, now: float) -> None:
@@ -143,7 +143,7 @@ class Evidence:
         progress: _Progress,
         dead: frozenset[str],
         off: frozenset[str],
-        may_hang: bool,
+        may_come: bool,
         at_work: float,
         now: float,
     ) -> Fate:
@@ -161,7 +161,7 @@ class Evidence:
         if at_work < SETTLE or request.stage == SENT:
             return Fate(True, untold=True)
         since = progress.since
-        if self._is_message_lost(request, since, may_hang, now) or self._is_conductor_gone(request, now):
+        if self._is_message_lost(request, since, may_come, now) or self._is_conductor_gone(request, now):
             return _for_good(progress, GONE)
         return Fate(now - since < self._control_plane.longest, untold=True)
 
@@ -189,7 +189,7 @@ class Evidence:
             return 0.0
         return self._control_plane.reported_since(request.conductor.finish)
 
-    def _is_message_lost(self, request: Request, since: float, may_hang: bool, now: float) -> bool:
+    def _is_message_lost(self, request: Request, since: float, may_come: bool, now: float) -> bool:
         """Whether one that no conductor has begun with is lost: else it would have been begun with since.
 
         :param since: when it was first seen to wait
@@ -198,7 +198,7 @@ class Evidence:
             return False
         # Each thread of the conductor may wait for a slow scheduler: then it does not come to its messages.
         is_busy = now - since < LOOKED or any(now - seen < LOOKED for seen in self._scheduling.values())
-        passed = not may_hang and self._is_later_scheduled(request.at, now)
+        passed = not may_come and self._is_later_scheduled(request.at, now)
         return not is_busy and (passed or self._control_plane.lost_messages_since(request.at, now))
 
     def _is_conductor_gone(self, request: Request, now: float) -> bool:

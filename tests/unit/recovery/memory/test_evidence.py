@@ -62,9 +62,9 @@ class Cloud:
             self.look(second, report=last)
         return self
 
-    def fates(self, *requests, claims=None, dead=(), may_hang=True, unheard=frozenset()):
+    def fates(self, *requests, claims=None, dead=(), may_come=True, unheard=frozenset()):
         known = Requests(requests, None if claims is None else frozenset(claims) | {"compute-1"})
-        return self.evidence.fates(known, "compute-1", frozenset(dead), self.now, may_hang, unheard)
+        return self.evidence.fates(known, "compute-1", frozenset(dead), self.now, may_come, unheard)
 
     def fate(self, one, **more):
         return self.fates(one, **more)[0]
@@ -583,15 +583,15 @@ def test_without_a_time_in_which_no_host_reported_the_scheduler_is_slow():
 
 
 @pytest.mark.parametrize(
-    ("may_hang", "created", "scheduled", "fate"),
+    ("may_come", "created", "scheduled", "fate"),
     [(False, 91, 150, GONE), (True, 91, 150, UNTOLD), (False, 90, 150, UNTOLD), (False, 91, 151, UNTOLD)],
 )
-def test_what_was_passed_on_its_way_to_the_conductor_is_lost(may_hang, created, scheduled, fate):
+def test_what_was_passed_on_its_way_to_the_conductor_is_lost(may_come, created, scheduled, fate):
     """With a worker of Nova's API, say, that had noted it. Not what the API may have still."""
     waits = request(1, QUEUED, at=90)
     cloud = Cloud().works(0, 150).seen(waits).works(160, 210)
     cloud.evidence.sees_scheduled(record(7, "done", created=told(created)), scheduled)
-    assert cloud.fates(waits, may_hang=may_hang) == [fate]
+    assert cloud.fates(waits, may_come=may_come) == [fate]
 
 
 @pytest.mark.parametrize(("pause", "until", "fate"), [(21, 301, GONE), (21, 300, UNTOLD), (20, 301, UNTOLD)])
