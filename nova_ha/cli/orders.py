@@ -9,7 +9,7 @@ import re
 import sys
 import syslog
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cli.printing import remark
@@ -18,6 +18,9 @@ from nova_ha.reporting import journal
 from nova_ha.reporting.events import Event
 from nova_ha.reporting.history_log import ORDERS, HistoryLog
 from nova_ha.reporting.status_report import logfmt
+
+# Seconds between two looks at what an order brings about.
+_LOOK = 0.5
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -73,6 +76,19 @@ def _keep(order: str, subjects: Collection[str], who: str, reason: str | None) -
         history.append(ORDERS, who.rpartition("@")[2], events)
     except OSError as error:
         remark(f"the order is given, and not in the history: {history.directory}: {error.strerror or error}")
+
+
+def awaited(condition: Callable[[], bool], patience: float) -> bool:
+    """Whether what an order brings about comes true in time.
+
+    :param patience: seconds
+    """
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_LOOK)
+    return True
 
 
 def seconds(text: str) -> int:

@@ -22,7 +22,6 @@ from nova_ha.recovery.memory.timing import SETTLE
 
 # Seconds within which a host that has been fenced is flagged: its level's second device does so in the same operation.
 FLAG_PATIENCE = 60.0
-_LOOK = 0.5
 
 # Seconds in which Nova must answer without a break until what an engine that is gone has asked for has shown, or never
 # will; and those between two looks at that.
@@ -84,7 +83,7 @@ def evacuate(cluster: Cluster, about: Subject, reason: str | None, yes: bool) ->
     )
     orders.note("evacuate", [about.host], who, reason)
     cluster.fence(about.host)
-    if not _awaited(lambda: flag.is_dead(cluster.flag(about.host)), FLAG_PATIENCE):
+    if not orders.awaited(lambda: flag.is_dead(cluster.flag(about.host)), FLAG_PATIENCE):
         raise CommandFailed(
             f"{about.host}: fenced, and not flagged within {FLAG_PATIENCE:.0f} s: does its fencing level end in"
             " fence_compute? Nothing is evacuated"
@@ -218,16 +217,6 @@ def _listed(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
     return (", ".join(every[:_SHOWN]) + more) or "none"
-
-
-def _awaited(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether a condition comes true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(_LOOK)
-    return True
 
 
 def _keep_looking(look: Callable[[], object], seconds: float) -> None:

@@ -8,7 +8,7 @@ its own proofs all the same when it takes the order up: what may still be carrie
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from nova_ha.cli import explain, orders
@@ -25,7 +25,6 @@ from nova_ha.reporting.status_report import InstanceAccount
 
 # Seconds in which a running engine takes an order up.
 PATIENCE = 15.0
-_LOOK = 0.5
 
 # Why an instance waits where a guest of it may run, or may still be started, so that another one would be a second.
 MAY_RUN = frozenset(
@@ -120,7 +119,7 @@ def retry(cluster: Cluster, meant: Meant, every: bool, reason: str | None, yes: 
         raise CommandFailed(f"{meant.host}: nothing is ordered: the engine has still to take up {standing}")
     door.set_flag(meant.host, text)
     orders.note(f"retry {'all' if every else ','.join(meant.instances)}", [meant.host], who, reason)
-    return _awaited(lambda: door.flag(meant.host) != text)
+    return orders.awaited(lambda: door.flag(meant.host) != text, PATIENCE)
 
 
 def _question(meant: Meant) -> Iterable[str]:
@@ -160,13 +159,3 @@ def _refusal(id: str, about: InstanceAccount) -> str:
         f"{head}. A guest of it may run, or may still be started, so it is not asked for again; nothing has been"
         f" changed. To be proved first: {' '.join(first)}{way_out} (nova-ha explain {id[: explain.PREFIX]})"
     )
-
-
-def _awaited(condition: Callable[[], bool]) -> bool:
-    """Whether a condition comes true in time."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(_LOOK)
-    return True
