@@ -32,13 +32,6 @@ def cloud():
         yield server
 
 
-@pytest.fixture
-def engine(tmp_path):
-    engine = Engine(tmp_path)
-    yield engine
-    engine.remove()
-
-
 def given(cloud, **more):
     return {"auth_url": f"{cloud.url}/v3", **PARAMETERS, **more}
 

@@ -11,7 +11,7 @@ from nova_ha.agents import nova_evacuate
 from nova_ha.agents.framework import ocf
 from nova_ha.reporting import published
 from tests.unit.agent_programs import failure
-from tests.unit.engines import Engine, everything_about, files_of, nova_pages
+from tests.unit.engines import everything_about, files_of, nova_pages
 from tests.unit.http_cloud import PARAMETERS, running
 from tests.unit.notifications.inbox import SECRET, Inbox, serving
 from tests.unit.waiting import limit, until
@@ -28,13 +28,6 @@ def cloud():
 def inbox():
     with serving(Inbox()) as server:
         yield server
-
-
-@pytest.fixture
-def engine(tmp_path):
-    engine = Engine(tmp_path)
-    yield engine
-    engine.remove()
 
 
 @pytest.fixture
