@@ -84,6 +84,7 @@ def instance(body: Mapping[str, Any]) -> Instance:
         fault=fault.get("message"),
         # What Nova did not write itself shows in the last line of the traceback only, which is of many kilobytes.
         fault_cause=(fault.get("details") or "").rstrip().rpartition("\n")[2][:_LONGEST] or None,
+        fault_at=(fault.get("created") or "").rstrip("Z") or None,
         node=body.get("OS-EXT-SRV-ATTR:hypervisor_hostname"),
     )
 

@@ -26,6 +26,9 @@ class Event:
     may_run: bool = False
 
 
+# Letters of a time of Nova's up to its whole seconds.
+_SECONDS = len("2026-11-30T05:46:20")
+
 # How far an evacuate request has come. QUEUED: recorded, on its way to the conductor; SCHEDULING: with the conductor,
 # which waits for the scheduler; SENT: on its way to its destination; RUNNING: its destination has begun; OVER.
 QUEUED, SCHEDULING, SENT, RUNNING, OVER = "queued", "scheduling", "sent", "running", "over"
@@ -92,3 +95,7 @@ class Requests:
     def is_claimed(self) -> bool:
         """Whether it matters what is claimed: one of them is with the scheduler, or past it and not begun."""
         return any(request.stage in (SCHEDULING, SENT) for request in self.all)
+
+    def was_reset_after(self, moment: str) -> bool:
+        """Whether somebody else has reset the instance's state in a later second than a moment of Nova's."""
+        return (self.reset or "")[:_SECONDS] > moment[:_SECONDS]

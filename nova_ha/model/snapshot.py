@@ -98,6 +98,7 @@ class Instance:
     :param launched: whether its guest has ever been started
     :param fault: what Nova says of why it is in error, None if it is not, or Nova says nothing
     :param fault_cause: the error that led to ``fault``, in one line, where Nova tells administrators
+    :param fault_at: Nova's time of ``fault``, in whole seconds (ISO 8601)
     :param node: name of the hypervisor that it is on, which may be named otherwise than the host
     """
 
@@ -116,6 +117,7 @@ class Instance:
     launched: bool = True
     fault: str | None = None
     fault_cause: str | None = None
+    fault_at: str | None = None
     node: str | None = None
     image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -27,16 +27,18 @@ def untracked(case: Case, instance: Instance) -> Wait | None:
         return None
     evacuations = [each for each in case.evacuations_of(instance) if each.record.destination not in case.world.dead]
     done = [each for each in evacuations if each.state is State.ARRIVED]
-    told = instance_states.is_made_there(instance) or instance_states.is_found_there(instance)
+    is_news = not _is_dealt_with(case, instance)
+    found_there = is_news and instance_states.is_found_there(instance)
+    told = found_there or is_news and instance_states.is_made_there(instance)
     if not done and not told:
         return None
     tried_on = {each.record.destination for each in evacuations if each.record.destination}
-    if instance_states.is_found_there(instance) and not done:
+    if found_there and not done:
         # A host that it was resized from keeps its definition, shut down, until the resize is confirmed.
         tried_on -= {record.source for record in case.host.resizes if record.instance == instance.id}
     if not tried_on:
         return None
-    for each in evacuations if instance_states.is_found_there(instance) else ():
+    for each in evacuations if found_there else ():
         if each.is_begun and not each.is_late and not each.is_cut_off:
             first = f"evacuation {each.record.id} started on {each.record.destination}"
             return case.wait(
@@ -51,6 +53,12 @@ def untracked(case: Case, instance: Instance) -> Wait | None:
         "virsh undefine) and then set the instance to active"
     )
     return case.wait(reason, Code.UNKNOWN_GUEST, instance, needs_operator=True, command=set_state(instance, "active"))
+
+
+def _is_dealt_with(case: Case, instance: Instance) -> bool:
+    """Whether an operator, who has seen to the guest, has reset its state since Nova told of it: Nova goes on to."""
+    known = case.host.requests.get(instance.id)
+    return known is not None and instance.fault_at is not None and known.was_reset_after(instance.fault_at)
 
 
 def in_flight(case: Case, instance: Instance, revived: bool) -> Step | None:

@@ -323,6 +323,10 @@ EXPECTED = {
             {"fault": "KeyManagerError", "fault_cause": "KeyManagerError: no"},
         ),
         ({"fault": {"message": "m", "details": ""}}, {"fault": "m"}),
+        (
+            {"fault": {"message": "m", "created": "2026-11-30T05:46:20Z"}},
+            {"fault": "m", "fault_at": "2026-11-30T05:46:20"},
+        ),
         ({"OS-EXT-SRV-ATTR:hypervisor_hostname": "node-7"}, {"node": "node-7"}),
         ({"OS-EXT-STS:power_state": 0}, {"power_state": "none"}),
         ({"OS-EXT-STS:power_state": 3}, {"power_state": "paused"}),

@@ -219,6 +219,8 @@ class SimulatedNova:
     def set(self, instance, **values):
         """Change what Nova says of an instance."""
         if instance in self.servers:
+            if values.get("fault") is not None:
+                values["fault_at"] = _text(self.clock.now)[: -len(".000000")]
             self.servers[instance] = dataclasses.replace(self.servers[instance], **values)
 
     def operator_resets(self, instance, state):

@@ -848,6 +848,23 @@ def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):
     assert found.code == (Code.UNKNOWN_GUEST if found.needs_operator else Code.EVACUATING)
 
 
+@pytest.mark.parametrize(
+    ("reset", "is_open"),
+    [(None, True), ("2026-01-01T00:00:10.900000", True), ("2026-01-01T00:00:11.000000", False)],
+)
+def test_that_a_guest_was_there_is_no_news_any_more_once_an_operator_has_reset_the_instance(reset, is_open):
+    """Nova tells of it as long as the instance is in error: two alarms asked for the state that the other was about."""
+    broken = instance(vm_state="error", fault=EXISTS, fault_at="2026-01-01T00:00:10")
+    seen = host(
+        instances=[broken],
+        evacuations=[record(1, "pre-migrating")],
+        requests={"i1": Requests((), reset=reset)},
+    )
+    memory = watched(seen, until=NOW + STUCK)
+    (found,) = decided(seen, memory=memory, now=NOW + STUCK)
+    assert (found.code == Code.UNKNOWN_GUEST) is is_open
+
+
 def test_a_guest_that_is_there_and_whose_evacuation_was_cut_off_is_an_operators_matter():
     seen, memory, now = cut_off(more=[record(2, "failed")])
     broken = dataclasses.replace(seen, instances=(instance(vm_state="error", fault=EXISTS),))
