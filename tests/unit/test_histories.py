@@ -491,6 +491,19 @@ FOUND = {
             ("dies", (6, 2, True), 3),
         ],
     ),
+    "an engine that was late held a minute without a look for a break, and gave up what a busy conductor had": (
+        {
+            **{"names": ["active", "active"], "starting": 2, "conducting": 600, "late": LATE_PASSES},
+            "rules": Rules(no_room_patience=60),
+        },
+        [
+            ("dies", (0, 0, False), 0),
+            ("dies", (0, 0, False), 0),
+            ("answers", (["hung"],), 0),
+            ("dies", (0, 0, False), 1),
+            ("dies", (1, 0, False), 0),
+        ],
+    ),
     "no host was left, one of them removed, and none could be restarted in place: nobody was told": (
         {
             **{"names": ["active", "active"], "hosts": 2, "starting": 2, "lateness": 10, "resumes": True},

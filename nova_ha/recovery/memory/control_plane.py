@@ -15,7 +15,16 @@ from typing import NamedTuple
 
 from nova_ha.model.snapshot import Service, conductors, unread
 from nova_ha.policy.rules import Rules
-from nova_ha.recovery.memory.timing import BREAK, FOR_BACKLOG, FOR_QUEUES, FOR_REPORTS, PAUSE, SILENCE, SLOWER
+from nova_ha.recovery.memory.timing import (
+    BREAK,
+    FOR_BACKLOG,
+    FOR_QUEUES,
+    FOR_REPORTS,
+    LOOK,
+    PAUSE,
+    SILENCE,
+    SLOWER,
+)
 
 _NEVER = float("-inf")
 
@@ -74,6 +83,7 @@ class ControlPlane:
         self._slowest: float | None = None  # seconds, by Nova's times, that a request took until it was scheduled
         self._newest_report = ""  # Nova's time of the newest report of any host
         self._reported_at = _NEVER  # when that was seen to change
+        self._silent_at = _NEVER  # when it was looked at last, and had not changed
         self._working_since: float | None = None  # since when reports have come all the time
         # seconds for which all must have been at work since -> the last break after which that proves a message lost
         self._breaks: dict[float, Break] = {}
@@ -110,12 +120,14 @@ class ControlPlane:
         silent = now - self._reported_at > BREAK
         if newest <= self._newest_report:
             self._working_since = None if silent else self._working_since
+            self._silent_at = now
             return
-        # What nobody looked at, because Nova's API was away, say, tells nothing.
-        if looked and self._newest_report and now - self._reported_at > PAUSE:
+        # What nobody looked at, because Nova's API was away, say, or the engine late, tells nothing.
+        seen = min(now, self._silent_at + LOOK) - self._reported_at
+        if looked and self._newest_report and seen > PAUSE:
             before = (host for host, known in self._hosts.items() if known.moved_at >= self._reported_at - PAUSE)
             pause = Break(self._newest_report, newest, now, frozenset(before))
-            self._breaks[0.0 if silent else FOR_QUEUES] = pause
+            self._breaks[0.0 if seen > BREAK else FOR_QUEUES] = pause
         self._newest_report, self._reported_at = newest, now
         if silent:
             self._working_since = now

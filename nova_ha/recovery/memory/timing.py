@@ -21,6 +21,8 @@ SETTLE = 60
 LOOKED = 20.0
 # Seconds without a look at the hosts' reports after which Nova's API was away. They are looked at every ten seconds.
 SILENCE = 45.0
+# Seconds between two looks at the hosts' reports, of an engine that is not late.
+LOOK = 10.0
 # Seconds without a new report of any host after which the bus or the conductor was away: each host reports every 10 s
 # (Nova's report_interval).
 BREAK = 30.0

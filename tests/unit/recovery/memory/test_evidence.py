@@ -209,6 +209,16 @@ def test_a_time_in_which_nobody_looked_is_no_proof_that_the_bus_broke():
     assert cloud.fate(request(1, QUEUED, at=90)) == UNTOLD
 
 
+@pytest.mark.parametrize(("silent_at", "gone"), [(None, False), (110, False), (111, True)])
+def test_a_late_engine_has_seen_a_break_only_for_as_long_as_it_saw_that_nobody_reported(silent_at, gone):
+    waits = request(1, QUEUED, at=90)
+    cloud = Cloud(takes=1).works(0, 100)
+    if silent_at is not None:
+        cloud.look(silent_at, report=100)
+    cloud.look(140).seen(waits).works(150, 330)
+    assert (cloud.fate(waits) == GONE) is gone
+
+
 @pytest.mark.parametrize("gap", [20, 30])
 def test_a_report_that_is_late_is_no_break(gap):
     cloud = Cloud(takes=1).works(0, 100).breaks(100 + gap).works(100 + gap, 300)
