@@ -143,11 +143,13 @@ class ControlPlane:
                 # The last one ends all requests that a former one has ended.
                 known.standstill = Break(newest, self._newest_report)
             # Of the only one it shows when it is back: meanwhile no host reports. If it was looked at all along.
-            looked = self._answered_at - known.read_at <= SILENCE
+            unseen = self._answered_at - known.read_at
             missed = _seconds(known.newest, newest) if known.newest and newest else 0.0
-            if looked and missed > PAUSE:
+            # Of a late engine: it may have reported since the last look, just after that.
+            missed -= max(0.0, unseen - LOOK)
+            if unseen <= SILENCE and missed > PAUSE:
                 known.paused_until = newest
-            if looked and missed >= self._heartbeats:
+            if unseen <= SILENCE and missed >= self._heartbeats:
                 known.standstill = Break(known.newest, newest)
             known.newest, known.read_at = newest, self._answered_at
 

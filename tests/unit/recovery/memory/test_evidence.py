@@ -504,16 +504,17 @@ def test_without_a_flag_all_that_is_forgotten():
 
 
 @pytest.mark.parametrize(
-    ("every", "back", "fate"), [(10, 175, GONE), (10, 174, UNTOLD), (45, 175, GONE), (46, 175, UNTOLD)]
+    ("every", "back", "fate"),
+    [(10, 175, GONE), (10, 174, UNTOLD), (45, 210, GONE), (46, 213, UNTOLD)],
 )
 def test_that_the_only_conductor_stood_still_shows_when_it_is_back(every, back, fate):
     """Meanwhile no host reports. What nobody looked at tells nothing."""
-    cloud = Cloud().works(0, 100)
-    for second in range(100, 200, every):
+    cloud, seen_back = Cloud().works(0, 100), back + 25
+    for second in range(100, seen_back, every):
         cloud.look(second, report=100)
         cloud.control_plane.sees_conductors({"control-1": told(100 if second < back else back)})
-    cloud.look(200).control_plane.sees_conductors({"control-1": told(back)})
-    cloud.works(200, 270)
+    cloud.look(seen_back).control_plane.sees_conductors({"control-1": told(back)})
+    cloud.works(seen_back, seen_back + 70)
     assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
 
 
@@ -584,6 +585,16 @@ def test_of_several_conductors_the_one_that_was_killed_for_some_seconds_is_known
             cloud.look(100 + pause, conductors={**reports, "control-1": told(100 + pause)})
     cloud.evidence.sees_scheduled(record(7, "done", created=told(91)), 150)
     assert cloud.fate(request(1, SCHEDULING, at=90, conductor=conductor)) == fate
+
+
+@pytest.mark.parametrize(("looked", "fate"), [(None, UNTOLD), (110, UNTOLD), (111, GONE)])
+def test_a_conductor_was_away_for_a_late_engine_only_as_long_as_that_saw_no_report(looked, fate):
+    cloud = Cloud().works(0, 100, conductors={"control-1": told(100)})
+    if looked is not None:
+        cloud.look(looked, conductors={"control-1": told(100)})
+    cloud.look(122, conductors={"control-1": told(122)}).works(130, 220, conductors={})
+    cloud.evidence.sees_scheduled(record(7, "done", created=told(91)), 150)
+    assert cloud.fate(request(1, SCHEDULING, at=90)) == fate
 
 
 def test_without_a_time_in_which_no_host_reported_the_scheduler_is_slow():
