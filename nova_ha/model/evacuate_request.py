@@ -60,10 +60,15 @@ class Request:
             return SCHEDULING
         return OVER if self.conductor.failed else SENT
 
-    def has_arrived_elsewhere(self, host: str | None) -> bool:
-        """Whether its instance went by it to another host than this one: Nova tells so last, after all else."""
+    def has_arrived_elsewhere(self, host: str | None, since: str) -> bool:
+        """Whether its instance went by it to another host than this one: Nova tells so last, after all else.
+
+        :param since: no earlier than at this time of Nova's: before that it may have come here by way of another
+        """
         event = self.compute
-        return event is not None and event.finish is not None and not event.failed and event.host != host
+        if event is None or event.finish is None or event.failed:
+            return False
+        return event.finish >= since and event.host != host
 
     @property
     def is_scheduled(self) -> bool:

@@ -504,6 +504,19 @@ FOUND = {
             ("dies", (1, 0, False), 0),
         ],
     ),
+    "an instance had come to its host by way of another one: nothing was known to be lost of it any more": (
+        {
+            **{"names": ["active", "building"], "hosts": 4, "request_seconds": 0.3, "starting": 2},
+            **{"late": LATE_PASSES, "rules": Rules(no_room_patience=60)},
+        },
+        [
+            ("dies", (0, 0, False), 1),
+            ("dies", (2, 0, False), 8),
+            ("dies_beside", (1, 0, False), 3),
+            ("dies_and_is_forgotten", (0,), 0),
+            ("dies", (0, 0, False), 1),
+        ],
+    ),
     "no host was left, one of them removed, and none could be restarted in place: nobody was told": (
         {
             **{"names": ["active", "active"], "hosts": 2, "starting": 2, "lateness": 10, "resumes": True},

@@ -175,7 +175,8 @@ class Sightings:
         asked_at = float("-inf") if memory.asked_at is None else memory.asked_at
         if known.read_at <= asked_at or any(known.read_at < self._records[record.id].seen_at for record in flights):
             return  # one has come since that was read
-        if known.read_at >= now and any(request.has_arrived_elsewhere(instance.host) for request in known.all):
+        here = max((record.created or "" for record in flights), default="")  # it was, when that was made
+        if known.read_at >= now and any(request.has_arrived_elsewhere(instance.host, here) for request in known.all):
             return  # it has gone there since it was read itself
         # What Nova has accepted is on the bus: it is not lost because a later one has come by another conductor.
         accepted = memory.attempt is not None and memory.attempt.outcome == ACCEPTED

@@ -603,10 +603,19 @@ def test_a_request_that_was_passed_over_is_sent_again_to_the_same_host():
         assert kinds(decided(here, memory=memory, now=NOW + STUCK)) == ["Wait"]
 
 
-@pytest.mark.parametrize(("failed", "age", "kind"), [(False, 0, "Wait"), (False, 2, "Evacuate"), (True, 0, "Evacuate")])
-def test_what_has_arrived_since_its_instance_was_read_is_not_asked_for_again(failed, age, kind):
+@pytest.mark.parametrize(
+    ("failed", "age", "created", "kind"),
+    [
+        (False, 0, 1, "Wait"),
+        (False, 0, 2, "Evacuate"),  # it has come here by way of that host
+        (False, 2, 1, "Evacuate"),
+        (True, 0, 1, "Evacuate"),
+    ],
+)
+def test_what_has_arrived_since_its_instance_was_read_is_not_asked_for_again(failed, age, created, kind):
     """Seen on the lab: between the two readings the evacuation ended; Nova refused the second one."""
-    seen = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[record(1, "pre-migrating")])
+    begun = record(1, "pre-migrating", created=told(created))
+    seen = host(instances=[instance(task_state="rebuild_spawning")], evacuations=[begun])
     memory = watched(seen, since=NOW - 30)
     ended = Event(told(0), told(1), failed=failed, host="compute-2")
     known = Requests((dataclasses.replace(request(1, OVER), compute=ended),), read_at=NOW - age)
