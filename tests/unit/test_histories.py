@@ -517,6 +517,25 @@ FOUND = {
             ("dies", (0, 0, False), 1),
         ],
     ),
+    "a new engine did not know that a host had been dead that was recovered: what was queued there went on for ever": (
+        {
+            **{"names": ["resize_prep"], "reserved": 1, "starting": 2, "listens": 20, "lateness": 10, "resumes": True},
+            "rules": Rules(
+                no_room=RESTART_IN_PLACE, no_room_patience=60, in_flight_per_destination=0, reserve_destination=True
+            ),
+            "late": LATE_PASSES,
+        },
+        [
+            ("dies_beside", (3, 10, True), 1),
+            ("dies", (1, 0, False), 8),
+            ("dies_beside", (1, 0, True), 8),
+            ("dies_beside", (3, 10, True), 1),
+            ("dies_and_is_forgotten", (0,), 1),
+            ("node_removed", (6, False, True), 70),
+            ("dies", (11, 0, False), 0),
+            ("engine_moves", ("control-1",), 0),
+        ],
+    ),
     "no host was left, one of them removed, and none could be restarted in place: nobody was told": (
         {
             **{"names": ["active", "active"], "hosts": 2, "starting": 2, "lateness": 10, "resumes": True},

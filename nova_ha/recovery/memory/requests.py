@@ -265,7 +265,9 @@ class Memory(Sightings):
 
     def observe_requests(self, world: World, now: float) -> None:
         """Learn from that."""
-        dead, unheard = self.hosts.dead - self.hosts.living, self.hosts.unheard
+        dead = self.hosts.dead - self.hosts.living
+        # A new engine has seen none of those dead that were recovered before.
+        unheard = self.hosts.unheard | {host.nova_name for host in world.hosts if host.may_have_queued_requests}
         for host in world.hosts:
             records = by_instance(host.evacuations) if host.requests else {}
             for instance in host.instances if records else ():
