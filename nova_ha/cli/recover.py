@@ -16,12 +16,16 @@ from nova_ha.cli.printing import remark
 from nova_ha.cloud.reader import NovaReader
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.model import disabled_reason, flag, hostnames
+from nova_ha.model.orders import End, written
 from nova_ha.model.snapshot import FINISHED, Instance, Migration, Service, unfinished
 from nova_ha.model.wording import counted
 from nova_ha.recovery.memory.timing import SETTLE
 
 # Seconds within which a host that has been fenced is flagged: its level's second device does so in the same operation.
 FLAG_PATIENCE = 60.0
+
+# Seconds in which an engine that runs ends a recovery of which nothing is under way.
+END_PATIENCE = 30.0
 
 # Seconds in which Nova must answer without a break until what an engine that is gone has asked for has shown, or never
 # will; and those between two looks at that.
@@ -119,13 +123,17 @@ def flag_by_hand(
 def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: bool) -> None:
     """End the recovery of a host, whatever is left of it: the host may return.
 
+    The engine that has taken the host up ends it, for it alone knows what it has asked for. Without one, or before
+    that, the flag is changed.
+
     :param look: tells what is known of the host; asked once more when the operator has said yes
     :raises CommandFailed: it is not in recovery, or its evacuations are in flight, or may be asked for just now; or
         nobody has said yes
     :raises ClusterError: Pacemaker does not answer
     :raises CloudError: Nova does not answer
     """
-    about, value = may_end(look(), cluster.active("NovaEvacuate"))
+    engines = cluster.active("NovaEvacuate")
+    about, value = may_end(look(), engines)
     gone = sorted({record.instance for record in about.evacuations if record.status in FINISHED})
     who = orders.given_by(cluster)
     orders.confirm(
@@ -136,6 +144,9 @@ def end(cluster: Cluster, look: Callable[[], Subject], reason: str | None, yes: 
         ],
         yes,
     )
+    if value is not None and flag.claimant(value) is not None and any(engines.values()):
+        _have_ended(cluster, about.host, value, who, reason)
+        return
     if _is_under_way(about) or value is None:
         remark(f"waits {QUIET:.0f} s: what the engine may have asked for shows by then")
         _keep_looking(lambda: may_end(look(), cluster.active("NovaEvacuate")), QUIET)
@@ -163,13 +174,33 @@ def may_end(about: Subject, engines: Mapping[str, Collection[str]]) -> tuple[Sub
         why = "which the returning host would destroy: wait for their end"
         raise CommandFailed(f"{about.host}: {what}, {why}; nothing has been changed")
     nodes = ", ".join(sorted({node for each in engines.values() for node in each}))
-    if nodes and _is_under_way(about) and not was_deleted:
-        # One that it has just sent, or sends just now, would start a guest elsewhere when the host starts its own.
+    if nodes and flag.is_new(about.flag) and disabled_reason.is_under_way(about.service):
+        # One that it has asked for before would start a guest elsewhere when the host starts its own.
         raise CommandFailed(
-            f"{about.host}: the engine on {nodes} recovers it, and may ask for an evacuation just now: stop it (pcs"
-            f" resource disable {' '.join(sorted(engines))}), end this, and start it again; nothing has been changed"
+            f"{about.host}: it was fenced again in the middle of its recovery, and the engine on {nodes} has not taken"
+            " that up: end it once it has (nova-ha status); nothing has been changed"
         )
     return about, about.flag
+
+
+def _have_ended(cluster: Cluster, host: str, claim: str, who: str, reason: str | None) -> None:
+    """Order the end of the engine that has taken a host up, and wait until that has come.
+
+    :param claim: the host's flag
+    """
+    door = cluster.orders()
+    standing = door.flag(host)
+    if standing is not None:
+        raise CommandFailed(f"{host}: nothing is ordered: the engine has still to take up {standing}")
+    door.set_flag(host, written(End(claim, who, int(time.time()))))
+    orders.note("end", [host], who, reason)
+    if not orders.awaited(lambda: cluster.flag(host) != claim, END_PATIENCE):
+        remark(f"the engine ends it as soon as all that was asked for is over: see nova-ha status {host}")
+        return
+    value = cluster.flag(host)
+    if flag.is_dead(value):
+        raise CommandFailed(f"{host}: not ended, its flag is {value} meanwhile")
+    print(f"{host}: flag {claim} -> {value or 'absent'}")
 
 
 def _surely_off(about: Subject) -> Subject:

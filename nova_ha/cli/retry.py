@@ -16,10 +16,10 @@ from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cli.status import GOES_ON, Status
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.explanations import catalogue
-from nova_ha.model import flag, retries
+from nova_ha.model import flag
+from nova_ha.model.orders import Retry, written
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import RETRIED
-from nova_ha.model.retries import Retry
 from nova_ha.model.wording import counted
 from nova_ha.reporting.status_report import InstanceAccount
 
@@ -112,8 +112,8 @@ def retry(cluster: Cluster, meant: Meant, every: bool, reason: str | None, yes: 
     if cluster.flag(meant.host) != meant.claim:
         now = cluster.flag(meant.host) or "absent"
         raise CommandFailed(f"{meant.host}: nothing is ordered, its flag is {now} meanwhile")
-    door = cluster.retries()
-    text = retries.written(Retry(None if every else frozenset(meant.instances), who, int(time.time())))
+    door = cluster.orders()
+    text = written(Retry(None if every else frozenset(meant.instances), who, int(time.time())))
     standing = door.flag(meant.host)
     if standing is not None:
         raise CommandFailed(f"{meant.host}: nothing is ordered: the engine has still to take up {standing}")

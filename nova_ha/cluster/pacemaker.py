@@ -301,9 +301,9 @@ class Cluster(Tools):
         """
         return self._demand(["crm_node", "--name"], "name of this node not known").strip()
 
-    def retries(self) -> Cluster:
-        """The door to the node attribute by which operators have something tried again; see ``model.retries``."""
-        return Cluster(f"{self._attribute}-retry", self._timeout, self._run)
+    def orders(self) -> Cluster:
+        """The door to the node attribute by which operators order something of the engine; see ``model.orders``."""
+        return Cluster(f"{self._attribute}-order", self._timeout, self._run)
 
     def _having(self, attribute: str) -> list[Element]:
         """The nodes that have an attribute."""

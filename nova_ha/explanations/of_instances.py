@@ -23,6 +23,11 @@ TEXTS: dict[Code, Explanation] = {
         look="The text says which rule decided: [policy](policy.md).",
         do="Nothing, if that is as you mean it. It stays on its host, and can start there when the host is back.",
     ),
+    Code.ENDED: Explanation(
+        about="It stays on its host, and can start there when the host is back. An instance of which an evacuation had "
+        "been asked for is evacuated all the same: its guest may start elsewhere.",
+        do="Nothing. To have it recovered after all, have its host fenced once more: `nova-ha evacuate HOST`.",
+    ),
     Code.NOTHING_TO_RECOVER: Explanation(do="Nothing."),
     Code.NOT_EVACUABLE: Explanation(
         operator=AT_ONCE,

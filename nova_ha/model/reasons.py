@@ -48,6 +48,7 @@ class Code(Coded):
     REPAIR_AWAITS_HOST = "repair_awaits_host", "an old request left an instance in error, whose host does not report"
     # An instance that is not recovered
     NOT_SELECTED = "not_selected", "the policy, or the instance's owner, does not want it recovered"
+    ENDED = "ended", "an operator has ended the recovery of its host: it stays there"
     NOTHING_TO_RECOVER = "nothing_to_recover", "its state leaves nothing to recover: shelved, never launched, deleted"
     NOT_EVACUABLE = "not_evacuable", "Nova evacuates no instance of that kind"
     KEY_REFUSED = "key_refused", "Nova may not read the key of the instance's encrypted volume"

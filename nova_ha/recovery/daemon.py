@@ -104,7 +104,7 @@ def _run(
         concurrent.futures.ThreadPoolExecutor(conf.recovery.workers, "errand"),
         Readers(),
     )
-    engine.heed(pacemaker.retries())
+    engine.heed(pacemaker.orders())
     reload = reloading.Reload(engine, state, parameters, conf, telling.go_by)
     signal.signal(signal.SIGHUP, reload.ask)
     await_others(pacemaker, name, lambda why: state.report(engine_state.STARTING, why, **account.as_dict()))

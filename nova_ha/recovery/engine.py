@@ -26,8 +26,8 @@ from nova_ha.recovery.act import host_actions
 from nova_ha.recovery.act.actions import registry
 from nova_ha.recovery.act.claims import Claims
 from nova_ha.recovery.act.congestion import Pace
+from nova_ha.recovery.act.orders import Orders
 from nova_ha.recovery.act.results import Outcomes
-from nova_ha.recovery.act.retries import Retries
 from nova_ha.recovery.act.workers import FRESH, Errands
 from nova_ha.recovery.assessment import Assessment
 from nova_ha.recovery.claiming import Claiming, Moved
@@ -63,7 +63,7 @@ class Engine:
     :param epoch: seconds since the epoch
     """
 
-    _retries: Retries | None = None
+    _orders: Orders | None = None
 
     def __init__(
         self,
@@ -114,9 +114,9 @@ class Engine:
         """End the pause before the next pass; may be called by a signal's handler, at any line of ours."""
         self._rest.wake()
 
-    def heed(self, retries: pacemaker.Cluster) -> None:
-        """Have what failed be tried again, from now on, where an operator orders it: see ``Cluster.retries``."""
-        self._retries = Retries(retries, self._memory, self._clock)
+    def heed(self, orders: pacemaker.Cluster) -> None:
+        """Carry out, from now on, what operators order: see ``Cluster.orders``."""
+        self._orders = Orders(orders, self._memory, self._clock)
 
     def reconfigure(self, rules: Rules, options: Options) -> None:
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
@@ -161,8 +161,8 @@ class Engine:
         for step, outcome in self._errands.collect():
             self._outcomes.learn(step, outcome)
         self._observer.sees_flags(self._claims.read())
-        if self._retries and self._claims.flags:
-            self._retries.heed(self._claims.flags, self._claims.ours(), self._steps)
+        if self._orders and self._claims.flags:
+            self._orders.heed(self._claims.flags, self._claims.ours(), self._steps)
         self._look_around()
         try:
             self._steps, services = self._take_up() if self._claims.are_free() else ([], None)

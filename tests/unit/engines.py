@@ -37,7 +37,7 @@ PROGRAMS = {
     "crm_mon": '[ -e status.xml ] && exec /bin/cat status.xml; echo "<x><resources/></x>"',
     "cibadmin": r"""
 case "$*" in
-*evacuate-retry*)
+*evacuate-order*)
     exit 105 ;;
 *--replace*)
     for last; do :; done

@@ -17,7 +17,8 @@ from nova_ha.cli import recover
 from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cloud.nova import CloudError
 from nova_ha.cluster.pacemaker import ClusterError
-from nova_ha.model import flag, restore_tags
+from nova_ha.model import flag, orders, restore_tags
+from nova_ha.model.orders import End
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
@@ -128,14 +129,17 @@ class Story:
         view = self.scene.cluster.seen_from("control-2")
         try:
             about = recover.subject(view, self.nova, node, None)
-            about, value = recover.may_end(about, {"nova-evacuate": {"control-1"}})
-            # What its owner was deleting is started again: so much an operator is told beforehand.
-            deleted = any(self.nova.guests.wanted[instance.id] == DELETED for instance in about.instances)
-            ended = not deleted and self.scene.cluster.swap(node, value, flag.RECOVERED)
+            about, value = recover.may_end(about, view.active("NovaEvacuate"))
         except (CommandFailed, CloudError, ClusterError):
             return
-        if ended:
-            self.scene.given_up |= {instance.id for instance in about.instances}
+        # What its owner was deleting is started again: so much an operator is told beforehand.
+        if any(self.nova.guests.wanted[instance.id] == DELETED for instance in about.instances):
+            return
+        if flag.claimant(value) is not None:
+            self.scene.cluster.ordered[node] = orders.written(End(value, "alice@control-2", 7))
+        elif not self.scene.cluster.swap(node, value, flag.RECOVERED):
+            return
+        self.scene.given_up |= {instance.id for instance in about.instances}
 
     def node_removed(self, number, with_its_flag, off):
         """A host that is out of service because of us is removed from the cluster, as one does with a broken one.

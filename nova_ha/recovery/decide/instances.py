@@ -14,10 +14,10 @@ from nova_ha.model.actions import (
     Wait,
 )
 from nova_ha.model.reasons import Code, Problem
-from nova_ha.model.request import REFUSED
+from nova_ha.model.request import REFUSED, RETRIED
 from nova_ha.model.snapshot import Instance
 from nova_ha.policy.selection import Verdict
-from nova_ha.recovery.decide.asked import held
+from nova_ha.recovery.decide.asked import held, may_show
 from nova_ha.recovery.decide.case import Case, set_state
 from nova_ha.recovery.decide.classification import State
 from nova_ha.recovery.decide.flights import begun_elsewhere, in_flight, untracked
@@ -39,6 +39,9 @@ def instance_step(case: Case, instance: Instance) -> Step:
     busy = untracked(case, instance) or in_flight(case, instance, revived)
     if not isinstance(busy, Wait):
         busy = begun_elsewhere(case, instance) or busy or held(case, instance)
+    if _stays(case, instance, busy):
+        reason = "an operator has ended the recovery of its host"
+        return may_show(case, instance) or _untold(case, instance) or _left(case, instance, reason, Code.ENDED)
     if busy:
         return busy
     if treatment.do == instance_states.DELETE:
@@ -64,6 +67,18 @@ def instance_step(case: Case, instance: Instance) -> Step:
     if instance.vm_state not in instance_states.EVACUABLE or note:
         return PrepareInstance(case.host.name, treatment.why, instance, note)
     return _untold(case, instance) or _evacuate(case, instance)
+
+
+def _stays(case: Case, instance: Instance, busy: Step | None) -> bool:
+    """Whether an operator has ended the host's recovery, and nothing that was asked for the instance is left.
+
+    What was asked for and is not over must go on: its guest may start elsewhere when the host starts its own.
+
+    :param busy: what keeps it from being recovered now; that it is tried again after a pause does not count
+    """
+    if not case.is_ended or any(each.state is not State.OVER for each in case.evacuations_of(instance)):
+        return False
+    return busy is None or (isinstance(busy, Wait) and busy.code in RETRIED)
 
 
 def _untold(case: Case, instance: Instance) -> Step | None:

@@ -166,7 +166,7 @@ def _recover(case: Case, taken: set[str]) -> list[Step]:
         return [
             case.wait(_LIVES, Code.FLAGGED_HOST_LIVES, needs_operator=True, command=f"pcs stonith fence {host.name}")
         ]
-    enlist = _enable_reserved_host(case)
+    enlist = None if case.is_ended else _enable_reserved_host(case)
     asked = case.memory.get(enlist.service.id) if enlist else None
     if enlist and asked is None:
         return [enlist]
@@ -178,7 +178,8 @@ def _recover(case: Case, taken: set[str]) -> list[Step]:
         return restart_in_place.steps(case, found) or found
     waits: Sequence[Step] = unsettled(case) or host_return.heal(host, case.situation)
     waits = waits or double_failure.not_yet(case) or _arriving(case)
-    return found + [*(waits or [FinishRecovery(host.name, "no instance is left to recover" + _told(skipped))])]
+    why = "an operator has ended it" if case.is_ended else "no instance is left to recover"
+    return found + [*(waits or [FinishRecovery(host.name, why + _told(skipped))])]
 
 
 def _told(left: Iterable[Skip]) -> str:

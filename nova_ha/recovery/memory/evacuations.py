@@ -51,11 +51,13 @@ class FlagMemory:
     :param records: ids of the records that it named when they were last read
     :param starts: how often its nova-compute was made to start once more
     :param turns: how often it was held back after it had had its turn to start
+    :param ended: its flag when an operator ordered that its recovery be ended; "" if nobody has
     """
 
     records: frozenset[int] = frozenset()
     starts: int = 0
     turns: int = 0
+    ended: str = ""
 
 
 class Sightings:

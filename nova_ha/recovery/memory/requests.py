@@ -145,6 +145,17 @@ class Memory(Sightings):
         """End the pause after a failure of an instance id; returns whether there was one."""
         return self._of(instance).ends_pause(now)
 
+    def end(self, host: str, claim: str) -> None:
+        """An operator has ordered that a host's recovery be ended.
+
+        :param claim: its flag
+        """
+        self._flag_of(host).ended = claim
+
+    def is_ended(self, host: str, claim: str) -> bool:
+        """Whether that was ordered of this recovery."""
+        return self._flags[host].ended == claim if host in self._flags else False
+
     def moved(self, instance: str, now: float, reason: str) -> None:
         """A move towards an instance's former state was asked for: the next one later, and each time later still."""
         efforts = self.efforts(instance)

@@ -9,7 +9,8 @@ import pytest
 
 from nova_ha.cli import plan, recover
 from nova_ha.cloud import nova
-from tests.unit.cli.scenes import RESOURCE, Pacemaker
+from nova_ha.model import orders
+from tests.unit.cli.scenes import Pacemaker
 from tests.unit.doubles import FakeCloud
 from tests.unit.worlds import instance, record, service
 
@@ -55,6 +56,8 @@ class Fencing(Pacemaker):
 def impatient(noted, monkeypatch):
     monkeypatch.setattr(recover, "FLAG_PATIENCE", 0)
     monkeypatch.setattr(recover, "QUIET", 0.0)
+    monkeypatch.setattr(recover, "END_PATIENCE", 0.0)
+    monkeypatch.setenv("SUDO_USER", "alice")
 
 
 @pytest.fixture
@@ -173,7 +176,10 @@ def records(*statuses):
     ]
 
 
-@pytest.mark.parametrize("flag", ["yes", "go", "control-2@7"])
+CLAIM = "control-2@7"
+
+
+@pytest.mark.parametrize("flag", ["yes", "go", CLAIM])
 def test_a_recovery_is_ended(command, cloud, noted, flag):
     cloud.records = records("done", "error", "completed")
     pacemaker = Fencing({HOST: flag}, active=["control-2"] if flag in ("yes", "go") else [])
@@ -185,16 +191,69 @@ def test_a_recovery_is_ended(command, cloud, noted, flag):
     assert len(noted) == 1
 
 
+class Ending(Fencing):
+    """A cluster with an engine, and the orders that it gets.
+
+    :param ends: what the engine makes the flag on an order; None: nothing, for now
+    :ivar standing: the order
+    """
+
+    def __init__(self, ends, standing=None):
+        super().__init__({HOST: CLAIM})
+        self.standing = standing
+        self._ends = ends
+
+    def _cibadmin(self, action, _xpath, xpath, *more):
+        if "evacuate-order" not in xpath:
+            return super()._cibadmin(action, _xpath, xpath, *more)
+        if self.standing is None:
+            return None
+        pair = f'<nvpair id="o" name="evacuate-order" value="{self.standing}"/>'
+        return f'<node uname="{HOST}"><instance_attributes>{pair}</instance_attributes></node>'
+
+    def _crm_attribute(self, *options):
+        if "evacuate-order" not in options:
+            return super()._crm_attribute(*options)
+        self.standing = options[-1]
+        if self._ends:
+            self.flags[HOST] = self._ends
+        return "done"
+
+
 @pytest.mark.parametrize(
-    ("flag", "reason"), [("control-2@7", None), ("control-3@7", None), ("yes", "nova-ha: being recovered")]
+    ("ends", "code", "told"),
+    [
+        ("no", 0, f"{HOST}: flag {CLAIM} -> no"),
+        ("restart", 0, f"{HOST}: flag {CLAIM} -> restart"),
+        (None, 0, f"see nova-ha status {HOST}"),
+        ("yes", 1, "not ended, its flag is yes"),
+        ("control-1@9", 1, "not ended, its flag is control-1@9"),
+    ],
 )
-def test_what_an_engine_that_runs_has_taken_up_is_not_ended(command, cloud, noted, flag, reason):
-    """It may have asked for an evacuation that shows later, or ask for one now."""
-    cloud.known[HOST] = dataclasses.replace(cloud.known[HOST], forced_down=True, enabled=False, disabled_reason=reason)
-    pacemaker = Fencing({HOST: flag})
+def test_the_engine_that_has_taken_a_host_up_ends_its_recovery(command, cloud, noted, ends, code, told):
+    """It alone knows what it has asked for."""
+    pacemaker = Ending(ends)
+    found, out, err = command(pacemaker, "end", HOST, *WHY, "--yes")
+    order = orders.read(pacemaker.standing)
+    assert (found, pacemaker.flags, len(noted)) == (code, {HOST: ends or CLAIM}, 1)
+    assert (order.claim, order.who) == (CLAIM, "alice@control-1")
+    assert told in out + err
+
+
+def test_what_the_engine_has_been_ordered_before_it_takes_up_first(command, cloud, noted):
+    pacemaker = Ending("no", standing="all:bob:7")
     code, _out, err = command(pacemaker, "end", HOST, *WHY, "--yes")
-    assert (code, pacemaker.flags, noted) == (1, {HOST: flag}, [])
-    assert f"pcs resource disable {RESOURCE}" in err
+    assert (code, pacemaker.standing, pacemaker.flags, noted) == (1, "all:bob:7", {HOST: CLAIM}, [])
+
+
+def test_what_was_fenced_again_is_not_ended_before_the_engine_has_taken_it_up(command, cloud, noted):
+    """It may have asked for an evacuation that shows later."""
+    out = {"forced_down": True, "enabled": False, "disabled_reason": "nova-ha: being recovered"}
+    cloud.known[HOST] = dataclasses.replace(cloud.known[HOST], **out)
+    pacemaker = Fencing({HOST: "yes"})
+    code, _out, err = command(pacemaker, "end", HOST, *WHY, "--yes")
+    assert (code, pacemaker.flags, noted) == (1, {HOST: "yes"}, [])
+    assert "fenced again" in err
 
 
 def test_what_the_engine_may_have_asked_for_before_it_was_stopped_is_awaited(command, cloud, noted, monkeypatch):

@@ -4,7 +4,7 @@
 import pytest
 
 from nova_ha.cli import retry
-from nova_ha.model import retries
+from nova_ha.model import orders
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import RETRIED
 from nova_ha.reporting import published
@@ -32,16 +32,16 @@ class Ordering(Pacemaker):
         self._flag_once_asked = steal
 
     def _cibadmin(self, action, _xpath, xpath, *more):
-        if "evacuate-retry" not in xpath:
+        if "evacuate-order" not in xpath:
             return super()._cibadmin(action, _xpath, xpath, *more)
         if self.standing is None:
             return None
-        pair = f'<nvpair id="r" name="evacuate-retry" value="{self.standing}"/>'
+        pair = f'<nvpair id="r" name="evacuate-order" value="{self.standing}"/>'
         return f'<node uname="{HOST}"><instance_attributes>{pair}</instance_attributes></node>'
 
     def _crm_attribute(self, *options):
-        assert options[:6] == ("--node", HOST, "--name", "evacuate-retry", "--lifetime", "forever")
-        self.ordered.append(retries.read(options[-1]))
+        assert options[:6] == ("--node", HOST, "--name", "evacuate-order", "--lifetime", "forever")
+        self.ordered.append(orders.read(options[-1]))
         self.standing = None if self._heeds else options[-1]
         return "done"
 

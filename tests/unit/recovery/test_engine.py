@@ -11,8 +11,8 @@ import types
 import pytest
 
 from nova_ha.cloud.nova import Nova, Refused
-from nova_ha.model import disabled_reason, flag, pauses, retries
-from nova_ha.model.retries import Retry
+from nova_ha.model import disabled_reason, flag, orders, pauses
+from nova_ha.model.orders import End, Retry
 from nova_ha.model.snapshot import Services
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
@@ -282,30 +282,44 @@ def test_what_found_no_room_is_tried_again_as_soon_as_a_host_is_there():
 def test_what_found_no_room_is_tried_again_when_an_operator_orders_it():
     """For a quota that was raised, or room that was made on a host, no host appears."""
     scene = Scene(count=3).dies("compute-1")
-    orders = FakeCluster()
-    scene.engines["control-1"].engine.heed(orders)
+    door = FakeCluster()
+    scene.engines["control-1"].engine.heed(door)
     scene.nova.full = {"compute-2", "compute-3"}
     scene.run(300)
     scene.nova.full = set()
     tried = len(scene.nova.posts)
-    orders.values["compute-1"] = retries.written(Retry(None, "alice@control-1", 7))
+    door.values["compute-1"] = orders.written(Retry(None, "alice@control-1", 7))
     scene.run(15)
     assert len(scene.nova.posts) == tried + 3
-    assert orders.values == {}
+    assert door.values == {}
     ends_well(scene, 60)
 
 
 def test_what_is_under_way_is_not_asked_for_again_whatever_an_operator_orders():
     scene = Scene(count=3, spawn_seconds=200).dies("compute-1")
-    orders = FakeCluster()
-    scene.engines["control-1"].engine.heed(orders)
+    door = FakeCluster()
+    scene.engines["control-1"].engine.heed(door)
     assert scene.run_until(lambda: len(scene.nova.posts) == 3, 60)
     for _again in range(5):
-        orders.values["compute-1"] = retries.written(Retry(None, "alice@control-1", 7))
+        door.values["compute-1"] = orders.written(Retry(None, "alice@control-1", 7))
         scene.run(15)
-    assert orders.values == {}
+    assert door.values == {}
     assert len(scene.nova.posts) == 3
     ends_well(scene)
+
+
+def test_a_recovery_that_an_operator_ends_leaves_what_nothing_was_asked_for_and_finishes_the_rest():
+    scene = Scene(count=3, in_flight=1, spawn_seconds=30).dies("compute-1", off=True)
+    door = FakeCluster()
+    scene.engines["control-1"].engine.heed(door)
+    assert scene.run_until(lambda: len(scene.nova.posts) == 1, 60)
+    claim = scene.cluster.values["compute-1"]
+    door.values["compute-1"] = orders.written(End(claim, "alice@control-1", 7))
+    scene.run(15)
+    assert scene.cluster.values == {"compute-1": claim}
+    scene.run(60)
+    assert (scene.cluster.values, door.values, len(scene.nova.posts)) == ({"compute-1": flag.RECOVERED}, {}, 1)
+    assert sorted(server.host for server in scene.nova.servers.values()) == ["compute-1", "compute-1", "compute-2"]
 
 
 @pytest.mark.parametrize(("rest", "soon", "sent"), [(5, 1.0, 20), (400, 0.2, 40)])

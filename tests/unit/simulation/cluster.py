@@ -36,6 +36,7 @@ class SimulatedCluster:
         self.tripwire = Tripwire()
         self.judge = lambda host, old, flags: None  # told of each claim by an engine, and what flags it had read
         self.put_off = None  # what an operator has put off
+        self.ordered = {}  # its name of a host -> what an operator orders about it
         self.away = False
         self.next_swaps = []  # "ok", "lost", "dropped": what becomes of the next changes of flags by an engine
 
@@ -73,6 +74,7 @@ class SimulatedCluster:
         """A node's entry is deleted; returns the flag that it had, or None."""
         self.off.discard(node)
         self.known = tuple(known for known in self.known if known != node)
+        self.ordered.pop(node, None)
         return self.values.pop(node, None)
 
     def joins(self, host, name=None):
@@ -178,6 +180,9 @@ class _View:
     def pauses(self):
         return self._asked().put_off
 
+    def orders(self):
+        return _Orders(self._cluster)
+
     def remote_nodes(self):
         return sorted(self._asked().known)
 
@@ -223,3 +228,21 @@ class _View:
         if self._cluster.away:
             raise ClusterError("the cluster's configuration cannot be read")
         return self._cluster
+
+
+class _Orders:
+    """The door to the node attribute by which operators order something of the engine."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+
+    def flags(self):
+        if self._cluster.away:
+            raise ClusterError("the cluster's configuration cannot be read")
+        return dict(self._cluster.ordered)
+
+    def swap_flag(self, host, old, new):
+        if self._cluster.ordered.get(host) != old or new is not None:
+            return False
+        del self._cluster.ordered[host]
+        return True

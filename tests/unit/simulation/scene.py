@@ -477,3 +477,5 @@ class _Process:
             clock=scene.clock,
             epoch=lambda: EPOCH + scene.clock(),
         )
+        if self.attribute == flag.ATTRIBUTE:
+            self.engine.heed(scene.cluster.seen_from(self.node).orders())

@@ -26,6 +26,7 @@ from nova_ha.recovery.memory.timing import (
 )
 from tests.unit.worlds import (
     NOW,
+    OURS,
     decided,
     host,
     instance,
@@ -40,6 +41,7 @@ from tests.unit.worlds import (
 )
 
 STUCK = Rules().stuck_after
+EXISTS = "Instance instance-0000002a already exists."
 DEAD_TOO = {"compute-1", "compute-2"}
 
 
@@ -837,10 +839,43 @@ def test_what_is_stuck_does_not_count_against_the_window():
     assert kinds(decided(passed, memory=memory, now=NOW + STUCK, window=1)) == ["Evacuate"]
 
 
+# A recovery that an operator has ended
+
+
+@pytest.mark.parametrize(
+    ("state", "records", "asked", "code"),
+    [
+        ({}, [], None, Code.ENDED),
+        ({}, [record(1, "failed")], None, Code.ENDED),
+        ({}, [], lambda memory: memory.failed("i1", NOW, "no room", outcomes.NO_ROOM), Code.ENDED),
+        ({"task_state": "deleting"}, [], None, Code.ENDED),
+        ({"vm_state": "rescued"}, [], None, Code.ENDED),
+        ({}, [], lambda memory: memory.sending("i1", 0), Code.SENDING),
+        ({}, [], lambda memory: memory.inherited("i1", 0, NOW), Code.REQUEST_UNANSWERED),
+        ({"task_state": "rebuilding"}, [record(1, "accepted")], None, Code.EVACUATING),
+        ({"vm_state": "error", "fault": EXISTS}, [record(1, "done")], None, Code.UNKNOWN_GUEST),
+        ({"vm_state": "shelved_offloaded"}, [], None, Code.NOTHING_TO_RECOVER),
+    ],
+)
+def test_of_a_recovery_that_is_ended_only_what_was_asked_for_goes_on(state, records, asked, code):
+    seen = host(instances=[instance(**state)], evacuations=records)
+    memory = watched(seen, since=NOW - 2 * STUCK if code == Code.UNKNOWN_GUEST else NOW)
+    if asked is not None:
+        asked(memory)
+    memory.end("compute-1", OURS)
+    steps = decided(seen, memory=memory)
+    assert [step.code for step in steps if not isinstance(step, FinishRecovery)] == [code]
+    assert isinstance(steps[-1], FinishRecovery) is (code in (Code.ENDED, Code.NOTHING_TO_RECOVER))
+
+
+def test_that_another_recovery_of_a_host_was_ended_is_not_heeded():
+    seen = host(instances=[instance()])
+    memory = watched(seen)
+    memory.end("compute-1", "control-1@1")
+    assert kinds(decided(seen, memory=memory)) == ["Evacuate"]
+
+
 # A guest that Nova does not know of
-
-EXISTS = "Instance instance-0000002a already exists."
-
 
 @pytest.mark.parametrize("seconds", [0, SETTLE, 10 * STUCK])
 def test_a_guest_that_is_there_already_is_never_started_elsewhere(seconds):

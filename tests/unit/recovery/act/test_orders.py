@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the engine takes up what operators order to be tried again."""
+"""How the engine takes up what operators order."""
 
 import pytest
 
 from nova_ha.cluster.errors import ClusterError
 from nova_ha.model.actions import Wait
+from nova_ha.model.orders import End, Retry, written
 from nova_ha.model.reasons import Code
 from nova_ha.model.request import NO_ROOM
-from nova_ha.model.retries import Retry, written
-from nova_ha.recovery.act import retries
-from nova_ha.recovery.act.retries import Retries
+from nova_ha.recovery.act import orders
+from nova_ha.recovery.act.orders import Orders
 from nova_ha.recovery.memory.requests import Memory
 from tests.unit.doubles import FakeCluster
 from tests.unit.worlds import instance
@@ -27,7 +27,7 @@ class Engine:
         self.memory = Memory(jitter=lambda: 1.0)
         self.change = 1
         self.now = NOW
-        self.retries = Retries(self.orders, self.memory, lambda: self.now, lambda: self.change)
+        self.heeded = Orders(self.orders, self.memory, lambda: self.now, lambda: self.change)
         self.steps = []
         for host, number in (("compute-1", 1), ("compute-1", 2), ("compute-2", 3)):
             waiting = instance(number, host=host)
@@ -35,7 +35,7 @@ class Engine:
             self.steps.append(Wait(host, "no room", Code.NO_ROOM, waiting))
 
     def heeds(self, ours=tuple(FLAGS), flags=FLAGS):
-        self.retries.heed(flags, ours, self.steps)
+        self.heeded.heed(flags, ours, self.steps)
         return {step.instance.id for step in self.steps if self.memory.get(step.instance.id).until <= self.now}
 
     def reads(self):
@@ -54,7 +54,7 @@ def test_some_of_a_host_are():
     assert engine.orders.values == {}
 
 
-@pytest.mark.parametrize(("change", "later", "read"), [(1, 5, 1), (2, 0, 2), (1, retries.EVERY, 2), (None, 0, 2)])
+@pytest.mark.parametrize(("change", "later", "read"), [(1, 5, 1), (2, 0, 2), (1, orders.EVERY, 2), (None, 0, 2)])
 def test_it_is_read_when_the_configuration_has_changed_and_now_and_then(change, later, read):
     engine = Engine({})
     engine.heeds()
@@ -70,6 +70,24 @@ def test_what_is_not_ours_is_left_to_who_takes_the_host_up_and_deleted_if_nobody
     engine = Engine({"compute-9": EVERY})
     assert engine.heeds(flags={**FLAGS, **({"compute-9": flag} if flag else {})}) == set()
     assert bool(engine.orders.values) is left
+
+
+@pytest.mark.parametrize(
+    ("claim", "flag", "ended", "stands"),
+    [
+        ("control-1@5", "control-1@5", True, True),
+        ("control-1@4", "control-1@5", False, False),  # fenced anew, or taken over by another engine
+        ("control-1@5", "no", False, False),
+        ("control-1@5", "yes", False, True),
+    ],
+)
+def test_an_end_is_of_one_recovery_and_stands_until_that_is_over(claim, flag, ended, stands):
+    engine = Engine({"compute-1": written(End(claim, "alice@control-1", 7))})
+    flags = {**FLAGS, "compute-1": flag}
+    engine.heeds(ours=[host for host, value in flags.items() if value != "yes"], flags=flags)
+    assert engine.memory.is_ended("compute-1", "control-1@5") is ended
+    assert bool(engine.orders.values) is stands
+    assert not engine.memory.is_ended("compute-1", "control-1@6")
 
 
 def test_what_cannot_be_read_is_deleted(caplog):
