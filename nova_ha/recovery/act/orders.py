@@ -83,7 +83,7 @@ class Orders:
     def _end(self, host: str, value: str, text: str, order: End) -> None:
         """The order stands until the flag says recovered: another engine would not know of it else."""
         if order.claim == value:
-            self._memory.end(host, value)
+            self._memory.flags.end(host, value)
             return
         log.warning("%s: %s ordered the end of another recovery (%s): deleted", host, order.who, order.claim)
         self._orders.swap_flag(host, text, None)

@@ -30,7 +30,7 @@ class Case:
         self.up = world.up
         self.aggregates = frozenset(name for name, hosts in world.aggregates.items() if service.host in hosts)
         self.evacuations = situation.evacuations[host.name]
-        self.is_ended = self.memory.is_ended(host.name, host.flag)
+        self.is_ended = self.memory.flags.is_ended(host.name, host.flag)
         self._by_instance: dict[str, list[Evacuation]] = {}
         for evacuation in self.evacuations:
             self._by_instance.setdefault(evacuation.record.instance, []).append(evacuation)

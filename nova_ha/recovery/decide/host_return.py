@@ -98,7 +98,7 @@ def _return_to_service(host: Host, service: Service, situation: Situation) -> St
         return Wait(host.name, reason, Code.CLEANING_UP)
     shown = ", ".join(f"{record.id} is {record.status}" for record in left[:3]) + (", ..." if len(left) > 3 else "")
     reason = f"nova-compute has left {counted(len(left), 'evacuation record')} ({shown})"
-    if situation.memory.starts(host.name) < MOST_STARTS:
+    if situation.memory.flags.starts(host.name) < MOST_STARTS:
         return RestartCompute(host.name, f"{reason}: it must start once more to end them")
     reason += ", for which it would destroy them if they came back here: see what its log says when it starts"
     return Wait(host.name, reason, Code.RECORDS_LEFT, needs_operator=True)

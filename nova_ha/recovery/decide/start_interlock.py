@@ -168,7 +168,7 @@ class _Turns:
 
     def _block_start(self, host: Host, reason: str) -> None:
         """Hold a host back that may start, unless it is just about to: it is off, or has had its turn."""
-        turn = TURN * 2 ** min(self._memory.turns_of(host.name), TURN_DOUBLINGS)
+        turn = TURN * 2 ** min(self._memory.flags.turns(host.name), TURN_DOUBLINGS)
         if host.flag == flag.RECOVERED and (not host.online or host.flagged_for >= turn):
             self.held_back.setdefault(host.name, BlockStart(host.name, reason, had_its_turn=host.online))
 

@@ -17,6 +17,7 @@ from nova_ha.recovery.memory.compute_hosts import Hosts
 from nova_ha.recovery.memory.compute_restarts import Restarts
 from nova_ha.recovery.memory.control_plane import ControlPlane
 from nova_ha.recovery.memory.evidence import Evidence, Fate
+from nova_ha.recovery.memory.flags import Flags
 from nova_ha.recovery.memory.instance_memory import InstanceMemory, Lost, Said, failed_on_host
 from nova_ha.recovery.memory.timing import SETTLE
 
@@ -44,28 +45,13 @@ class RecordMemory:
     died: set[Said] = dataclasses.field(default_factory=set)
 
 
-@dataclasses.dataclass
-class FlagMemory:
-    """What is remembered of a flagged host, by the cluster's name of it. Kept as long as its flag is this engine's.
-
-    :param records: ids of the records that it named when they were last read
-    :param starts: how often its nova-compute was made to start once more
-    :param turns: how often it was held back after it had had its turn to start
-    :param ended: its flag when an operator ordered that its recovery be ended; "" if nobody has
-    """
-
-    records: frozenset[int] = frozenset()
-    starts: int = 0
-    turns: int = 0
-    ended: str = ""
-
-
 class Sightings:
     """How long records have said what they say, and where instances were sent.
 
     :ivar control_plane: what has been seen of it
     :ivar hosts: what has been seen of each host
     :ivar restarts: which evacuations a new start of nova-compute has cut off
+    :ivar flags: what is remembered of flagged hosts as a whole
     """
 
     def __init__(self) -> None:
@@ -75,7 +61,7 @@ class Sightings:
         self._evidence = Evidence(self.control_plane)
         self._records: dict[int, RecordMemory] = {}  # by their ids
         self._instances: dict[str, InstanceMemory] = {}  # by their ids, and those of services
-        self._flags: dict[str, FlagMemory] = {}  # by the cluster's names of the hosts
+        self.flags = Flags()
 
     def _of(self, instance: str) -> InstanceMemory:
         """What is known of an instance id; only to be read."""
@@ -87,9 +73,6 @@ class Sightings:
         if known is None:
             known = self._instances[instance] = InstanceMemory()
         return known
-
-    def _flag_of(self, host: str) -> FlagMemory:
-        return self._flags.setdefault(host, FlagMemory())
 
     # What is seen
 
@@ -126,7 +109,7 @@ class Sightings:
         for record in records:
             self.sees_record(record, now, dead)
         if records:
-            self._flag_of(host.name).records = frozenset(record.id for record in records)
+            self.flags.sees_records(host.name, (record.id for record in records))
 
     def is_unclear(self, instance: Instance, records: Collection[Migration], now: float) -> bool:
         """Whether what was asked for an instance is to be read, because its records of evacuations do not tell.
@@ -308,9 +291,8 @@ class Sightings:
             left = self._instances.pop(instance).of_use()
             if left is not None:
                 self._instances[instance] = left
-        self._flags = {host: known for host, known in self._flags.items() if host in hosts}
-        named = frozenset().union(*(known.records for known in self._flags.values()))
-        for record in self._records.keys() - named:
+        self.flags.keep(hosts)
+        for record in self._records.keys() - self.flags.records():
             del self._records[record]
         self._evidence.keep(frozenset().union(*(known.requests for known in self._instances.values())))
 

@@ -145,17 +145,6 @@ class Memory(Sightings):
         """End the pause after a failure of an instance id; returns whether there was one."""
         return self._of(instance).ends_pause(now)
 
-    def end(self, host: str, claim: str) -> None:
-        """An operator has ordered that a host's recovery be ended.
-
-        :param claim: its flag
-        """
-        self._flag_of(host).ended = claim
-
-    def is_ended(self, host: str, claim: str) -> bool:
-        """Whether that was ordered of this recovery."""
-        return self._flags[host].ended == claim if host in self._flags else False
-
     def moved(self, instance: str, now: float, reason: str) -> None:
         """A move towards an instance's former state was asked for: the next one later, and each time later still."""
         efforts = self.efforts(instance)
@@ -222,22 +211,6 @@ class Memory(Sightings):
         """The longest that ``roomless`` would say of any instance."""
         memory = (None, *(known.attempt for known in self._instances.values()))
         return max(self._roomless(attempt, now) for attempt in memory)
-
-    def starting_again(self, host: str) -> None:
-        """A host's nova-compute is to be stopped, and to start once more."""
-        self._flag_of(host).starts += 1
-
-    def starts(self, host: str) -> int:
-        """How often a host's nova-compute was made to start once more."""
-        return self._flags[host].starts if host in self._flags else 0
-
-    def turn_is_over(self, host: str) -> None:
-        """A recovered host that may have been starting is to stop, for the sake of an instance or of another host."""
-        self._flag_of(host).turns += 1
-
-    def turns_of(self, host: str) -> int:
-        """How often that was so."""
-        return self._flags[host].turns if host in self._flags else 0
 
     def pending(self, instance: str, now: float) -> float:
         """For how many seconds an instance id has been known to await recovery."""

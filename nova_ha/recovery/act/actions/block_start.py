@@ -18,6 +18,6 @@ class BlockStartExecutor(HostExecutor[BlockStart]):
         held = tools.claims.change(action.host, flag.RECOVERED, flag.RESTART)
         if held:
             if action.had_its_turn:
-                tools.memory.turn_is_over(action.host)
+                tools.memory.flags.turn_is_over(action.host)
             tools.tell(Event.START_BLOCKED, action)
         return held

@@ -17,6 +17,6 @@ class RestartComputeExecutor(HostExecutor[RestartCompute]):
     def carry_out(self, action: RestartCompute, tools: HostTools) -> bool:
         held = tools.claims.change(action.host, flag.RECOVERED, flag.RESTART)
         if held:
-            tools.memory.starting_again(action.host)
+            tools.memory.flags.starts_again(action.host)
             tools.tell(Event.COMPUTE_TO_RESTART, action)
         return held

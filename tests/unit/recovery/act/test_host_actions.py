@@ -193,7 +193,7 @@ def test_flags_are_changed_only_from_what_they_were(kind, details, calls, told, 
     assert stage.do(kind, **details) is works
     assert stage.claims.calls == calls and stage.cloud.changes == []
     assert [event[0] for event in stage.account.events] == (told if works else [])
-    assert stage.memory.starts("compute-1") == (works and kind is step_types.RestartCompute)
+    assert stage.memory.flags.starts("compute-1") == (works and kind is step_types.RestartCompute)
 
 
 @pytest.mark.parametrize("works", [True, False])

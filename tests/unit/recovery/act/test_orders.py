@@ -85,9 +85,9 @@ def test_an_end_is_of_one_recovery_and_stands_until_that_is_over(claim, flag, en
     engine = Engine({"compute-1": written(End(claim, "alice@control-1", 7))})
     flags = {**FLAGS, "compute-1": flag}
     engine.heeds(ours=[host for host, value in flags.items() if value != "yes"], flags=flags)
-    assert engine.memory.is_ended("compute-1", "control-1@5") is ended
+    assert engine.memory.flags.is_ended("compute-1", "control-1@5") is ended
     assert bool(engine.orders.values) is stands
-    assert not engine.memory.is_ended("compute-1", "control-1@6")
+    assert not engine.memory.flags.is_ended("compute-1", "control-1@6")
 
 
 def test_what_cannot_be_read_is_deleted(caplog):

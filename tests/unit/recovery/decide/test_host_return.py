@@ -70,7 +70,7 @@ def test_what_is_put_back_is_the_service_as_it_was_read():
 def test_a_record_that_no_start_ends_is_an_operators_to_look_at(starts, kind):
     memory = nothing_asked()
     for _ in range(starts):
-        memory.starting_again("compute-1")
+        memory.flags.starts_again("compute-1")
     (found,) = decided(back(evacuations=[record(7, "accepted")]), memory=memory)
     assert isinstance(found, kind) and "7 is accepted" in found.reason
     assert kind is RestartCompute or (found.needs_operator and found.code == Code.RECORDS_LEFT)

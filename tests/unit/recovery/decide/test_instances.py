@@ -862,7 +862,7 @@ def test_of_a_recovery_that_is_ended_only_what_was_asked_for_goes_on(state, reco
     memory = watched(seen, since=NOW - 2 * STUCK if code == Code.UNKNOWN_GUEST else NOW)
     if asked is not None:
         asked(memory)
-    memory.end("compute-1", OURS)
+    memory.flags.end("compute-1", OURS)
     steps = decided(seen, memory=memory)
     assert [step.code for step in steps if not isinstance(step, FinishRecovery)] == [code]
     assert isinstance(steps[-1], FinishRecovery) is (code in (Code.ENDED, Code.NOTHING_TO_RECOVER))
@@ -871,7 +871,7 @@ def test_of_a_recovery_that_is_ended_only_what_was_asked_for_goes_on(state, reco
 def test_that_another_recovery_of_a_host_was_ended_is_not_heeded():
     seen = host(instances=[instance()])
     memory = watched(seen)
-    memory.end("compute-1", "control-1@1")
+    memory.flags.end("compute-1", "control-1@1")
     assert kinds(decided(seen, memory=memory)) == ["Evacuate"]
 
 

@@ -100,7 +100,7 @@ def test_a_hosts_turn_is_longer_each_time(times, turn):
     for flagged_for, steps in ((turn - 1, [Wait]), (turn, [Wait, BlockStart])):
         memory = sent("compute-2")
         for _ in range(times):
-            memory.turn_is_over("compute-2")
+            memory.flags.turn_is_over("compute-2")
         found = decided(source(), other("no", True, flagged_for), memory=memory, services=OTHERS)
         assert [type(step) for step in about(found, "compute-2")] == steps
 

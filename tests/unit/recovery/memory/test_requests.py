@@ -666,14 +666,14 @@ def test_only_what_is_still_of_use_is_kept():
 
 def test_with_the_last_flag_everything_is_forgotten_but_what_is_being_sent():
     memory, left = known_stray()
-    memory.starting_again("compute-1")
+    memory.flags.starts_again("compute-1")
     memory.not_notable("i1")
     memory.sending("i5", 0)
     memory.forget_all()
     assert memory.get("i5").outcome == SENDING
     assert not memory.is_stray(record(7, "accepted"))
     assert memory.age(record(7, "accepted"), NOW + 999) == 0
-    assert memory.starts("compute-1") == 0 and memory.is_notable("i1")
+    assert memory.flags.starts("compute-1") == 0 and memory.is_notable("i1")
     assert memory.idle("i1", NOW + 999) == 0 == memory.pending("i1", NOW + 999)
     assert "i1" not in memory.hosts.of("compute-2").sent
 
@@ -681,10 +681,10 @@ def test_with_the_last_flag_everything_is_forgotten_but_what_is_being_sent():
 def test_how_often_a_host_was_started_again_is_forgotten_with_its_flag():
     memory = nothing_asked()
     for name in ("c1", "c1", "c2"):
-        memory.starting_again(name)
-    assert (memory.starts("c1"), memory.starts("c2"), memory.starts("c3")) == (2, 1, 0)
+        memory.flags.starts_again(name)
+    assert (memory.flags.starts("c1"), memory.flags.starts("c2"), memory.flags.starts("c3")) == (2, 1, 0)
     memory.forget(frozenset(), {"c1"})
-    assert (memory.starts("c1"), memory.starts("c2")) == (2, 0)
+    assert (memory.flags.starts("c1"), memory.flags.starts("c2")) == (2, 0)
 
 
 def test_what_cannot_be_noted_is_remembered():
