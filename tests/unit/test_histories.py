@@ -540,6 +540,31 @@ FOUND = {
             ("engine_moves", ("control-1",), 0),
         ],
     ),
+    "a recovery was ended, and its instance's former state, noted before, was waited for with a task that stayed": (
+        {"names": ["pausing"], "hosts": 2, "reserved": 1, "starting": 2, "late": LATE_PASSES},
+        [
+            ("dies_and_is_forgotten", (0,), 0),
+            ("engine_dies_at", (4, False), 1),
+            ("ended", (0,), 0),
+            ("nova_compute_is_well", (), 0),
+            ("second_engine", (), 0),
+        ],
+    ),
+    "an instance that a late request had broken was on a dead host: another host waited for it to be healed there": (
+        {
+            **{"names": ["deleting", "paused", "paused", "resized", "snapshot", "soft-deleting"], "hosts": 4},
+            **{"workers": SLOW, "request_seconds": 0.3, "conducting": 5, "scheduling": 5, "starting": 2},
+            "rules": Rules(no_room=RESTART_IN_PLACE, no_room_patience=60, in_flight_per_destination=1),
+            "late": LATE_PASSES,
+        },
+        [
+            ("engine_dies_at", (5, True), 8),
+            ("dies_beside", (3, 2, False), 20),
+            ("resumed", (), 70),
+            ("dies", (1, 0, False), 0),
+            ("dies_and_is_forgotten", (0,), 0),
+        ],
+    ),
     "no host was left, one of them removed, and none could be restarted in place: nobody was told": (
         {
             **{"names": ["active", "active"], "hosts": 2, "starting": 2, "lateness": 10, "resumes": True},

@@ -84,9 +84,10 @@ class _Turns:
         self._awaited = {instance.id for step, instance in about if not isinstance(step, Skip)}
         # What is asked for once more is over, whatever its records say.
         self._moving = {instance: where for instance, where in _moving(situation).items() if instance not in asked}
-        # Hosts that may just be starting, or have left something to be healed.
+        # Hosts that may just be starting, or have left something to be healed; on a dead host that is evacuated.
         self._started = [host for host in self._coming if host.flag == flag.RECOVERED]
-        self._started += [host for host in world.hosts if host.broken and host not in self._started]
+        healed = [host for host in world.hosts if any(each.host not in world.dead for each, _ in host.broken)]
+        self._started += [host for host in healed if host not in self._started]
 
     def is_off(self, step: Step) -> bool:
         """Whether the cluster does not reach the host of a step."""
