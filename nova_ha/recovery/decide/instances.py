@@ -9,6 +9,7 @@ from nova_ha.model.actions import (
     Evacuate,
     FinishDeletion,
     PrepareInstance,
+    RestoreState,
     Skip,
     Step,
     Wait,
@@ -24,6 +25,7 @@ from nova_ha.recovery.decide.flights import begun_elsewhere, in_flight, untracke
 from nova_ha.recovery.memory.timing import (
     CONFIRMATION_PATIENCE,
     KEY_ATTEMPTS,
+    MANY,
     MIGRATION_PATIENCE,
     SELECTION_PATIENCE,
 )
@@ -40,8 +42,7 @@ def instance_step(case: Case, instance: Instance) -> Step:
     if not isinstance(busy, Wait):
         busy = begun_elsewhere(case, instance) or busy or held(case, instance)
     if _stays(case, instance, busy):
-        reason = "an operator has ended the recovery of its host"
-        return may_show(case, instance) or _untold(case, instance) or _left(case, instance, reason, Code.ENDED)
+        return may_show(case, instance) or _untold(case, instance) or _ended(case, instance)
     if busy:
         return busy
     if treatment.do == instance_states.DELETE:
@@ -79,6 +80,16 @@ def _stays(case: Case, instance: Instance, busy: Step | None) -> bool:
     if not case.is_ended or any(each.state is not State.OVER for each in case.evacuations_of(instance)):
         return False
     return busy is None or (isinstance(busy, Wait) and busy.code in RETRIED)
+
+
+def _ended(case: Case, instance: Instance) -> Step:
+    """The step for one that stays since an operator has ended the host's recovery."""
+    reason = "an operator has ended the recovery of its host"
+    noted = instance.tags & restore_tags.OUR_TAGS and instance.vm_state in instance_states.TAGGABLE
+    # That would be brought about when the host is back. Nova may refuse to take it off, for good.
+    if noted and case.memory.efforts(instance.id) < MANY:
+        return RestoreState(case.host.name, reason, instance, "untag")
+    return _left(case, instance, reason, Code.ENDED)
 
 
 def _untold(case: Case, instance: Instance) -> Step | None:

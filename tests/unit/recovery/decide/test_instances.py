@@ -868,6 +868,26 @@ def test_of_a_recovery_that_is_ended_only_what_was_asked_for_goes_on(state, reco
     assert isinstance(steps[-1], FinishRecovery) is (code in (Code.ENDED, Code.NOTHING_TO_RECOVER))
 
 
+@pytest.mark.parametrize(
+    ("vm_state", "efforts", "kind"),
+    [
+        ("active", 0, "RestoreState"),
+        ("active", MANY - 1, "RestoreState"),
+        ("active", MANY, "Skip"),
+        ("error", 0, "Skip"),
+    ],
+)
+def test_what_was_noted_for_a_recovery_that_is_ended_is_taken_off(vm_state, efforts, kind):
+    """It would be waited for when the host is back, for ever with a task that nobody works on."""
+    seen = host(instances=[instance(vm_state=vm_state, task_state="pausing", noted="paused")])
+    memory = watched(seen)
+    memory.flags.end("compute-1", OURS)
+    for _again in range(efforts):
+        memory.count_effort("i1")
+    found, *_finish = decided(seen, memory=memory)
+    assert type(found).__name__ == kind and getattr(found, "move", "untag") == "untag"
+
+
 def test_that_another_recovery_of_a_host_was_ended_is_not_heeded():
     seen = host(instances=[instance()])
     memory = watched(seen)
