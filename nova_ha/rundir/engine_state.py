@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine and its supervisor know of each other: one directory in /run for each NovaEvacuate resource.
 
+The daemon of NovaInstances and its supervisor have such a directory, too.
+
 =============== ================================================================================================
 file            content
 =============== ================================================================================================
@@ -64,25 +66,27 @@ class AlreadyRunning(Exception):
     :param pid: its process id, or UNTOLD
     """
 
-    def __init__(self, name: str, pid: int) -> None:
+    def __init__(self, what: str, name: str, pid: int) -> None:
         which = f"process {pid}" if pid != UNTOLD else "a process that cannot be told from here (of a container?)"
-        super().__init__(f"an engine for {name} is running already: {which}")
+        super().__init__(f"the {what} of {name} is running already: {which}")
         self.pid = pid
 
 
 class RunState:
-    """The directory of one NovaEvacuate resource.
+    """The directory of one resource.
 
     :param name: the resource's name (OCF_RESOURCE_INSTANCE)
+    :param what: what messages call the process that it is about
     :raises ValueError: the name cannot be that of a directory
     """
 
     _progress: int  # a file that is open for as long as the lock is held
 
-    def __init__(self, name: str, root: str = ROOT) -> None:
+    def __init__(self, name: str, root: str = ROOT, what: str = "engine") -> None:
         if not can_name(name):
             raise ValueError(f"{name!r} cannot name a resource")
         self.name = name
+        self.what = what
         self.directory = f"{root}/{name}"
         self.output = f"{self.directory}/output"
         self._lock_file = f"{self.directory}/lock"
@@ -113,13 +117,13 @@ class RunState:
         other = _take(lock)
         if other is not None:
             os.close(lock)
-            raise AlreadyRunning(self.name, other)
+            raise AlreadyRunning(self.what, self.name, other)
         self._lock = lock
         self._progress = os.open(self._progress_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self.progress()
         for left_over in (self._complaint_file, self._changes_file):
             remove(left_over)
-        self.report(STARTING, "the engine is starting", **account)
+        self.report(STARTING, f"the {self.what} is starting", **account)
 
     def progress(self) -> None:
         """Say that the main loop goes on. One write; call it at every step."""

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import signal
 
-from nova_ha.agents import nova_evacuate
+from nova_ha.agents import supervision
 from nova_ha.rundir.engine_state import RunState
 from tests.unit.agent_programs import RESOURCE
 from tests.unit.http_cloud import SERVICES
@@ -83,11 +83,11 @@ class Engine:
 
     def start(self, given, seconds=20):
         """What the action start does."""
-        nova_evacuate.start(self.state, given, limit(seconds), self.command)
+        supervision.start(self.state, given, limit(seconds), self.command)
 
     def stop(self, seconds=10):
         """What the action stop does."""
-        nova_evacuate.stop(self.state, limit(seconds))
+        supervision.stop(self.state, limit(seconds))
 
     def remove(self):
         """Leave nothing of it."""
@@ -108,8 +108,8 @@ class Engine:
 def signals(monkeypatch):
     """The signals that the supervisor sends from now on: a list that grows."""
     sent = []
-    send = nova_evacuate._signal
-    monkeypatch.setattr(nova_evacuate, "_signal", lambda pid, number: sent.append(number) or send(pid, number))
+    send = supervision.send
+    monkeypatch.setattr(supervision, "send", lambda pid, number: sent.append(number) or send(pid, number))
     return sent
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from nova_ha.agents.framework import ocf as codes
-from nova_ha.agents.nova_evacuate import DEGRADED
+from nova_ha.agents.supervision import DEGRADED
 from nova_ha.cli import main as command
 from nova_ha.cli import status
 from nova_ha.cloud.nova import Nova
@@ -26,7 +26,7 @@ DOCS = TREE / "docs"
 PAGES = sorted(str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglob("*.md"))
 # Each agent, and the modules by which it ends.
 AGENTS = [
-    (NOVA_EVACUATE, ["framework", "nova_evacuate"]),
+    (NOVA_EVACUATE, ["framework", "nova_evacuate", "supervision"]),
     (NOVA_COMPUTE, ["framework", "nova_compute", "recovery_gate"]),
     (NOVA_COMPUTE_WAIT, ["framework", "nova_compute_wait", "recovery_gate"]),
 ]

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from nova_ha.agents import nova_evacuate
+from nova_ha.agents import nova_evacuate, supervision
 from nova_ha.agents.framework import ocf
 from nova_ha.rundir import engine_state
 from nova_ha.rundir.engine_state import RunState
@@ -37,20 +37,20 @@ WORK = 'state.report("working", "no host is flagged")' + LIVE
 def state(tmp_path):
     state = RunState("r", str(tmp_path))
     yield state
-    nova_evacuate.stop(state, lambda: 5)
+    supervision.stop(state, lambda: 5)
 
 
 def start(state, life, seconds=10):
     text = BEGIN.format(tree=str(TREE), root=os.path.dirname(state.directory)) + life
     given = {"auth_url": "http://k", "password": "sEcret"}
-    nova_evacuate.start(state, given, limit(seconds), [sys.executable, "-c", text])
+    supervision.start(state, given, limit(seconds), [sys.executable, "-c", text])
 
 
 @pytest.mark.parametrize("word", ["working", "waiting"])
 def test_start_returns_when_the_engine_works_or_waits_for_the_cloud(state, word):
     start(state, f'time.sleep(0.3); state.report("{word}", "x")' + LIVE)
     assert state.read_report()["state"] == word
-    nova_evacuate.monitor(state)
+    supervision.monitor(state)
 
 
 def test_start_hands_the_parameters_over_where_nobody_else_can_read_them(state):
@@ -140,11 +140,11 @@ def test_what_is_missing_on_this_node_is_said_as_such(state):
 
 
 def test_start_does_not_wait_for_ever_for_the_first_answer_of_the_cloud(state, monkeypatch):
-    monkeypatch.setattr(nova_evacuate, "_PATIENCE", 0.5)
+    monkeypatch.setattr(supervision, "_PATIENCE", 0.5)
     begun = time.monotonic()
     start(state, 'state.report("asking", "the cloud has not answered yet")' + LIVE, 60)
     assert 0.5 < time.monotonic() - begun < 30, "its patience, not all the time that it has"
-    nova_evacuate.monitor(state)
+    supervision.monitor(state)
 
 
 def test_a_mistake_that_the_cloud_tells_late_is_an_error_of_start_if_start_still_waits(state):
@@ -154,7 +154,7 @@ def test_a_mistake_that_the_cloud_tells_late_is_an_error_of_start_if_start_still
 
 def test_the_report_of_a_former_engine_is_not_taken_for_this_one_s(state):
     start(state, WORK)
-    nova_evacuate.stop(state, lambda: 5)
+    supervision.stop(state, lambda: 5)
     code, reason = failure(start, state, "sys.exit(3)")
     assert (code, reason.partition(":")[0]) == (ocf.OCF_ERR_GENERIC, "the engine ended at once (code 3)")
 
@@ -162,18 +162,18 @@ def test_the_report_of_a_former_engine_is_not_taken_for_this_one_s(state):
 def test_an_engine_that_does_not_get_to_work_is_stopped(state):
     code, reason = failure(start, state, LIVE, 1)
     assert code == ocf.OCF_ERR_GENERIC
-    assert reason == "the recovery engine was not ready before the start timeout: the engine is starting"
+    assert reason == "the engine was not ready before the start timeout: the engine is starting"
     assert state.holder() is None
 
 
 def test_monitor_tells_dead_from_hung(state, monkeypatch):
-    code, reason = failure(nova_evacuate.monitor, state)
+    code, reason = failure(supervision.monitor, state)
     assert code == ocf.OCF_NOT_RUNNING
     assert reason == "the engine does not run: it left no message; see the journal"
     start(state, 'state.report("working", "x"); time.sleep(600)')
-    nova_evacuate.monitor(state)
-    monkeypatch.setattr(nova_evacuate, "HUNG_AFTER", -1)
-    code, reason = failure(nova_evacuate.monitor, state)
+    supervision.monitor(state)
+    monkeypatch.setattr(supervision, "HUNG_AFTER", -1)
+    code, reason = failure(supervision.monitor, state)
     assert code == ocf.OCF_ERR_GENERIC
     assert reason.startswith("engine hung: no progress for ")
 
@@ -182,15 +182,15 @@ def test_monitor_tells_why_an_engine_ended_by_itself(state):
     life = 'state.report("working", "x"); time.sleep(0.5); state.report("misconfigured", "no such region"); sys.exit(1)'
     start(state, life)
     until(lambda: state.holder() is None)
-    code, reason = failure(nova_evacuate.monitor, state)
+    code, reason = failure(supervision.monitor, state)
     assert (code, reason) == (ocf.OCF_NOT_RUNNING, "the engine does not run: no such region")
 
 
 def test_monitor_passes_a_complaint_on_and_a_probe_does_not(state, monkeypatch):
     start(state, 'state.report("working", "x"); state.complain("cloud", "recoveries wait: refused")' + LIVE)
-    assert failure(nova_evacuate.monitor, state) == (190, "recoveries wait: refused")
+    assert failure(supervision.monitor, state) == (190, "recoveries wait: refused")
     monkeypatch.setattr(ocf, "is_probe", lambda: True)
-    nova_evacuate.monitor(state)
+    supervision.monitor(state)
 
 
 def test_a_firm_stop_ends_what_the_engine_has_started_too(state):
@@ -199,7 +199,7 @@ def test_a_firm_stop_ends_what_the_engine_has_started_too(state):
     start(state, life)
     child = int(state.read_report()["reason"])
     assert os.getpgid(child) == state.holder()
-    nova_evacuate.stop(state, lambda: 10)
+    supervision.stop(state, lambda: 10)
     until(lambda: not alive_in(os.getpgid(child) if os.path.exists(f"/proc/{child}") else 0))
 
 
@@ -207,11 +207,11 @@ def test_a_firm_stop_ends_what_the_engine_has_started_too(state):
     ("deaf", "grace", "needed"), [(False, 60, [signal.SIGTERM]), (True, 0.5, [signal.SIGTERM, signal.SIGKILL])]
 )
 def test_stop_ends_the_engine_kindly_or_firmly(state, monkeypatch, deaf, grace, needed):
-    monkeypatch.setattr(nova_evacuate, "_GRACE", grace)
+    monkeypatch.setattr(supervision, "_GRACE", grace)
     sent = signals(monkeypatch)
     start(state, ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else "") + WORK)
     began = time.monotonic()
-    nova_evacuate.stop(state, limit(60))
+    supervision.stop(state, limit(60))
     assert sent == needed
     assert state.holder() is None
     assert time.monotonic() - began < 30, "its grace, not all the time that it has"
@@ -220,23 +220,25 @@ def test_stop_ends_the_engine_kindly_or_firmly(state, monkeypatch, deaf, grace, 
 def test_stop_of_an_engine_that_is_frozen(state):
     start(state, WORK)
     os.kill(state.holder(), 19)
-    nova_evacuate.stop(state, lambda: 10)
+    supervision.stop(state, lambda: 10)
     assert state.holder() is None
 
 
 def test_a_stop_after_which_the_engine_is_still_there_is_no_success():
     class Immortal:
+        what = "engine"
+
         def holder(self):
             return 999999999
 
     reason = "the engine, process 999999999, cannot be killed"
-    assert failure(nova_evacuate.stop, Immortal(), lambda: 0.1) == (ocf.OCF_ERR_GENERIC, reason)
+    assert failure(supervision.stop, Immortal(), lambda: 0.1) == (ocf.OCF_ERR_GENERIC, reason)
 
 
 class Outside:
     """An engine that holds its lock from another namespace of process ids."""
 
-    name = "r"
+    name, what = "r", "engine"
     directory = "/run/nova-ha/r"
 
     def holder(self):
@@ -246,35 +248,35 @@ class Outside:
 @pytest.mark.parametrize(
     ("action", "consequence"),
     [
-        (lambda: nova_evacuate.start(Outside(), {}, lambda: 5, ["/bin/false"]), "no other one is started"),
-        (lambda: nova_evacuate.stop(Outside(), lambda: 5), "it is not stopped"),
+        (lambda: supervision.start(Outside(), {}, lambda: 5, ["/bin/false"]), "no other one is started"),
+        (lambda: supervision.stop(Outside(), lambda: 5), "it is not stopped"),
         (lambda: nova_evacuate.reload(Outside(), {}, lambda: 5), "it is not told to read its configuration anew"),
     ],
     ids=["start", "stop", "reload"],
 )
 def test_an_engine_that_is_no_process_of_this_system_is_not_signalled(monkeypatch, action, consequence):
     # Process 0 would be the agent's own process group.
-    monkeypatch.setattr(nova_evacuate.os, "kill", None)
-    monkeypatch.setattr(nova_evacuate.os, "killpg", None)
+    monkeypatch.setattr(supervision.os, "kill", None)
+    monkeypatch.setattr(supervision.os, "killpg", None)
     assert failure(action) == (
         ocf.OCF_ERR_GENERIC,
-        f"an engine holds /run/nova-ha/r/lock that is no process of this system (of a container?): {consequence}. "
+        f"the engine that holds /run/nova-ha/r/lock is no process of this system (of a container?): {consequence}. "
         "End it where it was started",
     )
 
 
 def test_the_agent_s_own_process_group_is_not_killed(monkeypatch):
     killed = []
-    monkeypatch.setattr(nova_evacuate.os, "kill", lambda pid, number: killed.append(("one", pid)))
-    monkeypatch.setattr(nova_evacuate.os, "killpg", lambda pid, number: killed.append(("group", pid)))
-    monkeypatch.setattr(nova_evacuate.os, "getpgid", lambda _pid: 7)
-    monkeypatch.setattr(nova_evacuate.os, "getpgrp", lambda: 7)
-    nova_evacuate._signal(7, 9)
+    monkeypatch.setattr(supervision.os, "kill", lambda pid, number: killed.append(("one", pid)))
+    monkeypatch.setattr(supervision.os, "killpg", lambda pid, number: killed.append(("group", pid)))
+    monkeypatch.setattr(supervision.os, "getpgid", lambda _pid: 7)
+    monkeypatch.setattr(supervision.os, "getpgrp", lambda: 7)
+    supervision.send(7, 9)
     assert killed == [("one", 7)]
 
 
 def test_stop_of_none_is_well(tmp_path):
-    nova_evacuate.stop(RunState("none", str(tmp_path)), lambda: 5)
+    supervision.stop(RunState("none", str(tmp_path)), lambda: 5)
 
 
 def test_two_engines_started_at_once_leave_one(state):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from nova_ha.agents import nova_evacuate
+from nova_ha.agents import nova_evacuate, supervision
 from nova_ha.agents.framework import ocf
 from nova_ha.config import loader as config
 from nova_ha.recovery import daemon, rest
@@ -42,16 +42,16 @@ def given(cloud, **more):
 def test_start_returns_when_the_engine_has_looked_at_the_flags_and_at_the_cloud(engine, cloud):
     engine.start(given(cloud))
     assert report(engine) == ("working", "no host is flagged")
-    nova_evacuate.monitor(engine.state)
+    supervision.monitor(engine.state)
 
 
 @pytest.mark.parametrize("away", [503, 502, "drop", "hang"])
 @pytest.mark.parametrize("where", [TOKENS, VERSION], ids=["Keystone", "Nova"])
 def test_a_cloud_that_is_away_does_not_fail_the_resource(engine, cloud, monkeypatch, where, away):
-    monkeypatch.setattr(nova_evacuate, "_PATIENCE", 0.5)
+    monkeypatch.setattr(supervision, "_PATIENCE", 0.5)
     cloud.answers[where] = away
     engine.start(given(cloud))
-    nova_evacuate.monitor(engine.state)
+    supervision.monitor(engine.state)
     assert report(engine)[0] in ("waiting", "asking")
     if away != "hang":
         del cloud.answers[where]
@@ -64,7 +64,7 @@ def test_a_cloud_of_which_nothing_is_there_does_not_fail_the_resource(engine):
         engine.start({**PARAMETERS, "auth_url": f"http://127.0.0.1:{nobody.getsockname()[1]}/v3"})
     assert report(engine)[0] == "waiting"
     assert "Connection refused" in report(engine)[1]
-    nova_evacuate.monitor(engine.state)
+    supervision.monitor(engine.state)
 
 
 @pytest.mark.parametrize("query", ["primitive", "nodes"])
@@ -73,7 +73,7 @@ def test_start_waits_for_the_flags(engine, cloud, query):
     engine.script("cibadmin", failing)
     code, reason = failure(engine.start, given(cloud), 5)
     assert code == ocf.OCF_ERR_GENERIC
-    assert reason.startswith("the recovery engine was not ready before the start timeout: ")
+    assert reason.startswith("the engine was not ready before the start timeout: ")
     assert reason.endswith("Connection failed")
 
 
@@ -150,7 +150,7 @@ def test_a_mistake_that_shows_after_start_is_why_the_engine_ended(engine, cloud)
     engine.start(given(cloud, region_name="Atlantis"))
     del cloud.answers[TOKENS]
     until(lambda: engine.pid is None)
-    code, reason = failure(nova_evacuate.monitor, engine.state)
+    code, reason = failure(supervision.monitor, engine.state)
     assert code == ocf.OCF_NOT_RUNNING
     assert reason.startswith("the engine does not run: Keystone's catalog has no internal endpoint")
 
@@ -163,12 +163,12 @@ def test_a_cloud_that_refuses_a_running_engine_does_not_end_it_and_is_told(engin
     cloud.password = "changed"
     cloud.revoke()
     until(lambda: not engine.state.is_well())
-    code, reason = failure(nova_evacuate.monitor, engine.state)
-    assert code == nova_evacuate.DEGRADED
+    code, reason = failure(supervision.monitor, engine.state)
+    assert code == supervision.DEGRADED
     assert reason.startswith("cloud_refuses: recoveries wait: the credentials are refused")
     cloud.password = "sesame"
     until(engine.state.is_well)
-    nova_evacuate.monitor(engine.state)
+    supervision.monitor(engine.state)
     assert engine.pid == pid
 
 
@@ -304,7 +304,7 @@ def frozen(engine, cloud):
 
 @pytest.mark.parametrize("waits", [hanging_keystone, hanging_nova, hanging_cluster, many_requests, frozen])
 def test_stop_ends_the_engine_whatever_it_waits_for(engine, cloud, monkeypatch, waits):
-    monkeypatch.setattr(nova_evacuate, "_PATIENCE", 0.5)
+    monkeypatch.setattr(supervision, "_PATIENCE", 0.5)
     until(waits(engine, cloud))
     _stops_in_time(engine, monkeypatch)
 
@@ -312,14 +312,14 @@ def test_stop_ends_the_engine_whatever_it_waits_for(engine, cloud, monkeypatch, 
 def test_an_engine_ends_without_waiting_for_requests_that_its_workers_have_open(engine, cloud, monkeypatch):
     until(many_requests(engine, cloud))
     # However busy the machine, this is less than the time limit of a request.
-    monkeypatch.setattr(nova_evacuate, "_GRACE", config.REQUEST_TIMEOUT / 2)
+    monkeypatch.setattr(supervision, "_GRACE", config.REQUEST_TIMEOUT / 2)
     sent = signals(monkeypatch)
     engine.stop(config.REQUEST_TIMEOUT)
     assert sent == [signal.SIGTERM], "it needed no force"
 
 
 def test_stop_while_no_name_server_answers(tmp_path, cloud, monkeypatch):
-    monkeypatch.setattr(nova_evacuate, "_PATIENCE", 0.5)
+    monkeypatch.setattr(supervision, "_PATIENCE", 0.5)
     # A name server's port is 53, and other runs of this test have one, too: its address is this process's own.
     pid = os.getpid()
     nameserver = f"127.{64 + pid // 2**16 % 64}.{pid // 2**8 % 2**8}.{pid % 2**8}"
@@ -337,8 +337,8 @@ def test_stop_while_no_name_server_answers(tmp_path, cloud, monkeypatch):
 
 
 def _stops_in_time(engine, monkeypatch):
-    assert nova_evacuate._GRACE < 5, "the seconds that stop may take"
-    monkeypatch.setattr(nova_evacuate, "_GRACE", 0.5)
+    assert supervision._GRACE < 5, "the seconds that stop may take"
+    monkeypatch.setattr(supervision, "_GRACE", 0.5)
     group = os.getpgid(engine.pid)
     begun = time.monotonic()
     engine.stop(60)
@@ -368,7 +368,7 @@ def test_reload_takes_over_what_needs_no_restart(engine, cloud, tmp_path):
     assert cloud.posts() == [], "no evacuation was asked for"
     reload(engine)
     until(cloud.posts)
-    nova_evacuate.monitor(engine.state)
+    supervision.monitor(engine.state)
 
 
 @pytest.mark.parametrize(
@@ -388,14 +388,14 @@ def test_what_will_not_do_leaves_the_former_configuration_in_force_and_is_said(
     engine.start(given(cloud, config=str(config)))
     config.write_text(file)
     reload(engine, **changes)
-    code, reason = failure(nova_evacuate.monitor, engine.state)
-    assert code == nova_evacuate.DEGRADED
+    code, reason = failure(supervision.monitor, engine.state)
+    assert code == supervision.DEGRADED
     assert re.search(f"^configuration_refused: .*{said}", reason), reason
     assert not engine.state.is_well(), "else the monitor would not look"
     # Once it is right, all is well again.
     config.write_text("")
     reload(engine)
-    nova_evacuate.monitor(engine.state)
+    supervision.monitor(engine.state)
     assert engine.state.is_well()
 
 
@@ -404,7 +404,7 @@ def test_reload_of_an_engine_that_does_not_run(engine):
 
 
 def test_reload_does_not_wait_for_a_cloud_that_does_not_answer(engine, cloud, monkeypatch):
-    monkeypatch.setattr(nova_evacuate, "_PATIENCE", 0.5)
+    monkeypatch.setattr(supervision, "_PATIENCE", 0.5)
     until(asks(engine, cloud, VERSION))
     nova_evacuate.reload(engine.state, {"verbose": "yes"}, limit(1))
     assert engine.pid

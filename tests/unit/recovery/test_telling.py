@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from nova_ha.agents import nova_evacuate
+from nova_ha.agents import nova_evacuate, supervision
 from nova_ha.agents.framework import ocf
 from nova_ha.reporting import published
 from tests.unit.agent_programs import failure
@@ -69,8 +69,8 @@ def test_a_receiver_that_hangs_is_in_nobody_s_way(engine, inbox, given, monkeypa
     engine.write("flag", "yes\n")
     hosts = lambda: engine.state.read_report().get("hosts", {})  # noqa: E731
     until(lambda: inbox.asked > 1 and hosts().get("compute-1", {}).get("begun"))
-    nova_evacuate.monitor(engine.state)
-    monkeypatch.setattr(nova_evacuate, "_GRACE", 0.5)
+    supervision.monitor(engine.state)
+    monkeypatch.setattr(supervision, "_GRACE", 0.5)
     engine.stop()
 
 
@@ -127,8 +127,8 @@ def test_an_engine_on_another_node_tells_nothing_twice_and_what_is_over(engine, 
 
 def test_a_section_that_will_not_do_does_not_keep_the_engine_from_its_work(engine, inbox, given):
     engine.start(given(f"webhook = teams {SECRET}", f"webhook = plain {inbox.url}"))
-    until(lambda: failure(nova_evacuate.monitor, engine.state)[0] == nova_evacuate.DEGRADED)
-    reason = failure(nova_evacuate.monitor, engine.state)[1]
+    until(lambda: failure(supervision.monitor, engine.state)[0] == supervision.DEGRADED)
+    reason = failure(supervision.monitor, engine.state)[1]
     assert reason.startswith("not_notified: [notify] webhook, line 1") and SECRET not in reason
     # The other receiver hears of it; once it is mended and read anew, all is well.
     until(lambda: ("firing", "degraded", None) in inbox.told())

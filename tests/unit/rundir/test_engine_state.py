@@ -97,7 +97,7 @@ def test_a_holder_that_is_no_process_of_this_system_is_a_holder_without_a_name(t
     done = subprocess.run([*OUTSIDE, ACQUIRE, str(tmp_path)], cwd=TREE, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         f"{engine_state.UNTOLD} True",
-        "an engine for r is running already: a process that cannot be told from here (of a container?)",
+        "the engine of r is running already: a process that cannot be told from here (of a container?)",
     ]
 
 
