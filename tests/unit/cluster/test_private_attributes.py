@@ -39,6 +39,12 @@ def test_a_text_is_set_for_this_node_in_memory_only():
     assert commands == [["attrd_updater", "--name", "board", "--private", "--update", "eJw="]]
 
 
+def test_what_this_node_has_set_is_taken_away():
+    attributes, commands = board()
+    attributes.clear()
+    assert commands == [["attrd_updater", "--name", "board", "--delete"]]
+
+
 NODES = """<r><nodes>
 <node name="control-1" online="true" type="member"/>
 <node name="control-2" online="false" type="member"/>
