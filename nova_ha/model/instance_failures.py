@@ -14,6 +14,9 @@ from collections.abc import Iterable
 
 from nova_ha.model.coded import Coded
 
+# The node attribute that carries it.
+ATTRIBUTE = "nova-ha-instances"
+
 # Another one, if what is told would be misunderstood by who knows this one. A new kind is no reason.
 VERSION = "1"
 
