@@ -49,6 +49,7 @@ MANUAL = [
     ("man/fence_compute.8", "fence_compute", "fence agent that proves compute hosts off and flags them", 8),
     ("man/ocf_openstack_NovaEvacuate.7", "ocf_openstack_NovaEvacuate", "the recovery engine, as a resource", 7),
     ("man/ocf_openstack_NovaCompute.7", "ocf_openstack_NovaCompute", "nova-compute, as a resource", 7),
+    ("man/ocf_openstack_NovaInstances.7", "ocf_openstack_NovaInstances", "which instances of a host have failed", 7),
     (
         "man/ocf_openstack_nova-compute-wait.7",
         "ocf_openstack_nova-compute-wait",

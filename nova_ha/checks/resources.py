@@ -18,6 +18,7 @@ _LONGEST_CONNECTION_START = 30.0
 _ADVISED = {
     "ocf:openstack:NovaEvacuate": {"start": 60.0, "stop": 20.0, "monitor": 20.0},
     "ocf:openstack:NovaCompute": {"start": 60.0, "monitor": 20.0},
+    "ocf:openstack:NovaInstances": {"start": 60.0, "stop": 20.0, "monitor": 20.0},
     "ocf:openstack:nova-compute-wait": {"monitor": 20.0},
 }
 

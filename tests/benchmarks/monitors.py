@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the monitors of both OCF agents cost, beside a bare interpreter and beside a shell that has done nothing yet.
+"""What the monitors of the OCF agents cost, beside a bare interpreter and beside a shell that has done nothing yet.
 
     /usr/bin/python3 -m tests.benchmarks.monitors [--rounds N]
 
@@ -32,6 +32,7 @@ COMMANDS = {
     "bash: . ocf-shellfuncs": ("/bin/bash", "-c", f". {FUNCTIONS}"),
     "NovaCompute monitor": (str(TREE / "ocf/NovaCompute"), "monitor"),
     "NovaEvacuate monitor": (str(TREE / "ocf/NovaEvacuate"), "monitor"),
+    "NovaInstances monitor": (str(TREE / "ocf/NovaInstances"), "monitor"),
 }
 MONITORS = tuple(name for name in COMMANDS if name.endswith("monitor"))
 ENVIRONMENT = {

@@ -12,6 +12,7 @@ from nova_ha.agents.framework import Failure
 TREE = pathlib.Path(__file__).resolve().parents[2]
 NOVA_COMPUTE = TREE / "ocf/NovaCompute"
 NOVA_COMPUTE_WAIT = TREE / "ocf/nova-compute-wait"
+NOVA_INSTANCES = TREE / "ocf/NovaInstances"
 NOVA_EVACUATE = TREE / "ocf/NovaEvacuate"
 FENCE_COMPUTE = TREE / "fence/fence_compute"
 

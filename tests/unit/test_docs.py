@@ -18,8 +18,9 @@ from nova_ha.cli import status
 from nova_ha.cloud.nova import Nova
 from nova_ha.cloud.survey import CloudSurvey
 from nova_ha.model import flag
+from nova_ha.model.instance_failures import Kind
 from tests import pages
-from tests.unit.agent_programs import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, fence, ocf
+from tests.unit.agent_programs import NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE, NOVA_INSTANCES, fence, ocf
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 DOCS = TREE / "docs"
@@ -28,6 +29,7 @@ PAGES = sorted(str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglo
 AGENTS = [
     (NOVA_EVACUATE, ["framework", "nova_evacuate", "supervision"]),
     (NOVA_COMPUTE, ["framework", "nova_compute", "recovery_gate"]),
+    (NOVA_INSTANCES, ["framework", "instance_monitor", "supervision"]),
     (NOVA_COMPUTE_WAIT, ["framework", "nova_compute_wait", "recovery_gate"]),
 ]
 EVERY = pytest.mark.parametrize(("agent", "modules"), AGENTS, ids=[agent.name for agent, _ in AGENTS])
@@ -116,7 +118,7 @@ def test_an_agent_has_the_exit_codes_of_its_page(agent, modules):
         for module in modules
     ]
     named = {name for source in sources for name in re.findall(r"ocf\.(OCF_(?:SUCCESS|NOT_RUNNING|ERR_\w+))", source)}
-    expected = {getattr(codes, name) for name in named} | ({DEGRADED} if agent == NOVA_EVACUATE else set())
+    expected = {getattr(codes, name) for name in named} | ({DEGRADED} if "supervision" in modules else set())
     assert exit_codes(f"ocf_openstack_{agent.name}.7") == sorted(expected)
 
 
@@ -168,6 +170,12 @@ def test_the_access_rules_of_the_page_allow_each_request_that_it_lists():
 
     assert len(listed) > 15
     assert [asked for asked in listed if not is_allowed(*asked)] == []
+
+
+def test_every_kind_of_instance_failure_is_told():
+    page = (DOCS / "instance-failures.md").read_text(encoding="utf-8")
+    rows = pages.rows(page.partition("## What is a failure")[2].partition("## ")[0])
+    assert [row["kind"] for row in rows] == [kind.value for kind in Kind]
 
 
 def test_every_value_of_the_flag_is_in_its_picture():

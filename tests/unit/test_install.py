@@ -17,6 +17,7 @@ TARGETS = {
     "usr/sbin/fence_compute",
     "usr/lib/ocf/resource.d/openstack/NovaCompute",
     "usr/lib/ocf/resource.d/openstack/NovaEvacuate",
+    "usr/lib/ocf/resource.d/openstack/NovaInstances",
     "usr/lib/ocf/resource.d/openstack/nova-compute-wait",
     "usr/sbin/nova-ha",
 }
@@ -296,6 +297,7 @@ def test_the_packages_have_together_what_is_installed_and_nothing_twice(tmp_path
     assert {path for path in trees["nova-ha-compute"]} == {
         LOGROTATE,
         "usr/lib/ocf/resource.d/openstack/NovaCompute",
+        "usr/lib/ocf/resource.d/openstack/NovaInstances",
         "usr/lib/ocf/resource.d/openstack/nova-compute-wait",
         "usr/share/man/man7/ocf_openstack_NovaCompute.7",
     }

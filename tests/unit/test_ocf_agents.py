@@ -21,6 +21,7 @@ from tests.unit.agent_programs import (
     NOVA_COMPUTE,
     NOVA_COMPUTE_WAIT,
     NOVA_EVACUATE,
+    NOVA_INSTANCES,
     RESOURCE,
     TREE,
     ocf,
@@ -28,8 +29,11 @@ from tests.unit.agent_programs import (
     validates,
 )
 
-AGENTS = [NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE]
+# Those that existing deployments have, with the cloud's parameters; and all.
+EXISTING = [NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_EVACUATE]
+AGENTS = [*EXISTING, NOVA_INSTANCES]
 EVERY = pytest.mark.parametrize("agent", AGENTS, ids=[agent.name for agent in AGENTS])
+EVERY_EXISTING = pytest.mark.parametrize("agent", EXISTING, ids=[agent.name for agent in EXISTING])
 NAMES = "auth_url username password tenant_name user_domain project_domain domain endpoint_type region_name insecure "
 NAMES += "no_shared_storage verbose attribute"
 CLOUD = {"auth_url": "http://192.0.2.1:5000/v3", "username": "admin", "password": "sEcret", "tenant_name": "admin"}
@@ -53,7 +57,7 @@ def test_the_metadata_is_valid(agent):
     assert validates(done.stdout, "--valid", cwd="/usr/share/resource-agents")
 
 
-@EVERY
+@EVERY_EXISTING
 def test_what_can_be_reloaded_is_marked_as_pacemaker_wants_it(agent):
     root = ElementTree.fromstring(ocf(agent, "meta-data").stdout)
     marked = {parameter.get("name") for parameter in root.iter("parameter") if parameter.get("reloadable") == "1"}
@@ -70,11 +74,12 @@ def test_the_metadata_is_complete(agent):
     root = ElementTree.fromstring(ocf(agent, "meta-data").stdout)
     assert root.get("name") == agent.name
     parameters = {parameter.get("name"): parameter for parameter in root.iter("parameter")}
-    assert set(parameters) >= set(NAMES.split())
+    assert set(parameters) >= (set(NAMES.split()) if agent in EXISTING else {"connection_uri"})
     for parameter in parameters.values():
         assert len(parameter.findtext("longdesc")) > len(parameter.findtext("shortdesc")) > 3
-    assert "ensitive" in parameters["password"].findtext("longdesc")
-    assert parameters["password"].find("content").get("default") is None
+    if agent in EXISTING:
+        assert "ensitive" in parameters["password"].findtext("longdesc")
+        assert parameters["password"].find("content").get("default") is None
     actions = {action.get("name"): action for action in root.iter("action")}
     assert set(actions) - {"reload-agent"} == {"start", "stop", "monitor", "validate-all", "meta-data"}
     assert (actions["monitor"].get("interval"), actions["monitor"].get("timeout")) == ("10s", "20s")
@@ -130,13 +135,21 @@ def test_an_action_that_it_does_not_do(agent, action):
         ("container_engine", "podman", "container, the container's name, is not set"),
         ("started_when", "soon", "one of answer, process"),
         ("config", "nova.conf", "an absolute path"),
+        ("connection_uri", "qemu+ssh://compute-2/system", "the URI of a libvirtd on this host"),
+        ("connection_uri", "qemu:///system x", "the URI of a libvirtd on this host"),
+        ("guest_agent", "perhaps", "one of 1, 0, true, false"),
+        ("guest_agent_interval", "0", "seconds as a whole number, 1 to 9999"),
         ("colour", "blue", "there is no such parameter"),
     ],
 )
 def test_a_bad_value_is_one_clear_line(name, value, wanted):
-    agent = NOVA_EVACUATE if name in ("config", "evacuate_delay", *NAMES.split()) else NOVA_COMPUTE
+    agent, given = NOVA_COMPUTE, CLOUD
+    if name in ("config", "evacuate_delay", *NAMES.split()):
+        agent = NOVA_EVACUATE
+    elif name in ("connection_uri", "guest_agent", "guest_agent_interval"):
+        agent, given = NOVA_INSTANCES, {}
     for action in ("validate-all", "start"):
-        done = ocf(agent, action, {**CLOUD, name: value})
+        done = ocf(agent, action, {**given, name: value})
         assert done.returncode == CONFIGURED
         (reason,) = reasons(done)
         assert name in reason
@@ -157,7 +170,7 @@ def test_a_file_that_only_this_node_lacks_leaves_the_other_nodes_to_be_tried(giv
     assert reason.startswith(said)
 
 
-@EVERY
+@EVERY_EXISTING
 def test_all_problems_are_told_at_once(agent):
     done = ocf(agent, "validate-all", {**CLOUD, "insecure": "x", "endpoint_type": "y"})
     assert done.returncode == CONFIGURED
@@ -178,7 +191,7 @@ def test_a_configuration_file_stands_in_for_parameters(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@EVERY
+@EVERY_EXISTING
 def test_a_good_configuration(agent):
     more = {"user_domain": "Default", "project_domain": "Default", "domain": "cloud.example", "insecure": "false"}
     more |= {"endpoint_type": "internalURL", "region_name": "R", "no_shared_storage": "True", "verbose": "yes"}
@@ -192,25 +205,33 @@ def test_what_the_existing_agents_took_for_yes_or_no_is_taken(value):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_password_is_no_parameter_of_what_needs_none():
+    done = ocf(NOVA_INSTANCES, "validate-all", {"password": "sEcret"})
+    assert done.returncode == CONFIGURED
+    assert "there is no such parameter" in done.stderr
+    assert "sEcret" not in done.stderr
+
+
 @pytest.mark.parametrize("action", ["start", "validate-all"])
 def test_a_clone_is_refused(instance, action):
     done = ocf(NOVA_EVACUATE, action, {**CLOUD, "CRM_meta_clone": "0"}, instance=instance)
     assert (done.returncode, reasons(done)) == (CONFIGURED, ["it must not be cloned: there must be one engine only"])
 
 
-def test_a_name_that_cannot_be_one_is_refused():
-    done = ocf(NOVA_EVACUATE, "monitor", instance="../x")
+@pytest.mark.parametrize("agent", [NOVA_EVACUATE, NOVA_INSTANCES], ids=lambda agent: agent.name)
+def test_a_name_that_cannot_be_one_is_refused(agent):
+    done = ocf(agent, "monitor", instance="../x")
     assert (done.returncode, reasons(done)) == (ARGS, ["OCF_RESOURCE_INSTANCE: '../x' cannot name a resource"])
 
 
-@pytest.mark.parametrize("agent", [NOVA_COMPUTE, NOVA_COMPUTE_WAIT], ids=["NovaCompute", "nova-compute-wait"])
+@pytest.mark.parametrize("agent", [NOVA_COMPUTE, NOVA_COMPUTE_WAIT, NOVA_INSTANCES], ids=lambda agent: agent.name)
 def test_compute_hosts_need_no_credentials(agent):
     assert ocf(agent, "validate-all").returncode == 0
     parameters = ElementTree.fromstring(ocf(agent, "meta-data").stdout).iter("parameter")
     assert not [parameter.get("name") for parameter in parameters if parameter.get("required") == "1"]
 
 
-@EVERY
+@EVERY_EXISTING
 @pytest.mark.parametrize("value", ["sEc\nret", "sEc\x01ret"])
 def test_a_password_is_not_repeated(agent, value):
     done = ocf(agent, "validate-all", {**CLOUD, "password": value})
@@ -330,7 +351,25 @@ def test_without_a_name_nothing_is_started_or_stopped(agent, action):
     assert (done.returncode, reasons(done)) == (ARGS, ["OCF_RESOURCE_INSTANCE, the resource's name, is not set"])
 
 
+# NovaInstances on the same process, which is as much as its own as the agent can see.
+
+
+def test_monitors_of_an_instance_watcher(instance, engine):
+    assert ocf(NOVA_INSTANCES, "monitor", instance=instance, interval=10).returncode == 0
+    with open(f"{ROOT}/{instance}/progress", "w") as progress:
+        progress.write("-500.000\n")
+    done = ocf(NOVA_INSTANCES, "monitor", instance=instance, interval=10)
+    assert done.returncode == GENERIC
+    assert reasons(done)[0].startswith("instance watcher hung: no progress for ")
+    assert ocf(NOVA_INSTANCES, "stop", {"guest_agent": "perhaps"}, instance=instance).returncode == 0
+    assert engine.wait(timeout=5) == -15
+    done = ocf(NOVA_INSTANCES, "monitor", instance=instance, interval=10)
+    assert done.returncode == NOT_RUNNING
+    assert reasons(done)[0].startswith("the instance watcher does not run: ")
+
+
 # NovaCompute with a real process, which anything that sleeps can be.
+
 
 @pytest.fixture
 def sleeper(instance):

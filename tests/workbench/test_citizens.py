@@ -18,6 +18,7 @@ CLOUD = {"auth_url": "http://k:5000/v3", "username": "u", "password": SECRET, "t
 CREATE = {
     "NovaEvacuate": ("resource create x ocf:openstack:NovaEvacuate", CLOUD),
     "NovaCompute": ("resource create x ocf:openstack:NovaCompute", {}),
+    "NovaInstances": ("resource create x ocf:openstack:NovaInstances", {}),
     "nova-compute-wait": ("resource create x ocf:openstack:nova-compute-wait", CLOUD),
     FENCE_AGENT: (f"stonith create x {FENCE_AGENT}", {}),
 }
@@ -63,6 +64,9 @@ def test_every_parameter_is_described(bench, agent, shell):
         ("NovaCompute", "user='a b'", "without white space"),
         ("NovaCompute", "container=--all", "the name of a container"),
         ("NovaCompute", "container=x container_engine=lxc", "one of podman, docker"),
+        ("NovaInstances", "connection_uri=qemu+tcp://compute-2/system", "the URI of a libvirtd on this host"),
+        ("NovaInstances", "guest_agent=perhaps", "one of 1, 0, true"),
+        ("NovaInstances", "guest_agent_interval=0", "seconds as a whole number, 1 to 9999"),
         ("nova-compute-wait", "evacuation_delay=soon", "seconds as a whole number"),
         (FENCE_AGENT, "record_only=perhaps", "record_only: invalid value 'perhaps': expected one of 1, true, yes"),
         (FENCE_AGENT, "record_only=1 attribute='a b'", "the name of a node attribute"),
@@ -95,6 +99,8 @@ def test_an_unknown_parameter_is_named(bench, agent):
     [
         ("NovaEvacuate", "insecure=true no_shared_storage=1 endpoint_type=publicURL evacuate_delay=10"),
         ("NovaCompute", ""),
+        ("NovaInstances", ""),
+        ("NovaInstances", "connection_uri=qemu:///session guest_agent=yes guest_agent_interval=10"),
         ("NovaCompute", "auth_url=http://k:5000/v3 username=u password=p tenant_name=t evacuation_delay=120"),
         (FENCE_AGENT, "record_only=1"),
         ("nova-compute-wait", "domain=localdomain"),

@@ -118,7 +118,7 @@ def system(host):
 def works(host):
     """The command and the agents are what nova-ha has, and run by the system's Python."""
     assert "status" in succeed(host, "nova-ha --help")
-    for agent in ("NovaCompute", "NovaEvacuate", "nova-compute-wait"):
+    for agent in ("NovaCompute", "NovaEvacuate", "NovaInstances", "nova-compute-wait"):
         asked = f"OCF_ROOT=/usr/lib/ocf /usr/lib/ocf/resource.d/openstack/{agent} meta-data"
         assert f'<resource-agent name="{agent}"' in succeed(host, asked)
     assert "record_only" in succeed(host, "fence_compute -o metadata")
