@@ -2,6 +2,7 @@
 """The lab's command line. A failure is one line, which says where to look, and exit code 1."""
 
 import argparse
+import dataclasses
 import os
 import sys
 
@@ -39,6 +40,8 @@ def _parser():
     up = commands.add_parser("up", help="bring the lab up; what is up stays as it is")
     up.add_argument("--computes", type=int, help=f"number of compute hosts, 1 to {settings.MAX_COMPUTES}")
     up.add_argument("--release", choices=settings.RELEASES, help="Debian release of the hosts")
+    up.add_argument("--virt", choices=settings.VIRTS, help="the fake driver, or real guests by libvirt and QEMU")
+    up.add_argument("--instances", choices=settings.INSTANCES, help="where the disks of real guests are")
     up.set_defaults(run=_up)
 
     status = commands.add_parser("status", help="nodes, resources and services on one screen")
@@ -71,8 +74,9 @@ def _parser():
 
 def _up(given):
     present = settings.Settings.load()
-    chosen = settings.Settings(given.release or present.release, given.computes or present.computes)
-    lab.up(chosen, Progress())
+    names = [field.name for field in dataclasses.fields(settings.Settings)]
+    chosen = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    lab.up(dataclasses.replace(present, **chosen), Progress())
 
 
 def _demo(_given):

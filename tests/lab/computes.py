@@ -7,7 +7,7 @@ others. Every host has the unit, so that a test can go back to it.
 
 from xml.etree import ElementTree
 
-from tests.lab import nodes
+from tests.lab import nodes, settings
 from tests.lab.cloud import layout
 
 SERVICE = "nova-compute"
@@ -30,16 +30,8 @@ _UNCONFINED = ("--security-opt", "seccomp=unconfined", "--security-opt", "apparm
 _PRIVILEGES = ("--cap-add", "SYS_ADMIN", *_UNCONFINED)
 
 # What the host has, at the same place; its own /run but for where the guests are.
-_SHARED = ("/usr:/usr:ro", "/etc:/etc", "/opt:/opt:ro", "/var:/var", "/run/nova-ha-lab:/run/nova-ha-lab")
-_MAKE_CONTAINER = f"""\
-set -e
-podman container exists {CONTAINER} && exit
-for directory in usr etc opt var run/nova-ha-lab proc sys dev tmp; do mkdir -p {ROOTFS}/$directory; done
-for link in bin sbin lib lib64; do ln -sfn usr/$link {ROOTFS}/$link; done
-podman create --name {CONTAINER} --network host --no-hosts --cgroupns private \\
-    {" ".join(f"--volume {volume}" for volume in _SHARED)} \\
-    --rootfs {ROOTFS} {layout.COMPUTE_PROGRAM} {" ".join(f"--config-file={file}" for file in layout.COMPUTE_FILES)}
-"""
+_SHARED = ("/usr:/usr:ro", "/etc:/etc", "/opt:/opt:ro", "/var:/var")
+_GUESTS = {settings.FAKE: "/run/nova-ha-lab", settings.LIBVIRT: "/run/libvirt"}
 _RECORD = f"/run/nova-ha/{SERVICE}.process"
 
 
@@ -48,13 +40,29 @@ def podman_options(node):
     return _PRIVILEGES if node == CONTAINED else ()
 
 
-def install(node):
+def install(chosen, node):
     """See that a host's nova-compute can be started in its way; the unit and the program are there already.
 
     :raises LabError: podman does not work in there
     """
     if node == CONTAINED:
-        nodes.execute(node, "sh", stdin=_MAKE_CONTAINER)
+        nodes.execute(node, "sh", stdin=_make_container(_GUESTS[chosen.virt]))
+
+
+def _make_container(guests: str) -> str:
+    """The script that makes nova-compute's container on a host.
+
+    :param guests: the directory by which nova-compute reaches the guests
+    """
+    volumes = " ".join(f"--volume {volume}" for volume in (*_SHARED, f"{guests}:{guests}"))
+    return f"""\
+set -e
+podman container exists {CONTAINER} && exit
+for directory in usr etc opt var {guests.lstrip("/")} proc sys dev tmp; do mkdir -p {ROOTFS}/$directory; done
+for link in bin sbin lib lib64; do ln -sfn usr/$link {ROOTFS}/$link; done
+podman create --name {CONTAINER} --network host --no-hosts --cgroupns private {volumes} \\
+    --rootfs {ROOTFS} {layout.COMPUTE_PROGRAM} {" ".join(f"--config-file={file}" for file in layout.COMPUTE_FILES)}
+"""
 
 
 def add_parameters(text):

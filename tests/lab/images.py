@@ -16,6 +16,10 @@ from tests.lab.shell import LabError, run
 KINDS = ("control", "compute", "cloud")
 # Where packages are built, for the tests that want some.
 BUILD = "build"
+# A compute host with libvirt and QEMU: a layer on the image of one without, for the labs that want it.
+LIBVIRT = "libvirt"
+# On which image a kind's is built, if not on the base.
+_BUILT_ON = {LIBVIRT: "compute"}
 RECIPES = pathlib.Path(__file__).parent / "recipes"
 REPOSITORY = "localhost/nova-ha-lab"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -29,15 +33,26 @@ MMDEBSTRAP = (
     f"--include={BASE_PACKAGES}",
 )
 # The containers' processes, more than the disk, set the pace: two at a time, the longest first.
-LANES = (("control",), ("compute", "cloud"), (BUILD,))
+LANES = (("control",), ("compute", LIBVIRT, "cloud"), (BUILD,))
 
 
 def name(chosen, kind):
     """The image of a kind of host: ``localhost/nova-ha-lab/KIND:RELEASE-HASH``, the hash being its recipe's."""
-    recipe = "\n".join(MMDEBSTRAP) + (RECIPES / "base.sh").read_text()
-    if kind != "base":
-        recipe += "".join(file.read_text() for file in sorted(RECIPES.glob(f"{kind}*")))
-    return f"{REPOSITORY}/{kind}:{chosen.release}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    recipe = hashlib.sha256(_recipe(kind).encode()).hexdigest()
+    return f"{REPOSITORY}/{kind}:{chosen.release}-{recipe[:12]}"
+
+
+def _recipe(kind: str) -> str:
+    """All that goes into a kind's image, that on which it is built included."""
+    if kind == "base":
+        return "\n".join(MMDEBSTRAP) + (RECIPES / "base.sh").read_text()
+    own = "".join(file.read_text() for file in sorted(RECIPES.glob(f"{kind}*")))
+    return _recipe(_BUILT_ON.get(kind, "base")) + own
+
+
+def of_computes(chosen: settings.Settings) -> str:
+    """The kind of image that a lab's compute hosts have."""
+    return LIBVIRT if chosen.real_guests else "compute"
 
 
 def exists(image):
@@ -45,7 +60,12 @@ def exists(image):
     return runtime.podman("image", "exists", image, check=False).returncode == 0
 
 
-def build(chosen, progress, kinds=KINDS):
+def of_lab(chosen: settings.Settings) -> tuple[str, ...]:
+    """The kinds of images that a lab needs: the cloud's virtual environment is built in that of plain compute hosts."""
+    return (*KINDS, LIBVIRT) if chosen.real_guests else KINDS
+
+
+def build(chosen, progress, kinds):
     """Build the images that are missing, and remove those of former recipes.
 
     Of several programs that want an image at once, one builds it and the others wait.
@@ -65,7 +85,7 @@ def build(chosen, progress, kinds=KINDS):
 
     with concurrent.futures.ThreadPoolExecutor(len(LANES)) as lanes:
         list(lanes.map(build_lane, LANES))
-    current = {name(chosen, kind) for kind in ("base", *KINDS, BUILD)}
+    current = {name(chosen, kind) for kind in ("base", *KINDS, BUILD, LIBVIRT)}
     _remove({image for image in _all() if f":{chosen.release}-" in image} - current)
 
 
@@ -133,7 +153,7 @@ def _build_kind(chosen, kind):
     _logged(
         kind,
         *("podman", "build", "--isolation=chroot", "--network=host", "--layers=false"),
-        f"--build-arg=BASE={name(chosen, 'base')}",
+        f"--build-arg=BASE={name(chosen, _BUILT_ON.get(kind, 'base'))}",
         *(f"--file={RECIPES / kind}.containerfile", f"--tag={name(chosen, kind)}", RECIPES),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import datetime
 import functools
 import io
@@ -97,7 +98,7 @@ def _make_hosts(chosen, progress, on_control=()):
     chosen.save()
     # Both labs' images are the same: the one builds, the other waits and has them.
     with locks.held("cache"):
-        images.build(chosen, progress)
+        images.build(chosen, progress, images.of_lab(chosen))
         cloud.prepare(chosen, progress)
     with progress.step("hosts: containers and BMCs"):
         _create_nodes(chosen, on_control)
@@ -155,6 +156,7 @@ def status(chosen):
     lines += ["", "resources", *(f"  {line}" for line in resources)]
     services = cloud.status(chosen)
     lines += ["", "cloud", *(f"  {name:<20}{state}" for name, state in services.items())]
+    lines += ["", f"instances: {_guests(chosen)}"]
     return "\n".join(lines)
 
 
@@ -213,9 +215,11 @@ def collect(chosen, file=None):
 
 def _refuse_another(chosen):
     present = settings.Settings.load()
-    if nodes.existing() and (present.release != chosen.release or present.computes > chosen.computes):
+    if nodes.existing() and (
+        present.computes > chosen.computes or present != dataclasses.replace(chosen, computes=present.computes)
+    ):
         raise LabError(
-            f"a lab of {present.computes} compute hosts on {present.release} is up:"
+            f"a lab of {present.computes} compute hosts on {present.release}, with {_guests(present)}, is up:"
             f" {settings.COMMAND} down first, to have another"
         )
     # Its hosts run what that tree holds: whoever tried something here would try that.
@@ -228,7 +232,10 @@ def _create_nodes(chosen, on_control):
     kinds = {
         settings.CLOUD: ("cloud", cloud.mounts(chosen, "cloud")),
         **dict.fromkeys(chosen.control_nodes, ("control", [*source, *on_control])),
-        **dict.fromkeys(chosen.compute_hosts, ("compute", source + cloud.mounts(chosen, "compute"))),
+        **{
+            host: (images.of_computes(chosen), source + cloud.mounts(chosen, "compute") + cloud.disks(chosen, host))
+            for host in chosen.compute_hosts
+        },
     }
 
     def bring(node):
@@ -248,7 +255,14 @@ def _create_nodes(chosen, on_control):
 
 def _install_compute(chosen, host):
     cloud.install_compute(chosen, host)
-    computes.install(host)
+    computes.install(chosen, host)
+
+
+def _guests(chosen):
+    """What the instances of a lab are, in words."""
+    if not chosen.real_guests:
+        return "guests of the fake driver"
+    return f"guests of libvirt and QEMU, their disks {chosen.instances}"
 
 
 def _power(node):

@@ -25,7 +25,7 @@ BOOT_LIMIT = 300
 def create(chosen, node, kind, mounts=(), options=()):
     """Make the container of a node, unless it is there.
 
-    :param kind: one of ``images.KINDS``
+    :param kind: of the image, one of ``images.of_lab``
     :param mounts: podman's volumes, ``SOURCE:DESTINATION:ro``
     :param options: further options of podman
     """

@@ -28,6 +28,9 @@ COMMAND = f"NOVA_HA_LAB_NUMBER={NUMBER} ./lab" if NUMBER else "./lab"
 HOME = pathlib.Path(os.environ.get("NOVA_HA_LAB_HOME", "/var/lib/nova-ha-lab"))
 SOURCE_TREE = pathlib.Path(__file__).resolve().parents[2]
 RELEASES = ("bookworm", "trixie")
+# What runs the instances: Nova's fake driver, or libvirt with QEMU; and where the disks of real guests are.
+FAKE, LIBVIRT = VIRTS = ("fake", "libvirt")
+SHARED, LOCAL = INSTANCES = ("shared", "local")
 MAX_COMPUTES = 8
 CONTROLS = 3
 
@@ -50,16 +53,32 @@ class Settings:
 
     :param release: Debian release of the images, one of ``RELEASES``
     :param computes: number of compute hosts, 1 to ``MAX_COMPUTES``
+    :param virt: what runs the instances, one of ``VIRTS``
+    :param instances: where the disks of real guests are, one of ``INSTANCES``: on a directory that all hosts share, or
+        on each host; the fake driver has a switch for that (``impair.set_guests``)
     """
 
     release: str = "bookworm"
     computes: int = 3
+    virt: str = FAKE
+    instances: str = SHARED
 
     def __post_init__(self):
         if self.release not in RELEASES:
             raise ValueError(f"release: {self.release!r} is not one of {', '.join(RELEASES)}")
         if not 1 <= self.computes <= MAX_COMPUTES:
             raise ValueError(f"computes: {self.computes} is not between 1 and {MAX_COMPUTES}")
+        if self.virt not in VIRTS:
+            raise ValueError(f"virt: {self.virt!r} is not one of {', '.join(VIRTS)}")
+        if self.instances not in INSTANCES:
+            raise ValueError(f"instances: {self.instances!r} is not one of {', '.join(INSTANCES)}")
+        if self.virt == FAKE and self.instances != SHARED:
+            raise ValueError(f"instances: {self.instances!r} needs virt {LIBVIRT!r}: the fake driver has no disks")
+
+    @property
+    def real_guests(self) -> bool:
+        """Are the instances virtual machines, rather than files of the fake driver?"""
+        return self.virt == LIBVIRT
 
     @property
     def control_nodes(self):

@@ -4,7 +4,8 @@
 This module is what the rest of the lab calls. Behind it: ``layout`` (ports, directories, figures), ``environment``
 (what is built once and cached), ``configuration`` and ``units`` (what an operator writes), ``identity`` (what stands in
 Keystone), ``proxy`` and ``neutron`` (which run in the cloud container), ``driver`` and ``guests`` (which run inside
-nova-compute), ``slow_filter`` (which runs inside nova-scheduler), ``impair`` (what can be made worse from outside).
+nova-compute), ``libvirt_journal`` (which runs beside it where the guests are real), ``slow_filter`` (which runs inside
+nova-scheduler), ``impair`` (what can be made worse from outside).
 """
 
 from tests.lab import nodes
@@ -62,6 +63,15 @@ def mounts(settings, kind):
         + [f"{source}:{target}" for source, target in writable[kind].items()]
         + [f"{source}:{target}:ro" for source, target in readable[kind].items()]
     )
+
+
+def disks(settings, host):
+    """podman's volumes for the disks of a compute host's real guests; makes the directory outside."""
+    if not settings.real_guests:
+        return []
+    directory = layout.DISKS / (host if settings.instances == lab.LOCAL else lab.SHARED)
+    directory.mkdir(parents=True, exist_ok=True)
+    return [f"{directory}:{layout.INSTANCES_MOUNT}"]
 
 
 def up(settings, progress):
@@ -140,11 +150,13 @@ def install_compute(settings, node):
     nodes.execute(
         node, "sh", "-c",
         f"mkdir -p /var/lib/nova/locks && ln -sfn {layout.ETC_MOUNT}/nova /etc/nova"
-        f" && cat >/var/lib/nova/nova-compute.conf && cp {layout.ETC_MOUNT}/units/nova-compute.service"
+        f" && cat >/var/lib/nova/nova-compute.conf && cp {layout.ETC_MOUNT}/units/*.service"
         f" /etc/systemd/system/ && install {layout.ETC_MOUNT}/units/nova-compute {layout.COMPUTE_PROGRAM}"
         " && systemctl daemon-reload",
         stdin=configuration.nova_compute_host(node),
     )  # fmt: skip
+    if settings.real_guests:
+        nodes.execute(node, "systemctl", "--quiet", "enable", "--now", units.GUEST_JOURNAL)
 
 
 def discover_hosts(settings):

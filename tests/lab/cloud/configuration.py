@@ -26,6 +26,8 @@ NOVA_FILTERS = (
     "ServerGroupAntiAffinityFilter",
     "ServerGroupAffinityFilter",
 )
+# What nova-compute has helpers for that may do more than it does.
+PRIVSEP = ("nova_sys_admin", "privsep_osbrick", "vif_plug_linux_bridge_privileged", "vif_plug_ovs_privileged")
 SERVICE_USERS = ("glance", "placement", "nova")  # in Keystone, project "service"
 
 
@@ -53,9 +55,9 @@ def write(settings):
             path = layout.ETC / name
             cloud[name] = path.read_text() if path.exists() else base64.urlsafe_b64encode(os.urandom(32)).decode()
     compute = {
-        "nova/nova.conf": nova_compute(),
-        "units/nova-compute.service": units.nova_compute_unit(),
-        "units/nova-compute": units.nova_compute_program(),
+        "nova/nova.conf": nova_compute(settings),
+        "units/nova-compute": units.nova_compute_program(settings),
+        **{f"units/{name}": text for name, text in units.compute_units(settings).items()},
     }
     for root, files in ((layout.ETC, cloud), (layout.COMPUTE_ETC, compute)):
         for name, text in files.items():
@@ -204,18 +206,41 @@ def nova_controller():
     )
 
 
-def nova_compute():
+def nova_compute(settings):
     """nova.conf of nova-compute; the host's own name and address are in a second file, by ``nova_compute_host``."""
     return _render(
-        {
-            "DEFAULT": {
-                "compute_driver": "lab.LabDriver",
-                "reserved_host_memory_mb": 0,
-                "resume_guests_state_on_host_boot": True,
-            }
-        },
+        {"DEFAULT": {"reserved_host_memory_mb": 0, "resume_guests_state_on_host_boot": True}},
+        _libvirt() if settings.real_guests else {"DEFAULT": {"compute_driver": "lab.LabDriver"}},
         _nova(),
     )
+
+
+def _libvirt():
+    """What nova.conf says where Nova's own driver has libvirt and QEMU run the guests."""
+    # By default its helpers ask for capabilities that the lab's containers lack, and for sudo.
+    helper = {
+        "helper_command": f"{layout.VENV}/bin/privsep-helper --config-file {layout.COMPUTE_FILES[0]}",
+        "capabilities": "CAP_CHOWN,CAP_DAC_OVERRIDE,CAP_FOWNER",
+    }
+    return {
+        "DEFAULT": {
+            "compute_driver": "libvirt.LibvirtDriver",
+            # As many tiny guests as the fake driver has room for: the machine has two cores, and the disks are sparse.
+            "cpu_allocation_ratio": 128,
+            "disk_allocation_ratio": 128,
+        },
+        "libvirt": {
+            "virt_type": "qemu",
+            "cpu_mode": "none",
+            # Commands are written into a guest's disk from outside: the offset of a sector is that in the file.
+            "images_type": "raw",
+            "tb_cache_size": 8,
+            "mem_stats_period_seconds": 0,
+        },
+        "vnc": {"enabled": False},
+        "spice": {"enabled": False},
+        **dict.fromkeys(PRIVSEP, helper),
+    }
 
 
 def nova_compute_host(node):

@@ -67,11 +67,13 @@ def set_guests(**switches):
 
     :param switches: the fields of ``guests.Switches``, which says what they do; change ``shared_storage`` only while
         there are no instances
-    :raises LabError: a switch that does not exist
+    :raises LabError: a switch that does not exist, or that this lab's guests do not have
     """
     unknown = set(switches) - set(DEFAULT_SWITCHES)
     if unknown:
         raise LabError(f"no such switch: {', '.join(sorted(unknown))}")
+    if switches and lab.Settings.load().real_guests:
+        raise LabError(f"{', '.join(sorted(switches))}: a switch of the fake driver; this lab's guests are libvirt's")
     _tell(layout.SWITCHES_FILE, json.dumps({**DEFAULT_SWITCHES, **switches}))
 
 

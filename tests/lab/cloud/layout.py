@@ -26,6 +26,7 @@ CONTROL = RUN / "control"  # what the virt driver and the scheduler's filter rea
 SWITCHES_FILE = CONTROL / "guests.json"
 SCHEDULER_FILE = CONTROL / "scheduler.json"
 SHARED_DISKS = RUN / "disks"
+DISKS = RUN / "instances"  # of real guests: a directory for all hosts, or one for each
 LOGS = RUN / "logs" / "cloud"
 
 # In the containers.
@@ -41,6 +42,9 @@ CONTROL_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/control")
 COMPUTE_PROGRAM = pathlib.PurePosixPath("/usr/local/bin/nova-compute")
 COMPUTE_FILES = ("/etc/nova/nova.conf", "/var/lib/nova/nova-compute.conf")
 DISKS_MOUNT = pathlib.PurePosixPath("/var/lib/nova-ha-lab/disks")
+INSTANCES_MOUNT = pathlib.PurePosixPath("/var/lib/nova/instances")
+# Debian's modules of libvirt alone, of all that its Python has (recipes/libvirt.containerfile).
+LIBVIRT_MODULES = pathlib.PurePosixPath("/usr/local/lib/libvirt-modules")
 
 # What an operator would tune, in seconds; both are Nova's defaults. A service reads "down" when its last report is
 # older than the second.

@@ -91,21 +91,59 @@ def cloud_units():
     }
 
 
-def nova_compute_unit():
+# What writes the guests' journal where they are libvirt's; the fake driver does it itself.
+GUEST_JOURNAL = "guest-journal"
+
+
+def compute_units(settings):
+    """Text of each unit file of a compute host, by file name."""
+    found = {"nova-compute.service": _nova_compute(settings)}
+    if settings.real_guests:
+        found[f"{GUEST_JOURNAL}.service"] = _guest_journal()
+    return found
+
+
+def _nova_compute(settings):
     """The unit of nova-compute: never enabled, since Pacemaker starts and stops it."""
     files = (f"--config-file {file}" for file in layout.COMPUTE_FILES)
     command = " ".join((f"{layout.VENV}/bin/nova-compute", *files))
-    return _unit("nova-compute", command, {}, log="nova-compute-%H", before=_record_start("%H"), enable=False)
+    environment = _environment(settings)
+    return _unit("nova-compute", command, environment, log="nova-compute-%H", before=_record_start("%H"), enable=False)
 
 
-def nova_compute_program():
+def nova_compute_program(settings):
     """The program that is nova-compute where it is no unit: it does what the unit does."""
+    words = "".join(f"{name}={value} " for name, value in _environment(settings).items())
     return f"""\
 #!/bin/sh
 host=$(uname -n)
 exec >>{layout.LOGS_MOUNT}/nova-compute-$host.log 2>&1
 {_record_start("$host")}
-exec {layout.VENV}/bin/nova-compute "$@"
+{words}exec {layout.VENV}/bin/nova-compute "$@"
+"""
+
+
+def _environment(settings):
+    # libvirt's modules are Debian's: they are made for its libvirt, and for the Python of the virtual environment.
+    return {"PYTHONPATH": layout.LIBVIRT_MODULES} if settings.real_guests else {}
+
+
+def _guest_journal():
+    program = f"{layout.TOOLS}/libvirt_journal.py"
+    return f"""\
+[Unit]
+Description=Journal of the guests' starts and stops
+After=libvirtd.service
+# It comes back whenever libvirtd does, and neither starts nor ends with it: a fault may keep that away for long.
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/bin/python3 {program} {layout.GUESTS_MOUNT}/%H.jsonl %H
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
 """
 
 
