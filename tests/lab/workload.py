@@ -17,6 +17,7 @@ from keystoneauth1 import adapter, session
 from keystoneauth1.identity import v3
 
 from tests.lab.cloud import configuration, identity, layout
+from tests.lab.guest import disk
 from tests.lab.passwords import password
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
@@ -25,6 +26,7 @@ MICROVERSION = "2.90"  # host= at boot, no on_shared_storage, power states kept 
 FLAVOR = IMAGE = "tiny"
 THREADS = 8
 PAGE = 500
+# Of the fake driver's guests, which boot from nothing.
 IMAGE_BYTES = b"\0" * 1024
 UNLIMITED = {"instances": -1, "cores": -1, "ram": -1, "server_group_members": -1, "server_groups": -1}
 HOST = "OS-EXT-SRV-ATTR:host"
@@ -179,7 +181,7 @@ def _image(settings, name):
 
 
 def create_image(settings, name, tags=(), **properties):
-    """Make a public image of one KiB.
+    """Make a public image: of the lab's guest where guests are real, else of one KiB.
 
     :param tags: its tags
     :param properties: its properties, as ``evacuable="true"``
@@ -189,7 +191,8 @@ def create_image(settings, name, tags=(), **properties):
     content = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public",
                "tags": list(tags), **properties}  # fmt: skip
     image = images.post("/v2/images", json=content).json()["id"]
-    images.put(f"/v2/images/{image}/file", data=IMAGE_BYTES, headers={"Content-Type": "application/octet-stream"})
+    data = disk.image() if settings.real_guests else IMAGE_BYTES
+    images.put(f"/v2/images/{image}/file", data=data, headers={"Content-Type": "application/octet-stream"})
     return image
 
 
