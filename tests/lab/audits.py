@@ -105,6 +105,7 @@ def one_at_a_time(history):
         yield Breach(2, after.start, after.instance, text)
     for before, after in _overlaps(facts.guest_runs(history)):
         yield Breach(2, after.start, after.instance, f"ran on {before.host} and {after.host} at once")
+    yield from _doubled(history)
     # Without Nova's records the rest of this rule would hold for want of evidence.
     asked = [flight.request for flight in flights]
     known = {instance.id for instance in history.instances}
@@ -151,7 +152,7 @@ def nothing_forgotten(history):
     known = {instance.id: instance for instance in history.instances}
     for instance, wanted in sorted(_to_live(history).items()):
         hosts = [run.host for run in live if run.instance == instance]
-        problem = _not_living(known.get(instance), wanted, hosts)
+        problem = _not_living(known.get(instance), wanted, hosts) or _not_beating(history, instance, wanted)
         if problem:
             yield Breach(4, None, instance, problem)
 
@@ -159,8 +160,11 @@ def nothing_forgotten(history):
 def dead_stays_dead(history):
     """Rule 5: what was stopped is stopped at the end, what was deleted is gone."""
     live = facts.live_runs(history)
+    beating = _beating(history)
     known = {instance.id: instance for instance in history.instances}
     for wanted, instance in sorted((wanted, instance) for instance, wanted in history.expected.instances.items()):
+        if wanted not in (RUNNING, UNSURE) and instance in beating:
+            yield Breach(5, None, instance, f"should be {wanted}, but its guest beats ({beating[instance]})")
         if wanted in _LIVE or wanted == UNSURE:
             continue
         for run in live:
@@ -220,6 +224,33 @@ def _not_living(found, wanted, hosts):
     if hosts != [found.host]:
         return f"Nova has it on {found.host}, but its guest runs {'on ' + ', '.join(hosts) if hosts else 'nowhere'}"
     return None
+
+
+def _not_beating(history, instance, wanted):
+    """What is wrong with the real guest of an instance that should run, or None."""
+    if history.disks is None or wanted != RUNNING or instance in _beating(history):
+        return None
+    lasts = [life.end for life in facts.lives(history) if life.instance == instance]
+    return f"its guest does not beat, {f'since {_time_of_day(max(lasts))}' if lasts else 'and never did'}"
+
+
+def _beating(history):
+    """Where the disk is on which an instance's guest still writes, by instance."""
+    return {disk.instance: disk.place for disk in history.disks or () if disk.beats}
+
+
+def _doubled(history):
+    """Real guests that ran twice at once, or would have: by what they wrote on their disks, and by QEMU's locks."""
+    lives = facts.lives(history)
+    for before, after in _overlaps(lives):
+        first, second = (f"incarnation {life.number} ({life.place})" for life in (before, after))
+        yield Breach(2, after.start, after.instance, f"{second} of its guest booted while {first} ran")
+    for life in lives:
+        if life.conflicts:
+            found = f"found at {_count(life.conflicts, 'beat')} that another had booted from its disk"
+            yield Breach(2, life.end, life.instance, f"incarnation {life.number} of its guest ({life.place}) {found}")
+    for refusal in history.refusals:
+        yield Breach(2, refusal.time, refusal.instance, f"QEMU refused a second start of its guest, on {refusal.host}")
 
 
 def _closed_early(history):
@@ -288,7 +319,8 @@ def _seen_evacuations(history):
 
 
 def _seen_guests(history):
-    return f"{_count(facts.flights(history), 'evacuation')} and {_count(facts.guest_runs(history), 'guest start')} seen"
+    seen = f"{_count(facts.flights(history), 'evacuation')} and {_count(facts.guest_runs(history), 'guest start')} seen"
+    return seen if history.disks is None else f"{seen}, {_count(facts.lives(history), 'incarnation')} by their disks"
 
 
 def _seen_windows(history):
@@ -298,7 +330,8 @@ def _seen_windows(history):
 
 
 def _seen_recovered(history):
-    return _count(_to_live(history), "instance") + " running as they should"
+    seen = _count(_to_live(history), "instance") + " running as they should"
+    return seen if history.disks is None else f"{seen}, {len(_beating(history))} by their disks"
 
 
 def _seen_dead(history):
@@ -311,7 +344,8 @@ def _seen_claims(history):
 
 
 def _count(things, noun):
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+    number = things if isinstance(things, int) else len(things)
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _time_of_day(time):

@@ -86,6 +86,28 @@ def live_runs(history):
     return [run for run in guest_runs(history) if run.end == NEVER]
 
 
+@dataclasses.dataclass(frozen=True)
+class Life:
+    """An incarnation of a real guest, by what it has written on its disk, from its first beat to its last."""
+
+    instance: str
+    place: str
+    number: int
+    start: float
+    end: float
+    conflicts: int
+
+
+def lives(history):
+    """Every incarnation of every real guest, on whichever disk, in the order of their first beats."""
+    found = [
+        Life(disk.instance, disk.place, each.number, each.first, each.last, each.conflicts)
+        for disk in history.disks or ()
+        for each in disk.incarnations
+    ]
+    return sorted(found, key=lambda life: (life.start, life.number))
+
+
 def power_offs(history):
     """The spans of time in which hosts had no power."""
     return _spans((change.host, change.time, not change.on) for change in history.power)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from tests.lab import settings
+from tests.lab.guest.diary import Incarnation
 
 FLAG_LOG = settings.RECORDS / "flags.jsonl"
 FENCING_LOG = settings.RECORDS / "fencing.jsonl"
@@ -139,6 +140,30 @@ class ServiceStart:
 
 
 @dataclasses.dataclass(frozen=True)
+class RefusedStart:
+    """QEMU did not start a guest on a host, for another one had the disk open."""
+
+    time: float
+    host: str
+    instance: str
+
+
+@dataclasses.dataclass(frozen=True)
+class GuestDisk:
+    """A disk of an instance at the end, and what its guest has written on it.
+
+    :param place: where it is: ``shared``, or a host's name
+    :param incarnations: in the order of their numbers
+    :param beats: whether a guest wrote on it while it was looked at
+    """
+
+    instance: str
+    place: str
+    incarnations: tuple[Incarnation, ...]
+    beats: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Migration:
     """Nova's record of one evacuation as it is at the end.
 
@@ -195,7 +220,10 @@ class Expected:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """All that is known of a scenario once it is over; every tuple is in the order of time."""
+    """All that is known of a scenario once it is over; every tuple is in the order of time.
+
+    :param disks: of real guests; None where the fake driver's have none
+    """
 
     power: tuple[PowerChange, ...] = ()
     guests: tuple[GuestChange, ...] = ()
@@ -208,15 +236,19 @@ class History:
     services: tuple[Service, ...] = ()
     instances: tuple[Instance, ...] = ()
     expected: Expected = Expected()
+    disks: Optional[tuple[GuestDisk, ...]] = None
+    refusals: tuple[RefusedStart, ...] = ()
 
 
-def read(services=(), instances=(), migrations=(), expected=None):
+def read(services=(), instances=(), migrations=(), expected=None, disks=None, refusals=()):
     """Read the records as they are now.
 
     :param services: Nova's compute services now, as ``workload.services`` gives them
     :param instances: likewise of ``workload.instances``
     :param migrations: likewise of ``workload.migrations``
     :param expected: an ``Expected``
+    :param disks: of real guests, as ``guest.disk.look`` gives them; None where there are none
+    :param refusals: as ``guest.refusals.read`` gives them
     """
     guest_lines = [line for file in sorted(settings.GUEST_JOURNAL.glob("*.jsonl")) for line in _lines(file)]
     return History(
@@ -243,6 +275,8 @@ def read(services=(), instances=(), migrations=(), expected=None):
         services=tuple(_service(entry) for entry in services),
         instances=tuple(_instance(entry) for entry in instances),
         expected=expected or Expected(),
+        disks=disks,
+        refusals=_ordered(refusals),
     )
 
 

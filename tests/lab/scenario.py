@@ -2,8 +2,10 @@
 """A scenario: what is recorded from its first moment to its last, and what it says of how it has to end."""
 
 import contextlib
+import time
 
 from tests.lab import history, recorder, workload
+from tests.lab.guest import disk, refusals
 
 
 class Scenario:
@@ -11,6 +13,7 @@ class Scenario:
 
     def __init__(self, settings):
         self._settings = settings
+        self._since = time.time()
         self._instances = {}
         self._flagged = set()
         self._returning = set()
@@ -40,7 +43,10 @@ class Scenario:
 
         :raises LabError: Nova does not answer
         """
+        real = self._settings.real_guests
         return history.read(
+            disks=disk.look() if real else None,
+            refusals=refusals.read(self._settings.compute_hosts, self._since) if real else (),
             services=workload.services(self._settings),
             instances=workload.instances(self._settings),
             migrations=workload.migrations(self._settings),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import pathlib
@@ -10,11 +11,15 @@ import tempfile
 
 from tests.lab.cloud import layout
 from tests.lab.guest import diary
+from tests.lab.history import GuestDisk
 from tests.lab.shell import LabError, run
+from tests.lab.waiting import wait_for
 
 SOURCE = pathlib.Path(__file__).with_name("guest.S")
 # A boot sector that Glance and Nova take for a disk.
 IMAGE_SIZE = 1 << 20
+# Seconds without a beat after which a guest is taken to run no more: it beats once in each.
+LOOK = 5
 
 
 class Command(enum.Enum):
@@ -65,6 +70,35 @@ def read(file: pathlib.Path) -> tuple[diary.Incarnation, ...]:
         return diary.parse(content)
     except ValueError as error:
         raise LabError(f"{file}: {error}") from error
+
+
+def look() -> tuple[GuestDisk, ...]:
+    """All disks of all instances, and on which of them a guest writes; it takes ``LOOK`` seconds where one is silent.
+
+    What is no disk of such a guest, or is just being made, is one on which nothing was ever written.
+    """
+
+    def read_all() -> dict[tuple[str, str], tuple[diary.Incarnation, ...]]:
+        return {file.parts[-3:-1]: _read_any(file) for file in sorted(layout.DISKS.glob("*/*/disk"))}
+
+    def beating(now: dict[tuple[str, str], tuple[diary.Incarnation, ...]]) -> set[tuple[str, str]]:
+        return {key for key in now if now[key] != before.get(key, ())}
+
+    before = read_all()
+    with contextlib.suppress(LabError):
+        wait_for("every guest to beat", lambda: len(beating(read_all())) == len(before), LOOK)
+    after = read_all()
+    return tuple(
+        GuestDisk(instance, place, incarnations, (place, instance) in beating(after))
+        for (place, instance), incarnations in after.items()
+    )
+
+
+def _read_any(file: pathlib.Path) -> tuple[diary.Incarnation, ...]:
+    try:
+        return read(file)
+    except (LabError, FileNotFoundError):
+        return ()
 
 
 def tell(instance: str, command: Command) -> None:
