@@ -15,7 +15,7 @@ import pytest
 from nova_ha.model.reasons import Code
 from tests.lab import audits, cluster, facts, faults, healing, history, nodes, scenario, workload
 from tests.lab.cloud import impair
-from tests.lab.settings import SOURCE_TREE
+from tests.lab.settings import SOURCE_TREE, VIRT_VARIABLE, Settings
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 from tests.pages import commands
@@ -34,6 +34,10 @@ LOSS_LIMIT = 330
 
 # For stories that take minutes.
 LONG = pytest.mark.skipif(os.environ.get("NOVA_HA_LAB_LONG") != "1", reason="takes minutes: NOVA_HA_LAB_LONG=1")
+
+
+# For stories whose guests are virtual machines that keep diaries; every other lab skips them.
+REAL_GUESTS = pytest.mark.skipif(not Settings.load().real_guests, reason=f"needs real guests: {VIRT_VARIABLE}=libvirt")
 
 
 class Story:

@@ -40,8 +40,7 @@ def _parser():
     up = commands.add_parser("up", help="bring the lab up; what is up stays as it is")
     up.add_argument("--computes", type=int, help=f"number of compute hosts, 1 to {settings.MAX_COMPUTES}")
     up.add_argument("--release", choices=settings.RELEASES, help="Debian release of the hosts")
-    up.add_argument("--virt", choices=settings.VIRTS, help="the fake driver, or real guests by libvirt and QEMU")
-    up.add_argument("--instances", choices=settings.INSTANCES, help="where the disks of real guests are")
+    _add_guests(up)
     up.set_defaults(run=_up)
 
     status = commands.add_parser("status", help="nodes, resources and services on one screen")
@@ -53,6 +52,7 @@ def _parser():
     shell.set_defaults(run=_shell)
 
     show = commands.add_parser("demo", help="a host of 20 instances loses its power, and the cloud heals itself")
+    _add_guests(show)
     show.set_defaults(run=_demo)
 
     kill = commands.add_parser("kill", help="let a host die")
@@ -72,15 +72,25 @@ def _parser():
     return parser
 
 
-def _up(given):
-    present = settings.Settings.load()
+def _add_guests(command):
+    command.add_argument("--virt", choices=settings.VIRTS, help="the fake driver, or real guests by libvirt and QEMU")
+    command.add_argument("--instances", choices=settings.INSTANCES, help="where the disks of real guests are")
+
+
+def _chosen(given):
+    """The settings of the lab that is up, or the defaults, but for what was given."""
     names = [field.name for field in dataclasses.fields(settings.Settings)]
-    chosen = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    lab.up(dataclasses.replace(present, **chosen), Progress())
+    return dataclasses.replace(
+        settings.Settings.load(), **{name: value for name in names if (value := getattr(given, name, None)) is not None}
+    )
 
 
-def _demo(_given):
-    chosen = settings.Settings.load()
+def _up(given):
+    lab.up(_chosen(given), Progress())
+
+
+def _demo(given):
+    chosen = _chosen(given)
     with lab.claimed():
         lab.up(chosen, Progress())
         return demo.demo(chosen)

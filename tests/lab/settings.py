@@ -31,6 +31,8 @@ RELEASES = ("bookworm", "trixie")
 # What runs the instances: Nova's fake driver, or libvirt with QEMU; and where the disks of real guests are.
 FAKE, LIBVIRT = VIRTS = ("fake", "libvirt")
 SHARED, LOCAL = INSTANCES = ("shared", "local")
+# What says so for whoever brings a lab up without a word about it, such as a story.
+VIRT_VARIABLE, INSTANCES_VARIABLE = "NOVA_HA_LAB_VIRT", "NOVA_HA_LAB_INSTANCES"
 MAX_COMPUTES = 8
 CONTROLS = 3
 
@@ -102,11 +104,14 @@ class Settings:
 
     @classmethod
     def load(cls):
-        """The choices of the lab that is up, or the defaults when none is."""
+        """The choices of the lab that is up; when none is, the defaults, and what the environment says of its guests.
+
+        :raises ValueError: the environment names what there is not
+        """
         try:
             return cls(**json.loads(SETTINGS_FILE.read_text()))
         except FileNotFoundError:
-            return cls()
+            return cls(virt=os.environ.get(VIRT_VARIABLE, FAKE), instances=os.environ.get(INSTANCES_VARIABLE, SHARED))
 
 
 # Kept until the recipe changes (``wipe`` removes it): images, the virtual environment of the cloud.

@@ -2,6 +2,7 @@
 """A lab whose guests are libvirt's: what it has beside one of the fake driver; neither is taken for the other."""
 
 import configparser
+import contextlib
 import importlib
 import json
 import pathlib
@@ -73,6 +74,26 @@ def test_what_is_not_said_stays_as_it_is(present, monkeypatch):
     brought_up[0].save()
     assert cli.main(["up", "--computes", "4"]) == 0
     assert brought_up == [LOCAL, Settings(computes=4, virt="libvirt", instances="local")]
+
+
+def test_the_demo_brings_up_what_it_is_told_to(present, monkeypatch):
+    shown = []
+    monkeypatch.setattr(lab, "other_trees", list)
+    monkeypatch.setattr(lab, "claimed", contextlib.nullcontext)
+    monkeypatch.setattr(lab, "up", lambda chosen, progress: shown.append(chosen))
+    monkeypatch.setattr(cli.demo, "demo", shown.append)
+    assert cli.main(["demo", "--virt", "libvirt"]) == 0
+    assert shown == 2 * [SHARED]
+
+
+def test_the_environment_says_what_guests_a_lab_has_that_is_to_come_up(present, monkeypatch):
+    monkeypatch.setenv("NOVA_HA_LAB_VIRT", "libvirt")
+    assert Settings.load() == SHARED
+    monkeypatch.setenv("NOVA_HA_LAB_INSTANCES", "local")
+    assert Settings.load() == LOCAL
+    # One that is up is what it is.
+    FAKE.save()
+    assert Settings.load() == FAKE
 
 
 def test_disks_are_one_directory_for_all_hosts_or_one_for_each(monkeypatch, tmp_path):
