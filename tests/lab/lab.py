@@ -28,6 +28,7 @@ from tests.lab import (
     settings,
     workload,
 )
+from tests.lab.guest import refusals
 from tests.lab.shell import LabError
 from tests.lab.waiting import wait_for
 
@@ -277,6 +278,9 @@ def _node_logs(node):
         yield "journal.log", journal.stdout
     if node == settings.CLOUD:
         return
+    # QEMU's, of each guest that the host has had; there are none where guests are the fake driver's.
+    for file in sorted((nodes.layer(node) / refusals.LOGS).glob("*.log*")):
+        yield f"qemu/{file.name}", file.read_text(errors="replace")
     if node.startswith("control") and nodes.running(node):
         yield "status.txt", nodes.execute(node, "pcs", "status", "--full", check=False).stdout
         yield "cib.xml", nodes.execute(node, "cibadmin", "--query", check=False).stdout

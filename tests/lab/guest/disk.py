@@ -52,9 +52,10 @@ def image() -> bytes:
 
 
 def of(instance: str) -> dict[str, pathlib.Path]:
-    """The disks that an instance has, by where they are: ``shared``, or a host's name. More than one is no rarity.
+    """The disks that an instance has, by where they are: ``shared``, or a host's name.
 
-    Where each host has disks of its own, that which a dead host had stays until the host is back and tidies up.
+    Where each host has disks of its own, a dead host keeps its own of an instance that has begun anew elsewhere, until
+    Nova tidies up on the host that is back.
     """
     return {file.parts[-3]: file for file in sorted(layout.DISKS.glob(f"*/{instance}/disk"))}
 

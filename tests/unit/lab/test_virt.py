@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab import cli, cloud, computes, images, lab, nodes, settings
 from tests.lab.cloud import configuration, impair, layout, units
+from tests.lab.guest import refusals
 from tests.lab.settings import Settings
 from tests.lab.shell import LabError
 
@@ -167,6 +168,15 @@ def test_what_happened_while_nobody_listened_is_made_up_for(journal, tmp_path):
     lines = [{"event": "service_start"}, *({"event": event, "instance": instance} for event, instance in events)]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert journal.missed(file, {"stays", "again"}) == [("start", "again"), ("stop", "went")]
+
+
+def test_what_qemu_said_of_its_guests_is_packed(monkeypatch, tmp_path):
+    (tmp_path / refusals.LOGS).mkdir(parents=True)
+    (tmp_path / refusals.LOGS / "instance-0000001e.log").write_text("shutting down, reason=failed")
+    monkeypatch.setattr(nodes, "layer", lambda node: tmp_path)
+    monkeypatch.setattr(nodes, "running", lambda node: False)
+    monkeypatch.setattr(lab.runtime, "podman", lambda *words, check: types.SimpleNamespace(returncode=1))
+    assert dict(lab._node_logs("compute-1")) == {"qemu/instance-0000001e.log": "shutting down, reason=failed"}
 
 
 def test_the_screen_says_what_the_instances_are(monkeypatch):
