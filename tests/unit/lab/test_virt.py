@@ -11,6 +11,7 @@ import types
 
 import pytest
 
+from tests import tiers
 from tests.lab import cli, cloud, computes, images, lab, nodes, settings
 from tests.lab.cloud import configuration, impair, layout, units
 from tests.lab.guest import refusals
@@ -64,6 +65,16 @@ def test_a_lab_with_other_guests_is_not_taken_for_this_one(present, monkeypatch,
     lab._refuse_another(FAKE)
     with pytest.raises(LabError, match="down first"):
         lab._refuse_another(other)
+
+
+def test_a_whole_run_of_tests_names_a_lab_that_a_demo_has_left_with_real_guests(present, monkeypatch, capsys):
+    monkeypatch.setattr(nodes, "existing", lambda: ["compute-1"])
+    monkeypatch.setattr(nodes, "lost", list)
+    monkeypatch.setattr(lab, "other_trees", list)
+    present(SHARED)
+    for up in tiers.UPS:
+        assert cli.main(up.command[up.command.index("up") :]) == 1
+        assert "with guests of libvirt" in capsys.readouterr().err
 
 
 def test_what_is_not_said_stays_as_it_is(present, monkeypatch):
@@ -168,6 +179,12 @@ def test_what_happened_while_nobody_listened_is_made_up_for(journal, tmp_path):
     lines = [{"event": "service_start"}, *({"event": event, "instance": instance} for event, instance in events)]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert journal.missed(file, {"stays", "again"}) == [("start", "again"), ("stop", "went")]
+
+
+def test_the_journal_comes_back_with_libvirtd_and_does_not_start_it():
+    unit = units.compute_units(SHARED)[f"{units.GUEST_JOURNAL}.service"]
+    assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(unit.splitlines())
+    assert not any(word in unit for word in ("Requires=", "Wants=", "BindsTo="))
 
 
 def test_what_qemu_said_of_its_guests_is_packed(monkeypatch, tmp_path):
