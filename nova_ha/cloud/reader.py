@@ -15,7 +15,7 @@ from novaclient.v2.flavors import FlavorManager
 from novaclient.v2.hypervisors import HypervisorManager
 from novaclient.v2.servers import ServerManager
 
-from nova_ha.cloud import images, parsers, services
+from nova_ha.cloud import images, instance_actions, parsers, services
 from nova_ha.cloud.compute_api import HYPERVISORS_MICROVERSION, INSTANCES_MICROVERSION, ComputeApi
 from nova_ha.cloud.errors import CloudError, Refused, RightMissing
 from nova_ha.cloud.evacuate_requests import EvacuateRequests
@@ -23,6 +23,7 @@ from nova_ha.cloud.migrations import Migrations
 from nova_ha.cloud.session import Access
 from nova_ha.model import evacuable_tag, restore_tags
 from nova_ha.model.evacuate_request import Requests
+from nova_ha.model.nova_actions import NovaAction
 from nova_ha.model.snapshot import Instance, Migration, Services
 
 
@@ -88,6 +89,10 @@ class NovaReader:
             if error.status == 404:
                 return None
             raise
+
+    def instance_actions(self, id: str) -> tuple[NovaAction, ...]:
+        """What was asked of Nova for an instance id by whomever, the newest first; the last fifty."""
+        return instance_actions.of(self._api, self._access, id)
 
     def restoring(self) -> tuple[Instance, ...]:
         """Every instance, of all projects, that carries one of the tags of ``restore_tags``."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from nova_ha.model import evacuable_tag, flag
-from nova_ha.policy import selection
+from nova_ha.model.instance_failures import Kind
+from nova_ha.policy import instance_restarts, selection
 
 GROUP = "nova"
 
@@ -138,6 +139,48 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             default=True,
             help="Whether instances that were in error before their host died are recovered.",
         ),
+    ],
+    "instances": [
+        cfg.BoolOpt(
+            "restart",
+            default=False,
+            help="Whether instances that fail while their host lives are restarted. The agent NovaInstances tells of "
+            "them.",
+        ),
+        cfg.ListOpt(
+            "failures",
+            default=["crashed", "panicked", "watchdog", "hung"],
+            item_type=cfg.types.String(choices=[kind.value for kind in Kind], ignore_case=False),
+            help="Kinds of failure after which they are. Of the others an operator is told.",
+        ),
+        cfg.StrOpt(
+            "tag",
+            default=instance_restarts.TAG,
+            regex=r"^[^\s/,&=]+$",
+            help="Extra spec of flavors (tag=true), and property (tag=true) or tag of images, that selects instances. "
+            "Where nothing carries it, all are restarted.",
+        ),
+        cfg.StrOpt(
+            "metadata_key",
+            default=instance_restarts.METADATA_KEY,
+            help="Metadata of an instance by which its owner opts in (true) or out (false); by default Masakari's. "
+            "Empty: not asked.",
+        ),
+        cfg.ListOpt("skip_projects", default=[], help="Ids of projects whose instances are not restarted."),
+        cfg.IntOpt(
+            "min_uptime",
+            default=120,
+            min=0,
+            help="Seconds that an instance must have run before it failed. One that fails sooner is left, and an "
+            "operator is told.",
+        ),
+        cfg.IntOpt(
+            "most_restarts",
+            default=3,
+            min=1,
+            help="Restarts of one instance within restart_window, at most. Then it is left, and an operator is told.",
+        ),
+        cfg.IntOpt("restart_window", default=3600, min=60, help="Seconds in which most_restarts counts."),
     ],
     "order": [
         cfg.StrOpt(

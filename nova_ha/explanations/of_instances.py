@@ -54,6 +54,34 @@ TEXTS: dict[Code, Explanation] = {
         look="`openstack server show ID`: its state, and what Nova does with it.",
         do="Bring it into a state that is known ([instance states](instance-states.md)), and tell us of it.",
     ),
+    Code.INSTANCE_BUSY: Explanation(
+        about="What has failed is not restarted while its owner, or Nova, does something with it.",
+    ),
+    Code.FAILURE_LEFT: Explanation(
+        operator=AT_ONCE,
+        look="The text says what its host has told: an instance that is paused for an I/O error goes on once its "
+        "storage is back and it is reset.",
+        do="Deal with the cause, and restart it by the command that is given. To have such failures restarted, name "
+        "their kind in the option `failures` of `[instances]`.",
+    ),
+    Code.FAILS_AT_ONCE: Explanation(
+        operator=AT_ONCE,
+        about="It ran for less than `min_uptime` seconds.",
+        look="`openstack console log show ID`; QEMU's log of it on its host; memory that the host's kernel wanted.",
+        do="Deal with the cause, and restart it by the command that is given.",
+    ),
+    Code.FAILS_OFTEN: Explanation(
+        operator=AT_ONCE,
+        about="It was restarted `most_restarts` times within `restart_window` seconds, and has failed again.",
+        look="`nova-ha history`; `openstack console log show ID`; QEMU's log of it on its host.",
+        do="Deal with the cause, and restart it by the command that is given.",
+    ),
+    Code.REPORT_UNCLEAR: Explanation(
+        operator=AT_ONCE,
+        about="The host and the control nodes have different versions of nova-ha, or somebody else writes to the node "
+        "attribute `nova-ha-instances`. What can be understood of it is seen to.",
+        do="Bring the host to the control nodes' version.",
+    ),
     Code.WOULD_BE_DESTROYED: Explanation(
         operator=AT_ONCE,
         about="An instance is on a host from which Nova has a record of an evacuation that never ended.",

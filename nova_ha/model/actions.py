@@ -185,6 +185,13 @@ class RepairInstanceState(InstanceAction):
 
 
 @dataclasses.dataclass(frozen=True)
+class RestartInstance(InstanceAction):
+    """Start the guest of an instance anew that has failed on a host that lives."""
+
+    label: ClassVar[str] = "restart_instance"
+
+
+@dataclasses.dataclass(frozen=True)
 class FinishRecovery(HostAction):
     """The host is recovered: its flag becomes ``no``.
 

@@ -72,6 +72,12 @@ class Code(Coded):
     STUCK = "stuck", "the instance's evacuation does not go on, and nothing proves that it is over"
     RESTORING = "restoring", "the instance gets its former state back"
     RESTORE_FAILED = "restore_failed", "the instance did not get its former state back, however often it was tried"
+    # An instance that has failed on a host that lives
+    INSTANCE_BUSY = "instance_busy", "its owner, or Nova, does something with the failed instance just now"
+    FAILURE_LEFT = "failure_left", "instances that failed in that way are not restarted"
+    FAILS_AT_ONCE = "fails_at_once", "the instance failed soon after it had started: it would again"
+    FAILS_OFTEN = "fails_often", "the instance has failed as often as it may be restarted"
+    REPORT_UNCLEAR = "report_unclear", "what a host tells of its failed instances cannot be understood"
     # A pause after a failure, by what failed
     NO_ROOM = "no_room", "no host had room for the instance"
     SPAWN_FAILED = "spawn_failed", "the instance could not be started on the host that was chosen"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from nova_ha.policy.instance_restarts import InstanceRules
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.selection import Policy
@@ -32,6 +33,7 @@ class Rules:
     :param evacuate_delay: seconds between taking a host up and its first evacuation
     :param shared_storage: whether the instances' disks are reachable from every host
     :param reserve_destination: whether a lost host's instances are sent to the reserved host that was enabled for it
+    :param instances: which instances that fail on a living host are restarted
     """
 
     policy: Policy = Policy()
@@ -48,6 +50,7 @@ class Rules:
     evacuate_delay: float = 0.0
     shared_storage: bool = True
     reserve_destination: bool = False
+    instances: InstanceRules = InstanceRules()
 
     @property
     def use_aggregates(self) -> bool:
@@ -73,4 +76,5 @@ class Rules:
             evacuate_delay=conf.recovery.evacuate_delay,
             shared_storage=conf.recovery.shared_storage,
             reserve_destination=conf.reserve.destination,
+            instances=InstanceRules.from_options(conf.instances),
         )

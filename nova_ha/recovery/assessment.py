@@ -62,11 +62,18 @@ class Assessment:
         self._clock = clock
         self._living: Set[str] = frozenset()  # hosts that are flagged, and live
 
-    def steps(self, rules: Rules, ours: Mapping[str, str], services: Mapping[str, Service] | None) -> list[Step]:
+    def steps(
+        self,
+        rules: Rules,
+        ours: Mapping[str, str],
+        services: Mapping[str, Service] | None,
+        also: Set[str] = frozenset(),
+    ) -> list[Step]:
         """What to do about the hosts that are ours; a glance may be enough to see that it is nothing.
 
         :param ours: ``{host: flag value}``
         :param services: Nova's, if they have just been read
+        :param also: ids of instances that are on hosts without a flag, of which must not be forgotten what was asked
         :raises nova.CloudError: the cloud is away
         :raises cluster.ClusterError: the cluster is away
         """
@@ -75,9 +82,9 @@ class Assessment:
             steps = self._decide(glimpsed, rules)
             if not any(map(is_action, steps)):
                 return steps
-        return self._decide(self._look(ours, services), rules)
+        return self._decide(self._look(ours, services, also), rules)
 
-    def _look(self, ours: Mapping[str, str], services: Mapping[str, Service] | None) -> World:
+    def _look(self, ours: Mapping[str, str], services: Mapping[str, Service] | None, also: Set[str]) -> World:
         flags = self._claims.flags.items()
         others = {host: value for host, value in flags if flag.is_dead(value) and host not in ours}
         world = self._observer.look(ours, services, others, self._claims.inherited)
@@ -87,7 +94,7 @@ class Assessment:
         touched = {instance.id for host in world.hosts for instance in host.instances}
         touched |= {instance.id for instance in world.restoring}
         touched |= {instance.id for host in world.hosts for instance, _ in host.broken}
-        touched |= {service.id for service in world.services.values()}
+        touched |= {service.id for service in world.services.values()} | also
         self._tell_arrivals(world, self._memory.forget(touched, ours))
         return world
 

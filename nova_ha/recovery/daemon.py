@@ -25,9 +25,11 @@ from nova_ha.cluster import pacemaker as cluster
 from nova_ha.cluster.private_attributes import PrivateAttributes
 from nova_ha.config import loader
 from nova_ha.config.agent_parameters import DEFAULT_CONFIG
+from nova_ha.model import instance_failures
 from nova_ha.policy.rules import Rules
 from nova_ha.recovery import reload as reloading
 from nova_ha.recovery.engine import Engine, log
+from nova_ha.recovery.instance_reports import InstanceReports
 from nova_ha.recovery.observe.parallel import Readers
 from nova_ha.recovery.publisher import Publisher
 from nova_ha.recovery.recorder import Recorder
@@ -86,10 +88,8 @@ def _run(
     :raises cluster.NotInstalled: likewise
     """
     conf = loader.load(parameters)
-    publisher = Publisher(PrivateAttributes(published.attribute(name)))
-    state.listen(publisher.tell)
+    _publish(name, state)
     state.listen(telling.tell)
-    publisher.start()
     telling.go_by(conf)
     recorder = _recorder(name, account)
     pacemaker = cluster.Cluster(conf.recovery.attribute, runner=_showing_progress(state))
@@ -105,6 +105,7 @@ def _run(
         Readers(),
     )
     engine.heed(pacemaker.orders())
+    _watch_instances(engine)
     reload = reloading.Reload(engine, state, parameters, conf, telling.go_by)
     signal.signal(signal.SIGHUP, reload.ask)
     await_others(pacemaker, name, lambda why: state.report(engine_state.STARTING, why, **account.as_dict()))
@@ -117,6 +118,20 @@ def _run(
 
     engine.run(before_pass)
     recorder.finish(LAST_WORDS)
+
+
+def _watch_instances(engine: Engine) -> None:
+    """Have the engine know, from now on, what hosts tell of their failed instances."""
+    reports = InstanceReports(PrivateAttributes(instance_failures.ATTRIBUTE), engine.wake)
+    reports.start()
+    engine.watch(reports)
+
+
+def _publish(name: str, state: engine_state.RunState) -> None:
+    """Have all control nodes know the engine's account from now on."""
+    publisher = Publisher(PrivateAttributes(published.attribute(name)))
+    state.listen(publisher.tell)
+    publisher.start()
 
 
 def _recorder(name: str, account: Account) -> Recorder:

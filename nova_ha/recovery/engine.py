@@ -32,6 +32,7 @@ from nova_ha.recovery.act.workers import FRESH, Errands
 from nova_ha.recovery.assessment import Assessment
 from nova_ha.recovery.claiming import Claiming, Moved
 from nova_ha.recovery.cloud_health import CloudHealth
+from nova_ha.recovery.failed_instances import FailedInstances, Reports
 from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.observe.observer import Observer
 from nova_ha.recovery.observe.parallel import Readers
@@ -81,8 +82,7 @@ class Engine:
     ) -> None:
         self._state = state
         self._rules = rules
-        self._workers = workers
-        self._readers = readers
+        self._workers, self._readers = workers, readers
         self._clock = clock
         self._account = account
         self._stop = threading.Event()
@@ -91,6 +91,7 @@ class Engine:
         self._observer = Observer(cloud, options.domain, clock, rules.use_aggregates, rules.policy.tag, each)
         self._memory = Memory()
         self._memory.control_plane.go_by(rules)
+        self._failed = FailedInstances(cloud, cluster, self._observer, self._memory, account, each, clock, epoch)
         self._pace = Pace(options.in_flight)
         self._claims = Claims(cluster, epoch)
         self._health = CloudHealth(cloud, state, clock)
@@ -117,6 +118,13 @@ class Engine:
     def heed(self, orders: pacemaker.Cluster) -> None:
         """Carry out, from now on, what operators order: see ``Cluster.orders``."""
         self._orders = Orders(orders, self._memory, self._clock)
+
+    def watch(self, reports: Reports) -> None:
+        """See to instances that fail while their hosts live, from now on, as far as the rules have it.
+
+        :param reports: what hosts tell of them
+        """
+        self._failed.reports = reports
 
     def reconfigure(self, rules: Rules, options: Options) -> None:
         """Go by another configuration from the next pass on; see the class. What is known is kept."""
@@ -170,12 +178,14 @@ class Engine:
             return ACTED
         ours = self._claims.ours()
         left_over = not self._claims.flags and self._observer.may_find_notes()
-        self._steps += self._assessment.steps(self._rules, ours, services) if ours or left_over else []
+        failed = self._failed.instances
+        self._steps += self._assessment.steps(self._rules, ours, services, failed) if ours or left_over else []
         self._steps += self._unmanaged.alarms
+        self._steps += self._failed.steps(self._rules.instances, self._claims.flags)
         acted = self._act(self._steps)
         self._report()
         # What may be queued at a host whose flag was deleted is known by what was asked for alone.
-        if not self._claims.flags and not self._claims.vanished and not self._unmanaged.alarms:
+        if not (self._claims.flags or self._claims.vanished or self._unmanaged.alarms or self._failed.instances):
             self._observer.forget()
             self._memory.forget_all()
         return self._rest.seconds(self._steps, acted)

@@ -88,6 +88,8 @@ class Event(str, enum.Enum):
         (INSTANCE, REQUEST),
         "the instance is active again, which a late request had set to error",
     )
+    INSTANCE_FAILED = "instance_failed", WARNING, (INSTANCE,), "the instance has failed while its host lives"
+    INSTANCE_RESTARTED = "instance_restarted", INFO, (INSTANCE, REQUEST), "Nova starts the failed instance anew"
     INSTANCE_STEP_FAILED = (
         "instance_step_failed",
         WARNING,

@@ -46,6 +46,7 @@ class FakeCloud:
         # Any of these may be an exception, which is raised then.
         self.requests = {}  # instance id -> its Requests
         self.claimed = frozenset()
+        self.actions = {}  # instance id -> what was asked for it, newest first
         self.hypervisor = "QEMU"
         self.asked = []
         self.changes = []
@@ -102,6 +103,10 @@ class FakeCloud:
     def claims(self, instance):
         self._note("claims", instance)
         return given(self.claimed)
+
+    def instance_actions(self, id):
+        self._note("instance_actions", id)
+        return given(self.actions.get(id, ()))
 
     def __getattr__(self, name):
         if name not in CHANGES:

@@ -19,6 +19,7 @@ from nova_ha.cloud.nova import CloudError
 from nova_ha.cluster.pacemaker import ClusterError
 from nova_ha.model import flag, orders, restore_tags
 from nova_ha.model.orders import End
+from nova_ha.policy.instance_restarts import InstanceRules
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, WAIT, Rules
@@ -279,6 +280,12 @@ class Story:
 
     # Owners of instances, and operators
 
+    def crashes(self, number):
+        """A guest dies while its host lives; or its QEMU."""
+        known = sorted(self.nova.servers)
+        if known:
+            self.scene.failures.crashes(known[number % len(known)])
+
     def stopped(self, number):
         server = self._at_rest(number)
         if server:
@@ -407,6 +414,7 @@ EVENTS = st.one_of(
     event("cleanup"),
     event("maintenance", st.booleans()),
     event("swaps", st.lists(st.sampled_from(["ok", "lost", "dropped"]), max_size=4)),
+    event("crashes", NUMBER),
     event("stopped", NUMBER),
     event("deleted", NUMBER),
     event("rebuilt", NUMBER),
@@ -423,6 +431,7 @@ RULES = st.builds(
     in_flight_per_source=st.sampled_from([0, 0, 2]),
     in_flight_per_destination=st.sampled_from([20, 0, 1]),
     reserve_destination=st.booleans(),
+    instances=st.builds(InstanceRules, restart=st.booleans(), min_uptime=st.sampled_from([0, 120])),
 )
 
 STORIES = st.builds(

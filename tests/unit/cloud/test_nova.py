@@ -15,6 +15,7 @@ from nova_ha.cloud.session import CONNECT_TIMEOUT, NEXT_CATALOG, Access
 from nova_ha.config import loader
 from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.evacuate_request import Event, Request, Requests
+from nova_ha.model.nova_actions import By, NovaAction
 from nova_ha.model.snapshot import Instance, Migration, Service, conductors, unread
 from tests.unit.doubles import CHANGES
 from tests.unit.http_cloud import PARAMETERS, SERVICES, TOKENS, running
@@ -502,6 +503,19 @@ def test_what_was_asked_for_an_instance(cloud, finish, result, failed):
     )
     # As many actions as an instance may have had since it was asked for.
     assert [path for _, path, *_ in cloud.asked][-3] == f"{ACTIONS}?limit=20"
+
+
+def test_who_asked_for_what(cloud):
+    cloud.pages[ACTIONS] = {
+        "instanceActions": [action("req-3", "stop", None), action("req-2", "reboot"), action("req-1", user="owner")]
+    }
+    at = 1795892400.0
+    assert cloud.nova().instance_actions("i1") == (
+        NovaAction("stop", at, By.NOVA),
+        NovaAction("reboot", at, By.US),
+        NovaAction("evacuate", at, By.ANOTHER),
+    )
+    assert [path for _, path, *_ in cloud.asked][-1] == f"{ACTIONS}?limit=50"
 
 
 def test_an_older_nova_does_not_tell_where_it_is(cloud):

@@ -20,6 +20,7 @@ LABELS = {
     actions.FinishDeletion: "finish_deletion",
     actions.RestoreState: "restore_state",
     actions.RepairInstanceState: "repair_instance_state",
+    actions.RestartInstance: "restart_instance",
     actions.FinishRecovery: "finish_recovery",
     actions.BlockStart: "block_start",
     actions.RestartCompute: "restart_compute",

@@ -13,7 +13,9 @@ import pytest
 from nova_ha.cloud.nova import Nova, Refused
 from nova_ha.model import disabled_reason, flag, orders, pauses
 from nova_ha.model.orders import End, Retry
+from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import Services
+from nova_ha.policy.instance_restarts import InstanceRules
 from nova_ha.policy.mass_failure import Guard
 from nova_ha.policy.priorities import Order
 from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
@@ -1182,11 +1184,19 @@ def late_requests():
     return scene
 
 
-STORIES = [dead_host_with_all_kinds, double_failure, nobody_has_room, reserved_host, late_requests]
+def instances_crash():
+    scene = Scene(count=3, rules=Rules(instances=InstanceRules(restart=True)))
+    for instance in list(scene.nova.servers):
+        scene.failures.crashes(instance)
+    return scene
+
+
+STORIES = [instances_crash, dead_host_with_all_kinds, double_failure, nobody_has_room, reserved_host, late_requests]
 
 
 READS = {"connect", "services", "aggregates", "instances", "instance", "restoring", "in_error", "migrations"}
 READS |= {"live_migrations", "resizes", "selection", "evacuation_requests", "claims", "conductors", "hypervisor_type"}
+READS |= {"instance_actions"}
 
 
 def test_the_stories_have_every_change_that_an_engine_can_make():
@@ -1440,3 +1450,36 @@ def test_a_recovery_asks_for_no_more_when_its_flag_goes():
     asked = len(scene.nova.asked)
     scene.run(60)
     assert len(scene.nova.asked) == asked
+
+
+# Instances that fail while their hosts live
+
+
+def test_what_has_failed_on_a_living_host_runs_again_within_seconds():
+    scene = instances_crash()
+    assert scene.run_until(lambda: len(scene.nova.guests.running) == 3, 5)
+    assert scene.run_until(scene.is_over, 60)
+    assert (scene.wrong(), scene.nova.guests.breaches, scene.nova.asked.count("reboot")) == ([], [], 3)
+
+
+def test_what_fails_again_and_again_is_an_operator_s_matter():
+    rules = Rules(instances=InstanceRules(restart=True, min_uptime=0))
+    scene = Scene(count=1, rules=rules)
+    for _again in range(9):
+        scene.failures.crashes("i0")
+        scene.run(100)
+    assert scene.nova.asked.count("reboot") == 3
+    assert [about["code"] for about in scene._alarms().values()] == [Code.FAILS_OFTEN]
+    scene.operator_looks()
+    scene.run(10)
+    assert scene.nova.guests.running and not scene.alarms()
+
+
+def test_a_host_that_dies_while_its_instance_is_restarted_is_evacuated():
+    scene = Scene(count=1, rules=Rules(instances=InstanceRules(restart=True)))
+    scene.run(5)
+    scene.failures.crashes("i0")
+    assert scene.run_until(lambda: "reboot" in scene.nova.asked, 10)
+    scene.dies("compute-1")
+    assert scene.run_until(scene.is_over, 900)
+    assert (scene.wrong(), scene.nova.guests.breaches) == ([], [])

@@ -9,7 +9,9 @@ from typing import Optional
 from nova_ha.cloud.nova import Busy, Refused, Unreachable
 from nova_ha.model import evacuable_tag, restore_tags
 from nova_ha.model.evacuate_request import Event, Request, Requests
+from nova_ha.model.nova_actions import By
 from nova_ha.model.snapshot import Instance, Migration, Service, Services
+from tests.unit.simulation import failures
 from tests.unit.simulation.clock import text as _text
 from tests.unit.simulation.compute import DOWN_AFTER, Compute, Rebuild, Work
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED, Guests
@@ -30,6 +32,7 @@ RPC_TIMEOUT = 62.0
 PAGE = 1000
 
 _EVACUABLE = ("active", "stopped", "error")
+_REBOOTABLE = ("active", "stopped", "paused", "suspended", "error")
 _TAGGABLE = ("active", "stopped", "paused", "suspended")
 _OPEN = ("accepted", "pre-migrating")
 
@@ -172,6 +175,7 @@ class SimulatedNova:
         self.posts = []  # (when, instance) of each evacuate request
         self.evacuations = []  # (instance, destination) of each that Nova took
         self._changed = {}  # host -> when its service was last changed
+        self._actions = {}  # instance -> what else was asked for it, newest first
         self._resets = {}  # instance -> when an operator has reset its state last
         self.jobs = []  # every evacuate request that Nova took
         self._unheard = set()  # ids of those that died with the conductor before the scheduler heard of them
@@ -222,6 +226,16 @@ class SimulatedNova:
             if values.get("fault") is not None:
                 values["fault_at"] = _text(self.clock.now)[: -len(".000000")]
             self.servers[instance] = dataclasses.replace(self.servers[instance], **values)
+
+    def operator_reboots(self, instance):
+        """An operator switches an instance off and on again, if Nova lets him."""
+        with contextlib.suppress(Refused):
+            self._ask(self.servers[instance], "rebooting_hard", _start, _REBOOTABLE)
+            self.note_action(instance, "reboot", By.ANOTHER)
+
+    def note_action(self, instance, name, by):
+        """Something was asked for an instance."""
+        self._actions.setdefault(instance, []).insert(0, failures.action(name, self.clock.now, by))
 
     def operator_resets(self, instance, state):
         """An operator sets an instance's state, with nothing going on."""
@@ -319,7 +333,12 @@ class SimulatedNova:
 
     def instance(self, id):
         self._asked("instance")
-        return _shown(self.servers[id]) if id in self.servers else None
+        known = self.servers.get(failures.from_uuid(id))
+        return None if known is None else _shown(known)
+
+    def instance_actions(self, id):
+        self._asked("instance_actions")
+        return tuple(self._actions.get(failures.from_uuid(id), ()))
 
     def restoring(self):
         tags = {*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()}
@@ -427,8 +446,7 @@ class SimulatedNova:
             self.set(instance, vm_state="stopped" if is_off else "active")
 
     def reboot(self, instance):
-        states = ["active", "stopped", "paused", "suspended", "error"]
-        return self._act("reboot", instance, lambda server: self._ask(server, "rebooting_hard", _start, states))
+        return self._act("reboot", instance, lambda server: self._ask(server, "rebooting_hard", _start, _REBOOTABLE))
 
     def delete(self, instance):
         return self._act("delete", instance, self._delete)
@@ -522,6 +540,7 @@ class SimulatedNova:
             at_rest = server.vm_state == "active" and server.task_state is None
             if at_rest and self.computes[server.host].running and not self.guests.hosts(server.id):
                 self.set(server.id, vm_state="stopped", power_state="shutdown")
+                self.note_action(server.id, "stop", By.NOVA)
 
     def live_migrate(self, instance, destination):
         """An operator has it moved while it runs."""
@@ -722,7 +741,11 @@ class SimulatedNova:
         return self.tripwire.around(lambda: self._answered(answer, change))
 
     def _act(self, method, instance, act):
-        return self._change(method, lambda: act(self._server(instance.id)))
+        def done():
+            act(self._server(instance.id))
+            self.note_action(instance.id, method, By.US)
+
+        return self._change(method, done)
 
     def _server(self, id):
         if id not in self.servers:

@@ -20,6 +20,7 @@ from nova_ha.recovery.engine import Engine
 from nova_ha.reporting.status_report import Account
 from tests.unit.simulation.clock import Clock
 from tests.unit.simulation.cluster import RESOURCE, SimulatedCluster
+from tests.unit.simulation.failures import EPOCH, Failures
 from tests.unit.simulation.guests import DELETED, PAUSED, RUNNING, STOPPED
 from tests.unit.simulation.nova import SimulatedNova
 from tests.unit.simulation.process import PROMPT, Killed, State, Tripwire, Workers
@@ -28,7 +29,6 @@ from tests.unit.simulation.process import PROMPT, Killed, State, Tripwire, Worke
 PACEMAKER, BOOT = 1.0, 5.0
 
 # When a scene begins: seconds since the epoch.
-EPOCH = 1_700_000_000
 
 # A second resource for an engine.
 SECOND = "recovery"
@@ -57,6 +57,7 @@ class Scene:
         for name in self.nova.computes:
             self.cluster.started(name)
         self.rules = rules or Rules()
+        self.failures = Failures(self.nova, self.cluster, self.rules.instances.restart)
         self.cluster.judge = self._judge
         self.in_flight = in_flight
         self.starting = starting
@@ -237,6 +238,7 @@ class Scene:
 
     def breaks(self, host):
         """A host loses its power, and nobody has noticed yet."""
+        self.failures.host_dies(host)
         self.nova.computes[host].power_cut()
         self.cluster.lost(host)
         self._operations.pop(host, None)
@@ -374,6 +376,8 @@ class Scene:
             if code == Code.SPAWN_FAILED:
                 # Nova says why: a definition is in the way there.
                 self.nova.guests.copies -= {(instance, where) for where in self._copies(instance) - {server.host}}
+            if "reboot --hard" in command:
+                self.nova.operator_reboots(instance)
             for state in ("error", "active"):
                 if f"--state {state}" in command:
                     for host in self.nova.guests.hosts(instance) | self._copies(instance) - {server.host}:
@@ -479,3 +483,4 @@ class _Process:
         )
         if self.attribute == flag.ATTRIBUTE:
             self.engine.heed(scene.cluster.seen_from(self.node).orders())
+            self.engine.watch(scene.failures)

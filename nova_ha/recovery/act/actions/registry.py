@@ -22,6 +22,7 @@ from nova_ha.recovery.act.actions.finish_recovery import FinishRecoveryExecutor
 from nova_ha.recovery.act.actions.prepare_instance import PrepareInstanceExecutor
 from nova_ha.recovery.act.actions.repair_instance_state import RepairInstanceStateExecutor
 from nova_ha.recovery.act.actions.restart_compute import RestartComputeExecutor
+from nova_ha.recovery.act.actions.restart_instance import RestartInstanceExecutor
 from nova_ha.recovery.act.actions.restore_state import RestoreStateExecutor
 from nova_ha.recovery.act.actions.return_to_service import ReturnToServiceExecutor
 
@@ -45,6 +46,7 @@ _ABOUT_INSTANCES: tuple[InstanceExecutor[Any], ...] = (
     FinishDeletionExecutor(),
     RestoreStateExecutor(),
     RepairInstanceStateExecutor(),
+    RestartInstanceExecutor(),
 )
 
 HOST_EXECUTORS: Mapping[type[HostAction], HostExecutor[Any]] = {each.action: each for each in _ABOUT_HOSTS}

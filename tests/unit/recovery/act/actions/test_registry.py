@@ -44,4 +44,4 @@ def test_only_an_evacuation_starts_a_guest_and_only_on_hosts_that_live_is_a_host
     starting = {kind for kind, executor in registry.INSTANCE_EXECUTORS.items() if executor.starts_guest}
     living = {kind for kind, executor in registry.INSTANCE_EXECUTORS.items() if not executor.is_of_dead_host}
     assert starting == {step_types.Evacuate}
-    assert living == {step_types.RestoreState, step_types.RepairInstanceState}
+    assert living == {step_types.RestoreState, step_types.RepairInstanceState, step_types.RestartInstance}

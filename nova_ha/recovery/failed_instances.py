@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sees to instances that have failed while their hosts live: what those tell, what Nova says of it, what follows.
+
+A host that is flagged is another matter: its instances are evacuated, and whatever it has told is void.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Protocol
+
+from nova_ha.cloud.errors import CloudError
+from nova_ha.cloud.reader import NovaReader
+from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.model import instance_failures
+from nova_ha.model.actions import Step, Wait, is_action
+from nova_ha.model.evacuable_tag import Selection
+from nova_ha.model.instance_failures import InstanceFailure
+from nova_ha.model.reasons import Code
+from nova_ha.model.snapshot import Services
+from nova_ha.policy.instance_restarts import InstanceRules
+from nova_ha.recovery.decide import failed_instances
+from nova_ha.recovery.decide.failed_instances import Failed
+from nova_ha.recovery.memory.requests import Memory
+from nova_ha.recovery.observe.observer import Observer
+from nova_ha.recovery.observe.reading import Each, Read, kept
+from nova_ha.recovery.observe.whole_cloud import SETTINGS_AGE
+from nova_ha.reporting.events import Event
+from nova_ha.reporting.status_report import Account
+
+log = logging.getLogger("nova-ha")
+
+# Seconds after which one of which nothing is to be done is looked at again.
+LOOK_AGAIN = 10.0
+
+# Episodes of which it is kept that they have been told.
+_TOLD = 1000
+
+
+class Reports(Protocol):
+    """What hosts tell of their failed instances; see ``instance_reports.InstanceReports``."""
+
+    def want(self, wanted: bool, /) -> None: ...
+    def newest(self) -> Mapping[str, str]: ...
+
+
+class FailedInstances:
+    """What is known of them, and done about them.
+
+    :param memory: of what was asked for them
+    :param clock: monotonic seconds
+    :param epoch: seconds since the epoch
+    :ivar reports: what hosts tell; None: nothing
+    :ivar instances: ids of those that have failed, as of the last look
+    """
+
+    def __init__(
+        self,
+        cloud: NovaReader,
+        cluster: Cluster,
+        observer: Observer,
+        memory: Memory,
+        account: Account,
+        each: Each,
+        clock: Callable[[], float],
+        epoch: Callable[[], float],
+    ) -> None:
+        self._cloud = cloud
+        self._cluster = cluster
+        self._observer = observer
+        self._memory = memory
+        self._account = account
+        self._each = each
+        self._clock = clock
+        self._epoch = epoch
+        self._selections: dict[str, Read[Selection]] = {}  # by the tag
+        # episode -> what Nova says of it, None if it is none of its host's. Kept while nothing is done about it
+        self._looks: dict[str, Read[Failed | None]] = {}
+        self._told: collections.deque[str] = collections.deque(maxlen=_TOLD)  # the episodes that have been told of
+        self.reports: Reports | None = None
+        self.instances: frozenset[str] = frozenset()
+
+    def steps(self, rules: InstanceRules, flagged: Collection[str]) -> list[Step]:
+        """What to do about them now.
+
+        :param flagged: the cluster's names of the hosts that are flagged
+        :raises nova.CloudError: the cloud is away
+        :raises cluster.ClusterError: the cluster is away
+        """
+        if self.reports is None:
+            return []
+        self.reports.want(rules.restart)
+        told = {host: text for host, text in self.reports.newest().items() if host not in flagged}
+        read = {host: instance_failures.read(text) for host, text in told.items()}
+        steps: list[Step] = [_unclear(host, each.problem) for host, each in read.items() if each.problem is not None]
+        failures = [(host, failure) for host, each in read.items() for failure in each.failures]
+        failed = self._look(rules, failures) if failures else []
+        self.instances = frozenset(each.instance.id for each in failed)
+        self._tell(failed)
+        now, time = self._clock(), self._epoch()
+        for each in failed:
+            attempt = self._memory.get(each.instance.id)
+            may_show = self._memory.may_show(each.instance.id, now, each.instance.host)
+            step = failed_instances.step(each, rules, attempt, may_show, now, time)
+            if is_action(step):
+                del self._looks[each.failure.episode]
+            steps.append(step)
+        return steps
+
+    def _look(self, rules: InstanceRules, failures: list[tuple[str, InstanceFailure]]) -> list[Failed]:
+        """Those that Nova has on the host that tells of them, and that the cluster reaches, and Nova has up."""
+        episodes, now = {failure.episode for _, failure in failures}, self._clock()
+        self._looks = {e: read for e, read in self._looks.items() if e in episodes and now - read.at < LOOK_AGAIN}
+        new = [(host, failure) for host, failure in failures if failure.episode not in self._looks]
+        if new:
+            for (_, failure), found in zip(new, self._ask(rules, new)):
+                self._looks[failure.episode] = Read(found, now)
+        looked = (self._looks[failure.episode].value for _, failure in failures)
+        return [found for found in looked if found is not None]
+
+    def _ask(self, rules: InstanceRules, failures: list[tuple[str, InstanceFailure]]) -> Iterable[Failed | None]:
+        online, services = self._cluster.online(), self._observer.services()
+        names = self._observer.nova_names({host for host, _ in failures} & online, services)
+        selection = self._selection(rules.policy.tag)
+        aggregates = self._observer.aggregates(services)
+
+        def look(told: tuple[str, InstanceFailure]) -> Failed | None:
+            host, failure = told
+            if not _is_up(names.get(host), services):
+                return None
+            try:
+                instance = self._cloud.instance(failure.instance)
+                if instance is None or instance.host != names[host]:
+                    return None
+                actions = self._cloud.instance_actions(failure.instance)
+            except CloudError as error:
+                log.warning("instance %s has failed on %s, and cannot be looked at: %s", failure.instance, host, error)
+                return None
+            groups = frozenset(name for name, hosts in aggregates.items() if names[host] in hosts)
+            return Failed(host, failure, instance, actions, selection, groups)
+
+        return self._each(look, failures)
+
+    def _selection(self, tag: str) -> Selection:
+        known = kept(self._selections.get(tag), lambda: self._cloud.selection(tag), SETTINGS_AGE, self._clock)
+        self._selections = {tag: known}
+        return known.value
+
+    def _tell(self, failed: Iterable[Failed]) -> None:
+        """Each is told of once, also where its host tells of it anew after a while."""
+        for each in failed:
+            if each.failure.episode not in self._told:
+                self._told.append(each.failure.episode)
+                reason = failed_instances.worded(each.failure)
+                self._account.event(Event.INSTANCE_FAILED, each.host, each.instance.id, reason=reason)
+
+
+def _is_up(name: str | None, services: Services) -> bool:
+    return name is not None and services[name].up and not services[name].forced_down
+
+
+def _unclear(host: str, problem: str) -> Wait:
+    reason = f"{problem}: is nova-ha there of this version?"
+    return Wait(host, reason, Code.REPORT_UNCLEAR, needs_operator=True, command=f"nova-ha check {host}")
