@@ -223,6 +223,11 @@ class Sightings:
         known = self._records.get(record.id)
         return now - known.since if known is not None and known.says == _says(record) else 0.0
 
+    def is_left_over(self, record: Migration) -> bool:
+        """Whether a record says that an evacuation is in flight, and all requests for its instance are over or lost."""
+        lost = self._of(record.instance).lost
+        return lost is not None and _says(record) in lost.records
+
     def is_stray(self, record: Migration) -> bool:
         """Whether a record that says that an evacuation is in flight, and not begun, belongs to none.
 

@@ -262,14 +262,14 @@ class Memory(Sightings):
                 self.sees_requests(instance, known, mine, dead, unheard, now)
                 if attempt is None or attempt.outcome not in (ACCEPTED, UNCLEAR):
                     continue
-                if mine[-1].id > attempt.newest and self.is_stray(mine[-1]):
+                if mine[-1].id > attempt.newest and self.is_left_over(mine[-1]):
                     self._observe_outcome(attempt, mine, now)
 
     def _observe_outcome(self, attempt: Attempt, records: Sequence[Migration], now: float) -> None:
         """The record of a request has shown: from now on it tells, not our memory of having asked."""
         record = records[-1]
         instance = record.instance
-        if self.is_stray(record):
+        if self.is_left_over(record):
             # What was asked for has ended, under a record of something that was asked for before.
             self._memory_of(instance).attempt = dataclasses.replace(attempt, newest=record.id)
             ended = [older for older in records if older.status in ENDED_BADLY]
