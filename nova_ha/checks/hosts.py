@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from nova_ha.checks.facts import ClusterFacts, Facts
-from nova_ha.model import flag, hostnames
+from nova_ha.model import flag, hostnames, maintenance
 from nova_ha.model.findings import Finding, FindingCode, error, note, warning
 from nova_ha.model.reasons import Code
 from nova_ha.model.snapshot import unread
 from nova_ha.policy import reserved_hosts
+
+# Seconds after which a host in maintenance seems forgotten.
+LONG_MAINTENANCE = 86400.0
 
 
 def watched(facts: Facts, cluster: ClusterFacts) -> list[str]:
@@ -82,14 +86,35 @@ def _unwatched(facts: Facts, host: str, entries: set[str]) -> Finding:
 def connections(facts: Facts, cluster: ClusterFacts) -> Iterator[Finding]:
     """Whether the cluster reaches each host that is not in recovery."""
     flagged = {each.name for each in cluster.configuration.nodes if facts.attribute in each.attributes}
+    at_work = {each.name for each in cluster.configuration.nodes if _work(facts) in each.attributes}
     for name, resource in sorted(cluster.connections().items()):
         node = cluster.state.nodes.get(name)
+        if resource.disabled and name in at_work:
+            continue  # see maintenances
         if resource.disabled:
             text = "its connection is disabled: its death is not noticed"
             yield warning(FindingCode.CONNECTION_DISABLED, name, text, f"pcs resource enable {name}")
         elif node is not None and not node.connected and not node.unclean and name not in flagged:
             text = "the cluster does not reach it, and does not mean to fence it: it was off before, or is starting"
             yield warning(FindingCode.HOST_AWAY, name, text, f"nova-ha evacuate {name}")
+
+
+def _work(facts: Facts) -> str:
+    """Name of the node attribute of hosts in maintenance."""
+    return maintenance.attribute(facts.attribute)
+
+
+def maintenances(facts: Facts, cluster: ClusterFacts) -> Iterator[Finding]:
+    """Which hosts are in maintenance, and whether one was forgotten there."""
+    for node in cluster.configuration.nodes:
+        text = node.attributes.get(_work(facts))
+        if text is None:
+            continue
+        work = maintenance.read(text)
+        since = f"since {time.strftime('%Y-%m-%d %H:%M', time.localtime(work.since))}" if work.since else "for long"
+        said = f"in maintenance {since}, by {work.who}: {work.reason}; its death is not noticed"
+        found = warning if facts.now - work.since >= LONG_MAINTENANCE else note
+        yield found(FindingCode.IN_MAINTENANCE, node.name, said, f"nova-ha maintenance {node.name} --off")
 
 
 def flags(facts: Facts, cluster: ClusterFacts) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ OF_CLUSTER_AND_MORE: tuple[Callable[[Facts, ClusterFacts], Iterable[Finding]], .
     resources.attributes,
     hosts.names,
     hosts.connections,
+    hosts.maintenances,
     hosts.flags,
     fencing.levels,
     sizing.configuration,

@@ -113,17 +113,19 @@ def _status(given: argparse.Namespace, deployment: Deployment) -> view.Status:
         if host is None:
             # A name that was mistyped must not read as a host that is well.
             given.host = deployment.cluster.resolve(given.host, deployment.parameters.get("domain"))
-        found = view.of_host(found, host)
+        found = view.of_host(found, host or given.host)
     return found
 
 
 def _show_status(given: argparse.Namespace, found: view.Status) -> None:
-    from nova_ha.cli import status_text
+    from nova_ha.cli import maintained, status_text
 
     if given.json:
         print_json(found)
     elif given.host is not None and not found["hosts"]:
         print(f"{given.host} is not flagged: it is not in recovery.")
+        for host, work in found["maintenance"].items():
+            print(maintained.line(host, work, found["time"]))
     else:
         print_lines(status_text.lines(found, width(), every=given.host is not None))
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of ``nova-ha`` by which an operator orders what the engine may take up: arguments, and whom they mean.
 
-What they do: ``pause``.
+What they do: ``pause``, ``recover``, ``retry``, ``maintenance``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING
 
 from nova_ha.cli import orders, table
 from nova_ha.cli.deployment import CommandFailed, Deployment, asking_the_cloud, configuration, flagged_host
-from nova_ha.cli.printing import print_lines, remark
+from nova_ha.cli.printing import print_json, print_lines, remark
 from nova_ha.model import flag
 
 if TYPE_CHECKING:
+    from nova_ha.cli import maintenance as work
     from nova_ha.cli import recover, status
 
 # Seconds between two looks at a recovery that is followed.
 FOLLOW_INTERVAL = 2.0
+
+# Instances that move away from a host at the same time; Nova lets one host send one at a time, unless told otherwise.
+_MOST_AT_ONCE = 50
 
 
 def pause(given: argparse.Namespace, deployment: Deployment) -> int:
@@ -85,7 +89,7 @@ def go(given: argparse.Namespace, deployment: Deployment) -> int:
 
 def evacuate(given: argparse.Namespace, deployment: Deployment) -> int:
     """Fence a host by its own devices, have its instances evacuated, and follow that to its end."""
-    from nova_ha.cli import recover, status, status_text, watch
+    from nova_ha.cli import maintained, recover, status, status_text, watch
 
     look_at = _subject(given, deployment)
     about = look_at()
@@ -99,6 +103,8 @@ def evacuate(given: argparse.Namespace, deployment: Deployment) -> int:
         return status.of_host(found, about.host)
 
     remark(f"follows the recovery of {about.host}; Ctrl-C ends that, and not the recovery")
+    if about.host in maintained.standing(deployment.cluster):
+        remark(f"{about.host} is in maintenance: once it is recovered, nova-ha maintenance {about.host} --off")
     found = watch.watch(look, None, FOLLOW_INTERVAL, until_done=True)
     print_lines(status_text.lines(found, table.width(), every=True))
     return status.CODES[found["verdict"]]
@@ -136,13 +142,57 @@ def retry(given: argparse.Namespace, deployment: Deployment) -> int:
     return 0
 
 
-ORDERS: tuple[Callable[[argparse.Namespace, Deployment], int], ...] = (end, evacuate, go, hold, pause, resume, retry)
+def maintenance(given: argparse.Namespace, deployment: Deployment) -> int:
+    """Take a host out for planned work, and back; it is neither fenced nor recovered meanwhile. Alone: show which."""
+    from nova_ha.cli import maintained
+    from nova_ha.cli import maintenance as order
+
+    if (given.on or given.off) and given.host is None:
+        given.wrong("a HOST is needed with --on and --off")
+    if given.on and given.reason is None:
+        given.wrong("--on needs --reason TEXT")
+    if not given.on and (given.live_migrate or given.cold_migrate or given.allow_instances):
+        given.wrong("--live-migrate, --cold-migrate and --allow-instances go with --on")
+    cluster = deployment.cluster
+    host = None if given.host is None else cluster.resolve(given.host, deployment.parameters.get("domain"))
+    steps = _maintained(given, deployment, host) if host is not None and (given.on or given.off) else None
+    works = {name: each for name, each in maintained.standing(cluster).items() if host in (None, name)}
+    told = order.told(works, steps or [], time.time())
+    if given.json:
+        print_json(told)
+    elif steps is None:
+        nothing = f"{host or 'No host'} is {'not ' if host else ''}in maintenance."
+        print_lines([maintained.line(name, each, told["time"]) for name, each in told["hosts"].items()] or [nothing])
+    return 0
+
+
+def _maintained(given: argparse.Namespace, deployment: Deployment, host: str) -> list[work.StepTold]:
+    """Take a host into maintenance, or out of it; returns the steps."""
+    from nova_ha.cli import maintenance as order
+    from nova_ha.policy.planned_work import Manner
+
+    # What --json prints stands alone on standard output.
+    say = remark if given.json else print
+    with asking_the_cloud():
+        conf = configuration(deployment)
+        doer = order.Maintenances(deployment.cluster, order.connect(conf), conf.recovery.domain, say)
+        if given.off:
+            return doer.end(host, given.reason, given.yes)
+        manner = Manner(given.live_migrate, given.cold_migrate, given.allow_instances, given.at_once)
+        return doer.begin(host, given.reason, manner, given.yes)
+
+
+ORDERS: tuple[Callable[[argparse.Namespace, Deployment], int], ...] = (
+    *(end, evacuate, go, hold, maintenance, pause, resume, retry),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser, order: Callable[..., int]) -> None:
     """Give a command's parser the arguments of an order."""
     if order in (end, evacuate):
         parser.add_argument("host", metavar="HOST", help="the host")
+    elif order is maintenance:
+        _add_arguments_of_maintenance(parser)
     elif order is retry:
         subject = parser.add_argument("subject", metavar="INSTANCE|HOST")
         subject.help = "an instance's name, id, or at least 8 characters of its beginning; or a host: all of its own"
@@ -171,6 +221,26 @@ def add_arguments(parser: argparse.ArgumentParser, order: Callable[..., int]) ->
             "--reason", metavar="TEXT", required=order in (hold, pause), help="why: the journal tells it"
         )
     parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
+
+
+def _add_arguments_of_maintenance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST", nargs="?", help="the host")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--on", action="store_true", help="disable its service, drain it, stop its connection")
+    way.add_argument("--off", action="store_true", help="start its connection, enable its service")
+    parser.add_argument("--live-migrate", action="store_true", help="move the instances that run elsewhere")
+    parser.add_argument("--cold-migrate", action="store_true", help="move the instances that are stopped elsewhere")
+    parser.add_argument("--allow-instances", action="store_true", help="go on though instances are left")
+    at_once = parser.add_argument("--at-once", metavar="N", type=_number, default=1)
+    at_once.help = "so many instances move at the same time; without it, 1"
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(wrong=parser.error)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_AT_ONCE:
+        raise argparse.ArgumentTypeError(f"invalid value '{text}': expected a whole number, 1 to {_MOST_AT_ONCE}")
+    return int(text)
 
 
 def _seconds(text: str) -> int:

@@ -25,14 +25,15 @@ _LOOK = 0.5
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def confirm(lines: Iterable[str], yes: bool) -> None:
+def confirm(lines: Iterable[str], yes: bool, say: Callable[[str], None] = print) -> None:
     """Show what is to be done, and return if that is wanted.
 
     :param yes: it is known to be
+    :param say: shows a line
     :raises CommandFailed: it is not, or nobody can be asked
     """
     for line in lines:
-        print(line)
+        say(line)
     if yes:
         return
     if not sys.stdin.isatty():

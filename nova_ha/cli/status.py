@@ -16,6 +16,7 @@ engine      ``resource`` (None: none is configured), ``nodes`` on which the clus
             right though it runs, as its monitor tells the cluster; None: nothing, or not known)
 pauses      what an operator has put off: ``{scope, name, since, until, who, reason}``, see ``model.pauses``; None where
             that cannot be read
+maintenance of each host in maintenance ``since``, ``who``, ``reason``; see ``maintained``
 hosts       of each host in recovery: ``flag`` (None where only evacuated instances are still seen to),
             ``claimed_by`` and ``claimed_at`` (None unless the flag is a claim), and from the engine's account (None
             where it is not known) ``doing``, ``code``, ``reason``, ``command``, ``needs_operator``, ``since``,
@@ -28,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Protocol, TypedDict
 
+from nova_ha.cli import maintained
+from nova_ha.cli.maintained import HostWork
 from nova_ha.cli.table import ago
 from nova_ha.cluster.errors import ClusterError
 from nova_ha.cluster.pacemaker import Cluster
@@ -115,6 +118,7 @@ class PauseStatus(TypedDict):
 class _Found(TypedDict):
     engine: EngineStatus
     pauses: list[PauseStatus] | None
+    maintenance: dict[str, HostWork]
     hosts: dict[str, HostStatus]
 
 
@@ -147,14 +151,16 @@ def look(
     engine, account = _engine(cluster, resource, state, board)
     unflagged: dict[str, str | None] = {host: None for host, known in account.items() if known.get("flag") is None}
     hosts = {host: _host(value, account.get(host)) for host, value in sorted({**unflagged, **flags}.items())}
-    found: _Found = {"engine": engine, "pauses": _pauses(cluster, now), "hosts": hosts}
+    works = maintained.listed(maintained.standing(cluster))
+    found: _Found = {"engine": engine, "pauses": _pauses(cluster, now), "maintenance": works, "hosts": hosts}
     return {"time": now, "verdict": verdict(found), **found}
 
 
 def of_host(found: Status, host: str | None) -> Status:
     """The same of one host alone, None for none, with the verdict on that."""
     hosts = {host: found["hosts"][host]} if host in found["hosts"] else {}
-    kept: _Found = {"engine": found["engine"], "pauses": found["pauses"], "hosts": hosts}
+    works = {name: each for name, each in found["maintenance"].items() if name == host}
+    kept: _Found = {"engine": found["engine"], "pauses": found["pauses"], "maintenance": works, "hosts": hosts}
     return {"time": found["time"], "verdict": verdict(kept), **kept}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from nova_ha.cli import maintained
 from nova_ha.cli.status import (
     ATTENTION,
     ELSEWHERE,
@@ -47,10 +48,11 @@ def lines(found: Status, width: int, every: bool = False) -> list[str]:
     said = wrapped(_headline(found["engine"]), width)
     for line in _paused(found["pauses"]):
         said += wrapped(line, width)
-    hosts = found["hosts"]
+    hosts, now = found["hosts"], found["time"]
+    for host, work in found["maintenance"].items():
+        said += wrapped(maintained.line(host, work, now), width)
     if not hosts:
         return [*said, "No host is flagged."]
-    now = found["time"]
     worst = sorted(hosts.items(), key=lambda item: not is_alarm(item[1]))
     rows: list[Row] = [(_host_cells(host, about, now), _host_notes(about, now)) for host, about in worst]
     said += ["", *table(("HOST", "FLAG", "DOING", "SINCE"), rows, width)]

@@ -40,11 +40,11 @@ class Nova(NovaReader):
 
     def disable(self, service: Service, reason: str) -> str:
         """Keep the scheduler off a host."""
-        return _request(self._services.disable_log_reason(service.id, reason))
+        return requested(self._services.disable_log_reason(service.id, reason))
 
     def enable(self, service: Service) -> str:
         """Let the scheduler use a host."""
-        return _request(self._services.enable(service.id))
+        return requested(self._services.enable(service.id))
 
     # Changing an instance
 
@@ -54,39 +54,39 @@ class Nova(NovaReader):
         :param destination: Nova's name of the host to do it on, None to let the scheduler choose
         :raises Unreachable: with ``sent`` true Nova may do it nevertheless, now or later
         """
-        return _request(self._servers.evacuate(instance.id, host=destination))
+        return requested(self._servers.evacuate(instance.id, host=destination))
 
     def reset_state(self, instance: Instance, state: str) -> str:
         """Have Nova take an instance for one in that state, ``active`` or ``error``, with nothing going on."""
-        return _request(self._servers.reset_state(instance.id, state))
+        return requested(self._servers.reset_state(instance.id, state))
 
     def stop(self, instance: Instance) -> str:
         """Stop an instance."""
-        return _request(self._servers.stop(instance.id))
+        return requested(self._servers.stop(instance.id))
 
     def pause(self, instance: Instance) -> str:
         """Pause an instance."""
-        return _request(self._servers.pause(instance.id))
+        return requested(self._servers.pause(instance.id))
 
     def reboot(self, instance: Instance) -> str:
         """Switch an instance off and on again."""
-        return _request(self._servers.reboot(instance.id, REBOOT_HARD))
+        return requested(self._servers.reboot(instance.id, REBOOT_HARD))
 
     def confirm_resize(self, instance: Instance) -> str:
         """Confirm a resize: the host that it was resized from gives up its copy."""
-        return _request(self._servers.confirm_resize(instance.id))
+        return requested(self._servers.confirm_resize(instance.id))
 
     def delete(self, instance: Instance) -> str:
         """Delete an instance."""
-        return _request(self._servers.delete(instance.id))
+        return requested(self._servers.delete(instance.id))
 
     def tag(self, instance: Instance, tag: str) -> str:
         """Put a tag on an instance; Nova lets only active, stopped, paused and suspended ones (409)."""
-        return _request(self._servers.add_tag(instance.id, _quoted(tag)))
+        return requested(self._servers.add_tag(instance.id, _quoted(tag)))
 
     def untag(self, instance: Instance, tag: str) -> str:
         """Take a tag off an instance, of which the same holds; 404 if it does not carry it."""
-        return _request(self._servers.delete_tag(instance.id, _quoted(tag)))
+        return requested(self._servers.delete_tag(instance.id, _quoted(tag)))
 
     @property
     def _servers(self) -> ServerManager:
@@ -97,7 +97,7 @@ class Nova(NovaReader):
         return self._api.of(ServiceManager)
 
 
-def _request(done: RequestIdMixin) -> str:
+def requested(done: RequestIdMixin) -> str:
     """Nova's id of the one request that a change was."""
     (request,) = done.request_ids
     return request

@@ -79,6 +79,22 @@ def _last_operation(resource: Element) -> Mapping[str, str]:
     return next((each.attrib for each in resource if each.get("id", "").endswith("_last_0")), {})
 
 
+def with_pair(owner: Element, tag: str, name: str, value: str) -> Element:
+    """What is merged into a node or a resource to give it one more pair; Pacemaker's own tools choose the ids likewise.
+
+    :param owner: as it is
+    :param tag: of the set that gets it, ``instance_attributes`` or ``meta_attributes``: the first, or a new one
+    """
+    id = required(owner, "id")
+    known = owner.find(tag)
+    new_id = f"nodes-{id}" if owner.tag == "node" else f"{id}-{tag}"
+    set_id = required(known, "id") if known is not None else new_id
+    merged = Element(owner.tag, id=id)
+    pairs = ElementTree.SubElement(merged, tag, id=set_id)
+    ElementTree.SubElement(pairs, "nvpair", id=f"{set_id}-{name}", name=name, value=value)
+    return merged
+
+
 def parse(text: str) -> Element:
     try:
         return ElementTree.fromstring(text)

@@ -12,9 +12,10 @@ from typing import Optional
 from xml.etree.ElementTree import Element
 
 from nova_ha.cluster import cib
+from nova_ha.cluster.connections import Connections
 from nova_ha.cluster.errors import ClusterError, NotInstalled, UnknownNode
 from nova_ha.cluster.tools import Runner, Tools, run
-from nova_ha.model import flag, hostnames
+from nova_ha.model import flag, hostnames, maintenance
 
 __all__ = ["Change", "Cluster", "ClusterError", "NotInstalled", "Runner", "UnknownNode", "last_change", "run"]
 
@@ -86,8 +87,8 @@ class Cluster(Tools):
         command = ["crm_attribute", "--node", host, "--name", self._attribute, "--lifetime", "forever"]
         self._demand(command + ["--update", value], f"flag of {host} not set to {value!r}")
 
-    def swap_flag(self, host: str, old: str, new: str | None) -> bool:
-        """Change a host's flag from ``old`` to ``new`` (None deletes it), unless somebody else changed it first.
+    def swap_flag(self, host: str, old: str | None, new: str | None) -> bool:
+        """Change a host's flag from ``old`` to ``new`` (None: none), unless somebody else changed it first.
 
         The comparison is made by the CIB manager itself, in one step with the change: a host that is fenced
         anew while the engine closes its recovery keeps the new flag.
@@ -97,8 +98,12 @@ class Cluster(Tools):
         """
         which = f"//nodes/node[@uname={cib.literal(host)}]"
         node = self._query(which)
+        if old is None and new is not None and node and not self._pairs(node[0]):
+            absent = f"[not(instance_attributes/nvpair[@name={cib.literal(self._attribute)}])]"
+            # Not by a look: what is an order may have been taken up by then.
+            return self._merge(which + absent, cib.with_pair(node[0], "instance_attributes", self._attribute, new))
         pair = next((pair for pair in self._pairs(node[0]) if pair.get("value") == old), None) if node else None
-        if pair is None:
+        if old is None or pair is None:
             return False
         guarded = f"{which}//nvpair[@id={cib.literal(cib.required(pair, 'id'))}][@value={cib.literal(old)}]"
         self._swap(pair, guarded, new)
@@ -304,6 +309,14 @@ class Cluster(Tools):
     def orders(self) -> Cluster:
         """The door to the node attribute by which operators order something of the engine; see ``model.orders``."""
         return Cluster(f"{self._attribute}-order", self._timeout, self._run)
+
+    def maintenance(self) -> Cluster:
+        """The door to the node attribute of hosts in maintenance; see ``model.maintenance``."""
+        return Cluster(maintenance.attribute(self._attribute), self._timeout, self._run)
+
+    def connections(self) -> Connections:
+        """The door to the connections to remote nodes."""
+        return Connections(self._timeout, self._run)
 
     def _having(self, attribute: str) -> list[Element]:
         """The nodes that have an attribute."""

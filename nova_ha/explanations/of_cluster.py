@@ -177,4 +177,11 @@ FENCING: dict[FindingCode, Explanation] = {
         about="As it should be for a host that is to stay off. But nobody notices the death of one that runs.",
         do="If the host is to run, give the command that is named.",
     ),
+    FindingCode.IN_MAINTENANCE: Explanation(
+        about="Somebody works on it (`nova-ha maintenance HOST --on`). Until that ends the cluster does not watch it, "
+        "and Nova places nothing there. After a day it is a warning.",
+        look="`nova-ha maintenance`: which hosts are, since when, and who ordered it.",
+        do="Once the work is done, give the command that is named. If the host is dead for good: "
+        "`nova-ha evacuate HOST`.",
+    ),
 }

@@ -70,6 +70,7 @@ class FindingCode(Coded):
     NODE_NOT_IN_NOVA = "node_not_in_nova", "a remote node is no compute host of Nova's"
     HOST_AWAY = "host_away", "the cluster has lost a host and does not fence it"
     CONNECTION_DISABLED = "connection_disabled", "the connection to a host is switched off"
+    IN_MAINTENANCE = "in_maintenance", "a host is in maintenance, and not watched"
     # The cloud and this node
     CONFIGURATION_INVALID = "configuration_invalid", "the engine's configuration cannot be used"
     CREDENTIALS_REFUSED = "credentials_refused", "Keystone refuses the engine's credentials"

@@ -9,6 +9,7 @@ import pytest
 from nova_ha.cloud import errors
 from nova_ha.cluster import configuration
 from nova_ha.model.evacuable_tag import Selection
+from nova_ha.model.maintenance import Maintenance, written
 from nova_ha.model.room import HostRoom, Room
 from tests.unit.checks import clusters
 
@@ -121,6 +122,16 @@ def dc(cluster, **values):
 
 
 ALL = clusters.HOSTS
+
+
+def at_work(cluster, since):
+    cluster.attribute(
+        "compute-2", "evacuate-maintenance", written(Maintenance(int(since), "alice@control-1", "kernel"))
+    )
+    cluster.meta("compute-2", "target-role", "Stopped")
+    cluster.node("compute-2", online="false")
+
+
 FAULTS = [
     (
         "stonith off",
@@ -254,6 +265,8 @@ FAULTS = [
         lambda c: c.meta("compute-2", "target-role", "Stopped"),
         {("warning", "connection_disabled", "compute-2")},
     ),
+    ("in maintenance", lambda c: at_work(c, clusters.NOW - 3600), {("note", "in_maintenance", "compute-2")}),
+    ("long in maintenance", lambda c: at_work(c, clusters.NOW - 86400), {("warning", "in_maintenance", "compute-2")}),
     ("host away", lambda c: c.node("compute-2", online="false"), {("warning", "host_away", "compute-2")}),
     ("host is fenced", lambda c: c.node("compute-2", online="false", unclean="true"), set()),
     ("compute is down", compute_is_down, {("warning", "compute_not_running", "compute-2")}),

@@ -127,6 +127,7 @@ def test_status_for_programs(command, engine):
             "reason": "1 host is flagged",
         },
         "pauses": [],
+        "maintenance": {},
         "hosts": {
             "compute-1": {**host, "claimed_by": "control-1", "claimed_at": 1000},
             "compute-2": {"flag": "yes", **unknown},

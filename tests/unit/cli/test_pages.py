@@ -9,7 +9,7 @@ import pytest
 from nova_ha.cli import main
 from tests.unit.agent_programs import TREE
 
-PAGES = ("docs/operate.md", "docs/man/nova-ha.8.md", "README.md")
+PAGES = ("docs/operate.md", "docs/hosts.md", "docs/man/nova-ha.8.md", "README.md")
 # A line of a block; what is said of it stands after three blanks, or a sign.
 LINE = re.compile(r"^    (nova-ha .*?)(?:   .*|  +#.*| && .*)?$", re.MULTILINE)
 

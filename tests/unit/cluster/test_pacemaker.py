@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The door to Pacemaker, against a scripted runner: an unexpected command fails the test."""
 
+from unittest.mock import ANY
+
 import pytest
 
 from nova_ha.cluster.pacemaker import Cluster, ClusterError, run
@@ -99,6 +101,32 @@ def test_a_flag_that_changes_in_between_is_left():
         (query(ONE), (0, NODE.format("yes"), "")), (delete, (0, "", "")), (query(FLAGGED), (0, NODE.format("d@2"), ""))
     )
     assert not change.swap_flag("compute-1", "yes", None)
+
+
+PLAIN = '<node id="compute-1" uname="compute-1" type="remote"/>'
+FRESH = f'{ONE}[not(instance_attributes/nvpair[@name="evacuate"])]'
+
+
+@pytest.mark.parametrize(
+    ("node", "set_id"),
+    [(PLAIN, "nodes-compute-1"), (NODE.replace("evacuate", "x").replace("nodes-", "s-"), "s-compute-1")],
+)
+@pytest.mark.parametrize("stolen", [False, True])
+def test_a_flag_is_set_where_there_is_none_in_one_guarded_step(node, set_id, stolen):
+    pair = f'<nvpair id="{set_id}-evacuate" name="evacuate" value="w" />'
+    merged = f'<node id="compute-1"><instance_attributes id="{set_id}">{pair}</instance_attributes></node>'
+    modify = ["cibadmin", "--modify", "--xpath", FRESH, "--xml-text", merged]
+    change = cluster((query(ONE), (0, node, "")), (modify, (105 if stolen else 0, "", "")))
+    assert change.swap_flag("compute-1", None, "w") is not stolen
+
+
+def test_a_flag_that_stands_is_not_taken_for_none():
+    assert not cluster((query(ONE), (0, NODE.format("yes"), ""))).swap_flag("compute-1", None, "w")
+
+
+def test_that_a_flag_could_not_be_set_is_said():
+    with pytest.raises(ClusterError, match="not changed: no quorum"):
+        cluster((query(ONE), (0, PLAIN, "")), (ANY, (1, "", "no quorum"))).swap_flag("compute-1", None, "w")
 
 
 def test_where_a_resource_runs():
