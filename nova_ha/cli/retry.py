@@ -114,10 +114,9 @@ def retry(cluster: Cluster, meant: Meant, every: bool, reason: str | None, yes: 
         raise CommandFailed(f"{meant.host}: nothing is ordered, its flag is {now} meanwhile")
     door = cluster.orders()
     text = written(Retry(None if every else frozenset(meant.instances), who, int(time.time())))
-    standing = door.flag(meant.host)
-    if standing is not None:
+    if not door.swap_flag(meant.host, None, text):
+        standing = door.flag(meant.host) or "another order"
         raise CommandFailed(f"{meant.host}: nothing is ordered: the engine has still to take up {standing}")
-    door.set_flag(meant.host, text)
     orders.note(f"retry {'all' if every else ','.join(meant.instances)}", [meant.host], who, reason)
     return orders.awaited(lambda: door.flag(meant.host) != text, PATIENCE)
 

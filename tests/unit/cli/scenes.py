@@ -82,8 +82,8 @@ class Pacemaker:
 
     def _node(self, host):
         pair = f'<nvpair id="{host}-f" name="{self.attribute}" value="{self.flags.get(host)}"/>'
-        held = f"<instance_attributes>{pair}</instance_attributes>" if host in self.flags else ""
-        return f'<node uname="{host}">{held}</node>'
+        held = f'<instance_attributes id="s">{pair}</instance_attributes>' if host in self.flags else ""
+        return f'<node id="{host}" uname="{host}">{held}</node>'
 
     def _primitive(self, name, values):
         pairs = "".join(f'<nvpair name="{key}" value="{value}"/>' for key, value in values.items())

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``nova-ha retry``: what failed is tried again; where a guest may run it says what is to be proved first."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 from nova_ha.cli import retry
@@ -27,6 +29,7 @@ class Ordering(Pacemaker):
         report = {"schema": 1, "state": "working", "reason": "r", "hosts": hosts}
         self.published = {"control-2": published.packed(report, None, 60_000)}
         self.standing = None
+        self.just_ordered = None  # what somebody else orders at the same time
         self.ordered = []
         self._heeds = heeds
         self._flag_once_asked = steal
@@ -34,16 +37,22 @@ class Ordering(Pacemaker):
     def _cibadmin(self, action, _xpath, xpath, *more):
         if "evacuate-order" not in xpath:
             return super()._cibadmin(action, _xpath, xpath, *more)
+        if action == "--modify":
+            return self._order(xpath, *more)
         if self.standing is None:
             return None
         pair = f'<nvpair id="r" name="evacuate-order" value="{self.standing}"/>'
         return f'<node uname="{HOST}"><instance_attributes>{pair}</instance_attributes></node>'
 
-    def _crm_attribute(self, *options):
-        assert options[:6] == ("--node", HOST, "--name", "evacuate-order", "--lifetime", "forever")
-        self.ordered.append(orders.read(options[-1]))
-        self.standing = None if self._heeds else options[-1]
-        return "done"
+    def _order(self, xpath, _option, text):
+        assert 'not(instance_attributes/nvpair[@name="evacuate-order"])' in xpath
+        if self.standing is not None or self.just_ordered:
+            self.standing = self.standing or self.just_ordered
+            return None
+        (pair,) = ElementTree.fromstring(text).iter("nvpair")
+        self.ordered.append(orders.read(pair.get("value")))
+        self.standing = None if self._heeds else pair.get("value")
+        return "<done/>"
 
     def _crm_node(self, *name):
         # Who gives the order is asked for before anybody is asked whether he wants it.
@@ -165,9 +174,10 @@ def test_a_flag_that_changes_in_between_is_not_ordered_about(command, noted):
     assert err == f"nova-ha: {HOST}: nothing is ordered, its flag is no meanwhile\n"
 
 
-def test_an_order_that_stands_is_not_replaced(command, noted):
+@pytest.mark.parametrize("when", ["standing", "just_ordered"])
+def test_an_order_that_stands_is_not_replaced(command, noted, when):
     pacemaker = Ordering(MIXED)
-    pacemaker.standing = "all:bob%40control-3:5"
+    setattr(pacemaker, when, "all:bob%40control-3:5")
     code, _out, err = command(pacemaker, "retry", HOST, *WHY)
     assert (code, pacemaker.ordered, noted) == (1, [], [])
     assert "the engine has still to take up all:bob%40control-3:5" in err
