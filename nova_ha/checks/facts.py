@@ -102,12 +102,14 @@ class Facts:
 
     :param now: seconds since the epoch
     :param engine: name of the NovaEvacuate resource, None if there is none
+    :param keepers: names of the control nodes that keep the history, None where that is not known
     """
 
     now: float
     cluster: ClusterFacts | None = None
     cluster_failure: str | None = None
     engine: str | None = None
+    keepers: frozenset[str] | None = None
     settings: Settings | None = None
     settings_failure: str | None = None
     cloud: CloudFacts | None = None

@@ -38,6 +38,7 @@ OF_CLUSTER_AND_MORE: tuple[Callable[[Facts, ClusterFacts], Iterable[Finding]], .
     hosts.maintenances,
     hosts.flags,
     fencing.levels,
+    node.history,
     sizing.configuration,
 )
 OF_CLOUD: tuple[Callable[[CloudFacts], Iterable[Finding]], ...] = (cloud.rights, cloud.clocks, capacity.one_host)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from nova_ha.cli.deployment import (
 from nova_ha.cli.printing import print_json, print_lines
 from nova_ha.cli.table import width
 from nova_ha.cluster import pacemaker
+from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.rundir import engine_state
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ def check(given: argparse.Namespace, here: Surroundings) -> int:
     cluster = Survey(runner=here.runner)
     with contextlib.suppress(pacemaker.ClusterError):  # that is a finding
         chosen_engine(here.chosen, cluster.resource_parameters("NovaEvacuate"))
-    facts = gather.facts(cluster, here.chosen, here.config_file)
+    known = gather.facts(cluster, here.chosen, here.config_file)
+    facts = dataclasses.replace(known, keepers=_keepers(cluster, here.runner))
     findings = registry.run(facts)
     found = view.look(facts, findings, time.monotonic() - begun)
     if given.nagios:
@@ -97,6 +100,22 @@ def check(given: argparse.Namespace, here: Surroundings) -> int:
     else:
         print_lines(view.lines(found, findings, width(), painter(given.no_color)))
     return view.exit_code(findings)
+
+
+def _keepers(cluster: Cluster, runner: pacemaker.Runner) -> frozenset[str] | None:
+    """The control nodes that keep the history: this one by its lock, the others by what they tell.
+
+    What one has told stands until its Pacemaker ends: where the service has ended since, the node's own check finds it.
+    """
+    from nova_ha.cli import keeper
+    from nova_ha.cluster.private_attributes import PrivateAttributes
+    from nova_ha.reporting.history_log import HistoryLog
+
+    try:
+        told, here = frozenset(PrivateAttributes(keeper.ATTRIBUTE, runner=runner).read()), {cluster.local_node()}
+    except pacemaker.ClusterError:
+        return None
+    return told | here if keeper.runs(HistoryLog()) else told - here
 
 
 def notify(given: argparse.Namespace, here: Surroundings) -> int:

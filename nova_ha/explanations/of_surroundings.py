@@ -63,6 +63,11 @@ TEXTS: dict[FindingCode, Explanation] = {
         do="Give the CA by `cafile` in `[nova]` of nova-ha.conf, and take `insecure` away.",
     ),
     FindingCode.PASSWORD_READABLE: Explanation(do="Give the command that is named."),
+    FindingCode.HISTORY_NOT_KEPT: Explanation(
+        about="`nova-ha history` and `report` show on that node only what was done there; and that is lost with it.",
+        look="`systemctl status nova-ha-history` on that node.",
+        do="Give the command that is named on that node.",
+    ),
     FindingCode.FILE_CHANGED: Explanation(
         about="A package of the same name may have been upgraded over it: fence-agents has a fence_compute of its own, "
         "which writes no flag that the engine knows.",

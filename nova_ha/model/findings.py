@@ -85,6 +85,7 @@ class FindingCode(Coded):
     NOVA_TIMEOUT_DIFFERS = "nova_timeout_differs", "Nova waits longer than the engine is told"
     TLS_NOT_VERIFIED = "tls_not_verified", "anybody in between can read the password"
     PASSWORD_READABLE = "password_readable", "others than root can read a password"
+    HISTORY_NOT_KEPT = "history_not_kept", "a control node does not keep the history"
     FILE_CHANGED = "file_changed", "an installed file is not what was installed"
     # Policy, room, size
     TAG_UNUSED = "tag_unused", "nothing carries the tag that is configured"

@@ -9,6 +9,7 @@ import pytest
 
 from nova_ha.checks import gather
 from nova_ha.cli import check, colour, main
+from nova_ha.cli import keeper as keeping
 from nova_ha.cloud import errors
 from nova_ha.model.findings import FindingCode, error, note, warning
 from tests import schemas
@@ -29,8 +30,8 @@ def cloud(monkeypatch):
 
 
 @pytest.fixture
-def command(tmp_path, capsys, monkeypatch, cluster, cloud):
-    """Runs nova-ha check; returns exit code, standard output and standard error."""
+def command(tmp_path, capsys, monkeypatch, cluster, cloud, keeper):
+    """Runs nova-ha check where the history is kept; returns exit code, standard output and standard error."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
     def run(*arguments):
@@ -48,6 +49,38 @@ def test_nothing_is_found(command):
     assert (code, err) == (0, "")
     assert out.startswith("Nothing found in 3 compute hosts (")
     assert check.UNSEEN in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("told", "runs", "missing"),
+    [
+        (("control-1", "control-2", "control-3"), True, []),
+        (("control-2", "control-3"), True, []),
+        (("control-1", "control-3"), True, ["control-2"]),
+        # What it has told before it ended stands.
+        (("control-1", "control-2", "control-3"), False, ["control-1"]),
+        ((), False, ["control-1", "control-2", "control-3"]),
+    ],
+)
+def test_a_control_node_that_does_not_keep_the_history_is_found(command, cluster, monkeypatch, told, runs, missing):
+    cluster.keepers = told
+    monkeypatch.setattr(keeping, "runs", lambda _history: runs)
+    findings = json.loads(command("--json")[1])["findings"]
+    assert [each["subject"] for each in findings if each["code"] == "history_not_kept"] == missing
+
+
+def test_a_single_control_node_has_nobody_to_exchange_with(command, cluster):
+    cluster.keepers = ()
+    for name in ("control-2", "control-3"):
+        (entry,) = [each for each in cluster.cib.iter("node") if each.get("uname") == name]
+        cluster.remove(entry.get("id"))
+    assert "history_not_kept" not in command()[1]
+
+
+def test_a_control_node_that_is_off_is_not_missed(command, cluster):
+    cluster.keepers = ("control-1", "control-2")
+    cluster.node("control-3", online="false")
+    assert "history_not_kept" not in command()[1]
 
 
 def test_the_worst_comes_first_with_what_mends_it(command, cluster):
