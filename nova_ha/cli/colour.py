@@ -13,6 +13,11 @@ RED, YELLOW, GREEN, BOLD = "31", "33", "32", "1"
 Paint = Callable[[str, str], str]
 
 
+def plain(text: str, _colour: str) -> str:
+    """No colour."""
+    return text
+
+
 def painter(refused: bool) -> Paint:
     """What to colour texts with.
 
@@ -20,5 +25,5 @@ def painter(refused: bool) -> Paint:
     """
     is_terminal = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if refused or os.environ.get("NO_COLOR") or not is_terminal:
-        return lambda text, _colour: text
+        return plain
     return lambda text, colour: f"\033[{colour}m{text}\033[0m"

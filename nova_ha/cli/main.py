@@ -119,6 +119,7 @@ def _status(given: argparse.Namespace, deployment: Deployment) -> view.Status:
 
 def _show_status(given: argparse.Namespace, found: view.Status) -> None:
     from nova_ha.cli import maintained, status_text
+    from nova_ha.cli.colour import painter
 
     if given.json:
         print_json(found)
@@ -127,7 +128,7 @@ def _show_status(given: argparse.Namespace, found: view.Status) -> None:
         for host, work in found["maintenance"].items():
             print(maintained.line(host, work, found["time"]))
     else:
-        print_lines(status_text.lines(found, width(), every=given.host is not None))
+        print_lines(status_text.lines(found, width(), given.host is not None, painter(given.no_color)))
 
 
 def metrics(given: argparse.Namespace, looking: Callable[[], Deployment]) -> int:

@@ -90,6 +90,7 @@ def go(given: argparse.Namespace, deployment: Deployment) -> int:
 def evacuate(given: argparse.Namespace, deployment: Deployment) -> int:
     """Fence a host by its own devices, have its instances evacuated, and follow that to its end."""
     from nova_ha.cli import maintained, recover, status, status_text, watch
+    from nova_ha.cli.colour import painter
 
     look_at = _subject(given, deployment)
     about = look_at()
@@ -106,7 +107,7 @@ def evacuate(given: argparse.Namespace, deployment: Deployment) -> int:
     if about.host in maintained.standing(deployment.cluster):
         remark(f"{about.host} is in maintenance: once it is recovered, nova-ha maintenance {about.host} --off")
     found = watch.watch(look, None, FOLLOW_INTERVAL, until_done=True)
-    print_lines(status_text.lines(found, table.width(), every=True))
+    print_lines(status_text.lines(found, table.width(), True, painter(given.no_color)))
     return status.CODES[found["verdict"]]
 
 

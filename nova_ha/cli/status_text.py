@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nova_ha.cli import maintained
+from nova_ha.cli.colour import GREEN, RED, YELLOW, Paint, plain
 from nova_ha.cli.status import (
     ATTENTION,
     ELSEWHERE,
@@ -23,6 +24,7 @@ from nova_ha.cli.status import (
     is_alarm,
 )
 from nova_ha.cli.table import NEEDS_OPERATOR, Row, ago, clipped, explained, table, way_out, wrapped
+from nova_ha.model import flag
 from nova_ha.model.actions import Skip
 from nova_ha.model.pauses import Pause
 from nova_ha.model.wording import counted
@@ -39,27 +41,40 @@ _NAGIOS = {WELL: ("OK", 0), RECOVERING: ("WARNING", 1), ATTENTION: ("CRITICAL", 
 UNKNOWN = 3
 
 
-def lines(found: Status, width: int, every: bool = False) -> list[str]:
-    """The status for people.
+def lines(found: Status, width: int, every: bool = False, paint: Paint = plain) -> list[str]:
+    """The status for people. What needs an operator is red, what waits yellow, what is well or on its way back green.
 
     :param found: from ``look``
     :param every: list every instance, not only the first of each host
     """
-    said = wrapped(_headline(found["engine"]), width)
-    for line in _paused(found["pauses"]):
-        said += wrapped(line, width)
-    hosts, now = found["hosts"], found["time"]
-    for host, work in found["maintenance"].items():
-        said += wrapped(maintained.line(host, work, now), width)
+    engine, hosts, now = found["engine"], found["hosts"], found["time"]
+    works = (maintained.line(host, work, now) for host, work in found["maintenance"].items())
+    said = _coloured(_headline(engine), width, paint, None if _is_well(engine) else RED)
+    for line in (*_paused(found["pauses"]), *works):
+        said += _coloured(line, width, paint, RED if line.startswith(NEEDS_OPERATOR) else YELLOW)
     if not hosts:
-        return [*said, "No host is flagged."]
+        return [*said, paint("No host is flagged.", GREEN)]
     worst = sorted(hosts.items(), key=lambda item: not is_alarm(item[1]))
     rows: list[Row] = [(_host_cells(host, about, now), _host_notes(about, now)) for host, about in worst]
-    said += ["", *table(("HOST", "FLAG", "DOING", "SINCE"), rows, width)]
+    said += ["", *table(("HOST", "FLAG", "DOING", "SINCE"), rows, width, [_colour(each) for _, each in worst], paint)]
     for host, about in worst:
         if about["instances"]:
-            said += ["", *_instances(host, about, now, width, every)]
+            said += ["", *_instances(host, about, now, width, every, paint)]
     return said
+
+
+def _coloured(text: str, width: int, paint: Paint, colour: str | None) -> list[str]:
+    return [paint(line, colour) if colour else line for line in wrapped(text, width)]
+
+
+def _is_well(engine: EngineStatus) -> bool:
+    return engine["state"] in GOES_ON and not engine["complaint"]
+
+
+def _colour(about: HostStatus) -> str:
+    if is_alarm(about):
+        return RED
+    return GREEN if about["flag"] is None or about["flag"] in flag.OVER else YELLOW
 
 
 def nagios(found: Status) -> tuple[str, int]:
@@ -136,7 +151,7 @@ def _count(counts: Mapping[str, int]) -> str:
     return f"{counted(sum(counts.values()), 'instance')}: {', '.join(parts)}"
 
 
-def _instances(host: str, about: HostStatus, now: float, width: int, every: bool) -> list[str]:
+def _instances(host: str, about: HostStatus, now: float, width: int, every: bool, paint: Paint) -> list[str]:
     """The lines about a host's instances."""
     instances, counts = about["instances"] or {}, dict(about["counts"] or {})
     worst = sorted(instances.items(), key=lambda item: (not item[1]["needs_operator"], -item[1]["failures"]))
@@ -144,7 +159,8 @@ def _instances(host: str, about: HostStatus, now: float, width: int, every: bool
     for id, instance in worst if every else worst[:SHOWN]:
         groups.setdefault(tuple(_instance_notes(instance)), []).append((id, instance))
         counts[instance["doing"]] -= 1
-    found = table((f"INSTANCE OF {host}", "NAME", "DOING", "SINCE"), _rows(groups, now), width)
+    colours = [RED if each["needs_operator"] else None for group in groups.values() for _, each in group]
+    found = table((f"INSTANCE OF {host}", "NAME", "DOING", "SINCE"), _rows(groups, now), width, colours, paint)
     rest = {doing: number for doing, number in counts.items() if number > 0}
     if rest:
         found.append(f"and {_count(rest)} (nova-ha status {host} lists them)" if not every else f"and {_count(rest)}")

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import textwrap
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
+
+from nova_ha.cli.colour import Paint, plain
 
 # A row's cells, and its notes.
 Row = tuple[Sequence[object], Iterable[Optional[str]]]
@@ -24,19 +27,23 @@ _INDENT = "    "
 _WIDEST_COLUMN = 64
 
 
-def table(headings: Sequence[str], rows: Iterable[Row], width: int) -> list[str]:
+def table(
+    headings: Sequence[str], rows: Iterable[Row], width: int, colours: Iterable[str | None] = (), paint: Paint = plain
+) -> list[str]:
     """A table's lines.
 
     :param headings: one for each column
     :param rows: each note begins a line of its own below the row
     :param width: columns within which the notes are wrapped
+    :param colours: that of each row's cells, in their order; None for none
     """
     cleaned = [([clean(cell) for cell in cells], notes) for cells, notes in rows]
     columns = zip(headings, *(cells for cells, _notes in cleaned))  # noqa: B905
     widths = [min(max(map(len, column)), _WIDEST_COLUMN) for column in columns]
     lines = [_line(headings, widths)]
-    for cells, notes in cleaned:
-        lines.append(_line(cells, widths))
+    for (cells, notes), colour in itertools.zip_longest(cleaned, colours):
+        line = _line(cells, widths)
+        lines.append(paint(line, colour) if colour else line)
         for note in filter(None, notes):
             lines += wrapped(note, width, _INDENT)
     return lines

@@ -14,7 +14,8 @@ import typing
 
 import pytest
 
-from nova_ha.cli import main, plan, status, status_text, table
+from nova_ha.cli import colour, main, plan, status, status_text, table
+from nova_ha.cli.colour import GREEN, RED, YELLOW, plain
 from nova_ha.cloud import nova
 from nova_ha.cluster import cib_secrets
 from nova_ha.cluster.pacemaker import Cluster
@@ -228,6 +229,42 @@ def test_when_an_operator_is_needed(value, known, verdict):
     found = look(pacemaker, stub)
     assert found["verdict"] == verdict
     assert ("NEEDS AN OPERATOR" in "\n".join(status_text.lines(found, 80))) == (verdict == "attention")
+
+
+@pytest.mark.parametrize(
+    ("value", "known", "name"),
+    [
+        ("yes", None, "yellow"),
+        ("no", None, "green"),
+        (None, account(None), "green"),
+        ("gibberish", None, "red"),
+        ("control-1@7", account("control-1@7", [doing(), doing(2, needs_operator=True)]), "red"),
+    ],
+)
+def test_the_colour_says_what_needs_an_operator_and_what_waits(value, known, name):
+    report = {"schema": 1, "pid": 7, "state": "working", "reason": "r", "hosts": {"compute-1": known} if known else {}}
+    stub = types.SimpleNamespace(
+        holder=lambda: 7, read_report=lambda: report, progress_age=lambda: 1, read_complaint=lambda: None
+    )
+    names = {RED: "red", YELLOW: "yellow", GREEN: "green"}
+    found = look(Pacemaker({"compute-1": value} if value else {}), stub)
+    said = status_text.lines(found, 80, True, lambda text, paint: f"{names[paint]}|{text}")
+    bare = status_text.lines(found, 80, True)
+    assert [line.partition("|")[0] for line in said if "|compute-1 " in line] == [name]
+    assert [line.startswith("red|") for line in said if doing(2)[0] in line] in ([], [True])
+    assert [line.rpartition("|")[2] for line in said] == bare
+
+
+def test_an_engine_that_is_not_there_is_red_and_no_flag_is_green():
+    said = status_text.lines(look(Pacemaker(active=[]), None), 80, False, lambda _text, colour: colour)
+    assert (said[0], said[-1]) == (RED, GREEN)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_status_is_coloured_unless_the_command_line_says_no(command, monkeypatch, refused):
+    monkeypatch.setattr(colour, "painter", lambda no: plain if no else lambda text, _colour: f"<{text}>")
+    said = command(Pacemaker(), *(["--no-color"] if refused else []), "status")[1]
+    assert ("<No host is flagged.>" in said) is not refused
 
 
 def test_the_exit_code_says_that_an_operator_is_needed(command):
