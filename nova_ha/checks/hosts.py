@@ -101,7 +101,7 @@ def connections(facts: Facts, cluster: ClusterFacts) -> Iterator[Finding]:
 
 def _work(facts: Facts) -> str:
     """Name of the node attribute of hosts in maintenance."""
-    return maintenance.attribute(facts.attribute)
+    return f"{facts.attribute}-{maintenance.BESIDE}"
 
 
 def maintenances(facts: Facts, cluster: ClusterFacts) -> Iterator[Finding]:

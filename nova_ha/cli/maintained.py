@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from nova_ha.cli.table import ago
+from nova_ha.cli.table import ago, clean
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.model import maintenance
 from nova_ha.model.maintenance import Maintenance
@@ -29,7 +29,7 @@ def standing(cluster: Cluster) -> dict[str, Maintenance]:
 
     :raises ClusterError: Pacemaker does not answer
     """
-    return {host: maintenance.read(text) for host, text in sorted(cluster.maintenance().flags().items())}
+    return {host: maintenance.read(text) for host, text in sorted(cluster.beside(maintenance.BESIDE).flags().items())}
 
 
 def listed(works: Mapping[str, Maintenance]) -> dict[str, HostWork]:
@@ -43,4 +43,6 @@ def line(host: str, work: HostWork, now: float) -> str:
     :param now: seconds since the epoch
     """
     since = f"for {ago(now - work['since'])}" if work["since"] else "for an unknown time"
-    return f"{host}: in maintenance {since}, by {work['who']}: {work['reason']}. Back: nova-ha maintenance {host} --off"
+    # Root on a compute host can write what stands there.
+    why = clean(f"by {work['who']}: {work['reason']}")
+    return f"{host}: in maintenance {since}, {why}. Back: nova-ha maintenance {host} --off"

@@ -25,9 +25,10 @@ from oslo_config import cfg
 from nova_ha.cli import orders
 from nova_ha.cli.deployment import CommandFailed
 from nova_ha.cli.maintained import HostWork, listed, standing
-from nova_ha.cli.table import ago
+from nova_ha.cli.table import ago, clean
 from nova_ha.cloud.errors import Refused
 from nova_ha.cloud.mover import Mover
+from nova_ha.cluster.connections import Connections
 from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.config import loader
 from nova_ha.model import disabled_reason, hostnames, maintenance
@@ -86,11 +87,11 @@ class Maintenances:
 
     def __init__(self, cluster: Cluster, cloud: Mover, domain: str | None, say: Callable[[str], None]) -> None:
         self._cluster = cluster
-        self._connections = cluster.connections()
-        self._door = cluster.maintenance()
+        self._connections = Connections(runner=cluster.runner)
+        self._door = cluster.beside(maintenance.BESIDE)
         self._nova = cloud
         self._domain = domain
-        self._say = say
+        self._say: Callable[[str], None] = lambda text: say(clean(text))
 
     def begin(self, host: str, reason: str, manner: Manner, yes: bool) -> list[StepTold]:
         """Take a host into maintenance.

@@ -154,6 +154,8 @@ def maintenance(given: argparse.Namespace, deployment: Deployment) -> int:
         given.wrong("--on needs --reason TEXT")
     if not given.on and (given.live_migrate or given.cold_migrate or given.allow_instances):
         given.wrong("--live-migrate, --cold-migrate and --allow-instances go with --on")
+    if given.json and (given.on or given.off) and not given.yes:
+        given.wrong("--json needs --yes with --on and --off: a question would stand in it")
     cluster = deployment.cluster
     host = None if given.host is None else cluster.resolve(given.host, deployment.parameters.get("domain"))
     steps = _maintained(given, deployment, host) if host is not None and (given.on or given.off) else None

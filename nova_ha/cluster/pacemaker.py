@@ -12,10 +12,9 @@ from typing import Optional
 from xml.etree.ElementTree import Element
 
 from nova_ha.cluster import cib
-from nova_ha.cluster.connections import Connections
 from nova_ha.cluster.errors import ClusterError, NotInstalled, UnknownNode
 from nova_ha.cluster.tools import Runner, Tools, run
-from nova_ha.model import flag, hostnames, maintenance
+from nova_ha.model import flag, hostnames
 
 __all__ = ["Change", "Cluster", "ClusterError", "NotInstalled", "Runner", "UnknownNode", "last_change", "run"]
 
@@ -187,6 +186,11 @@ class Cluster(Tools):
             raise UnknownNode(f"the cluster knows no node {name!r}")
         return found
 
+    @property
+    def runner(self) -> Runner:
+        """Runs Pacemaker's programs, for other doors to the same cluster."""
+        return self._run
+
     def active_on(self, resource: str) -> set[str]:
         """Names of the nodes on which the cluster holds a resource to be active.
 
@@ -310,13 +314,9 @@ class Cluster(Tools):
         """The door to the node attribute by which operators order something of the engine; see ``model.orders``."""
         return Cluster(f"{self._attribute}-order", self._timeout, self._run)
 
-    def maintenance(self) -> Cluster:
-        """The door to the node attribute of hosts in maintenance; see ``model.maintenance``."""
-        return Cluster(maintenance.attribute(self._attribute), self._timeout, self._run)
-
-    def connections(self) -> Connections:
-        """The door to the connections to remote nodes."""
-        return Connections(self._timeout, self._run)
+    def beside(self, name: str) -> Cluster:
+        """The door to another attribute of hosts, beside their flag; see ``model.maintenance``, ``model.drills``."""
+        return Cluster(f"{self._attribute}-{name}", self._timeout, self._run)
 
     def _having(self, attribute: str) -> list[Element]:
         """The nodes that have an attribute."""

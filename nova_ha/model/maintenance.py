@@ -14,9 +14,14 @@ import urllib.parse
 
 from nova_ha.model.snapshot import Service
 
+# What follows the flag's name in the attribute's.
+BESIDE = "maintenance"
+
 _MARK = "nova-ha: maintenance"
 # Nova's column.
 _LONGEST = 255
+# Of a time, until the year 2286.
+_DIGITS = 10
 # Stands before the reason of a service that had been disabled.
 _DISABLED = "="
 
@@ -36,14 +41,6 @@ class Maintenance:
     before: str | None = None
 
 
-def attribute(flag: str) -> str:
-    """Name of the node attribute.
-
-    :param flag: that of the flag
-    """
-    return f"{flag}-maintenance"
-
-
 def written(work: Maintenance) -> str:
     """As the cluster keeps it."""
     before = "" if work.before is None else _DISABLED + work.before
@@ -53,7 +50,7 @@ def written(work: Maintenance) -> str:
 def read(text: str) -> Maintenance:
     """What ``written`` has written. Anything else is a reason that somebody else has left."""
     since, *others = map(urllib.parse.unquote, text.split(":"))
-    if len(others) != 3 or not since.isdecimal():
+    if len(others) != 3 or not since.isdecimal() or len(since) > _DIGITS:
         return Maintenance(0, "unknown", text)
     who, reason, before = others
     return Maintenance(int(since), who, reason, before[1:] if before.startswith(_DISABLED) else None)

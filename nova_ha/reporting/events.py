@@ -48,7 +48,7 @@ class Event(str, enum.Enum):
         "the instance waits and that does not end by itself, or it is left though nobody wished it",
     )
     # By nova-ha, not by the engine
-    OPERATOR_ORDERED = "operator_ordered", INFO, (), "an operator began, ended, put off or let go recoveries"
+    OPERATOR_ORDERED = "operator_ordered", INFO, (), "an operator gave an order, or drilled a host"
     # A host
     HOST_CLAIMED = "host_claimed", INFO, (), "the engine recovers the host from now on"
     HOST_FORCED_DOWN = "host_forced_down", INFO, (REQUEST,), "a host that is held is forced down and disabled in Nova"

@@ -26,6 +26,7 @@ class Pacemaker:
         self.steal = None  # what a flag becomes just before it is changed
         self.away = False
         self.put_off = None  # what an operator has put off
+        self.beside = {}  # {attribute beside the flag: {host: value}}
         self.published = {}  # what each node's engine has published
 
     def __call__(self, command, timeout):
@@ -53,6 +54,9 @@ class Pacemaker:
             return self._paused(action, xpath, *more)
         if action == "--replace":
             return self._replace(xpath, ElementTree.fromstring(more[1]).get("value"))
+        for name, values in self.beside.items():
+            if f'@name="{name}"' in xpath and action == "--query":
+                return f"<xpath-query>{''.join(self._with(name, *each) for each in values.items())}</xpath-query>"
         if "//primitive" in xpath:
             found = [self._primitive(name, values) for name, values in self.resources.items()]
         elif f"@name='{self.attribute}'" in xpath or f'@name="{self.attribute}"' in xpath:
@@ -81,6 +85,11 @@ class Pacemaker:
         if self.flags[host] == old:
             self.flags[host] = value
         return "<done/>"
+
+    @staticmethod
+    def _with(name, host, value):
+        pair = f'<nvpair id="{host}-{name}" name="{name}" value="{value}"/>'
+        return f'<node id="{host}" uname="{host}"><instance_attributes id="s">{pair}</instance_attributes></node>'
 
     def _node(self, host):
         pair = f'<nvpair id="{host}-f" name="{self.attribute}" value="{self.flags.get(host)}"/>'

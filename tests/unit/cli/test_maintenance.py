@@ -292,6 +292,12 @@ def test_status_shows_it_on_every_node_and_is_well(command, cloud):
         assert told["maintenance" if "verdict" in told else "hosts"] == work
 
 
+def test_what_stands_there_does_not_steer_the_terminal(command, cloud):
+    cluster = out(cloud)
+    cluster.works[HOST] = maintenance.written(dataclasses.replace(RECORD, reason="\033[2Jfan"))
+    assert "\033" not in command(cluster, "maintenance")[1] + command(cluster, *OFF)[1]
+
+
 def test_nothing_is_shown_where_no_host_is_out(command):
     assert command(Cluster(), "maintenance")[1] == "No host is in maintenance.\n"
     assert command(Cluster(), "maintenance", HOST)[1] == f"{HOST} is not in maintenance.\n"
@@ -309,7 +315,7 @@ def test_programs_are_told_the_steps(command, cloud):
 @pytest.mark.parametrize(
     "words",
     [["--on"], ["--off"], [HOST, "--on"], [HOST, "--live-migrate"], [HOST, "--on", "--off", "--reason", "x"]]
-    + [[HOST, "--on", "--reason", "x", "--at-once", "0"]],
+    + [[HOST, "--on", "--reason", "x", "--at-once", "0"], [HOST, "--off", "--json"]],
 )
 def test_what_is_not_said_clearly_is_wrong_usage(command, capsys, words):
     with pytest.raises(SystemExit) as end:

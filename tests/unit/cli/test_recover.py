@@ -89,6 +89,14 @@ def test_a_host_is_fenced_by_the_cluster_and_followed(command, cloud, noted, is_
     assert noted[0].startswith(f"operator_ordered: host={HOST} order=evacuate ")
 
 
+@pytest.mark.parametrize("works", [{}, {HOST: "1000:alice:kernel:"}])
+def test_a_host_in_maintenance_comes_back_by_an_order_and_that_is_said(command, cloud, works):
+    pacemaker = Fencing(active=[])
+    pacemaker.beside = {"evacuate-maintenance": works} if works else {}
+    _code, _out, err = command(pacemaker, "evacuate", HOST, *WHY, "--yes")
+    assert (f"nova-ha maintenance {HOST} --off" in err) is bool(works)
+
+
 def test_that_it_was_fenced_and_not_flagged_is_told(command, cloud):
     code, _out, err = command(Fencing(flags_when_fenced=None), "evacuate", HOST, *WHY, "--yes")
     assert (code, err.count("\n")) == (1, 1)

@@ -19,7 +19,7 @@ def test_what_is_written_is_read_again(before):
     assert maintenance.read(text) == work
 
 
-@pytest.mark.parametrize("text", ["", "true", "a:b:c:d", "1:2:3", "1:2:3:4:5"])
+@pytest.mark.parametrize("text", ["", "true", "a:b:c:d", "1:2:3", "1:2:3:4:5", "99999999999:who:why:"])
 def test_what_somebody_else_has_written_is_shown_as_a_reason(text):
     assert maintenance.read(text) == Maintenance(0, "unknown", text)
 
