@@ -7,7 +7,7 @@ import pathlib
 import jsonschema
 
 DIRECTORY = pathlib.Path(__file__).resolve().parents[1] / "nova_ha" / "schemas"
-COMMANDS = ("status", "plan", "history", "check", "explain", "losses", "notification", "report", "maintenance")
+COMMANDS = ("status", "plan", "history", "check", "explain", "losses", "notification", "report", "maintenance", "drill")
 
 
 def load(command):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of ``nova-ha`` that look further than status does: plan, check, notify, explain. They change nothing."""
+"""The commands of ``nova-ha`` that look further than status does. They change nothing."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from nova_ha.cluster.pacemaker import Cluster
 from nova_ha.rundir import engine_state
 
 if TYPE_CHECKING:
+    from nova_ha.checks.facts import Facts
     from nova_ha.cli.explain import Explained
 
 # Hosts lost at once that a plan is made for.
@@ -76,17 +77,12 @@ def _plan_all(given: argparse.Namespace, deployment: Deployment) -> int:
 
 def check(given: argparse.Namespace, here: Surroundings) -> int:
     """Look whether dead hosts would be recovered, and say what is not as it should be; changes nothing."""
-    from nova_ha.checks import gather, registry
+    from nova_ha.checks import registry
     from nova_ha.cli import check as view
     from nova_ha.cli.colour import painter
-    from nova_ha.cluster.survey import Survey
 
     begun = time.monotonic()
-    cluster = Survey(runner=here.runner)
-    with contextlib.suppress(pacemaker.ClusterError):  # that is a finding
-        chosen_engine(here.chosen, cluster.resource_parameters("NovaEvacuate"))
-    known = gather.facts(cluster, here.chosen, here.config_file)
-    facts = dataclasses.replace(known, keepers=_keepers(cluster, here.runner))
+    facts = _facts(here)
     findings = registry.run(facts)
     found = view.look(facts, findings, time.monotonic() - begun)
     if given.nagios:
@@ -100,6 +96,18 @@ def check(given: argparse.Namespace, here: Surroundings) -> int:
     else:
         print_lines(view.lines(found, findings, width(), painter(given.no_color)))
     return view.exit_code(findings)
+
+
+def _facts(here: Surroundings) -> Facts:
+    """All that a check goes by."""
+    from nova_ha.checks import gather
+    from nova_ha.cluster.survey import Survey
+
+    cluster = Survey(runner=here.runner)
+    with contextlib.suppress(pacemaker.ClusterError):  # that is a finding
+        chosen_engine(here.chosen, cluster.resource_parameters("NovaEvacuate"))
+    known = gather.facts(cluster, here.chosen, here.config_file)
+    return dataclasses.replace(known, keepers=_keepers(cluster, here.runner))
 
 
 def _keepers(cluster: Cluster, runner: pacemaker.Runner) -> frozenset[str] | None:
@@ -135,6 +143,41 @@ def notify(given: argparse.Namespace, here: Surroundings) -> int:
     if not found.receivers:
         raise CommandFailed("nobody is told: [notify] names no receiver")
     return 1 if failed else 0
+
+
+def drill(given: argparse.Namespace, here: Surroundings) -> int:
+    """See whether a host would be recovered if it died now: on paper, or by asking what it takes; it is not touched."""
+    from nova_ha.checks import registry
+    from nova_ha.cli import drill as view
+    from nova_ha.cli.colour import painter
+    from nova_ha.cloud.survey import CloudSurvey
+    from nova_ha.cluster.fencer import Fencer
+    from nova_ha.config import loader
+    from nova_ha.policy import drill as decisions
+    from nova_ha.reporting.history_log import HistoryLog
+
+    now, deployment = time.time(), here.deployment()
+    conf = configuration(deployment)
+    domain = conf.recovery.domain
+    host, node = deployment.cluster.resolve(given.host, domain), deployment.cluster.local_node()
+    facts = _facts(here)
+    findings = registry.run(facts)
+    with asking_the_cloud():
+        access = loader.access(conf)
+    paper = view.paper(deployment, host, findings, CloudSurvey(access), domain)
+    phases = decisions.on_paper(paper)
+    if given.level:
+        known = facts.cluster.configuration.fencing_devices() if facts.cluster is not None else []
+        phases += view.fencing(host, Fencer(runner=here.runner).devices(host), known, paper.online)
+        phases += view.cloud(CloudSurvey(access), paper.service.host if paper.service else None)
+        phases += view.others(deployment, host, node, HistoryLog().events(now - decisions.RECENT), now)
+    found = view.told(host, given.level, node, phases, now)
+    view.keep(deployment, found)
+    if given.json:
+        print_json(found)
+    else:
+        print_lines(view.lines(found, width(), painter(given.no_color)))
+    return view.PASSED if found["passed"] else view.NOT_PASSED
 
 
 def explain(given: argparse.Namespace, here: Surroundings) -> int:
@@ -193,6 +236,10 @@ def add_arguments(command: _Adder) -> None:
     forms = command(check, codes).add_mutually_exclusive_group()
     forms.add_argument("--nagios", action="store_true", help="one line and an exit code, for monitoring systems")
     forms.add_argument("--journal", action="store_true", help="lines with their priorities, for a service of systemd's")
+    about = command(drill, "Exit code: 0 it is passed, 4 not.")
+    about.add_argument("host", metavar="HOST", help="the host")
+    level = about.add_argument("--level", metavar="N", type=int, choices=(0, 1), default=0)
+    level.help = "0: on paper; 1: fencing devices, cloud and message bus are asked, too"
     command(notify, "Exit code: 0 all of them take it, 1 not.")
     subject = command(explain, "").add_argument("subject", metavar="CODE|INSTANCE|HOST")
     subject.help = "a code; a host's name; an instance's name, id, or at least 8 characters of its beginning"

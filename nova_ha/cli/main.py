@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nova_ha.cli import looks, order_commands, records
 from nova_ha.cli.deployment import CommandFailed, Deployment, Surroundings, demand_root, flagged_host
-from nova_ha.cli.looks import check, explain, notify, plan
+from nova_ha.cli.looks import check, drill, explain, notify, plan
 from nova_ha.cli.printing import print_json, print_lines, remark
 from nova_ha.cli.records import collect, history, keeper, report
 from nova_ha.cli.table import width
@@ -41,7 +41,7 @@ WATCH_INTERVAL = 2.0
 DEFAULT_LISTEN = ("127.0.0.1", 9877)
 
 # Those that have something to do though the cluster does not answer.
-_FIND_THEIR_OWN = (check, explain, notify, plan, history, report, keeper, collect)
+_FIND_THEIR_OWN = (check, drill, explain, notify, plan, history, report, keeper, collect)
 
 
 def main(
@@ -190,7 +190,7 @@ def _parser() -> _OneLineParser:
         short = (function.__doc__ or "").partition("\n")[0]
         added = commands.add_parser(function.__name__, help=short, description=short, epilog=epilog, allow_abbrev=False)
         added.set_defaults(command=function)
-        if function in (status, plan, check, explain):
+        if function in (status, plan, check, drill, explain):
             added.add_argument("--json", action="store_true", help="print JSON, for programs")
         return added
 

@@ -17,6 +17,7 @@ from prometheus_client.core import Metric
 from nova_ha.cli import status
 from nova_ha.cli.deployment import CommandFailed, Deployment
 from nova_ha.cluster.errors import ClusterError
+from nova_ha.model import drills
 from nova_ha.reporting import metrics
 
 # Seconds for which what was read is told again: so often the cluster is asked at most, however many scrape.
@@ -48,12 +49,14 @@ class FromCluster:
         try:
             deployment = self._find()
             found = status.look(deployment.cluster, deployment.resource, None, deployment.board, time.time())
+            told = deployment.cluster.beside(drills.BESIDE).flags()
+            passed = {host: drill for host, text in told.items() if (drill := drills.read(text)) is not None}
             if deployment.board is not None:
                 counters = (status.report_of(found["engine"]["nodes"], deployment.board) or {}).get("counters", {})
         except (ClusterError, CommandFailed):
             return metrics.metrics(None, (), {})
         alarms = [host for host, about in found["hosts"].items() if status.is_alarm(about)]
-        return metrics.metrics(found, alarms, counters)
+        return metrics.metrics(found, alarms, counters, passed)
 
 
 def text(find: Callable[[], Deployment]) -> str:

@@ -19,7 +19,7 @@ from nova_ha.cloud import demands
 from nova_ha.cloud.compute_api import HYPERVISORS_MICROVERSION, INSTANCES_MICROVERSION
 from nova_ha.cloud.decoding import Answer
 from nova_ha.cloud.demands import Sized
-from nova_ha.cloud.errors import Unreachable
+from nova_ha.cloud.errors import Refused, Unreachable
 from nova_ha.cloud.reader import NovaReader
 from nova_ha.model import room
 from nova_ha.model.room import HostRoom, Room
@@ -37,6 +37,9 @@ _STRICT = ("affinity", "anti-affinity")
 _SMALLEST = {room.VCPU: 1, room.MEMORY: 1}
 
 _DISABLED = "COMPUTE_STATUS_DISABLED"
+
+
+_NOT_IMPLEMENTED = 501
 
 
 class CloudSurvey(NovaReader):
@@ -92,6 +95,26 @@ class CloudSurvey(NovaReader):
             offset += len(groups)
             if len(groups) < _PAGE:
                 return found
+
+    def reaches(self, host: str) -> None:
+        """Have Nova ask a host's nova-compute for something, over the message bus.
+
+        :param host: Nova's name of it
+        :raises Refused: it could not
+        """
+        pages = self._api.pages(
+            HypervisorManager, lambda manager, marker: manager.list(marker=marker), HYPERVISORS_MICROVERSION
+        )
+        ids = (str(each["id"]) for each in itertools.chain.from_iterable(pages) if each["service"]["host"] == host)
+        id = next(ids, None)
+        if id is None:
+            raise Refused(f"Nova has no hypervisor of {host}", 404)
+        try:
+            self._api.of(HypervisorManager, HYPERVISORS_MICROVERSION).uptime(id)
+        except Refused as error:
+            # nova-compute has answered, that its driver does not tell.
+            if error.status != _NOT_IMPLEMENTED:
+                raise
 
     def room(self) -> Room:
         """What each host's instances use, by Nova, and what is free, by Placement."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nova_ha import __version__
 from nova_ha.model import flag
+from nova_ha.model.drills import Drill
 from nova_ha.reporting.counters import BOUNDS, TIMED
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ METRICS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "nova_ha_engine_degraded": (GAUGE, (), "1 while the engine complains of what an operator has to set right"),
     "nova_ha_paused": (GAUGE, ("scope",), "how many pauses of all hosts, and of single hosts, stand"),
     "nova_ha_pause_start_timestamp_seconds": (GAUGE, (), "since when the oldest pause stands"),
+    "nova_ha_maintenance_start_timestamp_seconds": (GAUGE, ("host",), "since when the host is in maintenance"),
+    "nova_ha_drill_success_timestamp_seconds": (GAUGE, ("host", "level"), "when the host's last drill was passed"),
     "nova_ha_host_flag": (GAUGE, ("host", "flag"), "1 for the flag of a host: yes, go, claimed, no, restart, unknown"),
     "nova_ha_host_claimed_timestamp_seconds": (GAUGE, ("host",), "when an engine took the host up"),
     "nova_ha_host_waiting": (GAUGE, ("host", "code"), "1 while the host waits, or is left, for this reason"),
@@ -49,12 +52,18 @@ _FLAGS = (flag.FLAGGED, flag.GO, flag.RECOVERED, flag.RESTART)
 _Samples = Iterator[tuple[str, tuple[str, ...], float]]
 
 
-def metrics(status: Mapping[str, Any] | None, alarms: Iterable[str], counters: Mapping[str, Any]) -> list[Metric]:
+def metrics(
+    status: Mapping[str, Any] | None,
+    alarms: Iterable[str],
+    counters: Mapping[str, Any],
+    passed: Mapping[str, Drill] | None = None,
+) -> list[Metric]:
     """All of them, as prometheus_client has it.
 
     :param status: from ``cli.status.look``, None if the cluster does not answer
     :param alarms: the hosts about which something does not go on by itself
     :param counters: what the engine has counted (``Counters.as_dict``), {} if that is not known
+    :param passed: the drills that were passed last, by the hosts
     """
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
@@ -65,6 +74,10 @@ def metrics(status: Mapping[str, Any] | None, alarms: Iterable[str], counters: M
     if status is not None:
         for name, labels, value in (*_of_engine(status), *_of_hosts(status["hosts"], frozenset(alarms))):
             found[name].add_metric(labels, value)
+        for host, work in status["maintenance"].items():
+            found["nova_ha_maintenance_start_timestamp_seconds"].add_metric((host,), work["since"])
+    for host, drill in (passed or {}).items():
+        found["nova_ha_drill_success_timestamp_seconds"].add_metric((host, str(drill.level)), drill.at)
     for event, number in counters.get("events", {}).items():
         found["nova_ha_events_total"].add_metric((event,), number)
     for name in TIMED.values():

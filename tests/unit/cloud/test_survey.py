@@ -165,3 +165,23 @@ def test_only_policies_that_nova_keeps_to_count_of_groups(server, survey):
     ]
     server.pages["/v2.1/os-server-groups"] = {"server_groups": groups}
     assert survey.grouped() == {"i1": "anti-affinity", "i2": "anti-affinity", "i4": "affinity"}
+
+
+UPTIME = "/v2.1/os-hypervisors/rp-1/uptime"
+
+
+@pytest.mark.parametrize("status", [200, 501])
+def test_a_host_whose_nova_compute_answers_is_reached_whatever_its_driver_tells(server, survey, status):
+    server.pages[HYPERVISORS] = {"hypervisors": [hypervisor(1), hypervisor(2)]}
+    server.pages[UPTIME] = {"hypervisor": {"id": "rp-1", "uptime": "1 day"}}
+    server.answers["GET", UPTIME] = status
+    survey.reaches("compute-1")
+    assert server.asked[-1][1] == UPTIME
+
+
+@pytest.mark.parametrize(("host", "status"), [("compute-1", 400), ("compute-1", 504), ("compute-9", 200)])
+def test_a_host_that_does_not_answer_or_is_not_known_is_not_reached(server, survey, host, status):
+    server.pages[HYPERVISORS] = {"hypervisors": [hypervisor(1)]}
+    server.answers["GET", UPTIME] = status
+    with pytest.raises(errors.CloudError):
+        survey.reaches(host)

@@ -40,6 +40,10 @@ def engine(**more):
     flags = {"compute-1": CLAIM, "compute-2": "yes", "compute-3": "no", "compute-4": "?"}
     pacemaker = Pacemaker(flags, ["control-1"], node="control-2")
     pacemaker.published = {"control-1": published.packed(report, None, 60_000)}
+    pacemaker.beside = {
+        "evacuate-maintenance": {"compute-8": "700:alice:kernel:"},
+        "evacuate-drill": {"compute-8": "1:600", "compute-9": "somebody else's"},
+    }
     return pacemaker
 
 
@@ -94,6 +98,9 @@ def test_everything_is_told(told):
     assert found["nova_ha_host_instances", "wait", "compute-1"] == 2
     assert found["nova_ha_host_instances_back", "compute-1"] == 3
     assert found["nova_ha_pause_start_timestamp_seconds",] == 800
+    assert found["nova_ha_maintenance_start_timestamp_seconds", "compute-8"] == 700
+    drills = {key: value for key, value in found.items() if key[0] == "nova_ha_drill_success_timestamp_seconds"}
+    assert drills == {("nova_ha_drill_success_timestamp_seconds", "compute-8", "1"): 600}
 
 
 def test_each_metric_is_told_of_some_status_and_has_its_labels(told):
