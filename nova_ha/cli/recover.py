@@ -189,10 +189,9 @@ def _have_ended(cluster: Cluster, host: str, claim: str, who: str, reason: str |
     :param claim: the host's flag
     """
     door = cluster.orders()
-    standing = door.flag(host)
-    if standing is not None:
+    if not door.swap_flag(host, None, written(End(claim, who, int(time.time())))):
+        standing = door.flag(host) or "another order"
         raise CommandFailed(f"{host}: nothing is ordered: the engine has still to take up {standing}")
-    door.set_flag(host, written(End(claim, who, int(time.time()))))
     orders.note("end", [host], who, reason)
     if not orders.awaited(lambda: cluster.flag(host) != claim, END_PATIENCE):
         remark(f"the engine ends it as soon as all that was asked for is over: see nova-ha status {host}")

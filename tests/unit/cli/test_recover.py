@@ -4,6 +4,7 @@
 import dataclasses
 import io
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
@@ -214,18 +215,21 @@ class Ending(Fencing):
     def _cibadmin(self, action, _xpath, xpath, *more):
         if "evacuate-order" not in xpath:
             return super()._cibadmin(action, _xpath, xpath, *more)
+        if action == "--modify":
+            return self._order(*more)
         if self.standing is None:
             return None
         pair = f'<nvpair id="o" name="evacuate-order" value="{self.standing}"/>'
         return f'<node uname="{HOST}"><instance_attributes>{pair}</instance_attributes></node>'
 
-    def _crm_attribute(self, *options):
-        if "evacuate-order" not in options:
-            return super()._crm_attribute(*options)
-        self.standing = options[-1]
+    def _order(self, _option, text):
+        if self.standing is not None:
+            return None
+        (pair,) = ElementTree.fromstring(text).iter("nvpair")
+        self.standing = pair.get("value")
         if self._ends:
             self.flags[HOST] = self._ends
-        return "done"
+        return "<done/>"
 
 
 @pytest.mark.parametrize(
