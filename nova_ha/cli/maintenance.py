@@ -207,10 +207,9 @@ class Maintenances:
         last, since = "", time.monotonic()
         while True:
             # The records before the instances: see snapshot.Host.
-            records = [*self._nova.live_migrations(name), *unfinished(self._nova.migrations(name))]
+            flying = [*(each.instance for each in self._nova.live_migrations(name)), *self._arriving(name)]
             here = {each.id: each for each in self._nova.instances(name)}
             gone = [each for id in asked if id not in here and (each := self._nova.instance(id)) is not None]
-            flying = [each.instance for each in records]
             next_ = planned_work.moves(tuple(here.values()), gone, asked, refused, flying, manner)
             for id, kind in next_.ask.items():
                 asked[id] = kind
@@ -229,6 +228,15 @@ class Maintenances:
             elif time.monotonic() - since >= MOVE_PATIENCE:
                 raise CommandFailed(f"{name}: nothing has changed for {ago(MOVE_PATIENCE)}: {said}")
             time.sleep(MOVE_LOOK)
+
+    def _arriving(self, name: str) -> list[str]:
+        """The ids of the instances that are being evacuated to a host.
+
+        Some records stay unfinished for ever: on an instance of which nothing goes on, no evacuation does.
+        """
+        records = unfinished(self._nova.migrations(name))
+        ids = {record.instance for record in records if record.destination == name}
+        return [id for id in ids if (each := self._nova.instance(id)) is not None and each.task_state is not None]
 
     def _ask(self, instance: Instance, kind: str) -> str | None:
         """Have an instance moved; returns why Nova does not."""
@@ -274,6 +282,8 @@ class Maintenances:
 
         if not orders.awaited(is_back, RETURN_PATIENCE):
             what = "its nova-compute does not report to Nova" if found[0].online else "the cluster does not reach it"
+            if found[0].flag is not None:
+                what = f"its recovery is not over (flag {found[0].flag})"
             raise CommandFailed(
                 f"{work.host}: {what} within {RETURN_PATIENCE:.0f} s, so it stays in maintenance. Start it, and give"
                 f" the order again. If it is dead for good, have its instances evacuated: nova-ha evacuate {work.host}"

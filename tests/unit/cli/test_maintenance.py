@@ -15,7 +15,7 @@ from nova_ha.model import maintenance
 from nova_ha.model.maintenance import Maintenance
 from tests.unit.cli.scenes import Pacemaker
 from tests.unit.doubles import FakeCloud, given
-from tests.unit.worlds import instance, living
+from tests.unit.worlds import instance, living, record
 
 HOST = "compute-9"
 ON = ("maintenance", HOST, "--on", "--reason", "CHG-4711", "--yes")
@@ -234,6 +234,20 @@ def test_moves_that_do_not_move_are_given_up(command, cloud, monkeypatch):
     assert "nothing has changed" in err
 
 
+@pytest.mark.parametrize(
+    ("task", "source", "code"),
+    [("rebuild_spawning", "compute-1", 1), (None, "compute-1", 0), ("rebuild_spawning", HOST, 0)],
+)
+def test_an_evacuation_to_the_host_is_waited_for_and_a_record_that_nobody_ends_is_not(
+    command, cloud, monkeypatch, task, source, code
+):
+    monkeypatch.setattr(order, "MOVE_PATIENCE", 0.0)
+    target = HOST if source != HOST else "compute-1"
+    cloud.records = [record(1, "accepted", source=source, destination=target)]
+    cloud.on = {"compute-1": [instance(1, task_state=task)]}
+    assert command(Cluster(), *ON)[0] == code
+
+
 def test_a_cloud_that_is_away_is_told(command, monkeypatch):
     def away(_conf):
         raise Unreachable("https://keystone does not answer")
@@ -271,6 +285,14 @@ def test_a_host_that_does_not_come_back_stays_in_maintenance(command, cloud):
     code, _out, err = command(cluster, *OFF)
     assert (code, list(cluster.works), changes(cloud)) == (1, [HOST], [])
     assert f"nova-ha evacuate {HOST}" in err
+
+
+def test_a_recovery_that_is_not_over_is_told(command, cloud):
+    cluster = out(cloud)
+    cluster.flags = {HOST: "no"}
+    code, _out, err = command(cluster, *OFF)
+    assert (code, cluster.disabled) == (1, False)
+    assert "its recovery is not over (flag no)" in err
 
 
 def test_a_host_that_is_not_out_is_not_brought_back(command, cloud):
