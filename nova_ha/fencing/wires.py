@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a fencing device says of a host, asked from this node, as Pacemaker's fencer would ask it.
 
-Not by ``stonith_admin --query``: where a device does not answer, that asks for its list of hosts in place of it, and is
-content with an agent that knows none (measured, Pacemaker 2.1.5, fence_ipmilan).
+Not by ``stonith_admin --query``: that was content with a BMC that did not answer (measured, Pacemaker 2.1.5,
+fence_ipmilan).
 """
 
 from __future__ import annotations
