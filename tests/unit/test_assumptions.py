@@ -124,7 +124,8 @@ def test_what_a_killed_conductor_had_at_the_scheduler_is_sent_again_where_that_h
     scene.nova.conductor_away = False
     assert scene.run_until(lambda: len(scene.nova.posts) == 4, 200)
     ends_well(scene)
-    assert scene.nova.evacuations[2:] == [("i0", "compute-2"), ("i1", "compute-2")]
+    # Each after a pause of its own.
+    assert sorted(scene.nova.evacuations[2:]) == [("i0", "compute-2"), ("i1", "compute-2")]
 
 
 def test_what_a_destination_gave_up_before_it_had_begun_is_sent_there_again():

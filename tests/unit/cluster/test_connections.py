@@ -4,7 +4,7 @@
 import pytest
 
 from nova_ha.cluster.connections import Connections
-from tests.unit.cluster.test_pacemaker import Script, query
+from tests.unit.cluster.scripts import Script, query
 
 WHICH = '//primitive[@class="ocf"][@provider="pacemaker"][@type="remote"][@id="compute-1"]'
 ROLE = '<nvpair id="r" name="target-role" value="{}" />'

@@ -7,6 +7,7 @@ import pytest
 
 from nova_ha.cluster.pacemaker import Cluster, ClusterError, run
 from nova_ha.model.snapshot import FOUND_RUNNING
+from tests.unit.cluster.scripts import Script, query
 
 NODE = (
     '<node id="compute-1" uname="compute-1" type="remote"><instance_attributes id="nodes-compute-1">'
@@ -17,22 +18,6 @@ FLAGGED = '//nodes/node[instance_attributes/nvpair[@name="evacuate"]]'
 ONE = '//nodes/node[@uname="compute-1"]'
 SMALL = 'translate(@uname, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")'
 GUARDED = f'{ONE}//nvpair[@id="nodes-compute-1-evacuate"][@value="yes"]'
-
-
-def query(xpath):
-    return ["cibadmin", "--query", "--xpath", xpath]
-
-
-class Script:
-    """Answers the commands that are expected, in order."""
-
-    def __init__(self, *expected):
-        self.expected = list(expected)
-
-    def __call__(self, command, timeout):
-        wanted, answer = self.expected.pop(0)
-        assert (command, timeout) == (wanted, 20)
-        return answer
 
 
 def cluster(*expected):

@@ -10,8 +10,8 @@ from tests.lab.cloud import layout
 from tests.lab.guest import disk, refusals
 from tests.lab.guest.diary import Incarnation
 from tests.lab.history import GONE, PAUSED, RUNNING, STOPPED, UNSURE, Expected, GuestChange, GuestDisk, RefusedStart
+from tests.unit.lab.diaries import AFTER, BEFORE, written
 from tests.unit.lab.histories import SOUND, but
-from tests.unit.lab.test_diary import AFTER, BEFORE, written
 
 # Of the instance of SOUND: it ran on a until a died, and on b from then on.
 ON_A, ON_B = Incarnation(1, 7, 50, 0, 50, 99), Incarnation(2, 8, 20, 0, 126, 145)
