@@ -9,11 +9,11 @@ from __future__ import annotations
 import collections
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nova_ha.cloud.errors import CloudError
 from nova_ha.cloud.reader import NovaReader
-from nova_ha.cluster.pacemaker import Cluster
+from nova_ha.cluster.pacemaker import Cluster, ClusterError
 from nova_ha.model import instance_failures
 from nova_ha.model.actions import Step, Wait, is_action
 from nova_ha.model.evacuable_tag import Selection
@@ -37,6 +37,13 @@ LOOK_AGAIN = 10.0
 
 # Episodes of which it is kept that they have been told.
 _TOLD = 1000
+
+
+class _Told(NamedTuple):
+    """A failure that a host tells of. Its episode alone may be another host's, too, or one that somebody made up."""
+
+    host: str
+    failure: InstanceFailure
 
 
 class Reports(Protocol):
@@ -76,26 +83,36 @@ class FailedInstances:
         self._clock = clock
         self._epoch = epoch
         self._selections: dict[str, Read[Selection]] = {}  # by the tag
-        # episode -> what Nova says of it, None if it is none of its host's. Kept while nothing is done about it
-        self._looks: dict[str, Read[Failed | None]] = {}
+        # what Nova says of each, None if it is none of its host's. Kept while nothing is done about it
+        self._looks: dict[_Told, Read[Failed | None]] = {}
+        self._is_away = False  # the cloud, or the cluster
         self._told: collections.deque[str] = collections.deque(maxlen=_TOLD)  # the episodes that have been told of
         self.reports: Reports | None = None
         self.instances: frozenset[str] = frozenset()
 
     def steps(self, rules: InstanceRules, flagged: Collection[str]) -> list[Step]:
-        """What to do about them now.
+        """What to do about them now; nothing while the cloud or the cluster is away, which hold up no dead host.
 
         :param flagged: the cluster's names of the hosts that are flagged
-        :raises nova.CloudError: the cloud is away
-        :raises cluster.ClusterError: the cluster is away
         """
+        try:
+            steps = self._steps(rules, flagged)
+        except (CloudError, ClusterError) as error:
+            if not self._is_away:
+                log.warning("failed instances cannot be looked at: %s", error)
+            self._is_away = True
+            return []
+        self._is_away = False
+        return steps
+
+    def _steps(self, rules: InstanceRules, flagged: Collection[str]) -> list[Step]:
         if self.reports is None:
             return []
         self.reports.want(rules.restart)
         told = {host: text for host, text in self.reports.newest().items() if host not in flagged}
         read = {host: instance_failures.read(text) for host, text in told.items()}
         steps: list[Step] = [_unclear(host, each.problem) for host, each in read.items() if each.problem is not None]
-        failures = [(host, failure) for host, each in read.items() for failure in each.failures]
+        failures = [_Told(host, failure) for host, each in read.items() for failure in each.failures]
         failed = self._look(rules, failures) if failures else []
         self.instances = frozenset(each.instance.id for each in failed)
         self._tell(failed)
@@ -105,28 +122,27 @@ class FailedInstances:
             may_show = self._memory.may_show(each.instance.id, now, each.instance.host)
             step = failed_instances.step(each, rules, attempt, may_show, now, time)
             if is_action(step):
-                del self._looks[each.failure.episode]
+                del self._looks[_Told(each.host, each.failure)]
             steps.append(step)
         return steps
 
-    def _look(self, rules: InstanceRules, failures: list[tuple[str, InstanceFailure]]) -> list[Failed]:
+    def _look(self, rules: InstanceRules, failures: list[_Told]) -> list[Failed]:
         """Those that Nova has on the host that tells of them, and that the cluster reaches, and Nova has up."""
-        episodes, now = {failure.episode for _, failure in failures}, self._clock()
-        self._looks = {e: read for e, read in self._looks.items() if e in episodes and now - read.at < LOOK_AGAIN}
-        new = [(host, failure) for host, failure in failures if failure.episode not in self._looks]
+        told, now = set(failures), self._clock()
+        self._looks = {each: read for each, read in self._looks.items() if each in told and now - read.at < LOOK_AGAIN}
+        new = [each for each in failures if each not in self._looks]
         if new:
-            for (_, failure), found in zip(new, self._ask(rules, new)):
-                self._looks[failure.episode] = Read(found, now)
-        looked = (self._looks[failure.episode].value for _, failure in failures)
+            self._looks.update((each, Read(found, now)) for each, found in zip(new, self._ask(rules, new)))
+        looked = (self._looks[each].value for each in failures)
         return [found for found in looked if found is not None]
 
-    def _ask(self, rules: InstanceRules, failures: list[tuple[str, InstanceFailure]]) -> Iterable[Failed | None]:
+    def _ask(self, rules: InstanceRules, failures: list[_Told]) -> Iterable[Failed | None]:
         online, services = self._cluster.online(), self._observer.services()
         names = self._observer.nova_names({host for host, _ in failures} & online, services)
         selection = self._selection(rules.policy.tag)
         aggregates = self._observer.aggregates(services)
 
-        def look(told: tuple[str, InstanceFailure]) -> Failed | None:
+        def look(told: _Told) -> Failed | None:
             host, failure = told
             if not _is_up(names.get(host), services):
                 return None

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from nova_ha.cloud import nova
+from nova_ha.cluster.errors import ClusterError
 from nova_ha.model.actions import RestartInstance, Wait
 from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.instance_failures import InstanceFailure, Kind, written
@@ -15,7 +16,7 @@ from nova_ha.policy.instance_restarts import InstanceRules
 from nova_ha.recovery.failed_instances import LOOK_AGAIN, FailedInstances
 from nova_ha.recovery.memory.requests import Memory
 from nova_ha.recovery.observe.observer import Observer
-from tests.unit.doubles import FakeAccount, FakeCloud, FakeCluster
+from tests.unit.doubles import FakeAccount, FakeCloud, FakeCluster, given
 from tests.unit.worlds import instance, living
 
 NOW, EPOCH = 1000.0, 1_800_000_000.0
@@ -124,6 +125,24 @@ def test_what_cannot_be_understood_is_told_and_the_rest_is_seen_to():
     unclear, other, found = side.steps()
     assert [each.code for each in (unclear, other)] == [Code.REPORT_UNCLEAR] * 2
     assert unclear.needs_operator and isinstance(found, RestartInstance)
+
+
+def test_two_hosts_that_tell_of_the_same_episode_are_both_seen_to():
+    """By chance, or since somebody has made it up."""
+    side = Side(compute_1=text(), compute_2=text(TWO))
+    assert {(found.host, found.instance.id) for found in side.steps()} == {("compute-1", ONE), ("compute-2", TWO)}
+
+
+@pytest.mark.parametrize("part", ["cloud", "cluster"])
+def test_a_cloud_or_a_cluster_that_is_away_holds_nothing_else_up(part, caplog):
+    side = Side(compute_1=text())
+    away = {"cloud": nova.Unreachable("Nova does not answer"), "cluster": ClusterError("Pacemaker does not answer")}
+    if part == "cloud":
+        side.cloud.services = lambda: given(away[part])
+    else:
+        side.cluster.failing = away[part]
+    assert [side.steps(), side.steps()] == [[], []]
+    assert caplog.text.count("does not answer") == 1
 
 
 def test_a_failure_is_told_once_and_its_next_one_again():
