@@ -14,6 +14,8 @@ pytestmark = pytest.mark.lab_b
 
 AS_EXPORTER = ("setpriv", "--reuid=nobody", "--regid=haclient", "--clear-groups", "nova-ha", "metrics")
 
+WAITS = 'nova_ha_host_waiting{code="paused",host="compute-1"} 1.0'
+
 HOST, ANOTHER, SPARE = "compute-1", "compute-2", "compute-3"
 
 
@@ -78,8 +80,9 @@ def test_reserved_host_takes_a_lost_ones_place(story):
     assert story.flags() == {HOST: "yes"}
     for node in story.settings.control_nodes:
         assert "power feed" in _status(node)[1]
-        # and tells Prometheus, whom somebody serves who may read the cluster, and no more than that,
-        assert 'nova_ha_host_waiting{code="paused",host="compute-1"} 1.0' in nodes.execute(node, *AS_EXPORTER).stdout
+        # and tells Prometheus, whom somebody serves who may read the cluster, and no more than that: once the new
+        # engine has published it,
+        eventually(f"{node} to have the metric", lambda on=node: WAITS in nodes.execute(on, *AS_EXPORTER).stdout, 30)
     # until that is ended: then the spare one is in service, and the instances are there and nowhere else.
     assert story.on_engine_node("nova-ha resume --aggregate rack-7 --yes").returncode == 0
     story.recovered(HOST, ids)
