@@ -63,7 +63,7 @@ class HostFailures:
 _DETAIL, _SHOWN = 40, 60
 
 _FAILURE = re.compile(
-    "([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}),([a-z_]{1,20}),([0-9]{1,11}),([0-9a-f]{8}),"
+    "([0-9a-z-]{1,36}),([a-z_]{1,20}),([0-9]{1,11}),([0-9a-f]{8}),"
     f"([A-Za-z0-9_.-]{{0,{_DETAIL}}})"
 )
 _KINDS = {kind.value: kind for kind in Kind}

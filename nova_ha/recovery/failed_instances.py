@@ -19,7 +19,7 @@ from nova_ha.model.actions import Step, Wait, is_action
 from nova_ha.model.evacuable_tag import Selection
 from nova_ha.model.instance_failures import InstanceFailure
 from nova_ha.model.reasons import Code
-from nova_ha.model.snapshot import Services
+from nova_ha.model.snapshot import Instance
 from nova_ha.policy.instance_restarts import InstanceRules
 from nova_ha.recovery.decide import failed_instances
 from nova_ha.recovery.decide.failed_instances import Failed
@@ -139,25 +139,34 @@ class FailedInstances:
     def _ask(self, rules: InstanceRules, failures: list[_Told]) -> Iterable[Failed | None]:
         online, services = self._cluster.online(), self._observer.services()
         names = self._observer.nova_names({host for host, _ in failures} & online, services)
+        names = {host: name for host, name in names.items() if services[name].up and not services[name].forced_down}
+        # One request a host, however much that tells of what is not on it.
+        here = dict(zip(names, self._each(self._instances, names.values())))
         selection = self._selection(rules.policy.tag)
         aggregates = self._observer.aggregates(services)
 
         def look(told: _Told) -> Failed | None:
             host, failure = told
-            if not _is_up(names.get(host), services):
+            instance = here.get(host, {}).get(failure.instance)
+            if instance is None:
                 return None
             try:
-                instance = self._cloud.instance(failure.instance)
-                if instance is None or instance.host != names[host]:
-                    return None
-                actions = self._cloud.instance_actions(failure.instance)
+                actions = self._cloud.instance_actions(instance.id)
             except CloudError as error:
-                log.warning("instance %s has failed on %s, and cannot be looked at: %s", failure.instance, host, error)
+                log.warning("instance %s has failed on %s, and cannot be looked at: %s", instance.id, host, error)
                 return None
             groups = frozenset(name for name, hosts in aggregates.items() if names[host] in hosts)
             return Failed(host, failure, instance, actions, selection, groups)
 
         return self._each(look, failures)
+
+    def _instances(self, name: str) -> Mapping[str, Instance]:
+        """What Nova has on a host, by its name of that; nothing where it does not tell: one cell may be away."""
+        try:
+            return {instance.id: instance for instance in self._cloud.instances(name)}
+        except CloudError as error:
+            log.warning("instances have failed on %s, and cannot be looked at: %s", name, error)
+            return {}
 
     def _selection(self, tag: str) -> Selection:
         known = kept(self._selections.get(tag), lambda: self._cloud.selection(tag), SETTINGS_AGE, self._clock)
@@ -171,10 +180,6 @@ class FailedInstances:
                 self._told.append(each.failure.episode)
                 reason = failed_instances.worded(each.failure)
                 self._account.event(Event.INSTANCE_FAILED, each.host, each.instance.id, reason=reason)
-
-
-def _is_up(name: str | None, services: Services) -> bool:
-    return name is not None and services[name].up and not services[name].forced_down
 
 
 def _unclear(host: str, problem: str) -> Wait:

@@ -114,6 +114,13 @@ def _unknown(side):
     return []
 
 
+def test_what_a_host_makes_up_costs_nova_no_more_than_a_list_of_what_is_there():
+    made_up = [InstanceFailure(f"i-{number}", Kind.CRASHED, int(EPOCH), f"{number:08x}") for number in range(500)]
+    side = Side(compute_1=written(made_up, 60_000))
+    assert side.steps() == []
+    assert len(side.cloud.asked) <= 4
+
+
 @pytest.mark.parametrize("state", [_flagged, _offline, _down, _forced_down, _unknown])
 def test_a_host_that_may_be_dead_has_no_say(state):
     side = Side(compute_1=text())

@@ -39,7 +39,7 @@ class Failures:
             self._nova.guests.wanted[instance] = None
         self._episodes += 1
         since, episode = int(EPOCH + self._nova.clock.now), f"{self._episodes:08x}"
-        self._failed[instance] = server.host, InstanceFailure(uuid(instance), Kind.CRASHED, since, episode)
+        self._failed[instance] = server.host, InstanceFailure(instance, Kind.CRASHED, since, episode)
         self._nova.clock.after(NOTICED, lambda: self._noticed(instance, episode))
 
     def _noticed(self, instance, episode):
@@ -71,16 +71,6 @@ class Failures:
             elif self._wanted and self._nova.computes[host].powered and self._cluster.has(host):
                 told.setdefault(self._cluster.node(host), []).append(failure)
         return {node: written(failures, 60_000) for node, failures in told.items()}
-
-
-def uuid(instance):
-    """As a host names an instance of the story."""
-    return f"00000000-0000-0000-0000-{int(instance[1:]):012}"
-
-
-def from_uuid(id):
-    """The instance that is meant."""
-    return f"i{int(id.rpartition('-')[2])}" if "-" in id else id
 
 
 def action(name, now, by):

@@ -333,12 +333,11 @@ class SimulatedNova:
 
     def instance(self, id):
         self._asked("instance")
-        known = self.servers.get(failures.from_uuid(id))
-        return None if known is None else _shown(known)
+        return _shown(self.servers[id]) if id in self.servers else None
 
     def instance_actions(self, id):
         self._asked("instance_actions")
-        return tuple(self._actions.get(failures.from_uuid(id), ()))
+        return tuple(self._actions.get(id, ()))
 
     def restoring(self):
         tags = {*restore_tags.TAGS.values(), *restore_tags.DONE_TAGS.values()}
