@@ -35,7 +35,7 @@ class EvacuateExecutor(InstanceExecutor[Evacuate]):
 
     def failed(self, action: Evacuate, error: nova.CloudError, tools: InstanceTools) -> None:
         memory, instance = tools.memory, action.instance.id
-        if isinstance(error, nova.Unreachable) and error.sent and not isinstance(error, nova.Busy):
+        if isinstance(error, nova.Unreachable) and error.sent:
             memory.unclear(instance, tools.now, f"no clear answer: {error}", error.hung)
             tools.pace.unanswered(tools.now)
         elif isinstance(error, nova.Refused) and instance_states.refusal(str(error)):

@@ -31,7 +31,7 @@ class RestartInstanceExecutor(InstanceExecutor[RestartInstance]):
         tools.memory.later(action.instance.id, tools.now, 0.0, why)
 
     def failed(self, action: RestartInstance, error: nova.CloudError, tools: InstanceTools) -> None:
-        if isinstance(error, nova.Unreachable) and error.sent and not isinstance(error, nova.Busy):
+        if isinstance(error, nova.Unreachable) and error.sent:
             # Carried out late, it would restart an instance that runs again.
             reason = f"no clear answer: {error}"
             tools.memory.unclear(action.instance.id, tools.now, reason, error.hung)
