@@ -312,7 +312,7 @@ class Cluster(Tools):
 
     def orders(self) -> Cluster:
         """The door to the node attribute by which operators order something of the engine; see ``model.orders``."""
-        return Cluster(f"{self._attribute}-order", self._timeout, self._run)
+        return self.beside("order")
 
     def beside(self, name: str) -> Cluster:
         """The door to another attribute of hosts, beside their flag; see ``model.maintenance``, ``model.drills``."""

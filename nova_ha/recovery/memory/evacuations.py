@@ -235,7 +235,7 @@ class Sightings:
         requests for its instance are over or lost tells.
         """
         lost = self._of(record.instance).lost
-        return lost is not None and not lost.hosts and _says(record) in lost.records
+        return lost is not None and not lost.hosts and self.is_left_over(record)
 
     def ended_with_its_host(self, record: Migration) -> bool:
         """Whether its destination died in the middle of it: nobody goes on with it, also when that host is back."""
