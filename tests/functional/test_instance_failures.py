@@ -4,8 +4,8 @@
 import pytest
 
 from nova_ha.model.reasons import Code
+from tests.functional.guests import booted
 from tests.functional.steps import REAL_GUESTS, eventually
-from tests.functional.test_real_guests import diary
 from tests.lab import cluster, history, nodes, workload
 from tests.lab.guest import disk
 from tests.lab.guest.disk import Command
@@ -46,12 +46,6 @@ def crash(instance):
     nodes.execute(HOST, "pkill", "-KILL", "-f", f"qemu-system.*-uuid {instance}")
 
 
-def beats(instance, incarnations):
-    """Wait until the guest of an instance has booted for the nth time."""
-    eventually(f"the guest of {instance} to boot for the {incarnations}. time",
-               lambda: len(diary(instance)) == incarnations, 60)  # fmt: skip
-
-
 def asked(story, instance):
     """What was asked of Nova for an instance, the oldest first."""
     return [each.action for each in reversed(workload.client(story.settings).instance_action.list(instance))]
@@ -60,19 +54,14 @@ def asked(story, instance):
 def test_an_instance_whose_qemu_dies_runs_again_before_nova_takes_it_for_stopped(story):
     story.options(instances={"restart": "true", "min_uptime": "0"})
     ids = story.instances_on(HOST, 3)
-    for instance in ids:
-        beats(instance, 1)
-    for instance in ids:
+    for instance in booted(ids):
         crash(instance)
-    for instance in ids:
-        beats(instance, 2)
+    booted(ids, 2)
     assert [asked(story, instance) for instance in ids] == [["create", "reboot"]] * 3
 
 
 def test_what_nova_has_taken_for_stopped_runs_again_and_what_its_owner_has_stopped_does_not(story):
-    crashed, stopped, off = story.instances_on(HOST, 3)
-    for instance in (crashed, stopped, off):
-        beats(instance, 1)
+    crashed, stopped, off = booted(story.instances_on(HOST, 3))
     for instance in (crashed, stopped):
         crash(instance)
     disk.tell(off, Command.POWER_OFF)
@@ -82,21 +71,20 @@ def test_what_nova_has_taken_for_stopped_runs_again_and_what_its_owner_has_stopp
     # Nova does not let its owner stop what is stopped: he starts it, and stops it.
     client = workload.client(story.settings)
     client.servers.start(stopped)
-    beats(stopped, 2)
+    booted([stopped], 2)
     story.stop(stopped)
     story.options(instances={"restart": "true", "min_uptime": "0"})
-    beats(crashed, 2)
+    booted([crashed], 2)
     assert asked(story, crashed) == ["create", "stop", "reboot"]
     assert "reboot" not in asked(story, stopped) + asked(story, off)
 
 
 def test_what_fails_soon_after_its_start_is_left_until_an_operator_restarts_it(story):
     story.options(instances={"restart": "true", "min_uptime": "3600"})
-    (instance,) = story.instances_on(HOST, 1)
-    beats(instance, 1)
+    (instance,) = booted(story.instances_on(HOST, 1))
     crash(instance)
     story.waits(HOST, Code.FAILS_AT_ONCE)
     story.stopped(instance, NOTICED)
     workload.client(story.settings).servers.reboot(instance, "HARD")
-    beats(instance, 2)
+    booted([instance], 2)
     eventually("the engine to say nothing of it any more", lambda: HOST not in story.account()["hosts"], 60)

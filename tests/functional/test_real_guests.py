@@ -3,6 +3,7 @@
 
 import pytest
 
+from tests.functional.guests import booted, diary
 from tests.functional.steps import REAL_GUESTS, eventually
 from tests.lab import facts, faults, history, nodes, workload
 from tests.lab.guest import disk
@@ -24,19 +25,7 @@ def disks(place):
 @pytest.fixture
 def guests(story):
     """Instances on ``HOST`` whose guests have begun their diaries."""
-    return beating(story.instances_on(HOST, GUESTS))
-
-
-def beating(ids):
-    """The instances, once their guests have begun their diaries."""
-    eventually("all guests to beat", lambda: all(map(diary, ids)), 60)
-    return ids
-
-
-def diary(instance):
-    """All incarnations of an instance, on whatever disk, in the order in which they booted."""
-    found = [each for file in disk.of(instance).values() for each in disk.read(file)]
-    return sorted(found, key=lambda incarnation: incarnation.first)
+    return booted(story.instances_on(HOST, GUESTS))
 
 
 def defined(host):
@@ -63,7 +52,7 @@ def test_guests_of_a_host_that_loses_its_power_run_elsewhere_from_the_same_disks
 def test_guests_of_a_host_that_takes_its_disks_along_begin_afresh_elsewhere(story, guests):
     faults.power_cut(HOST)
     story.recovered(HOST, guests)
-    beating(guests)
+    booted(guests, 2)
     # Each has a new disk, and booted from it once its host had no power.
     off = facts.power_offs(history.read())[0]
     for instance in guests:
@@ -100,7 +89,7 @@ def test_a_host_that_goes_on_before_it_can_be_fenced_keeps_its_guests_until_then
 def test_guests_do_as_they_are_told_which_their_diaries_show(story, guests):
     # There is a guest for each command, and that for the watchdog's has one.
     workload.create_image(story.settings, "watched", hw_watchdog_action="reset")
-    watched = beating(story.instances_on(HOST, 1, prefix="watched", image="watched"))
+    watched = booted(story.instances_on(HOST, 1, prefix="watched", image="watched"))
     told = dict(zip(Command, [*guests[: len(Command) - 1], *watched]))
     assert list(told)[-1] is Command.WATCHDOG
     for command, instance in told.items():
