@@ -22,7 +22,6 @@ from nova_ha.policy.rules import RESTART_IN_PLACE, Rules
 from nova_ha.policy.selection import Policy
 from nova_ha.recovery.cloud_health import CHECK
 from nova_ha.recovery.memory.timing import RESTARTS_LATER, RESTARTS_SOON, SETTLE, SILENT_HOST_PATIENCE
-from tests.unit.doubles import FakeCluster
 from tests.unit.scenes import ends_well, scene_with
 from tests.unit.simulation import states
 from tests.unit.simulation.guests import PAUSED, STOPPED
@@ -284,43 +283,38 @@ def test_what_found_no_room_is_tried_again_as_soon_as_a_host_is_there():
 def test_what_found_no_room_is_tried_again_when_an_operator_orders_it():
     """For a quota that was raised, or room that was made on a host, no host appears."""
     scene = Scene(count=3).dies("compute-1")
-    door = FakeCluster()
-    scene.engines["control-1"].engine.heed(door)
     scene.nova.full = {"compute-2", "compute-3"}
     scene.run(300)
     scene.nova.full = set()
     tried = len(scene.nova.posts)
-    door.values["compute-1"] = orders.written(Retry(None, "alice@control-1", 7))
+    scene.cluster.ordered["compute-1"] = orders.written(Retry(None, "alice@control-1", 7))
     scene.run(15)
     assert len(scene.nova.posts) == tried + 3
-    assert door.values == {}
+    assert scene.cluster.ordered == {}
     ends_well(scene, 60)
 
 
 def test_what_is_under_way_is_not_asked_for_again_whatever_an_operator_orders():
     scene = Scene(count=3, spawn_seconds=200).dies("compute-1")
-    door = FakeCluster()
-    scene.engines["control-1"].engine.heed(door)
     assert scene.run_until(lambda: len(scene.nova.posts) == 3, 60)
     for _again in range(5):
-        door.values["compute-1"] = orders.written(Retry(None, "alice@control-1", 7))
+        scene.cluster.ordered["compute-1"] = orders.written(Retry(None, "alice@control-1", 7))
         scene.run(15)
-    assert door.values == {}
+    assert scene.cluster.ordered == {}
     assert len(scene.nova.posts) == 3
     ends_well(scene)
 
 
 def test_a_recovery_that_an_operator_ends_leaves_what_nothing_was_asked_for_and_finishes_the_rest():
     scene = Scene(count=3, in_flight=1, spawn_seconds=30).dies("compute-1", off=True)
-    door = FakeCluster()
-    scene.engines["control-1"].engine.heed(door)
     assert scene.run_until(lambda: len(scene.nova.posts) == 1, 60)
     claim = scene.cluster.values["compute-1"]
-    door.values["compute-1"] = orders.written(End(claim, "alice@control-1", 7))
+    scene.cluster.ordered["compute-1"] = orders.written(End(claim, "alice@control-1", 7))
     scene.run(15)
     assert scene.cluster.values == {"compute-1": claim}
     scene.run(60)
-    assert (scene.cluster.values, door.values, len(scene.nova.posts)) == ({"compute-1": flag.RECOVERED}, {}, 1)
+    assert (scene.cluster.values, scene.cluster.ordered) == ({"compute-1": flag.RECOVERED}, {})
+    assert len(scene.nova.posts) == 1
     assert sorted(server.host for server in scene.nova.servers.values()) == ["compute-1", "compute-1", "compute-2"]
 
 
